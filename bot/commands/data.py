@@ -1,0 +1,76 @@
+"""`warmline keys`, `directory`: what is stored, seen by its keeper."""
+
+from __future__ import annotations
+
+import click
+from cryptography.fernet import Fernet
+
+from bot.commands.common import ROOT, Refused, attached, database, settings
+from bot.domain.flow_yaml import FlowError
+from bot.storage import keys as stored_keys
+from bot.storage import services
+from bot.storage.sealing import CannotOpen, Sealer
+from bot.usecases.flow_files import read_directory
+
+
+@click.group()
+def keys() -> None:
+    """Make and change the keys under which words and numbers are stored."""
+
+
+@keys.command()
+def new() -> None:
+    """Print a new key, to be put in front of ENCRYPTION_KEYS."""
+    click.echo(Fernet.generate_key().decode())
+
+
+@keys.command()
+def rotate() -> None:
+    """Seal everything anew under the first of ENCRYPTION_KEYS; afterwards the old ones can go."""
+    found = attached()
+    sealer = Sealer(found.encryption_keys, found.secret_key)
+    with database(found) as opened, click.progressbar(range(len(stored_keys.SEALED)), label="Sealing anew") as columns:
+        for number in columns:
+            last: int | None = 0
+            while last is not None:
+                try:
+                    with opened.transaction() as db:
+                        last = stored_keys.reseal(db, sealer, number, last)
+                except CannotOpen as error:
+                    raise Refused(
+                        f"{error}. Put the older keys at the end of ENCRYPTION_KEYS; nothing was lost."
+                    ) from error
+    with database(found) as opened, opened.transaction() as db:
+        stored_keys.check(db, sealer)
+        stored_keys.reindex(db, sealer)
+    click.echo("Everything is sealed under the first key. The others can be taken out of ENCRYPTION_KEYS.")
+
+
+@keys.command()
+def reindex() -> None:
+    """After SECRET_KEY was changed on purpose: make people findable by their numbers again."""
+    found = attached()
+    with database(found) as opened, opened.transaction() as db:
+        click.echo(
+            f"{stored_keys.reindex(db, Sealer(found.encryption_keys, found.secret_key))} conversations indexed anew."
+        )
+
+
+@click.group()
+def directory() -> None:
+    """The services that people are referred to."""
+
+
+@directory.command()
+def load() -> None:
+    """Read directory/*.yaml into the database; what is gone from the files is gone from the directory."""
+    try:
+        rows = read_directory(ROOT / "directory", settings().timezone)
+    except FlowError as error:
+        raise Refused(str(error)) from error
+    with database(attached()) as opened, opened.transaction() as db:
+        services.replace_all(db, rows)
+    click.echo(f"{len(rows)} services, {sum(row['verified'] for row in rows)} of them checked and offered.")
+
+
+COMMANDS = (keys, directory)

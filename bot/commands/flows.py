@@ -1,0 +1,65 @@
+"""`warmline flows`: check and publish flow files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.clock import SystemClock
+from bot.commands.common import Refused, attached, database, draft_library, folder, settings
+from bot.domain.flow_yaml import Problem, Severity
+from bot.usecases.flow_files import Folder, check
+from bot.usecases.line import read_line
+from bot.usecases.publish_flows import publish_flows
+from bot.usecases.rehearse import replay
+
+
+@click.group()
+def flows() -> None:
+    """Check flow files and publish them."""
+
+
+@flows.command("check")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="Warnings refuse too.")
+def check_command(path: Path | None, strict: bool) -> None:
+    """Read every flow under PATH (flows/), check it, and play its transcripts."""
+    found = folder(path)
+    problems = [*check(found), *_played(found)]
+    for problem in problems:
+        click.echo(f"{problem.severity.value}: {problem}")
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    counted = f"{len(found.flows)} flows, {len(found.transcripts)} transcripts"
+    if errors or (strict and problems):
+        raise Refused(f"{counted}: {errors} errors, {len(problems) - errors} warnings. Nothing was published.")
+    click.echo(f"{counted}: no errors, {len(problems)} warnings.")
+
+
+def _played(found: Folder) -> list[Problem]:
+    """Transcripts are played only where all flows can be read: they run across flows."""
+    if found.problems or not found.transcripts:
+        return []
+    here = settings()
+    line = read_line(here.languages)
+    library = draft_library(found, here.timezone, here.line_name)
+    problems = []
+    for name, transcript in found.transcripts.items():
+        problems += replay(transcript, name, line, library, here.timezone)
+    return problems
+
+
+@flows.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--if-changed", is_flag=True, help="Say nothing where all is published already.")
+@click.option("--by", default="files", help="Who publishes, for the record.")
+def publish(path: Path | None, if_changed: bool, by: str) -> None:
+    """Check the flows under PATH (flows/) and make them live; conversations stay on their version."""
+    found = folder(path)
+    errors = [problem for problem in check(found) if problem.severity is Severity.ERROR]
+    if errors:
+        raise Refused("\n".join(str(problem) for problem in errors))
+    with database(attached()) as opened, opened.transaction() as db:
+        changed = publish_flows(db, found, by, SystemClock().now())
+    if changed or not if_changed:
+        click.echo(f"Published: {', '.join(changed)}." if changed else "All of it is published already.")

@@ -1,0 +1,53 @@
+"""`warmline run`, `migrate`, `settings`: the house itself."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import settings as settings_module
+from bot import supervisor
+from bot.commands.common import ROOT, Refused, attached, database, settings
+from bot.domain.flow_yaml import FlowError
+from bot.storage import keys, services
+from bot.storage.database import migrate as migrate_database
+from bot.storage.sealing import CannotOpen, Sealer
+from bot.usecases.flow_files import read_directory
+
+
+@click.command()
+def run() -> None:
+    """Run everything in the foreground until Ctrl-C: servers where none are named, web, worker."""
+    sys.exit(supervisor.run(settings()))
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database up to date, see that the keys fit it, and load the directory."""
+    found = attached()
+    try:
+        migrate_database(found.database_url or "")
+        rows = read_directory(ROOT / "directory", found.timezone)
+        with database(found) as opened, opened.transaction() as db:
+            keys.check(db, Sealer(found.encryption_keys, found.secret_key))
+            services.replace_all(db, rows)
+    except CannotOpen as error:
+        raise Refused(str(error)) from error
+    except FlowError as error:
+        raise Refused(str(error)) from error
+    except SQLAlchemyError as error:
+        raise Refused(
+            f"The database refused ({type(error).__name__}). Is DATABASE_URL right, and may it create tables?"
+        ) from error
+
+
+@click.command("settings")
+@click.option("--page", is_flag=True, help="Print the operators' page instead.")
+def settings_command(page: bool) -> None:
+    """Print the settings in force, without the secrets."""
+    click.echo(settings_module.page() if page else repr(settings()))
+
+
+COMMANDS = (run, migrate, settings_command)

@@ -1,0 +1,38 @@
+"""`warmline safety`: how well the safety net reads, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.commands.common import Refused, settings
+from bot.domain.safety import assess, reply_key
+from bot.usecases.line import read_line
+from bot.usecases.measure_safety import report
+
+
+@click.group()
+def safety() -> None:
+    """The safety net."""
+
+
+@safety.command("report")
+@click.argument("data", type=click.Path(path_type=Path))
+def report_command(data: Path) -> None:
+    """Measure recall and false alarms on the labelled texts under DATA, and print the tables."""
+    if not data.is_dir():
+        raise Refused(f"{data} is no folder. Name the one that holds the labelled texts (crisis_short_gold.csv ...).")
+    click.echo(report(read_line(settings().languages).rules, data))
+
+
+@safety.command()
+@click.argument("text")
+def read(text: str) -> None:
+    """Show what the net reads in TEXT: level, dangers, rules, and whether it would ask."""
+    line = read_line(settings().languages)
+    found = assess(line.rules, text)
+    click.echo(f"level {int(found.level)} {found.level.name.lower()}; dangers {', '.join(found.dangers) or 'none'}")
+    click.echo(f"rules {', '.join(found.rules) or 'none'}; asks {found.ask or 'nothing'}")
+    key = reply_key(found)
+    click.echo(line.text(key, "en") if key else "No safety text: the conversation goes on.")

@@ -1,0 +1,130 @@
+"""Where a conversation stands: who holds it, which flows it is in, at which step, and what was answered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+RECENT = timedelta(minutes=2)
+"""How far back texts are read together: people split one sentence over two messages (domain.md, trap 12)."""
+
+
+class Holder(StrEnum):
+    """Who answers. Only while the bot holds it does the engine speak from the flow."""
+
+    BOT = "bot"
+    WAITING = "waiting"
+    """A human was called and has not come yet."""
+    HUMAN = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A flow that the conversation is in, pinned to the version on which it began. The innermost frame is the last."""
+
+    flow: str
+    version: int
+    step: str
+    tries: int = 0
+    been: tuple[str, ...] = ()
+    """The asking steps behind this one, newest last, for BACK."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A recent text, kept for two minutes so that a sentence in two messages is read as one."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Frozen: the engine takes one and returns another. Times are aware UTC.
+
+    `waking` is when silence counts as an answer; `turn` grows with every turn, so that a late alarm is seen to be stale.
+    `asked` is the danger that the safety net has asked about and waits to hear of.
+    """
+
+    language: str = "en"
+    language_chosen: bool = False
+    """Chosen by the person: guessing stops."""
+    frames: tuple[Frame, ...] = ()
+    answers: dict[str, Any] = field(default_factory=dict)
+    holder: Holder = Holder.BOT
+    asked: str | None = None
+    in_danger: bool = False
+    """A danger was heard and no human has closed it."""
+    waking: datetime | None = None
+    turn: int = 0
+    told_at: datetime | None = None
+    """When the person was last told that a human is still awaited."""
+    offered: bool = False
+    """A person was offered in this conversation; once is kind, at every text it nags."""
+    recent: tuple[Heard, ...] = ()
+    outcome: str | None = None
+    ended: bool = False
+
+    @property
+    def frame(self) -> Frame | None:
+        return self.frames[-1] if self.frames else None
+
+    def at_step(self, step: str, **changes: Any) -> Conversation:
+        """The same conversation with its innermost frame at another step."""
+        return replace(self, frames=(*self.frames[:-1], replace(self.frames[-1], step=step, **changes)))
+
+    def hear(self, text: str, now: datetime) -> Conversation:
+        """Remember a text for the next two minutes."""
+        kept = tuple(item for item in self.recent if now - item.at <= RECENT)[-4:]
+        return replace(self, recent=(*kept, Heard(now, text[:1600])))
+
+    def earlier(self, now: datetime) -> list[str]:
+        """The person's other texts of the last two minutes, oldest first."""
+        return [item.text for item in self.recent if now - item.at <= RECENT]
+
+    def dump(self) -> str:
+        """As JSON, to be sealed and stored; `load` gives an equal conversation back."""
+        return json.dumps(
+            {
+                "language": self.language,
+                "chosen": self.language_chosen,
+                "frames": [[f.flow, f.version, f.step, f.tries, f.been] for f in self.frames],
+                "answers": self.answers,
+                "holder": self.holder.value,
+                "asked": self.asked,
+                "danger": self.in_danger,
+                "waking": self.waking and self.waking.isoformat(),
+                "turn": self.turn,
+                "told_at": self.told_at and self.told_at.isoformat(),
+                "offered": self.offered,
+                "recent": [[h.at.isoformat(), h.text] for h in self.recent],
+                "outcome": self.outcome,
+                "ended": self.ended,
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+
+
+def load(text: str) -> Conversation:
+    """The conversation that `dump` wrote."""
+    row = json.loads(text)
+    return Conversation(
+        language=row["language"],
+        language_chosen=row["chosen"],
+        frames=tuple(Frame(f, v, s, t, tuple(b)) for f, v, s, t, b in row["frames"]),
+        answers=row["answers"],
+        holder=Holder(row["holder"]),
+        asked=row["asked"],
+        in_danger=row["danger"],
+        waking=datetime.fromisoformat(row["waking"]) if row["waking"] else None,
+        turn=row["turn"],
+        told_at=datetime.fromisoformat(row["told_at"]) if row["told_at"] else None,
+        offered=row["offered"],
+        recent=tuple(Heard(datetime.fromisoformat(at), text) for at, text in row["recent"]),
+        outcome=row["outcome"],
+        ended=row["ended"],
+    )

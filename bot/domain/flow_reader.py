@@ -1,0 +1,319 @@
+"""Reading a flow file: YAML to a `Script`, with every problem named by file, line and remedy.
+
+What can be told from one file alone is told here; what needs other flows, translations or judgement is in
+`flow_checks.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from jinja2 import TemplateError, nodes
+from pydantic import ValidationError
+
+from bot.domain.flow import ENVIRONMENT
+from bot.domain.flow_complaints import in_words
+from bot.domain.flow_texts import conditions, messages, texts
+from bot.domain.flow_translations import read_translations, template_po
+from bot.domain.flow_yaml import FlowError, Lines, Path, Problem, Severity, load
+from bot.domain.script import STEP_KINDS, Ask, End, Model, Refer, Script, Step
+from bot.domain.suggestion import nearest
+from bot.domain.understanding import words_of
+
+__all__ = [
+    "FILTERS", "FUNCTIONS", "NAMES", "FlowError", "Lines", "Problem", "Severity", "lines_of", "messages",
+    "names_in", "read_flow", "read_translations", "schema", "template_po",
+]  # fmt: skip
+
+NAMES = frozenset({"language", "line_name", "today"})
+"""What a text or condition may name beside the answers."""
+FUNCTIONS = frozenset({"days_until"})
+FILTERS = frozenset({"day"})
+"""Our own filters; Jinja's (`upper`, `default`, ...) work too."""
+
+MOST_CHOICES = 9
+"""A choice is picked by one digit."""
+CARRIER_WORDS = frozenset(
+    [
+        "stop",
+        "stopall",
+        "unsubscribe",
+        "end",
+        "cancel",
+        "quit",
+        "revoke",
+        "optout",
+        "start",
+        "unstop",
+        "help",
+        "info",
+    ]
+)
+"""Words that the telephone companies answer themselves: as an answer they would opt a person out, or never
+arrive.
+"""
+
+_KIND_ORDER = (
+    "ask",
+    "handoff",
+    "refer",
+    "check_in",
+    "run",
+    "consent",
+    "erase",
+    "decide",
+    "say",
+    "wait",
+    "end",
+)
+"""Which key names the step where it has two that belong together: a handoff may `say`, an ask may `wait`."""
+
+
+def read_flow(text: str | bytes, file: str) -> Script:
+    """The flow of this file. Raises FlowError with all its problems; `file` is only used to name it."""
+    data, lines = load(text, file)
+    return _Reader(file, lines).read(data)
+
+
+def lines_of(text: str | bytes, file: str = "") -> Lines:
+    """The line of every value of a file that `read_flow` has read."""
+    return load(text, file)[1]
+
+
+class _Reader:
+    def __init__(self, file: str, lines: Lines) -> None:
+        self.file = file
+        self.lines = lines
+        self.problems: list[Problem] = []
+
+    def read(self, data: object) -> Script:
+        if not isinstance(data, dict):
+            self._add((), "A flow file is a list of `name: value` lines.", "Begin with `flow:` and its name.")
+            raise FlowError(self.problems)
+        given = data.get("steps")
+        names = [str(name) for name in given] if isinstance(given, dict) else []
+        steps = self._steps(given)
+        script = self._script(data, steps)
+        # What could be read is looked at even where the rest could not: the author hears of all at once.
+        readable = script or _partly(data, steps)
+        self._check_targets(readable, names)
+        self._check_choices(readable)
+        self._check_texts(readable)
+        if script is None or self.problems:
+            raise FlowError(self.problems)
+        return script
+
+    def _add(self, path: Path, what: str, remedy: str) -> None:
+        self.problems.append(Problem(self.file, self.lines.of(path), what, remedy))
+
+    # Shape.
+
+    def _steps(self, data: object) -> dict[str, Step]:
+        """The steps that could be read; each is read by the model of its own kind, so errors speak of one
+        kind.
+        """
+        steps: dict[str, Step] = {}
+        for name, value in data.items() if isinstance(data, dict) else ():
+            path = ("steps", name)
+            model = self._kind_of(value, path)
+            if model is not None:
+                try:
+                    steps[name] = model.model_validate(value)
+                except ValidationError as error:
+                    self._explain(error, path, model)
+                except OverflowError:
+                    self._add(path, f"A length of time in `{name}` is too long.", "Keep it under some years.")
+        return steps
+
+    def _kind_of(self, value: object, path: Path) -> type[Step] | None:
+        known = ", ".join(f"`{kind}`" for kind in _KIND_ORDER)
+        if not isinstance(value, dict):
+            self._add(path, f"`{path[-1]}` is not a step.", f"Give it one of {known}.")
+            return None
+        kinds = [kind for kind in _KIND_ORDER if kind in value]
+        if not kinds:
+            near = _nearest_of(value, _KIND_ORDER)
+            hint = (
+                f"Did you mean `{near[1]}` where it says `{near[0]}`?" if near else f"Give it one of {known}."
+            )
+            self._add(path, f"`{path[-1]}` does nothing.", hint)
+            return None
+        model = STEP_KINDS[kinds[0]]
+        for other in kinds[1:]:
+            if other not in model.model_fields:
+                what = f"`{path[-1]}` does two things, `{kinds[0]}` and `{other}`."
+                self._add(
+                    (*path, other), what, "Make two steps of it, and lead from one to the other with `next`."
+                )
+                return None
+        return model
+
+    def _script(self, data: dict[str, object], steps: dict[str, Step]) -> Script | None:
+        given = data.get("steps")
+        if isinstance(given, dict) and given:
+            # Steps that could not be read were complained about; a stand-in keeps their names' own checks.
+            data = {**data, "steps": {name: steps.get(name, End(end="-")) for name in given}}
+        try:
+            return Script.model_validate(data)
+        except ValidationError as error:
+            self._explain(error, (), Script)
+            return None
+
+    def _explain(self, error: ValidationError, path: Path, model: type[Model]) -> None:
+        for found in error.errors():
+            where = (*path, *(part for part in found["loc"] if part != "[key]"))
+            what, remedy = in_words(found, where, model)
+            self._add(where, what, remedy)
+
+    # What the script names.
+
+    def _check_targets(self, script: Script, steps: Sequence[str]) -> None:
+        for path, name in targets(script):
+            if isinstance(name, str) and name not in steps:
+                near = nearest(name, steps)
+                hint = f"Did you mean `{near}`?" if near else "Write the step, or lead to another one."
+                self._add(path, f"There is no step `{name}`.", hint)
+
+    def _check_choices(self, script: Script) -> None:
+        for name, step in script.steps.items():
+            if not isinstance(step, Ask):
+                continue
+            path = ("steps", name, "choices")
+            if len(step.choices) > MOST_CHOICES:
+                what = f"`{name}` has {len(step.choices)} choices."
+                self._add(path, what, f"Keep it to {MOST_CHOICES}; ask in two steps where there are more.")
+            for key, choice in step.choices.items():
+                for field, word in (("label", choice.label), *(("words", word) for word in choice.words)):
+                    if " ".join(words_of(word)) in CARRIER_WORDS:
+                        what = f"`{word}` can't be an answer: telephone companies take it as a command."
+                        self._add((*path, key, field), what, "Choose another word.")
+
+    def _check_texts(self, script: Script) -> None:
+        for context, path, source in texts(script):
+            for problem in template_problems(source):
+                self._add(
+                    path,
+                    f"The text `{context}` can't be filled in: {problem}",
+                    "Correct what is in {{ }} or {% %}.",
+                )
+        for path, condition in conditions(script):
+            for problem in template_problems(condition, is_condition=True):
+                self._add(path, f"The condition `{condition}` can't be read: {problem}", _CONDITION_HINT)
+
+
+_CONDITION_HINT = "Write it like `need == 'rent'` or `court_date and days_until(court_date) <= 7`."
+
+
+def _partly(data: dict[str, object], steps: dict[str, Step]) -> Script:
+    """As much of a script as could be read; never leaves this module."""
+    known: dict[str, Any] = {"start": data.get("start"), "steps": steps}
+    return Script.model_construct(**known)
+
+
+def targets(script: Script) -> Iterator[tuple[Path, str]]:
+    """Every mention of a step, with its place."""
+    yield ("start",), script.start
+    for name, step in script.steps.items():
+        path = ("steps", name)
+        for at, branch in enumerate(step.next):
+            yield (*path, "next", at, "go"), branch.go
+        if isinstance(step, Refer):
+            yield (*path, "none"), step.none
+        if isinstance(step, Ask):
+            for key, choice in step.choices.items():
+                if choice.go:
+                    yield (*path, "choices", key, "go"), choice.go
+            if step.not_understood.go:
+                yield (*path, "not_understood", "go"), step.not_understood.go
+            if step.wait:
+                yield (*path, "wait", "go"), step.wait.go
+
+
+def _nearest_of(words: Iterable[str], known: Sequence[str]) -> tuple[str, str] | None:
+    return next(((word, near) for word in words if (near := nearest(word, known))), None)
+
+
+# Templates and conditions.
+
+
+def template_problems(source: str, *, is_condition: bool = False) -> list[str]:
+    """Why a text or condition can't be used, in words; empty where it can."""
+    if is_condition:
+        if "{{" in source or "{%" in source:
+            return ["a condition is written without {{ }}."]
+        try:
+            ENVIRONMENT.compile_expression(source)
+        except (TemplateError, RecursionError) as error:
+            return [_template_words(error, is_condition=True)]
+    tree_source = f"{{{{ ({source}\n) }}}}" if is_condition else source
+    try:
+        tree = ENVIRONMENT.parse(tree_source)
+        ENVIRONMENT.compile(tree_source)
+    except (TemplateError, RecursionError) as error:
+        return [_template_words(error, is_condition)]
+    return list(_forbidden(tree))
+
+
+def _template_words(error: BaseException, is_condition: bool) -> str:
+    said = str(getattr(error, "message", "") or "it is nested too deeply")
+    if "got '='" in said or "chunk after expression" in said:
+        return "it compares with two signs, ==, not one." if is_condition else f"{said}."
+    if said.startswith("No filter named"):
+        return f"{said.split(chr(39))[1]} is not a known filter."
+    return said.rstrip(".") + "."
+
+
+def _forbidden(tree: nodes.Template) -> Iterator[str]:
+    """What the sandbox would allow and a text to a person has no need of."""
+    for node in tree.find_all(nodes.Stmt):
+        if not isinstance(node, (nodes.Output, nodes.If)):
+            yield "only {{ }} and {% if %} are allowed."
+    for call in tree.find_all(nodes.Call):
+        if not (isinstance(call.node, nodes.Name) and call.node.name in FUNCTIONS):
+            yield f"only {', '.join(sorted(FUNCTIONS))}() can be called."
+
+
+def names_in(source: str, *, is_condition: bool = False) -> set[str]:
+    """The names that a readable text or condition looks up, without functions and the names that are always
+    there.
+    """
+    tree = ENVIRONMENT.parse(f"{{{{ ({source}\n) }}}}" if is_condition else source)
+    return {node.name for node in tree.find_all(nodes.Name)} - NAMES - FUNCTIONS
+
+
+# The JSON Schema for editors.
+
+_DURATION = {"type": "string", "pattern": "^[0-9]+[smhdw]$", "examples": ["30m", "2h", "7d"]}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a flow file (draft 2020-12), for editors that complete and underline while one
+    types.
+    """
+    made = Script.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": "Generated from bot/domain/script.py; a test keeps the two the same.",
+        **_for_authors(made),
+    }
+
+
+def _for_authors(part: Any) -> Any:
+    """The schema of what is typed, where it differs from what is kept: lengths of time, and the short form
+    of `next`.
+    """
+    if isinstance(part, list):
+        return [_for_authors(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("format") == "duration":
+        return {**{key: value for key, value in part.items() if key in {"title", "description"}}, **_DURATION}
+    made = {key: _for_authors(value) for key, value in part.items()}
+    properties = made.get("properties")
+    if isinstance(properties, dict) and isinstance(properties.get("next"), dict):
+        branches = {key: value for key, value in properties["next"].items() if key != "default"}
+        properties["next"] = {
+            "anyOf": [{"type": "string", "description": "The step that follows."}, branches]
+        }
+    return made

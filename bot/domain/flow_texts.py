@@ -1,0 +1,66 @@
+"""Everything in a script that is words: for the person, for the social worker, and the conditions between
+steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.domain.flow_yaml import Path
+from bot.domain.script import Ask, Handoff, Refer, Say, Script, Step
+
+
+def messages(script: Script) -> list[tuple[str, str, str]]:
+    """Everything that is translated: (context, source text, step). The title's step is empty.
+
+    The words of a choice are one entry, joined by ", ": a translator writes what people say in their
+    language.
+    """
+    found = [("title", script.title, "")]
+    for name, step in script.steps.items():
+        found += [(context, source, name) for context, _, source in _spoken(name, step)]
+    return found
+
+
+def texts(script: Script) -> Iterator[tuple[str, Path, str]]:
+    """Every template of the script, with its context and place: what is said, and what only the staff
+    reads.
+    """
+    for name, step in script.steps.items():
+        for context, path, source in _spoken(name, step):
+            if ".choices." not in context:
+                yield context, path, source
+        yield from _unspoken(name, step)
+
+
+def conditions(script: Script) -> Iterator[tuple[Path, str]]:
+    """Every `when`, with its place."""
+    for name, step in script.steps.items():
+        for at, branch in enumerate(step.next):
+            if branch.when is not None:
+                yield ("steps", name, "next", at, "when"), branch.when
+
+
+def _spoken(name: str, step: Step) -> Iterator[tuple[str, Path, str]]:
+    path: Path = ("steps", name)
+    if isinstance(step, Ask):
+        yield f"{name}.ask", (*path, "ask"), step.ask
+        for key, choice in step.choices.items():
+            at = f"{name}.choices.{key}"
+            yield f"{at}.label", (*path, "choices", key, "label"), choice.label
+            if choice.words:
+                yield f"{at}.words", (*path, "choices", key, "words"), ", ".join(choice.words)
+        if step.not_understood.say:
+            yield f"{name}.not_understood.say", (*path, "not_understood", "say"), step.not_understood.say
+    if isinstance(step, (Say, Handoff)) and step.say:
+        yield f"{name}.say", (*path, "say"), step.say
+
+
+def _unspoken(name: str, step: Step) -> Iterator[tuple[str, Path, str]]:
+    path: Path = ("steps", name)
+    if isinstance(step, Refer):
+        yield f"{name}.refer.need", (*path, "refer", "need"), step.refer.need
+        if step.refer.near:
+            yield f"{name}.refer.near", (*path, "refer", "near"), step.refer.near
+    if isinstance(step, Handoff) and step.handoff.because:
+        yield f"{name}.because", (*path, "handoff", "because"), step.handoff.because

@@ -1,0 +1,95 @@
+"""Translations of a flow: gettext PO, read and written through Babel, so that translators use their own
+tools.
+
+An entry belongs to a place (`msgctxt`, like `need.ask`) and to the exact source text. When the source
+changes the translation is kept but marked fuzzy, and a fuzzy one is never sent: an old sentence may say
+what is no longer true.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO, StringIO
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import PoFileError, read_po, write_po
+
+from bot.domain.flow_texts import messages
+from bot.domain.flow_yaml import LARGEST, FlowError, Problem
+from bot.domain.script import Script
+
+Translation = dict[tuple[str, str], str]
+"""(context, source text) -> text."""
+
+
+def read_translations(po_text: str, file: str) -> Translation:
+    """The usable entries of a PO file: without fuzzy and empty ones. Raises FlowError with its problems."""
+    found: Translation = {}
+    problems: list[Problem] = []
+    for message in _entries(po_text, file):
+        line = message.lineno or 1
+        if not message.context:
+            what, remedy = "An entry has no msgctxt.", 'Add the place it belongs to, like msgctxt "need.ask".'
+            problems.append(Problem(file, line, what, remedy))
+        elif not isinstance(message.id, str) or not isinstance(message.string, str):
+            what, remedy = f"`{message.context}` has plural forms.", "Use a single msgid and msgstr."
+            problems.append(Problem(file, line, what, remedy))
+        elif message.string.strip() and not message.fuzzy:
+            found[message.context, message.id] = message.string
+    if problems:
+        raise FlowError(problems)
+    return found
+
+
+def line_numbers(po_text: str) -> dict[str, int]:
+    """Context -> line of its entry, for complaints about a readable file."""
+    return {message.context: message.lineno or 1 for message in _entries(po_text, "") if message.context}
+
+
+def _entries(po_text: str, file: str) -> list[Message]:
+    if len(po_text) > LARGEST:
+        raise FlowError(
+            [Problem(file, 1, "The file is too large.", f"Keep it under {LARGEST:,} characters.")]
+        )
+    try:
+        catalog = read_po(StringIO(po_text.removeprefix("\ufeff")), abort_invalid=True)
+    except PoFileError as error:
+        remedy = "Every entry is msgctxt, msgid and msgstr, each text in double quotes."
+        raise FlowError([Problem(file, error.lineno + 1, "This is not a PO entry.", remedy)]) from error
+    except Exception as error:
+        # Babel answers a broken header with whatever its parts raise: LookupError, UnicodeError and others.
+        remedy = "Compare the first lines with those of another translation."
+        raise FlowError([Problem(file, 1, "The head of the file can't be read.", remedy)]) from error
+    return [message for message in catalog if message.id]
+
+
+def template_po(script: Script, existing: str | None = None, language: str | None = None) -> str:
+    """The PO file for this script, with the translations that `existing` holds.
+
+    What is translated from an older source is kept as fuzzy, with the source it was made from.
+    """
+    old = {message.context: message for message in _entries(existing, "")} if existing else {}
+    catalog = Catalog(locale=language, project="Warmline", fuzzy=False, charset="utf-8")
+    head = read_po(StringIO(existing)) if existing else None
+    if head is not None:
+        catalog.header_comment = head.header_comment
+        catalog.mime_headers = head.mime_headers
+    for context, source, _ in messages(script):
+        _add(catalog, context, source, old.get(context))
+    written = BytesIO()
+    write_po(written, catalog, width=100, include_previous=True, omit_header=False)
+    return written.getvalue().decode("utf-8")
+
+
+def _add(catalog: Catalog, context: str, source: str, old: Message | None) -> None:
+    if old is None or not old.string:
+        catalog.add(source, context=context)
+    elif old.id == source:
+        catalog.add(
+            source, old.string, context=context, flags=sorted(old.flags), user_comments=old.user_comments,
+            previous_id=old.previous_id,
+        )  # fmt: skip
+    else:
+        catalog.add(
+            source, old.string, context=context, flags=["fuzzy"], user_comments=old.user_comments,
+            previous_id=[str(old.id)],
+        )  # fmt: skip

@@ -1,0 +1,263 @@
+"""Reading rules files: every mistake is refused with the file, the line and the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bot.domain.safety.levels import Danger, DirectAnswer, Level
+from bot.domain.safety.lined_yaml import Place, SafetyRuleError, check_review, read_yaml
+from bot.domain.safety.phrases import Phrase, PhraseError, compile_phrase
+from bot.domain.safety.rules import Raise, Rule, Rules
+from bot.domain.safety.spelling import Spelling, misspellings
+
+_TOP = frozenset(
+    "language review spelling signs same strong real_words negation negation_ends joking families answers rules "
+    "raises".split()
+)
+_RULE = frozenset(
+    "id why danger level doubtful about negatable say whole with unless unless_said doubt_if match no_match".split()
+)
+_RAISE = frozenset("id why danger level said match no_match".split())
+_DANGERS = {danger.value: danger for danger in Danger}
+_LEVELS = {level.name.lower(): level for level in Level if level is not Level.NONE}
+_HOW = "docs/safety.md shows how it is written."
+
+
+@dataclass(slots=True)
+class _File:
+    """One language's file, its tables read, its rules not yet."""
+
+    code: str
+    top: Place
+    fields: Mapping[str, Place]
+    same: dict[str, list[str]] = field(default_factory=dict)
+    families: dict[str, list[str]] = field(default_factory=dict)
+    negations: list[str] = field(default_factory=list)
+    negation_ends: list[str] = field(default_factory=list)
+
+
+class _Phrasebook:
+    """Phrases collected while files are read; the same phrase of a language is compiled once."""
+
+    def __init__(self, words: Spelling) -> None:
+        self._words = words
+        self.phrases: list[Phrase] = []
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    def _number(self, place: Place, text: str, file: _File) -> int:
+        key = (file.code, text)
+        if key not in self._numbers:
+            try:
+                phrase = compile_phrase(text, file.families, self._words.phrase, file.negations, file.same)
+            except PhraseError as error:
+                raise place.error(str(error), _HOW) from None
+            self._numbers[key] = len(self.phrases)
+            self.phrases.append(phrase)
+        return self._numbers[key]
+
+    def numbers(self, fields: Mapping[str, Place], name: str, file: _File) -> tuple[int, ...]:
+        """The numbers of the phrases in the list `name`, none where the list is absent."""
+        return tuple(self._number(place, text, file) for place, text in _list(fields, name))
+
+
+def _list(fields: Mapping[str, Place], name: str) -> list[tuple[Place, str]]:
+    return fields[name].texts() if name in fields else []
+
+
+def _table(fields: Mapping[str, Place], name: str) -> dict[str, Place]:
+    return fields[name].fields() if name in fields else {}
+
+
+def _danger(place: Place) -> Danger:
+    if place.text() not in _DANGERS:
+        raise place.error(f"'{place.text()}' is not a danger.", f"Choose one of: {', '.join(_DANGERS)}.")
+    return _DANGERS[place.text()]
+
+
+def _level(place: Place) -> Level:
+    if place.text() not in _LEVELS:
+        raise place.error(f"'{place.text()}' is not a level.", f"Choose one of: {', '.join(_LEVELS)}.")
+    return _LEVELS[place.text()]
+
+
+def _flag(fields: Mapping[str, Place], name: str, yes: str, no: str, default: bool) -> bool:
+    if name not in fields:
+        return default
+    typed = fields[name].text()
+    if typed not in (yes, no):
+        raise fields[name].error(f"'{typed}' does not fit.", f"Write {yes} or {no}.")
+    return typed == yes
+
+
+def _open(name: str, text: str) -> _File:
+    top = read_yaml(text, name)
+    fields = top.fields(_TOP)
+    check_review(top, fields)
+    file = _File(top.need(fields, "language").text(), top, fields)
+    for key, place in _table(fields, "same").items():
+        file.same[key] = [twin for _, twin in place.texts()]
+    for key, place in _table(fields, "families").items():
+        file.families[key] = [option for _, option in place.texts()]
+    return file
+
+
+def _base_spelling(files: Sequence[_File]) -> Spelling:
+    """The tables of what is written for what, all languages together; phrases are spelled with these."""
+    written: dict[str, str] = {}
+    signs: dict[str, str] = {}
+    for file in files:
+        for typed, place in _table(file.fields, "spelling").items():
+            if written.get(typed, place.text()) != place.text():
+                raise place.error(f"Another file spells '{typed}' differently.", "Leave it in one of the files.")
+            written[typed] = place.text()
+        signs.update((sign, place.text()) for sign, place in _table(file.fields, "signs").items())
+    # People leave the apostrophe out; where that makes another word, the file says so by spelling it itself.
+    for typed in [key for key in written if "'" in key]:
+        written.setdefault(typed.replace("'", ""), written[typed])
+    return Spelling(written=written, signs=signs)
+
+
+def _full_spelling(base: Spelling, files: Sequence[_File], phrases: Sequence[Phrase]) -> Spelling:
+    strong = [word for file in files for _, word in _list(file.fields, "strong")]
+    real = [word for file in files for _, word in _list(file.fields, "real_words")]
+    known = {word for phrase in phrases for word in phrase.words} | set(strong) | set(real)
+    for file in files:
+        known.update(*file.same.values())
+    known -= set(base.written)
+    typos = misspellings(strong, {*real, *known, *base.written})
+    return Spelling(base.written, base.signs, frozenset(known), typos)
+
+
+def _read_rule(place: Place, file: _File, book: _Phrasebook, words: Spelling) -> Rule:
+    fields = place.fields(_RULE)
+    danger, level = _danger(place.need(fields, "danger")), _level(place.need(fields, "level"))
+    if danger is Danger.DISTRESS and level > Level.DISTRESS:
+        raise fields["level"].error("Distress goes up to level distress.", "Name the danger, or lower the level.")
+    if "say" not in fields and "whole" not in fields:
+        raise place.error("The rule says nothing.", "Add `say:` with a list of phrases.")
+    for needed in ("match", "no_match"):
+        if not place.need(fields, needed).texts():
+            raise fields[needed].error("Examples are missing.", "Add at least one text, so that the rule is tested.")
+    return Rule(
+        id=place.need(fields, "id").text(),
+        why=fields["why"].text() if "why" in fields else "",
+        language=file.code,
+        danger=danger,
+        level=level,
+        doubtful=_flag(fields, "doubtful", "yes", "no", default=False),
+        about_other=_flag(fields, "about", "other", "self", default=False),
+        negatable=_flag(fields, "negatable", "yes", "no", default=True),
+        say=book.numbers(fields, "say", file),
+        also=book.numbers(fields, "with", file),
+        unless=book.numbers(fields, "unless", file),
+        unless_said=book.numbers(fields, "unless_said", file),
+        doubt_if=book.numbers(fields, "doubt_if", file),
+        whole=tuple(words.canonical(text) for _, text in _list(fields, "whole")),
+        must_match=tuple(text for _, text in _list(fields, "match")),
+        must_not_match=tuple(text for _, text in _list(fields, "no_match")),
+    )
+
+
+def _read_raise(place: Place, file: _File, book: _Phrasebook) -> Raise:
+    fields = place.fields(_RAISE)
+    place.need(fields, "said")
+    for needed in ("match", "no_match"):
+        place.need(fields, needed).texts()
+    return Raise(
+        id=place.need(fields, "id").text(),
+        why=fields["why"].text() if "why" in fields else "",
+        danger=_danger(place.need(fields, "danger")),
+        level=_level(place.need(fields, "level")),
+        said=book.numbers(fields, "said", file),
+        must_match=tuple(text for _, text in _list(fields, "match")),
+        must_not_match=tuple(text for _, text in _list(fields, "no_match")),
+    )
+
+
+def _answers(files: Sequence[_File], spelling: Spelling) -> dict[str, DirectAnswer]:
+    found: dict[str, DirectAnswer] = {}
+    kinds = {kind.value: kind for kind in DirectAnswer if kind is not DirectAnswer.UNCLEAR}
+    for file in files:
+        for name, place in file.fields["answers"].fields(kinds).items() if "answers" in file.fields else ():
+            for word_place, word in place.texts():
+                key = spelling.canonical(word).replace(".", " ")
+                key = f" {' '.join(key.split())} "
+                if found.get(key, kinds[name]) is not kinds[name]:
+                    raise word_place.error(f"'{word}' already means something else.", "Keep it in one list.")
+                found[key] = kinds[name]
+    return found
+
+
+def _negated(file: _File) -> re.Pattern[str]:
+    """A negation in the three words before a match, with no new beginning (`I`, `but`) between: `not going to`."""
+    ends = "".join(f"(?!{re.escape(word)} )" for word in file.negation_ends)
+    return re.compile(rf" (?:{'|'.join(map(re.escape, file.negations))}) (?:{ends}[^ .]{{1,40}} ){{0,2}}$")
+
+
+def _index(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, list[int]] = {}
+    for key, number in pairs:
+        found.setdefault(key, []).append(number)
+    return {key: tuple(dict.fromkeys(numbers)) for key, numbers in found.items()}
+
+
+def _by_number(owners: Iterable[tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+    found: dict[int, list[int]] = {}
+    for owner, numbers in enumerate(owners):
+        for number in numbers:
+            found.setdefault(number, []).append(owner)
+    return {number: tuple(dict.fromkeys(owned)) for number, owned in found.items()}
+
+
+def _refuse_twins(entries: Iterable[tuple[Place, str]]) -> None:
+    seen: set[str] = set()
+    for place, name in entries:
+        if name in seen:
+            raise place.error(f"The id '{name}' is used twice.", "Give each rule its own id.")
+        seen.add(name)
+
+
+def read_rules(files: Mapping[str, str]) -> Rules:
+    """All rules from `files` (file name to YAML text), one file a language.
+
+    Raises SafetyRuleError naming the file, the line, what is wrong and the remedy. Takes about a tenth of a second;
+    read once and keep.
+    """
+    if not files:
+        raise SafetyRuleError("safety", 1, "There are no rules.", "Restore the folder from the last version.")
+    opened = [_open(name, text) for name, text in sorted(files.items())]
+    words = _base_spelling(opened)
+    for file in opened:
+        file.negations = [word for _, text in _list(file.fields, "negation") for word in words.phrase(text)]
+        file.negation_ends = [word for _, text in _list(file.fields, "negation_ends") for word in words.phrase(text)]
+    book = _Phrasebook(words)
+    places = [(place, file) for file in opened if "rules" in file.fields for place in file.fields["rules"].items()]
+    rules = tuple(_read_rule(place, file, book, words) for place, file in places)
+    raise_places = [(place, file) for file in opened if "raises" in file.fields for place in file.fields["raises"].items()]
+    raises = tuple(_read_raise(place, file, book) for place, file in raise_places)
+    _refuse_twins(
+        [(place, entry.id) for (place, _), entry in zip([*places, *raise_places], [*rules, *raises], strict=True)]
+    )
+    spelling = _full_spelling(words, opened, book.phrases)
+    joking = [" ".join(words.phrase(text)) for file in opened for _, text in _list(file.fields, "joking")]
+    anchors = [(anchor, number) for number, phrase in enumerate(book.phrases) for anchor in phrase.anchors]
+    beginnings = _index((anchor[:-1], number) for anchor, number in anchors if anchor.endswith("*"))
+    return Rules(
+        languages=tuple(file.code for file in opened),
+        spelling=spelling,
+        rules=rules,
+        raises=raises,
+        phrases=tuple(book.phrases),
+        by_word=_index(pair for pair in anchors if not pair[0].endswith("*")),
+        by_beginning=beginnings,
+        beginnings=re.compile(f" ({'|'.join(sorted(beginnings, key=len, reverse=True))})") if beginnings else None,
+        firing=_by_number(rule.say for rule in rules),
+        raising=_by_number(entry.said for entry in raises),
+        whole=_index((whole, number) for number, rule in enumerate(rules) for whole in rule.whole),
+        negated={file.code: _negated(file) for file in opened if file.negations},
+        joking=re.compile(f" (?:{'|'.join(map(re.escape, joking))}) ") if joking else None,
+        answers=_answers(opened, spelling),
+        reviews={file.code: {key: place.text() for key, place in file.fields["review"].fields().items()} for file in opened},
+    )

@@ -1,0 +1,108 @@
+"""The reviewed words we answer with in danger, and which of them answers which assessment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.domain.safety.levels import Assessment, Danger, Level
+from bot.domain.safety.lined_yaml import SafetyRuleError, check_review, read_yaml
+
+FALLBACK = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Scripted replies by key and language, with the most segments that each may cost."""
+
+    languages: tuple[str, ...]
+    words: Mapping[str, Mapping[str, str]]
+    segments: Mapping[str, int]
+    review: Mapping[str, str]
+
+    def get(self, key: str, language: str) -> str:
+        """The text for `key` in `language`, in English where the language is not there; KeyError for an unknown key."""
+        by_language = self.words[key]
+        return by_language.get(language) or by_language[FALLBACK]
+
+
+def read_texts(yaml_text: str, file: str, needed: frozenset[str] | None = None) -> Texts:
+    """The replies in one YAML text; every key of `needed` (the safety replies where it is None) must be there in every language.
+
+    Raises SafetyRuleError naming `file`, the line, what is wrong and the remedy.
+    """
+    top = read_yaml(yaml_text, file)
+    fields = top.fields(("review", "languages", "texts"))
+    check_review(top, fields)
+    languages = tuple(language for _, language in top.need(fields, "languages").texts())
+    if FALLBACK not in languages:
+        raise fields["languages"].error("English is missing.", "Add `en`: it is what any other language falls back to.")
+    words: dict[str, dict[str, str]] = {}
+    segments: dict[str, int] = {}
+    for key, place in top.need(fields, "texts").fields().items():
+        entry = place.fields((*languages, "segments", "note"))
+        budget = place.need(entry, "segments")
+        if not budget.text().isdecimal() or int(budget.text()) < 1:
+            raise budget.error(f"'{budget.text()}' is not a number of segments.", "Write 1 or more.")
+        segments[key] = int(budget.text())
+        words[key] = {language: place.need(entry, language).text() for language in languages}
+    missing = sorted((REPLY_KEYS if needed is None else needed) - words.keys())
+    if missing:
+        raise SafetyRuleError(file, fields["texts"].line, f"Missing: {', '.join(missing)}.", "Add them in each language.")
+    review = {who: place.text() for who, place in fields["review"].fields().items()}
+    return Texts(languages, words, segments, review)
+
+
+_ASKS = {
+    Danger.SELF_HARM: "ask_self_harm",
+    Danger.DOMESTIC_VIOLENCE: "ask_violence",
+    Danger.VIOLENCE: "ask_violence",
+    Danger.CHILD: "ask_child",
+    Danger.OVERDOSE: "ask_medical",
+    Danger.MEDICAL: "ask_medical",
+    Danger.DISTRESS: "distress_offer",
+}
+_IN_PROGRESS = {
+    Danger.SELF_HARM: "in_progress_self_harm",
+    Danger.DOMESTIC_VIOLENCE: "in_progress_violence",
+    Danger.VIOLENCE: "in_progress_violence",
+    Danger.CHILD: "in_progress_violence",
+    Danger.OVERDOSE: "in_progress_overdose",
+    Danger.MEDICAL: "in_progress_medical",
+    Danger.DISTRESS: "distress_offer",
+}
+_IMMINENT = {**_IN_PROGRESS, Danger.SELF_HARM: "imminent_self_harm"}
+_ACTIVE = {
+    Danger.SELF_HARM: "active_self_harm",
+    Danger.DOMESTIC_VIOLENCE: "active_domestic_violence",
+    Danger.VIOLENCE: "active_violence",
+    Danger.CHILD: "active_child",
+    Danger.OVERDOSE: "active_overdose",
+    Danger.MEDICAL: "active_medical",
+    Danger.DISTRESS: "distress_offer",
+}
+_BY_LEVEL = {Level.IN_PROGRESS: _IN_PROGRESS, Level.IMMINENT: _IMMINENT, Level.ACTIVE: _ACTIVE}
+REPLY_KEYS = frozenset(
+    {*_ASKS.values(), *_IMMINENT.values(), *_IN_PROGRESS.values(), *_ACTIVE.values(), "about_other_self_harm"}
+    | {"in_progress_other", "about_other_danger", "distress_offer"}
+)
+
+
+def reply_key(assessment: Assessment) -> str | None:
+    """The key of the text that answers `assessment`, None where the conversation just goes on (NONE and NEED)."""
+    danger = assessment.dangers[0] if assessment.dangers else Danger.DISTRESS
+    if assessment.level < Level.DISTRESS:
+        return None
+    if assessment.about_other and danger is not Danger.CHILD:
+        return _about_another(assessment.level, danger)
+    if assessment.ask is not None:
+        return _ASKS[assessment.ask]
+    return _BY_LEVEL.get(assessment.level, {}).get(danger, "distress_offer")
+
+
+def _about_another(level: Level, danger: Danger) -> str:
+    if level >= Level.IN_PROGRESS and danger is not Danger.DISTRESS:
+        return "in_progress_other"
+    if danger is Danger.SELF_HARM:
+        return "about_other_self_harm"
+    return "distress_offer" if danger is Danger.DISTRESS else "about_other_danger"

@@ -1,0 +1,257 @@
+"""Conversation tests in plain text, to be read and written by social workers.
+
+    title: An eviction with a court date next week
+    flow: emergency_assistance        # where the person starts; absent: the menu, from the first text on
+    language: en
+    now: 2026-11-23 10:00             # local time of the line
+
+    person: my landlord is evicting me
+    line: Do you have a court date? Reply with the date, or NO.
+    effect: handoff housing now
+    wait: 2h
+    silent: held by a human
+
+A text goes on in indented lines. `...` at the end of a text stands for any rest. `#` at the start of a line
+is a remark. Running a transcript against flows is not done here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.domain.effects import (
+    Choice,
+    Effect,
+    EraseData,
+    OfferServices,
+    OpenHandoff,
+    RaiseAlarm,
+    RecordConsent,
+    RecordOutcome,
+    ScheduleCheckIns,
+    TellHuman,
+)
+from bot.domain.flow_yaml import FlowError, Problem
+from bot.domain.script import read_duration
+from bot.domain.suggestion import nearest
+
+REST = "..."
+
+
+class Kind(StrEnum):
+    """Who acts in a line of a transcript."""
+
+    PERSON = "person"
+    """The person texts this."""
+    LINE = "line"
+    """The line answers this."""
+    EFFECT = "effect"
+    """Something beside the answers happens; the words are those of `describe`."""
+    WAIT = "wait"
+    """So much time goes by without a text."""
+    SILENT = "silent"
+    """Nothing is said, on purpose, and why; without words any reason will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`number` is the line of the file, and no part of what makes two lines equal."""
+
+    kind: Kind
+    text: str
+    number: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """`now` is the local time of the line, without a zone; None where the test may run at any time."""
+
+    title: str
+    flow: str | None = None
+    language: str = "en"
+    now: datetime | None = None
+    lines: tuple[Line, ...] = ()
+
+
+_FIELD = re.compile(r"([A-Za-z_]+)\s*:(?:[ \t]+|$)(.*)", re.DOTALL)
+_REMARK = re.compile(r"(?:^|\s)#(?:\s.*)?$")
+_HEADER = ("title", "flow", "language", "now")
+_NOW = "%Y-%m-%d %H:%M"
+
+
+def read_transcript(text: str, file: str) -> Transcript:
+    """The transcript of this text. Raises FlowError with every problem; `file` is only used to name it."""
+    return _Reader(file).read(text)
+
+
+class _Reader:
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.header: dict[str, tuple[str, int]] = {}
+        self.lines: list[Line] = []
+
+    def read(self, text: str) -> Transcript:
+        for number, entry in _entries(text):
+            self._take(entry, number)
+        transcript = self._transcript()
+        if self.problems:
+            raise FlowError(self.problems)
+        return transcript
+
+    def _add(self, number: int, what: str, remedy: str) -> None:
+        self.problems.append(Problem(self.file, number, what, remedy))
+
+    def _take(self, entry: str, number: int) -> None:
+        matched = _FIELD.fullmatch(entry)
+        if matched is None:
+            self._add(
+                number,
+                "This line does not say who speaks.",
+                "Begin it with `person:` or `line:`, or indent it.",
+            )
+            return
+        name, value = matched[1].lower(), matched[2].strip()
+        if name in _HEADER and not self.lines:
+            self._take_header(name, value, number)
+        elif name in list(Kind):
+            self._take_line(Kind(name), value, number)
+        else:
+            near = nearest(name, [*_HEADER, *Kind])
+            hint = f"Did you mean `{near}`?" if near else f"It is one of: {', '.join(Kind)}."
+            late = name in _HEADER
+            self._add(
+                number,
+                f"`{name}:` is not known here.",
+                "Move it to the top, before the first text." if late else hint,
+            )
+
+    def _take_header(self, name: str, value: str, number: int) -> None:
+        if name in self.header:
+            self._add(number, f"`{name}:` stands here a second time.", "Keep one of them.")
+        self.header[name] = (value if name == "title" else _REMARK.sub("", value).strip(), number)
+
+    def _take_line(self, kind: Kind, text: str, number: int) -> None:
+        if not text and kind is not Kind.SILENT:
+            self._add(number, f"`{kind.value}:` has no words.", "Write them behind the colon.")
+        if kind is Kind.WAIT and text:
+            try:
+                read_duration(text)
+            except (ValueError, OverflowError):
+                self._add(
+                    number,
+                    f"`{text}` is not a length of time.",
+                    "Write a number and s, m, h, d or w, like 2h.",
+                )
+        self.lines.append(Line(kind, text, number))
+
+    def _transcript(self) -> Transcript:
+        if not self.header.get("title", ("", 0))[0]:
+            self._add(1, "The transcript has no title.", "Begin with `title:` and what it shows.")
+        if not self.lines:
+            self._add(1, "Nobody says anything.", "Write `person:` and `line:` lines below the head.")
+        return Transcript(
+            title=self.header.get("title", ("", 0))[0],
+            flow=self.header.get("flow", ("", 0))[0] or None,
+            language=self.header.get("language", ("", 0))[0] or "en",
+            now=self._now(),
+            lines=tuple(self.lines),
+        )
+
+    def _now(self) -> datetime | None:
+        value, number = self.header.get("now", ("", 0))
+        if not value:
+            return None
+        try:
+            # The zone is the line's own and is not known here; whoever runs the transcript adds it.
+            return datetime.strptime(value, _NOW)  # noqa: DTZ007
+        except ValueError:
+            self._add(number, f"`{value}` is not a date and time.", "Write it like 2026-11-23 10:00.")
+            return None
+
+
+def _entries(text: str) -> list[tuple[int, str]]:
+    """(line number, text) of each entry; indented lines, and blank ones between them, belong to the one
+    above.
+    """
+    found: list[tuple[int, list[str]]] = []
+    for number, row in enumerate(text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), start=1):
+        if row.startswith("#"):
+            continue
+        if (row[:1] in {" ", "\t"} or not row.strip()) and found:
+            found[-1][1].append(row.strip())
+        elif row.strip():
+            found.append((number, [row.strip()]))
+    return [(number, "\n".join(rows).strip()) for number, rows in found]
+
+
+def write_transcript(transcript: Transcript) -> str:
+    """The text that `read_transcript` reads as an equal transcript (texts are trimmed line by line)."""
+    rows = [f"title: {_one_line(transcript.title)}"]
+    if transcript.flow:
+        rows.append(f"flow: {transcript.flow}")
+    rows.append(f"language: {transcript.language}")
+    if transcript.now:
+        rows.append(f"now: {transcript.now.strftime(_NOW)}")
+    rows.append("")
+    for line in transcript.lines:
+        first, *more = tidy(line.text).split("\n")
+        rows.append(f"{line.kind.value}: {first}".rstrip())
+        rows += [f"  {row}".rstrip() for row in more]
+    return "\n".join(rows) + "\n"
+
+
+def tidy(text: str) -> str:
+    """A text as a transcript keeps it: each of its lines trimmed, no blank ones around it."""
+    return "\n".join(row.strip() for row in text.replace("\r\n", "\n").split("\n")).strip()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def matches(expected: str, said: str) -> bool:
+    """Whether what was said is what a transcript expects; space is not compared, `...` at the end is any
+    rest.
+    """
+    wanted, heard = _one_line(expected), _one_line(said)
+    if wanted.endswith(REST):
+        return heard.startswith(wanted.removesuffix(REST).rstrip())
+    return wanted == heard
+
+
+def describe(effect: Effect) -> str:
+    """What stands behind `effect:` for this effect. Replies and silence have their own lines: TypeError."""
+    match effect:
+        case OpenHandoff():
+            return f"handoff {effect.team} {effect.urgency.value}" + ("" if effect.reachable else " by phone")
+        case TellHuman():
+            return "told human urgently" if effect.urgent else "told human"
+        case RaiseAlarm():
+            return f"alarm {effect.kind}"
+        case OfferServices():
+            return f"services {effect.need} {effect.near or '-'} {len(effect.services)}"
+        case ScheduleCheckIns():
+            return " ".join(["check_in", effect.flow, *map(_duration, effect.after)])
+        case RecordConsent(choice=Choice.AGREED):
+            return f"consent {effect.scope} agreed"
+        case RecordConsent():
+            return f"{effect.choice.value} {effect.method.value}"
+        case EraseData():
+            return "erase"
+        case RecordOutcome():
+            return f"outcome {effect.outcome}"
+        case _:
+            raise TypeError(f"{type(effect).__name__} has a line of its own in a transcript")
+
+
+def _duration(length: timedelta) -> str:
+    """`7d`, `90m`: the largest unit that it is a whole number of."""
+    seconds = int(length.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

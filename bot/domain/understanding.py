@@ -1,0 +1,326 @@
+"""Which of the choices a person means, from their own words; what can't be told apart is said to be unclear.
+
+The order is from certain to likely: the whole message, a number, words within free text, one typing mistake.
+A wrong guess sends somebody who needs a bed to the gas company, so whatever is left in doubt is asked again.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+SHORTEST_MISTAKE = 5
+"""Below five letters one mistake makes another word (rent, cent, went), so short words must be exact."""
+WORD, PHRASE, LABEL_PART, MISTAKE = 1.0, 1.5, 0.5, 0.8
+"""What a word of the choice, several in a row, a piece of its label and a mistyped word are worth."""
+MARGIN = 0.5
+"""How far the best must be ahead of the next; closer than that, the person is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice: the name that is saved, the label that is shown, and other words people use for it."""
+
+    name: str
+    label: str
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The person means this one."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """It can't be told; `candidates` are the names that came equally near, empty where nothing fits."""
+
+    candidates: tuple[str, ...] = ()
+
+
+Reading = Picked | Unclear
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a table that is written as one text, separated by spaces."""
+    return frozenset(text.split())
+
+
+def phrases(text: str) -> frozenset[str]:
+    """The same for a table of phrases, separated by commas."""
+    return frozenset(phrase.strip() for phrase in text.split(","))
+
+
+_LETTERS = str.maketrans({"đ": "d", "ð": "d", "ø": "o", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe"})
+_APOSTROPHES = re.compile("['’‘`´ʼ]")
+_TOKEN = re.compile(r"[^\W_]+")
+_CLAUSE_END = re.compile(r"[,.;:!?\n()]+")
+
+
+def fold(text: str) -> str:
+    """Lower case, without accents, apostrophes and keycaps; full-width and Arabic-Indic digits become 0-9."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text.casefold()).translate(_LETTERS)
+        text = "".join(_plain(char) for char in text if not unicodedata.combining(char))
+    return _APOSTROPHES.sub("", text.lower())
+
+
+def _plain(char: str) -> str:
+    return str(unicodedata.decimal(char)) if char.isdecimal() else char
+
+
+def words_of(text: str) -> list[str]:
+    """The folded words and numbers of a text in their order; `Can't pay` gives `cant`, `pay`."""
+    return _TOKEN.findall(fold(text))
+
+
+def _clauses(text: str) -> list[list[str]]:
+    """The words of a text, clause by clause: what is ruled out ends with the clause."""
+    return [_TOKEN.findall(clause) for clause in _CLAUSE_END.split(fold(text))]
+
+
+_SUFFIXES = word_set(
+    "s es ed ing ings ion ions er ers or ors al als ly ity ment ments e y ies o a os as ar ir an en ado "
+    "ada ados adas ido ida idos idas ando iendo aron ieron aba aban aste aran idad cion ciones amos imos "
+    "emos arme arnos arlo arla"
+)
+_LONGEST_SUFFIX = max(map(len, _SUFFIXES))
+_KEPT_DOUBLE = "lsfz"
+
+
+def stem(word: str) -> str:
+    """A folded word without its ending: evicted and eviction are one, desalojo and desalojar too."""
+    for size in range(_LONGEST_SUFFIX, 0, -1):
+        ending = word[-size:]
+        if ending in _SUFFIXES and len(word) - size >= (3 if ending == "s" else 4):
+            rest = word[:-size]
+            doubled = rest[-1] == rest[-2] and rest[-1] not in _KEPT_DOUBLE
+            return rest[:-1] if doubled and len(rest) > 4 else rest
+    return word
+
+
+_NUMBERS = {
+    word: number
+    for number, words in enumerate(
+        ("one uno una first primero primera", "two dos second segundo segunda",
+         "three tres third tercero tercera", "four cuatro fourth cuarto cuarta",
+         "five cinco fifth quinto quinta", "six seis sixth sexto sexta",
+         "seven siete seventh septimo septima", "eight ocho eighth octavo octava",
+         "nine nueve ninth noveno novena"),
+        start=1,
+    )
+    for word in words.split()
+}  # fmt: skip
+_NUMBER_FILLERS = word_set(
+    "option number num no nr choice answer the i pick choose want press please pls thanks thank you "
+    "gracias por favor opcion numero la el quiero and or y o th st nd rd its"
+)
+_STOP_WORDS = word_set(
+    "a an the my me i we our you your is am are was be to of in on at for from with and or but it its "
+    "this that do does have has had need needs want get got find help please some any other others else "
+    "something someone somebody person people more about not no yes now right today day week thing el la "
+    "los las un una unos unas mi mis yo tu su sus de del en con por para y o u que es son si se lo le "
+    "necesito necesita quiero ayuda tengo otra otro otros otras cosa algo alguien persona mas ahora hoy"
+)
+_NOT_MISTAKES = word_set(
+    "means count counts later lately horse there these those three think thing things where which while "
+    "whole would could should since still start state phone house mother brother matter letter better "
+    "after other costs comes cases chance change close closed parts point porque ahora donde desde tener "
+    "tengo puedo"
+)
+"""Everyday words one letter away from words of choices (means and meals); they are meant as they stand."""
+
+_MEANT = _NOT_MISTAKES | _STOP_WORDS
+
+_NEGATORS = word_set("not isnt aint arent wasnt except")
+_NEGATING_PAIRS = frozenset(
+    {("dont", "need"), ("dont", "want"), ("not", "need"), ("not", "want"), ("no", "need"),
+     ("instead", "of"), ("rather", "than"), ("other", "than"), ("no", "es"), ("no", "quiero"),
+     ("no", "necesito"), ("no", "busco"), ("no", "la"), ("no", "el"), ("en", "vez"), ("menos", "de")}
+)  # fmt: skip
+"""`no` alone is missing on purpose: "no food", "no heat" and "no tengo luz" name exactly what is needed."""
+_NEGATION_GOES_ON = word_set(
+    "the a an any my for about with help to and or nor need want really just el la los las un una mi de "
+    "por y o ni con"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A word or a row of words (as stems) that speaks for an option."""
+
+    stems: tuple[str, ...]
+    option: int
+    worth: float
+
+
+_Buckets = dict[str, list[str]]
+
+
+def _by_first_letter(spellings: Iterable[str]) -> _Buckets:
+    """Spellings long enough for a mistake. The first letter is rarely the wrong one: light is not right."""
+    buckets: _Buckets = {}
+    for spelling in spellings:
+        if len(spelling) >= SHORTEST_MISTAKE:
+            buckets.setdefault(spelling[0], []).append(spelling)
+    return buckets
+
+
+def choose(text: str, options: Sequence[Option]) -> Reading:
+    """Which option the text means. To ask the same options often, keep a `Matcher`."""
+    return Matcher(options).read(text)
+
+
+class Matcher:
+    """The options of one question, prepared once; a text is then read in microseconds. Never raises."""
+
+    def __init__(self, options: Sequence[Option]) -> None:
+        self._names = tuple(option.name for option in options)
+        self._whole: dict[str, frozenset[int]] = {}
+        self._entries: dict[str, list[_Entry]] = {}
+        self._spellings: dict[str, frozenset[int]] = {}
+        for index, option in enumerate(options):
+            for words in (option.label, *option.words):
+                self._learn(index, words_of(words), WORD)
+            if len(parts := words_of(option.label)) > 1:
+                for part in parts:
+                    if part not in _STOP_WORDS and len(part) > 2:
+                        self._enter(_Entry((stem(part),), index, LABEL_PART))
+                        self._spell(index, part)
+        self._near_words = _by_first_letter(self._spellings)
+        self._near_wholes = _by_first_letter(self._whole)
+
+    def _learn(self, index: int, words: list[str], worth: float) -> None:
+        if not words:
+            return
+        whole = "".join(words)
+        self._whole[whole] = self._whole.get(whole, frozenset()) | {index}
+        self._enter(_Entry((stem(whole),), index, worth))
+        if len(words) > 1:
+            self._enter(_Entry(tuple(map(stem, words)), index, PHRASE))
+        else:
+            self._spell(index, whole)
+
+    def _spell(self, index: int, word: str) -> None:
+        self._spellings[word] = self._spellings.get(word, frozenset()) | {index}
+
+    def _enter(self, entry: _Entry) -> None:
+        entries = self._entries.setdefault(entry.stems[0], [])
+        if not any(known.stems == entry.stems and known.option == entry.option for known in entries):
+            entries.append(entry)
+
+    def read(self, text: str) -> Reading:
+        """Which option the text means, or that it is unclear."""
+        clauses = _clauses(text)
+        words = [word for clause in clauses for word in clause]
+        if not words:
+            return Unclear()
+        whole = "".join(words)
+        if found := self._whole.get(whole):
+            return self._one_of(found)
+        if numbers := self._numbers(words):
+            return self._one_of(numbers)
+        if found := self._mistyped(whole, self._near_wholes, self._whole):
+            return self._one_of(found)
+        scores = self._score(clauses) or self._score_mistyped(clauses)
+        if len(words) == 2 and (number := self._number(words[0])) is not None and number not in scores:
+            # "2 rent": the number says one thing and the word another.
+            return self._one_of((number, *scores)) if scores else Unclear()
+        return self._best(scores)
+
+    def mentions(self, text: str) -> tuple[str, ...]:
+        """Every option that free text speaks of, the most certain first; a text may name several needs."""
+        clauses = _clauses(text)
+        scores = self._score(clauses) or self._score_mistyped(clauses)
+        return tuple(self._names[index] for index in sorted(scores, key=lambda index: (-scores[index], index)))
+
+    def _one_of(self, found: Iterable[int]) -> Reading:
+        names = tuple(self._names[index] for index in sorted(set(found)))
+        return Picked(names[0]) if len(names) == 1 else Unclear(names)
+
+    def _best(self, scores: dict[int, float]) -> Reading:
+        if not scores:
+            return Unclear()
+        best = max(scores.values())
+        return self._one_of(index for index, score in scores.items() if best - score < MARGIN)
+
+    def _number(self, word: str) -> int | None:
+        digits = word.removesuffix("st").removesuffix("nd").removesuffix("rd").removesuffix("th")
+        number = int(digits) if digits.isdecimal() and len(digits) <= 2 else _NUMBERS.get(word, 0)
+        return number - 1 if 1 <= number <= len(self._names) else None
+
+    def _numbers(self, words: list[str]) -> set[int]:
+        """The options named by a message that is nothing but numbers and the small words around them."""
+        if len(words) > 6:
+            return set()
+        told = [word for word in words if word not in _NUMBER_FILLERS]
+        if len(told) > 1 and told[-1] == "one":
+            told.pop()
+        numbers = [self._number(word) for word in told]
+        return set() if None in numbers else {number for number in numbers if number is not None}
+
+    def _mistyped(self, word: str, near: _Buckets, options: dict[str, frozenset[int]]) -> frozenset[int]:
+        """The options of the known spellings that are a single mistake away."""
+        known = near.get(word[0])
+        if known is None or not SHORTEST_MISTAKE - 1 <= len(word) <= 40 or word in _MEANT:
+            return frozenset()
+        found = process.extract(word, known, scorer=OSA.distance, score_cutoff=1, limit=4)
+        return frozenset().union(*(options[spelling] for spelling, _, _ in found))
+
+    def _score(self, clauses: list[list[str]]) -> dict[int, float]:
+        """Option -> worth of its different words in the text, without those that are negated."""
+        seen: set[tuple[tuple[str, ...], int]] = set()
+        scores: dict[int, float] = {}
+        for clause in clauses:
+            stems = [stem(word) for word in clause]
+            negated = _negated(clause, [bool(self._entries.get(one)) for one in stems])
+            for at in range(len(stems)):
+                if negated[at]:
+                    continue
+                for entry in self._starting(stems, at):
+                    if (entry.stems, entry.option) not in seen:
+                        seen.add((entry.stems, entry.option))
+                        scores[entry.option] = scores.get(entry.option, 0.0) + entry.worth
+        return scores
+
+    def _starting(self, stems: list[str], at: int) -> list[_Entry]:
+        """The entries that begin at this word; `shut off` also finds `shutoff`."""
+        found = [
+            entry
+            for entry in self._entries.get(stems[at], ())
+            if len(entry.stems) == 1 or tuple(stems[at : at + len(entry.stems)]) == entry.stems
+        ]
+        if at + 1 < len(stems):
+            found += [e for e in self._entries.get(stems[at] + stems[at + 1], ()) if len(e.stems) == 1]
+        return found
+
+    def _score_mistyped(self, clauses: list[list[str]]) -> dict[int, float]:
+        scores: dict[int, float] = {}
+        for clause in clauses:
+            found = [self._mistyped(word, self._near_words, self._spellings) for word in clause]
+            negated = _negated(clause, [bool(options) for options in found])
+            for options, is_negated in zip(found, negated, strict=True):
+                for option in options if not is_negated else ():
+                    scores[option] = scores.get(option, 0.0) + MISTAKE
+        return scores
+
+
+def _negated(words: list[str], meant: list[bool]) -> list[bool]:
+    """For each word of a clause whether it is ruled out: `not food or rent`, `no quiero comida`."""
+    result = [False] * len(words)
+    active = False
+    for at, word in enumerate(words):
+        if word in _NEGATORS or (at and (words[at - 1], word) in _NEGATING_PAIRS):
+            active = True
+        elif meant[at]:
+            result[at] = active
+        elif word not in _NEGATION_GOES_ON:
+            active = False
+    return result

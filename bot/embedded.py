@@ -1,0 +1,116 @@
+"""PostgreSQL and Valkey out of two Python packages, for a machine that has neither: the real servers.
+
+Both listen on Unix sockets only, in folders that nobody else may enter, so they need no password and no port.
+Both write every commit to disk before they call it done (Valkey: once a second; it only wakes jobs).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from bot import embedded_postgres, embedded_valkey
+from bot.children import Child, ChildFailed
+from bot.embedded_folders import EmbeddedError
+
+__all__ = ["EmbeddedError", "Servers", "make_private"]
+
+_READY_SECONDS = 60.0
+
+
+class Servers:
+    """The embedded servers of one data directory, as a context manager or by `start` and `stop`.
+
+    `start` raises EmbeddedError when another process uses the directory or a server cannot be started.
+    `children` are the running ones, for whoever watches over them.
+    """
+
+    def __init__(self, data_dir: Path, *, postgres: bool = True, valkey: bool = True) -> None:
+        self._data_dir = data_dir.absolute()
+        self._wanted = (postgres, valkey)
+        self._lock: int | None = None
+        self.children: list[Child] = []
+
+    @property
+    def database_url(self) -> str:
+        """The address of the database."""
+        return embedded_postgres.url(self._data_dir)
+
+    @property
+    def redis_url(self) -> str:
+        """The address of the Valkey server."""
+        return embedded_valkey.url(self._data_dir)
+
+    def start(self) -> None:
+        """Make what does not exist yet, start the servers, and come back when both answer."""
+        make_private(self._data_dir)
+        self._lock = _lock(self._data_dir)
+        try:
+            postgres, valkey = self._wanted
+            programs = [embedded_postgres.program(self._data_dir)] if postgres else []
+            programs += [embedded_valkey.program(self._data_dir)] if valkey else []
+            for program in programs:
+                self.children.append(child := Child(program))
+                child.start()
+            for child in self.children:
+                child.wait_ready(_READY_SECONDS)
+            if postgres:
+                embedded_postgres.create_database(self._data_dir)
+        except (ChildFailed, OSError, psycopg.Error, subprocess.CalledProcessError) as failure:
+            self.stop()
+            raise EmbeddedError(
+                f"The embedded servers in {self._data_dir} could not be started: {failure}\n"
+                "Free the cause and start again, or set DATABASE_URL and REDIS_URL to servers of your own."
+            ) from failure
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End both servers well; what was committed is on disk."""
+        for child in self.children:
+            child.ask_to_stop()
+        for child in self.children:
+            child.wait_stopped()
+        self.children.clear()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder for this account alone; if that is root, the database's account may pass, not look."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+
+def _lock(data_dir: Path) -> int:
+    """Hold the directory for this process. The kernel lets go when the process ends, however it ends."""
+    handle = os.open(data_dir / "house.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        other = os.read(handle, 20).decode("ascii", "replace").strip() or "unknown"
+        os.close(handle)
+        raise EmbeddedError(
+            f"Warmline already runs on {data_dir} (process {other}). Stop that one first, or set DATA_DIR to "
+            "another folder."
+        ) from None
+    os.ftruncate(handle, 0)
+    os.write(handle, f"{os.getpid()}\n".encode("ascii"))
+    return handle

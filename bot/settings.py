@@ -1,0 +1,385 @@
+"""The environment, read once at the door and checked whole, so that a wrong one stops the start, not a text.
+
+Each field carries its variable, its help and its example; the operators' page and `warmline settings` are
+printed from them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from bot import setting_readers as read
+
+TWILIO_API = "https://api.twilio.com"
+_TWILIO_VARIABLES = (
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_API_KEY",
+    "TWILIO_API_SECRET",
+    "TWILIO_MESSAGING_SERVICE_SID",
+    "TWILIO_FROM",
+)
+_PAGE_HEAD = """# Settings
+
+Warmline reads its settings from the environment, once, when it starts. A setting that is missing or wrong
+stops the start with the variable's name and an example. An empty variable counts as one that is not set.
+`warmline settings` prints the settings in force, without the secrets. This page is printed by
+`warmline settings --page`.
+
+| Variable | Default | What it does | Example |
+|---|---|---|---|"""
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong. `problems` holds one sentence for each, and no secret's value."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n- ".join(("These settings need attention:", *self.problems)))
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """How one setting is read: its variable, help, example, the default as it would be typed, and the reader.
+
+    `read` takes the stripped, non-empty text and raises ValueError with the end of the sentence "NAME ...".
+    `secret` keeps the value out of every message, page and repr.
+    """
+
+    name: str
+    help: str
+    read: Callable[[str], object]
+    default: str | None
+    example: str
+    secret: bool
+    absent: object
+    default_note: str
+
+    def problem(self, complaint: object) -> str:
+        """The complaint as a sentence that names the variable and shows how it should look."""
+        return f"{self.name} {complaint}. Example: {self.name}={self.example}"
+
+
+def _setting(
+    name: str,
+    help: str,
+    reader: Callable[[str], object],
+    *,
+    example: str,
+    default: str | None = None,
+    secret: bool = False,
+    absent: object = None,
+    default_note: str = "",
+) -> Any:
+    variable = Variable(name, help, reader, default, example, secret, absent, default_note)
+    return dataclasses.field(repr=not secret, metadata={"variable": variable})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that may differ between two installations, made by `Settings.from_env`.
+
+    `database_url`, `redis_url`: None means that the embedded servers are used. `secret_key` is "" and
+    `encryption_keys` empty only in a demo that was not started by the supervisor, which makes both.
+    """
+
+    data_dir: Path = _setting(
+        "DATA_DIR",
+        "Where all that must outlive a restart is kept: embedded servers' data, spool, the demo's keys.",
+        read.path,
+        default=".data",
+        example="/var/lib/warmline",
+    )
+    host: str = _setting(
+        "HOST",
+        "The address that the web server listens on. Use 0.0.0.0 inside a container or behind a proxy.",
+        read.text,
+        default="127.0.0.1",
+        example="0.0.0.0",
+    )
+    port: int = _setting(
+        "PORT",
+        "The port that the web server listens on.",
+        read.count(1, 65535),
+        default="8000",
+        example="8000",
+    )
+    public_url: str = _setting(
+        "PUBLIC_URL",
+        "The address that Twilio and people's browsers use; Twilio's signature is checked against it.",
+        read.web_address,
+        example="https://help.example.org",
+        default_note="http://127.0.0.1:PORT",
+    )
+    database_url: str | None = _setting(
+        "DATABASE_URL",
+        "The PostgreSQL database. When it is not set, an embedded PostgreSQL is started.",
+        read.database_url,
+        example="postgresql://warmline:PASSWORD@db.example.org/warmline",
+        secret=True,
+        default_note="embedded",
+    )
+    redis_url: str | None = _setting(
+        "REDIS_URL",
+        "The Redis or Valkey server that wakes jobs. When it is not set, an embedded Valkey is started.",
+        read.scheme("redis", "rediss", "unix"),
+        example="rediss://:PASSWORD@queue.example.org:6379/0",
+        secret=True,
+        default_note="embedded",
+    )
+    secret_key: str = _setting(
+        "SECRET_KEY",
+        "Signs sessions and links. Needed with Twilio; a demo makes its own.",
+        read.secret_key,
+        example="$(openssl rand -hex 32)",
+        secret=True,
+        absent="",
+        default_note="made by the demo",
+    )
+    encryption_keys: tuple[str, ...] = _setting(
+        "ENCRYPTION_KEYS",
+        "Fernet keys with commas between, newest first, for message bodies and numbers at rest. "
+        "Needed with Twilio; a demo makes its own. Losing them loses the transcripts.",
+        read.fernet_keys,
+        example="$(openssl rand -base64 32 | tr '+/' '-_')",
+        secret=True,
+        absent=(),
+        default_note="made by the demo",
+    )
+    timezone: ZoneInfo = _setting(
+        "TIMEZONE",
+        "The city's time zone: quiet hours, rosters and dates that people name are in it.",
+        read.timezone,
+        default="America/Chicago",
+        example="America/Chicago",
+    )
+    line_name: str = _setting(
+        "LINE_NAME",
+        "What the line calls itself in its texts.",
+        read.text,
+        default="STL Help",
+        example="STL Help",
+    )
+    languages: tuple[str, ...] = _setting(
+        "LANGUAGES",
+        "The languages that the line speaks, with commas between; the first is used until a person chooses.",
+        read.languages,
+        default="en,es",
+        example="en,es",
+    )
+    twilio_account_sid: str | None = _setting(
+        "TWILIO_ACCOUNT_SID",
+        "Twilio's account. With any of Twilio's variables set, Twilio is the carrier, else the simulator.",
+        read.sid("AC"),
+        example="AC0123456789abcdef0123456789abcdef",
+    )
+    twilio_auth_tokens: tuple[str, ...] = _setting(
+        "TWILIO_AUTH_TOKEN",
+        "The token by which webhooks are proved genuine; while it is rotated: current,next.",
+        read.secret_parts,
+        example="CURRENT,NEXT",
+        secret=True,
+        absent=(),
+    )
+    twilio_api_key: str | None = _setting(
+        "TWILIO_API_KEY",
+        "The API key for sending, which can be revoked by itself. Without it the token is used.",
+        read.sid("SK"),
+        example="SK0123456789abcdef0123456789abcdef",
+    )
+    twilio_api_secret: str | None = _setting(
+        "TWILIO_API_SECRET", "The secret of TWILIO_API_KEY.", read.text, example="SECRET", secret=True
+    )
+    twilio_messaging_service_sid: str | None = _setting(
+        "TWILIO_MESSAGING_SERVICE_SID",
+        "The messaging service that sends. Either this or TWILIO_FROM is needed with Twilio.",
+        read.sid("MG"),
+        example="MG0123456789abcdef0123456789abcdef",
+    )
+    twilio_from: str | None = _setting(
+        "TWILIO_FROM",
+        "The number that sends, when there is no messaging service.",
+        read.sender,
+        example="+13145550100",
+    )
+    twilio_api_url: str = _setting(
+        "TWILIO_API_URL",
+        "The base of Twilio's REST API; another one only for a local stand-in.",
+        read.web_address,
+        default=TWILIO_API,
+        example="http://127.0.0.1:4010",
+    )
+    sender_segments_per_second: int = _setting(
+        "SENDER_MPS",
+        "How many message segments a second Twilio lets the sender send; a plain long code has 1.",
+        read.count(1, 1000),
+        default="1",
+        example="3",
+    )
+    resend_after_seconds: int = _setting(
+        "RESEND_AFTER",
+        "Seconds after which a reply sent in the webhook's answer and never reported is looked into.",
+        read.count(10, 86_400),
+        default="120",
+        example="120",
+    )
+    fold_accents: bool = _setting(
+        "SMS_FOLD_ACCENTS",
+        "Send accented letters that GSM-7 lacks as plain ones, so that a text is not split into more parts.",
+        read.yes_or_no,
+        default="true",
+        example="false",
+    )
+    retention_days: int = _setting(
+        "RETENTION_DAYS",
+        "Days that message bodies are kept.",
+        read.count(1, 36_500),
+        default="400",
+        example="400",
+    )
+    answers_retention_days: int = _setting(
+        "ANSWERS_RETENTION_DAYS",
+        "Days that a person's answers in flows are kept.",
+        read.count(1, 36_500),
+        default="1095",
+        example="1095",
+    )
+    spool_dir: Path = _setting(
+        "SPOOL_DIR",
+        "Where texts wait on this machine's disk while the database cannot be reached.",
+        read.path,
+        example="/var/lib/warmline/spool",
+        default_note="DATA_DIR/spool",
+    )
+    web_workers: int = _setting(
+        "WEB_WORKERS",
+        "Processes that answer the web.",
+        read.count(1, 256),
+        example="4",
+        default_note="one for each core",
+    )
+    web_threads: int = _setting(
+        "WEB_THREADS", "Threads in each web process.", read.count(1, 512), default="16", example="16"
+    )
+    log_level: str = _setting(
+        "LOG_LEVEL",
+        "How much is logged. Bodies and phone numbers are never logged, at any level.",
+        read.one_of("debug", "info", "warning", "error"),
+        default="info",
+        example="warning",
+    )
+
+    @property
+    def uses_twilio(self) -> bool:
+        """Whether Twilio is the carrier."""
+        return self.twilio_account_sid is not None
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the simulator is the carrier, so that pages which only a demo may show are shown."""
+        return not self.uses_twilio
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """The settings that `env` holds. An empty variable counts as one that is not set.
+
+        Raises SettingsError with every problem at once, each with the variable's name, what is wrong and an
+        example, and never with a secret's value.
+        """
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for field, variable in fields():
+            try:
+                values[field] = _read(variable, env)
+            except ValueError as complaint:
+                values[field] = variable.absent
+                problems.append(variable.problem(complaint))
+        problems += _incomplete(env)
+        if problems:
+            raise SettingsError(problems)
+        _derive(values)
+        settings = cls(**values)
+        if problem := _insecure(settings):
+            raise SettingsError([problem])
+        return settings
+
+
+def fields() -> list[tuple[str, Variable]]:
+    """Each field of Settings with the variable that it is read from, in the order of the page."""
+    return [(field.name, field.metadata["variable"]) for field in dataclasses.fields(Settings)]
+
+
+def _read(variable: Variable, env: Mapping[str, str]) -> object:
+    text = env.get(variable.name, "").strip() or variable.default
+    return variable.absent if text is None else variable.read(text)
+
+
+def _derive(values: dict[str, Any]) -> None:
+    """Fill in what is made from other settings, or from the machine, when it was not given."""
+    if values["public_url"] is None:
+        values["public_url"] = f"http://127.0.0.1:{values['port']}"
+    if values["spool_dir"] is None:
+        values["spool_dir"] = values["data_dir"] / "spool"
+    if values["web_workers"] is None:
+        values["web_workers"] = os.cpu_count() or 1
+
+
+def _incomplete(env: Mapping[str, str]) -> list[str]:
+    """What is missing when Twilio is set up in part: half a carrier answers but can never write first."""
+    given = {name for name, value in env.items() if value.strip()}
+    if not given & set(_TWILIO_VARIABLES):
+        return []
+    needed = ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SECRET_KEY", "ENCRYPTION_KEYS"]
+    if given & {"TWILIO_API_KEY", "TWILIO_API_SECRET"}:
+        needed += ["TWILIO_API_KEY", "TWILIO_API_SECRET"]
+    variables = {variable.name: variable for _, variable in fields()}
+    complaint = "is missing and needed with Twilio"
+    missing = [variables[name].problem(complaint) for name in needed if name not in given]
+    if not given & {"TWILIO_MESSAGING_SERVICE_SID", "TWILIO_FROM"}:
+        either = variables["TWILIO_MESSAGING_SERVICE_SID"]
+        missing.append(either.problem(f"{complaint}, unless TWILIO_FROM is set"))
+    return missing
+
+
+def _insecure(settings: Settings) -> str | None:
+    # Over plain http anybody on the way reads the transcripts and the staff's passwords.
+    parts = urlsplit(settings.public_url)
+    if not settings.uses_twilio or parts.scheme == "https" or read.is_loopback(parts.hostname or ""):
+        return None
+    return dict(fields())["public_url"].problem("must start with https:// when Twilio is the carrier")
+
+
+def describe(settings: Settings) -> str:
+    """The settings in force, one a line, for `warmline settings`; of a secret only that it is set."""
+    lines = []
+    for name, variable in fields():
+        value = getattr(settings, name)
+        if isinstance(value, tuple):
+            value = ",".join(value)
+        shown = "" if value is None else str(value)
+        lines.append(f"{variable.name}={'(set)' if variable.secret and shown else shown}")
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """The operators' page docs/operators/settings.md, made from the fields so that it stays true."""
+    return "\n".join((_PAGE_HEAD, *(_row(variable) for _, variable in fields()), ""))
+
+
+def _row(variable: Variable) -> str:
+    # A bar ends a Markdown cell, even inside code.
+    example = variable.example.replace("|", "\\|")
+    return f"| `{variable.name}` | {_default(variable)} | {variable.help} | `{example}` |"
+
+
+def _default(variable: Variable) -> str:
+    if variable.default is not None:
+        return f"`{variable.default}`"
+    return variable.default_note or "not set"

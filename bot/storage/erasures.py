@@ -1,0 +1,55 @@
+"""Deleting what is kept of a person who asked for it.
+
+The request is a row of the turn; the sweep carries it out once the confirming text has gone, because that text needs the
+number. What stays: that a request was made and done, the ledger of opt-outs, and counts without words or numbers.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session
+
+from bot.domain.conversation import Conversation as State
+from bot.storage.sealing import Sealer
+from bot.storage.tables import Conversation, Erasure, Handoff, Message, Person, Referral
+
+SETTLE = timedelta(minutes=15)
+"""How long the confirming text is given to arrive before the number is deleted too."""
+
+
+def ask(db: Session, conversation_id: int, now: datetime) -> None:
+    db.add(Erasure(conversation_id=conversation_id, asked_at=now, done_at=None))
+
+
+def due(db: Session, now: datetime, limit: int = 50) -> list[Erasure]:
+    """Requests that can be carried out: the confirmation has settled, and no human is still called for the person
+    (somebody in danger who asks to be deleted is first spoken to)."""
+    open_handoff = exists().where(Handoff.conversation_id == Erasure.conversation_id, Handoff.state != "closed")
+    rows = select(Erasure).where(Erasure.done_at.is_(None), Erasure.asked_at < now - SETTLE, ~open_handoff)
+    return list(db.scalars(rows.order_by(Erasure.id).limit(limit).with_for_update(skip_locked=True)))
+
+
+def erase(db: Session, sealer: Sealer, erasure: Erasure, now: datetime) -> None:
+    """Delete words, pictures, answers, name and number of the conversation. Afterwards nobody can tell whose it was.
+
+    The row itself stays for the counts; its number and index become noise, unless the person has opted out:
+    then the index stays, since without it we could not know whom never to text.
+    """
+    conversation = db.get_one(Conversation, erasure.conversation_id, with_for_update=True)
+    db.execute(
+        update(Message)
+        .where(Message.conversation_id == conversation.id)
+        .values(sealed_body=None, sealed_media=None, due_at=None, rules=None)
+    )
+    db.execute(update(Handoff).where(Handoff.conversation_id == conversation.id).values(sealed_because=None))
+    db.execute(delete(Referral).where(Referral.conversation_id == conversation.id))
+    db.execute(update(Person).where(Person.id == conversation.person_id).values(sealed_name=None, erased_at=now))
+    conversation.sealed_state = sealer.seal(State(ended=True).dump())
+    conversation.sealed_address = sealer.seal("web:erased")
+    conversation.waking = None
+    if not conversation.opted_out:
+        conversation.lookup = f"erased {conversation.id}".encode()
+    conversation.unreachable = "erased"
+    erasure.done_at = now

@@ -1,0 +1,54 @@
+"""Reading texts that were stored: a thread for a page, the replies to one message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.domain.message import Address
+from bot.storage.sealing import Sealer
+from bot.storage.tables import Conversation, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One text of a thread, opened. `body` is "" where the words were deleted."""
+
+    id: int
+    outbound: bool
+    body: str
+    at: datetime
+    state: str
+    segments: int
+    media: int
+
+
+def replies_to(db: Session, inbound_id: int) -> Sequence[Message]:
+    """The stored replies to one message, in their order."""
+    conversation = select(Message.conversation_id).where(Message.id == inbound_id).scalar_subquery()
+    rows = select(Message).where(
+        Message.conversation_id == conversation, Message.id > inbound_id, Message.replies_to == inbound_id
+    )
+    return db.scalars(rows.order_by(Message.id)).all()
+
+
+def thread(db: Session, sealer: Sealer, address: Address, after: int = 0, limit: int = 200) -> list[Line]:
+    """The newest `limit` texts with this address that come after row `after`, oldest first."""
+    rows = db.scalars(
+        select(Message)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Conversation.lookup == sealer.index(address), Message.id > after)
+        .order_by(Message.id.desc())
+        .limit(limit)
+    ).all()
+    return [_line(sealer, row) for row in reversed(rows)]
+
+
+def _line(sealer: Sealer, row: Message) -> Line:
+    media = len(sealer.open_json(row.sealed_media)) if row.sealed_media else 0
+    body = sealer.open(row.sealed_body) if row.sealed_body else ""
+    return Line(row.id, row.outbound, body, row.at, row.state, row.segments or 0, media)

@@ -1,0 +1,219 @@
+"""Texts on their way out. One way out of the house: whatever leaves by a carrier is a row here first.
+
+A row is claimed by a conditional update, sent with no transaction open, and settled by a second one. A worker that dies
+in between leaves a `claimed` row: nobody knows whether the text left, so when its lease ends it becomes `unknown` and the
+carrier is asked before anything is sent again. A text that comes twice frightens; one that never comes is worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session
+
+from bot.domain.delivery import State, rank
+from bot.domain.message import Address, Lane
+from bot.storage.sealing import Sealer
+from bot.storage.tables import Conversation, DeliveryReport, Message, Sender
+
+LEASE = timedelta(seconds=60)
+"""Longer than a send may take (10 s time-out), so that a slow worker is not overtaken."""
+_LANE_ORDER = case({lane.value: place for place, lane in enumerate(Lane)}, value=Message.lane, else_=len(Lane))
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A row that this process alone may send until its lease ends. `was` is the state it was claimed from."""
+
+    id: int
+    conversation_id: int
+    to: Address
+    line: str
+    body: str
+    lane: Lane
+    was: State
+    attempts: int
+    at: datetime
+    segments: int
+    opted_out: bool
+    unreachable: str | None
+    key: str | None
+    has_slot: bool
+
+
+def add(
+    db: Session, sealer: Sealer, conversation_id: int, body: str, lane: Lane, key: str | None, segments: int,
+    now: datetime, due_at: datetime | None = None,
+) -> Message:  # fmt: skip
+    """Promise a text; the door wakes the queue with its id after the commit."""
+    row = Message(
+        conversation_id=conversation_id, outbound=True, sealed_body=sealer.seal(body), at=now, lane=lane.value, key=key,
+        state=State.WAITING.value, due_at=due_at or now, attempts=0, segments=segments,
+    )  # fmt: skip
+    db.add(row)
+    db.flush()
+    return row
+
+
+def due(db: Session, now: datetime, limit: int = 200) -> list[tuple[int, Lane]]:
+    """Rows that need something now, crisis first, then the oldest. Not locked: the claim decides who gets one."""
+    rows = db.execute(
+        select(Message.id, Message.lane)
+        .where(Message.due_at <= now, Message.outbound)
+        .order_by(_LANE_ORDER, Message.due_at)
+        .limit(limit)
+    )
+    return [(row.id, Lane(row.lane)) for row in rows]
+
+
+def oldest_due(db: Session, now: datetime) -> timedelta | None:
+    """For how long the oldest due row has waited; None where nothing is due."""
+    oldest = db.scalar(select(func.min(Message.due_at)).where(Message.due_at <= now))
+    return now - oldest if oldest else None
+
+
+def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claimed | None:
+    """Take a due row for sending; None means that it is not due, or that another worker has it."""
+    row = db.scalar(
+        select(Message)
+        .where(Message.id == message_id, Message.due_at <= now, Message.outbound)
+        .with_for_update(skip_locked=True)
+    )
+    if row is None or row.sealed_body is None:
+        return None
+    was = State(row.state)
+    conversation = db.get_one(Conversation, row.conversation_id)
+    row.state, row.due_at, row.attempts = State.CLAIMED.value, now + LEASE, row.attempts + 1
+    db.flush()
+    return Claimed(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        to=sealer.open_address(conversation.sealed_address),
+        line=conversation.line,
+        body=sealer.open(row.sealed_body),
+        lane=Lane(row.lane),
+        # A claim whose lease ran out, like an answer that was never confirmed, may have reached the carrier.
+        was=State.UNKNOWN if was is State.CLAIMED else was,
+        attempts=row.attempts,
+        at=row.at,
+        segments=row.segments or 1,
+        opted_out=conversation.opted_out,
+        unreachable=conversation.unreachable,
+        key=row.key,
+        has_slot=row.slot_at is not None,
+    )
+
+
+def settle(
+    db: Session, message_id: int, state: State, *, sid: str | None = None, error_code: int | None = None,
+    due_at: datetime | None = None, segments: int | None = None,
+) -> None:  # fmt: skip
+    """End a claim: what became of the row, and when it must be looked at again (None: never).
+
+    A report of the carrier's that came while we were sending is further on than what we know: it stays.
+    """
+    row = db.scalar(select(Message).where(Message.id == message_id).with_for_update())
+    if row is None:
+        return
+    if sid and row.sid is None:
+        row.sid = sid
+    row.segments = segments or row.segments
+    if error_code is not None:
+        row.error_code = error_code
+    if State(row.state) is not State.CLAIMED and rank(State(row.state)) > rank(State.DROPPED):
+        return
+    row.state, row.due_at = state.value, due_at
+
+
+def put_back(db: Session, message_id: int, slot_at: datetime) -> None:
+    """The row was claimed before its number may send again: it leaves at `slot_at`, a place that is now its own."""
+    db.execute(
+        update(Message)
+        .where(Message.id == message_id, Message.state == State.CLAIMED.value)
+        .values(state=State.WAITING.value, due_at=slot_at, slot_at=slot_at, attempts=Message.attempts - 1)
+    )
+
+
+def send_again(db: Session, row: Message, due_at: datetime) -> Message:
+    """Promise the same words once more, as a row of its own: the failed one keeps its id and its history."""
+    again = Message(
+        conversation_id=row.conversation_id, outbound=True, sealed_body=row.sealed_body, at=row.at, lane=row.lane,
+        key=row.key, replies_to=None, state=State.WAITING.value, due_at=due_at, attempts=row.attempts,
+        segments=row.segments,
+    )  # fmt: skip
+    db.add(again)
+    db.flush()
+    return again
+
+
+def known_sids(db: Session, conversation_id: int, since: datetime) -> list[str]:
+    """The carrier's ids that other rows of this conversation have: an equal text sent twice is two texts."""
+    rows = db.scalars(
+        select(Message.sid).where(
+            Message.conversation_id == conversation_id, Message.sid.is_not(None), Message.outbound, Message.at >= since
+        )
+    )
+    return [sid for sid in rows if sid]
+
+
+def report(
+    db: Session, message_id: int | None, sid: str, state: State | None, word: str, error_code: int | None, now: datetime
+) -> Message | None:
+    """Log a status callback and move the row forward, never back. Returns the row where this report moved it."""
+    row = _reported(db, message_id, sid)
+    db.add(DeliveryReport(message_id=row.id if row else None, sid=sid, state=word, error_code=error_code, at=now))
+    if row is None or state is None:
+        return None
+    if row.sid is None:
+        row.sid = sid
+    if rank(state) <= rank(State(row.state)):
+        return None
+    row.state, row.error_code = state.value, error_code or row.error_code
+    # In the carrier's hands: looked at again only where no final word comes (domain.md 1.6: poll after twelve hours).
+    row.due_at = None
+    return row
+
+
+def _reported(db: Session, message_id: int | None, sid: str) -> Message | None:
+    by_sid = select(Message).where(Message.sid == sid, Message.outbound).with_for_update()
+    row = db.scalar(by_sid)
+    if row is None and message_id is not None:
+        row = db.scalar(select(Message).where(Message.id == message_id, Message.outbound).with_for_update())
+        if row is not None and row.sid not in (None, sid):
+            # The same row was handed over twice, under two ids; the first one counts, this one is only logged.
+            return None
+    return row
+
+
+def take_slot(db: Session, line: str, segments: int, per_second: int, now: datetime) -> datetime:
+    """When this number of ours may send so many segments; the time is taken from whoever comes later.
+
+    In PostgreSQL and not in Redis: a wiped Redis must not send a night's texts in one second (30022).
+    """
+    db.execute(
+        Sender.__table__.insert().from_select(  # type: ignore[attr-defined]
+            ["line", "free_at"],
+            select(func.cast(line, Sender.line.type), func.cast(now, Sender.free_at.type)).where(
+                ~select(Sender.line).where(Sender.line == line).exists()
+            ),
+        )
+    )
+    slot = db.scalar(select(Sender.free_at).where(Sender.line == line).with_for_update())
+    start = max(now, slot) if slot else now
+    db.execute(
+        update(Sender).where(Sender.line == line).values(free_at=start + timedelta(seconds=segments / per_second))
+    )
+    return start
+
+
+def drop_waiting(db: Session, conversation_id: int) -> int:
+    """Texts that have not left are not sent any more (the person opted out, or was deleted). Returns how many."""
+    dropped = db.execute(
+        update(Message)
+        .where(Message.conversation_id == conversation_id, Message.outbound, Message.state == State.WAITING.value)
+        .values(state=State.DROPPED.value, due_at=None)
+        .returning(Message.id)
+    ).all()
+    return len(dropped)

@@ -1,0 +1,273 @@
+"""Every table. A column whose name begins with `sealed_` holds what `sealing.py` made; nothing else names a person.
+
+Times are `timestamptz`, always UTC. Identifiers are 64-bit integers that PostgreSQL counts out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Table(DeclarativeBase):
+    type_annotation_map = {datetime: DateTime(timezone=True), int: BigInteger, str: Text, dict[str, Any]: JSONB}
+
+
+def _id() -> Mapped[int]:
+    return mapped_column(BigInteger, Identity(), primary_key=True)
+
+
+class Person(Table):
+    """Somebody who texts. One person may have several conversations: one for each address."""
+
+    __tablename__ = "person"
+    id: Mapped[int] = _id()
+    sealed_name: Mapped[str | None]
+    created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]
+
+
+class Conversation(Table):
+    """The lasting thread with one address, and the row that is locked while a text of that address is answered.
+
+    Whatever a turn must know stands in this one row: a lock that was waited for re-reads this row and no other
+    (READ COMMITTED), so state in a second table could be stale by one turn.
+    """
+
+    __tablename__ = "conversation"
+    id: Mapped[int] = _id()
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    channel: Mapped[str]
+    lookup: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    sealed_address: Mapped[str]
+    line: Mapped[str]
+    """Our own number on which the person last wrote, and from which they are answered."""
+    sealed_state: Mapped[str]
+    flow_version: Mapped[int | None]
+    step: Mapped[str | None]
+    holder: Mapped[str]
+    in_danger: Mapped[bool]
+    opted_out: Mapped[bool] = mapped_column(server_default=text("false"))
+    unreachable: Mapped[str | None]
+    """Why nothing can be sent there: a carrier's word such as `bad_address`."""
+    waking: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    __table_args__ = (
+        Index("conversation_waking", "waking", postgresql_where=text("waking is not null")),
+        Index("conversation_flow_version", "flow_version", postgresql_where=text("flow_version is not null")),
+    )
+
+
+class Message(Table):
+    """Every text in either direction. Those that are on their way out are the outbox: `due_at` is not null.
+
+    `due_at` of a `waiting` row is when it may leave, of a `claimed` one when its lease ends, of an `answered` or
+    `unknown` one when it is looked into; null means that nothing more needs doing.
+    """
+
+    __tablename__ = "message"
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"))
+    outbound: Mapped[bool]
+    sid: Mapped[str | None]
+    sealed_body: Mapped[str | None]
+    """Null once the words were deleted."""
+    sealed_media: Mapped[str | None]
+    at: Mapped[datetime]
+    replies_to: Mapped[int | None]
+    lane: Mapped[str | None]
+    key: Mapped[str | None]
+    state: Mapped[str]
+    due_at: Mapped[datetime | None]
+    slot_at: Mapped[datetime | None]
+    """The place in our number's queue that this text has been given (carriers limit segments a second)."""
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    error_code: Mapped[int | None]
+    segments: Mapped[int | None]
+    rules: Mapped[list[str] | None] = mapped_column(JSONB)
+    """Which safety rules an inbound text met."""
+    silence: Mapped[str | None]
+    """Why an inbound text was not answered, where that was on purpose."""
+    __table_args__ = (
+        Index("message_sid", "sid", unique=True, postgresql_where=text("sid is not null")),
+        Index("message_conversation", "conversation_id", "id"),
+        Index("message_due", "due_at", postgresql_where=text("due_at is not null")),
+    )
+
+
+class DeliveryReport(Table):
+    """Every status callback as it came, for ever; `message.state` is what follows from all of them."""
+
+    __tablename__ = "delivery_report"
+    id: Mapped[int] = _id()
+    message_id: Mapped[int | None] = mapped_column(index=True)
+    sid: Mapped[str]
+    state: Mapped[str]
+    error_code: Mapped[int | None]
+    at: Mapped[datetime]
+
+
+class Handoff(Table):
+    """A human was called."""
+
+    __tablename__ = "handoff"
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    message_id: Mapped[int | None]
+    reason: Mapped[str]
+    team: Mapped[str]
+    urgency: Mapped[str]
+    sealed_because: Mapped[str | None]
+    dangers: Mapped[list[str]] = mapped_column(JSONB)
+    reachable: Mapped[bool]
+    state: Mapped[str]
+    opened_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    __table_args__ = (
+        Index("handoff_open", "urgency", "opened_at", postgresql_where=text("state <> 'closed'")),
+        Index(
+            "handoff_one_open",
+            "conversation_id",
+            unique=True,
+            postgresql_where=text("state <> 'closed'"),
+        ),
+    )
+
+
+class Alert(Table):
+    """Something that a human must be told: about a handoff, or an operator's alarm."""
+
+    __tablename__ = "alert"
+    id: Mapped[int] = _id()
+    kind: Mapped[str]
+    handoff_id: Mapped[int | None] = mapped_column(ForeignKey("handoff.id"))
+    conversation_id: Mapped[int | None]
+    urgency: Mapped[str]
+    detail: Mapped[str]
+    raised_at: Mapped[datetime]
+    acknowledged_at: Mapped[datetime | None]
+    __table_args__ = (Index("alert_open", "raised_at", postgresql_where=text("acknowledged_at is null")),)
+
+
+class Consent(Table):
+    """The consent ledger: entries are added, never changed (47 CFR 64.1200: what was said, when, and how)."""
+
+    __tablename__ = "consent"
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    message_id: Mapped[int | None]
+    scope: Mapped[str]
+    choice: Mapped[str]
+    method: Mapped[str]
+    source: Mapped[str]
+    language: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Referral(Table):
+    """A service was offered to a person for a need."""
+
+    __tablename__ = "referral"
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    service_id: Mapped[int]
+    need: Mapped[str]
+    near: Mapped[str | None]
+    state: Mapped[str]
+    made_at: Mapped[datetime]
+
+
+class Service(Table):
+    """What a person can be referred to. A card past its `review_by` is not texted."""
+
+    __tablename__ = "service"
+    id: Mapped[int] = _id()
+    slug: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    needs: Mapped[list[str]] = mapped_column(JSONB)
+    zips: Mapped[list[str]] = mapped_column(JSONB)
+    """ZIP prefixes that it serves; empty means everywhere."""
+    cards: Mapped[dict[str, Any]]
+    verified: Mapped[bool]
+    review_by: Mapped[datetime]
+    source: Mapped[str]
+
+
+class CheckIn(Table):
+    """The promise to ask again."""
+
+    __tablename__ = "check_in"
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    flow: Mapped[str]
+    due_at: Mapped[datetime]
+    state: Mapped[str]
+    __table_args__ = (Index("check_in_due", "due_at", postgresql_where=text("state = 'planned'")),)
+
+
+class Outcome(Table):
+    """How a flow ended."""
+
+    __tablename__ = "outcome"
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
+    flow: Mapped[str]
+    outcome: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Erasure(Table):
+    """A person asked that what is kept of them be deleted; done by the sweep."""
+
+    __tablename__ = "erasure"
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[int] = mapped_column(index=True)
+    asked_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+
+
+class FlowVersion(Table):
+    """One published state of one flow: never changed, never deleted while a conversation is pinned to it."""
+
+    __tablename__ = "flow_version"
+    id: Mapped[int] = _id()
+    flow: Mapped[str]
+    number: Mapped[int]
+    source: Mapped[str]
+    translations: Mapped[dict[str, Any]]
+    digest: Mapped[str]
+    created_at: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("flow", "number"), UniqueConstraint("flow", "digest"))
+
+
+class FlowPublication(Table):
+    """Which version new conversations get, since when, by whom; the newest row of a flow holds."""
+
+    __tablename__ = "flow_publication"
+    id: Mapped[int] = _id()
+    flow: Mapped[str] = mapped_column(index=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("flow_version.id"))
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Sender(Table):
+    """When one of our own numbers may send the next text (carriers limit segments a second for each number)."""
+
+    __tablename__ = "sender"
+    line: Mapped[str] = mapped_column(primary_key=True)
+    free_at: Mapped[datetime]
+
+
+class Canary(Table):
+    """A known value, sealed and indexed at the first start, by which a wrong key is found before a row is written."""
+
+    __tablename__ = "canary"
+    id: Mapped[int] = _id()
+    sealed_value: Mapped[str]
+    lookup: Mapped[bytes] = mapped_column(LargeBinary)

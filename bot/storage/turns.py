@@ -1,0 +1,189 @@
+"""The four statements of a turn: load and lock, record and save. This is the path that every text takes.
+
+Plain SQL through the session's connection: two round trips beside BEGIN and COMMIT. The same work through the mapped
+classes costs three times the processor time (benchmarks/README.md), on the one path where that is felt.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.errors import UniqueViolation
+from sqlalchemy.orm import Session
+
+from bot.domain.conversation import Conversation, load
+from bot.domain.message import Inbound
+from bot.storage.sealing import Sealer
+
+
+class Overtaken(Exception):
+    """Another text of the same new person, or the same text twice, was recorded meanwhile: load again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """What is stored of a person's conversation; `id` is None for somebody who has never written."""
+
+    id: int | None
+    conversation: Conversation
+    opted_out: bool
+    seen: int | None
+    """The row of this very message, where it has been recorded before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A text of this turn, as it is to be stored."""
+
+    body: str
+    lane: str
+    key: str | None
+    state: str
+    due_at: datetime | None
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    conversation_id: int
+    inbound_id: int
+    outgoing_ids: tuple[int, ...]
+
+
+_LOAD = """
+select c.id, c.sealed_state, c.opted_out, (select m.id from message m where m.sid = %(sid)s)
+  from conversation c where c.lookup = %(lookup)s for update
+"""
+
+_SAVE_NEW = """
+with who as (
+  insert into person (created_at) values (%(now)s) returning id
+), thread as (
+  insert into conversation (person_id, channel, lookup, sealed_address, line, sealed_state, flow_version, step, holder,
+                            in_danger, opted_out, waking, created_at, updated_at)
+  select id, %(channel)s, %(lookup)s, %(address)s, %(line)s, %(state)s, %(version)s, %(step)s, %(holder)s, %(danger)s,
+         %(opted_out)s, %(waking)s, %(now)s, %(now)s from who
+  returning id
+"""
+
+_SAVE_KNOWN = """
+with thread as (
+  update conversation
+     set sealed_state = %(state)s, flow_version = %(version)s, step = %(step)s, holder = %(holder)s, line = %(line)s,
+         in_danger = %(danger)s, opted_out = %(opted_out)s, waking = %(waking)s, updated_at = %(now)s
+   where id = %(id)s
+  returning id
+"""
+
+_RECORD = """
+), heard as (
+  insert into message (conversation_id, outbound, sid, sealed_body, sealed_media, at, state, rules, silence, segments)
+  select id, false, %(sid)s, %(body)s, %(media)s, %(at)s, 'received', %(rules)s::jsonb, %(silence)s, %(in_segments)s
+    from thread
+  returning id, conversation_id
+)"""
+
+_ANSWER = """, said as (
+  insert into message (conversation_id, outbound, sealed_body, at, replies_to, lane, key, state, due_at, segments)
+  select heard.conversation_id, true, o.body, %(now)s, heard.id, o.lane, o.key, o.state, o.due_at, o.segments
+    from heard, unnest(%(bodies)s::text[], %(lanes)s::text[], %(keys)s::text[], %(states)s::text[],
+                       %(dues)s::timestamptz[], %(segments)s::bigint[])
+         with ordinality as o(body, lane, key, state, due_at, segments, place)
+   order by o.place
+  returning id
+)
+select heard.conversation_id, heard.id, (select array_agg(said.id order by said.id) from said) from heard
+"""
+
+_NO_ANSWER = " select heard.conversation_id, heard.id, null from heard"
+
+
+def _connection(db: Session) -> Connection[Any]:
+    connection: Connection[Any] = db.connection().connection.driver_connection  # type: ignore[assignment]
+    return connection
+
+
+def load_for_update(db: Session, sealer: Sealer, inbound: Inbound, language: str) -> Thread:
+    """The person's thread, locked until the transaction ends; a fresh one for somebody who has never written."""
+    params = {"sid": inbound.sid, "lookup": sealer.index(inbound.sender)}
+    row = _connection(db).execute(_LOAD, params).fetchone()
+    if row is None:
+        return Thread(None, Conversation(language=language), False, None)
+    return Thread(row[0], load(sealer.open(row[1])), row[2], row[3])
+
+
+def save(
+    db: Session,
+    sealer: Sealer,
+    thread: Thread,
+    conversation: Conversation,
+    inbound: Inbound,
+    outgoing: list[Outgoing],
+    *,
+    opted_out: bool,
+    rules: tuple[str, ...],
+    silence: str | None,
+    now: datetime,
+) -> Saved:
+    """Record the message, its replies and the conversation in one statement.
+
+    Raises Overtaken where the unique keys show that somebody was quicker; nothing is written then.
+    """
+    frame = conversation.frame
+    params: dict[str, Any] = {
+        "id": thread.id,
+        "now": now,
+        "line": inbound.to,
+        "state": sealer.seal(conversation.dump()),
+        "version": frame.version or None if frame else None,
+        "step": frame.step if frame else None,
+        "holder": conversation.holder.value,
+        "danger": conversation.in_danger,
+        "opted_out": opted_out,
+        "waking": conversation.waking,
+        "sid": inbound.sid,
+        "body": sealer.seal(inbound.body),
+        "media": sealer.seal_json([[m.url, m.content_type] for m in inbound.media]) if inbound.media else None,
+        "at": inbound.received_at,
+        "rules": json.dumps(rules) if rules else None,
+        "silence": silence,
+        "in_segments": int(inbound.extra.get("NumSegments", "1") or 1),
+    }
+    statement = _SAVE_KNOWN
+    if thread.id is None:
+        statement = _SAVE_NEW
+        params |= {
+            "channel": inbound.sender.channel.value,
+            "lookup": sealer.index(inbound.sender),
+            "address": sealer.seal_address(inbound.sender),
+        }
+    statement += _RECORD + (_ANSWER if outgoing else _NO_ANSWER)
+    if outgoing:
+        params |= _columns(sealer, outgoing)
+    row = _execute_once(db, statement, params)
+    return Saved(row[0], row[1], tuple(row[2] or ()))
+
+
+def _columns(sealer: Sealer, outgoing: list[Outgoing]) -> dict[str, Any]:
+    return {
+        "bodies": [sealer.seal(o.body) for o in outgoing],
+        "lanes": [o.lane for o in outgoing],
+        "keys": [o.key for o in outgoing],
+        "states": [o.state for o in outgoing],
+        "dues": [o.due_at for o in outgoing],
+        "segments": [o.segments for o in outgoing],
+    }
+
+
+def _execute_once(db: Session, statement: str, params: dict[str, Any]) -> Any:
+    try:
+        row = _connection(db).execute(statement, params).fetchone()
+    except UniqueViolation as error:
+        raise Overtaken from error
+    if row is None:
+        raise Overtaken
+    return row

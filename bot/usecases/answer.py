@@ -1,0 +1,369 @@
+"""What a text is answered with: safety first, then keywords, then whoever holds the conversation, then the flow.
+
+Pure but for the library that it is handed. The order is the promise of the house (design.md, the corridor), so it stands
+in one place, `Answering.answer`, and no flow can change it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.domain.conversation import Conversation, Holder
+from bot.domain.effects import (
+    Choice,
+    Effect,
+    Method,
+    OpenHandoff,
+    RaiseAlarm,
+    Reason,
+    RecordConsent,
+    Reply,
+    StaySilent,
+    TellHuman,
+)
+from bot.domain.engine import go_back
+from bot.domain.flow import FlowFailed
+from bot.domain.keywords import Keyword
+from bot.domain.machine import IllegalMove
+from bot.domain.message import Lane
+from bot.domain.safety import (
+    Assessment,
+    Danger,
+    DirectAnswer,
+    Level,
+    alerts_human,
+    assess,
+    read_direct_answer,
+    reply_key,
+    urgency,
+)
+from bot.domain.safety.levels import Urgency
+from bot.domain.turn import AskedAgain, Turn, Words
+from bot.storage.database import is_outage
+from bot.usecases.converse import begin, converse, enter
+from bot.usecases.library import Library
+from bot.usecases.line import Line
+
+log = logging.getLogger(__name__)
+
+PATIENCE_FOR_DIRECT_ANSWER = timedelta(minutes=10)
+"""A direct question about danger that nobody answers in this time is a reason to call a human, not a no."""
+REPEAT_WAITING = timedelta(minutes=5)
+REPEAT_WAITING_IN_DANGER = timedelta(minutes=2)
+"""How often somebody who waits for a human is told again that nobody has come yet. Their words reach the human anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One text as it is answered: the words, how many pictures came along, and what the carrier has answered itself."""
+
+    text: str
+    media: int = 0
+    opt_out: str | None = None
+    opted_out: bool = False
+    """Whether the person had opted out before this text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The turn, with what the safety net read."""
+
+    turn: Turn
+    assessment: Assessment
+
+
+def answer(line: Line, library: Library, conversation: Conversation, said: Said, now: datetime) -> Answer:
+    """Decide the turn for one text at `now` (aware UTC). Never raises for a broken flow: that is answered too."""
+    return _Answering(line, library, conversation, said, now).answer()
+
+
+class _Answering:
+    def __init__(self, line: Line, library: Library, conversation: Conversation, said: Said, now: datetime) -> None:
+        self.line, self.library, self.said, self.now = line, library, said, now
+        self.conversation = conversation
+        self.effects: list[Effect] = []
+
+    def answer(self) -> Answer:
+        """1. The safety net reads the text, together with those of the last two minutes.
+        2. Who has opted out gets nothing; danger from them calls a human, START brings them back.
+        3. Danger is answered and a human called; doubt is asked about, once, and the answer heard.
+        4. Whole-message keywords, and the wish to be left alone.
+        5. While a human holds the conversation the text goes to them.
+        6. The flow.
+        """
+        assessment = assess(self.line.rules, self.said.text, self.conversation.earlier(self.now))
+        if assessment.ask or alerts_human(assessment):
+            # Read once: joined again with the next text it would alarm a second time and swallow the answer to our question.
+            self.conversation = replace(self.conversation, recent=())
+        else:
+            self.conversation = self.conversation.hear(self.said.text, self.now)
+        self._settle_language()
+        self._decide(assessment)
+        turned = replace(self.conversation, turn=self.conversation.turn + 1)
+        return Answer(Turn(turned, tuple(self.effects)), assessment)
+
+    def _decide(self, assessment: Assessment) -> None:
+        if self.said.opted_out:
+            self._answer_opted_out(assessment)
+        elif alerts_human(assessment) and not assessment.ask:
+            self._answer_danger(assessment)
+        elif self.conversation.asked and not assessment.ask:
+            self._hear_direct_answer(assessment)
+        elif assessment.ask:
+            self._ask_directly(assessment)
+        elif self.said.opt_out:
+            self._record_what_carrier_did(self.said.opt_out)
+        elif not self._answer_keyword():
+            self._answer_in_conversation(assessment)
+
+    # 2. Opted out.
+
+    def _answer_opted_out(self, assessment: Assessment) -> None:
+        starts = self.said.opt_out == "START" or self.line.keywords.read(self.said.text) is Keyword.START
+        if alerts_human(assessment) or assessment.ask:
+            self._call_human_for(assessment, reachable=False)
+            self._silent("opted out; a human was called to phone")
+        elif starts:
+            self._opt_in()
+        else:
+            self._silent("opted out")
+
+    def _opt_in(self) -> None:
+        by_carrier = self.said.opt_out is not None
+        self.effects.append(RecordConsent(Choice.OPTED_IN, Method.CARRIER if by_carrier else Method.KEYWORD))
+        if by_carrier:
+            self._silent("the carrier has answered START")
+        else:
+            self._reply("start_ack")
+
+    # 3. Danger.
+
+    def _answer_danger(self, assessment: Assessment) -> None:
+        self._call_human_for(assessment, reachable=True)
+        if self.conversation.holder is Holder.HUMAN:
+            self.effects.append(TellHuman(urgent=True))
+            return
+        self._reply(reply_key(assessment) or "active_self_harm", Lane.CRISIS)
+        # The frames stay as they are: BACK leads to the very question at which the danger was heard.
+        self.conversation = replace(
+            self.conversation, holder=Holder.WAITING, in_danger=True, asked=None, told_at=self.now, waking=None
+        )
+
+    def _call_human_for(self, assessment: Assessment, reachable: bool) -> None:
+        dangers = tuple(danger.value for danger in assessment.dangers)
+        because = ", ".join(dangers) + (" (about somebody else)" if assessment.about_other else "")
+        self.effects.append(
+            OpenHandoff(
+                Reason.DANGER, urgency(assessment), "crisis", because, dangers, tuple(assessment.rules), reachable
+            )
+        )
+
+    def _ask_directly(self, assessment: Assessment) -> None:
+        if self.conversation.holder is Holder.HUMAN:
+            self.effects.append(TellHuman(urgent=True))
+            self._silent("a social worker holds the conversation")
+            return
+        if self.conversation.asked:
+            # Asked once already; a second doubtful answer is for a human to read.
+            self._answer_danger(replace(assessment, ask=None, level=max(assessment.level, Level.ACTIVE)))
+            return
+        self._reply(reply_key(assessment) or "ask_self_harm", Lane.CRISIS)
+        asked = (assessment.ask or Danger.SELF_HARM).value
+        waking = self.now + PATIENCE_FOR_DIRECT_ANSWER
+        self.conversation = replace(self.conversation, asked=asked, waking=waking)
+
+    def _hear_direct_answer(self, assessment: Assessment) -> None:
+        danger = Danger(self.conversation.asked or Danger.SELF_HARM)
+        keyword = self.line.keywords.read(self.said.text)
+        if keyword is Keyword.STOP or self.said.opt_out == "STOP":
+            self._call_human_for(_believed(danger, Level.ACTIVE), reachable=False)
+            self.conversation = replace(self.conversation, asked=None, waking=None)
+            self._opt_out(Method.CARRIER if self.said.opt_out else Method.KEYWORD)
+            return
+        match read_direct_answer(self.line.rules, self.said.text):
+            case DirectAnswer.NO:
+                self.conversation = replace(self.conversation, asked=None, waking=None)
+                self._reply("after_no")
+                self._ask_again()
+            case DirectAnswer.YES:
+                self._answer_danger(_believed(danger, Level.IMMINENT))
+            case _:
+                # Unsure, refused or unclear is never "no" (C-SSRS: incomplete goes to a human).
+                self._answer_danger(_believed(danger, max(Level.ACTIVE, assessment.level)))
+
+    # 4. Keywords.
+
+    def _record_what_carrier_did(self, done: str) -> None:
+        """The carrier has answered STOP, START or HELP itself: a second answer would be spam, or be blocked (21610)."""
+        if done == "STOP":
+            self._opt_out(Method.CARRIER)
+        elif done == "START":
+            self._opt_in()
+        else:
+            self._silent("the carrier has answered HELP")
+
+    def _answer_keyword(self) -> bool:
+        """Whether the text was a keyword that holds everywhere."""
+        if self.line.keywords.wants_no_texts(self.said.text):
+            self._opt_out(Method.FREE_TEXT)
+            return True
+        language = self.line.keywords.language(self.said.text)
+        if language in self.line.languages and not self._is_asked_for_language():
+            self._change_language(language)
+            return True
+        keyword = self.line.keywords.read(self.said.text)
+        acts: dict[Keyword, Callable[[], None]] = {
+            Keyword.STOP: lambda: self._opt_out(Method.KEYWORD),
+            Keyword.HELP: self._help,
+            Keyword.PERSON: self._call_asked_human,
+        }
+        if self.conversation.holder is not Holder.HUMAN:
+            acts |= {
+                Keyword.START: lambda: self._begin(""),
+                Keyword.MENU: lambda: self._begin(""),
+                Keyword.BACK: self._go_back,
+                Keyword.ERASE: lambda: self._flow(
+                    lambda: enter(self.library, self.conversation, "privacy", self.said.text, self.now, self.line.text)
+                ),
+            }
+            if self.conversation.ended:
+                acts[Keyword.THANKS] = lambda: self._reply("closed_hello")
+        if keyword not in acts:
+            return False
+        acts[keyword]()
+        return True
+
+    def _opt_out(self, method: Method) -> None:
+        self.effects.append(RecordConsent(Choice.OPTED_OUT, method))
+        if self.conversation.in_danger:
+            self.effects.append(
+                OpenHandoff(Reason.DANGER, Urgency.MINUTES, "crisis", "opted out in danger", reachable=False)
+            )
+        if method is Method.CARRIER:
+            self._silent("the carrier has answered STOP")
+        else:
+            self._reply("stop_ack" if method is Method.KEYWORD else "opted_out_confirm_free_text")
+        self.conversation = replace(self.conversation, waking=None)
+
+    def _help(self) -> None:
+        self._reply("help")
+        if self.conversation.holder is Holder.BOT and self.conversation.frames:
+            self._ask_again()
+
+    def _call_asked_human(self) -> None:
+        urgent = Urgency.MINUTES if self.conversation.in_danger else Urgency.THIS_SHIFT
+        self.effects.append(OpenHandoff(Reason.ASKED, urgent))
+        if self.conversation.holder is Holder.HUMAN:
+            self.effects.append(TellHuman())
+            return
+        self._reply("waiting" if self.conversation.in_danger else "person_asked")
+        self.conversation = replace(self.conversation, holder=Holder.WAITING, told_at=self.now, waking=None)
+
+    def _go_back(self) -> None:
+        if self.conversation.holder is Holder.WAITING and self.conversation.frames:
+            # Back from waiting is back to the open question, not to the one before it.
+            self.conversation = replace(self.conversation, holder=Holder.BOT)
+        elif (earlier := go_back(self.conversation)) is not None:
+            self.conversation = earlier
+        elif self.conversation.frames:
+            self._reply("nothing_before")
+        self._ask_again()
+
+    def _settle_language(self) -> None:
+        """Before anything is said: the first words tell the language, until the person chooses one."""
+        if not self.conversation.language_chosen and self.conversation.turn < 3:
+            guessed = self.line.guess.read(self.said.text)
+            if guessed:
+                self.conversation = replace(self.conversation, language=guessed)
+
+    def _change_language(self, language: str | None) -> None:
+        self.conversation = replace(self.conversation, language=language or "en", language_chosen=True)
+        self._reply("language_changed")
+        self._ask_again()
+
+    def _is_asked_for_language(self) -> bool:
+        frame = self.conversation.frame
+        return frame is not None and frame.step == "language" and self.conversation.holder is Holder.BOT
+
+    # 5. A human.
+
+    def _answer_in_conversation(self, assessment: Assessment) -> None:
+        holder = self.conversation.holder
+        if holder is Holder.HUMAN:
+            self.effects.append(TellHuman())
+            self._silent("a social worker holds the conversation")
+        elif holder is Holder.WAITING:
+            self._answer_waiting()
+        else:
+            if assessment.level is Level.DISTRESS and not self.conversation.offered:
+                self._reply(reply_key(assessment) or "distress_offer")
+                self.conversation = replace(self.conversation, offered=True)
+            self._answer_from_flow()
+
+    def _answer_waiting(self) -> None:
+        danger, told = self.conversation.in_danger, self.conversation.told_at
+        self.effects.append(TellHuman(urgent=danger))
+        pause = REPEAT_WAITING_IN_DANGER if danger else REPEAT_WAITING
+        if told and self.now - told < pause:
+            self._silent("waiting for a human, and told so a moment ago")
+            return
+        self._reply("waiting" if danger else "waiting_calm", Lane.CRISIS if danger else Lane.REPLY)
+        self.conversation = replace(self.conversation, told_at=self.now)
+
+    # 6. The flow.
+
+    def _answer_from_flow(self) -> None:
+        text, media = self.said.text, self.said.media
+        if self.conversation.frames and not self.conversation.ended:
+            self._flow(lambda: converse(self.library, self.conversation, Words(text, media), self.now, self.line.text))
+            return
+        if not text.strip() and media:
+            self._reply("media_only")
+        self._begin(text)
+
+    def _begin(self, words: str) -> None:
+        self._flow(lambda: begin(self.library, self.conversation, words, self.now, self.line.text))
+
+    def _ask_again(self) -> None:
+        """The open question once more, or the menu where there is none."""
+        if not self.conversation.frames or self.conversation.ended:
+            self._begin("")
+        elif self.conversation.holder is Holder.BOT:
+            self._flow(lambda: converse(self.library, self.conversation, AskedAgain(), self.now, self.line.text))
+
+    def _flow(self, work: Callable[[], Turn]) -> None:
+        """Run the flow; where it fails the person is told, a human called and the operator alarmed: never silence."""
+        try:
+            turn = work()
+        except Exception as error:
+            if is_outage(error):
+                raise
+            self._apologise(error)
+            return
+        self.effects += turn.effects
+        self.conversation = turn.conversation
+
+    def _apologise(self, error: Exception) -> None:
+        known = isinstance(error, (FlowFailed, IllegalMove))
+        where = str(error) if known else f"{type(error).__name__} in a flow"
+        log.error("flow failed: %s", where, exc_info=not known)
+        self._reply("apology")
+        self.effects.append(OpenHandoff(Reason.FAILURE, Urgency.THIS_SHIFT, because=where))
+        self.effects.append(RaiseAlarm("flow_failed", where))
+        self.conversation = replace(self.conversation, holder=Holder.WAITING, told_at=self.now, waking=None)
+
+    # Words.
+
+    def _reply(self, key: str, lane: Lane = Lane.REPLY) -> None:
+        self.effects.append(Reply(self.line.text(key, self.conversation.language), lane, key))
+
+    def _silent(self, why: str) -> None:
+        self.effects.append(StaySilent(why))
+
+
+def _believed(danger: Danger, level: Level) -> Assessment:
+    """The assessment that an answer to the direct question makes."""
+    return Assessment(level, (danger,), ("direct_answer",), None, False)

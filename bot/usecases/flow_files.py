@@ -1,0 +1,159 @@
+"""Flows as files: a folder of YAML, PO translations and transcripts, as they lie in `flows/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from bot.domain import flow_checks
+from bot.domain.flow import Flow
+from bot.domain.flow_reader import lines_of, read_flow
+from bot.domain.flow_translations import Translation, read_translations
+from bot.domain.flow_yaml import FlowError, Problem
+from bot.domain.script import Script
+from bot.domain.transcript import Transcript, read_transcript
+from bot.usecases.library import DraftLibrary
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFile:
+    """One flow as it lies in its files. `translations` are PO texts by language."""
+
+    file: str
+    source: str
+    script: Script
+    translations: dict[str, str]
+    read: dict[str, Translation]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What could be read of a folder, and every problem that kept the rest from being read."""
+
+    flows: Mapping[str, FlowFile]
+    transcripts: Mapping[str, Transcript]
+    problems: tuple[Problem, ...]
+
+
+def read_folder(root: Path) -> Folder:
+    """Read `root` (`*.yaml`, `translations/<language>/<flow>.po`, `transcripts/**/*.txt`). Problems are returned."""
+    problems: list[Problem] = []
+    flows: dict[str, FlowFile] = {}
+    for path in sorted(root.glob("*.yaml")):
+        name = f"{root.name}/{path.name}"
+        try:
+            flow = _read_one(root, path, name)
+        except FlowError as error:
+            problems += error.problems
+            continue
+        if flow.script.flow in flows:
+            other = flows[flow.script.flow].file
+            problems.append(
+                Problem(name, 1, f"The flow `{flow.script.flow}` is in {other} too.", "Rename one of them.")
+            )
+        flows[flow.script.flow] = flow
+    transcripts: dict[str, Transcript] = {}
+    for path in sorted((root / "transcripts").rglob("*.txt")):
+        name = str(path.relative_to(root.parent))
+        try:
+            transcripts[name] = read_transcript(path.read_text("utf-8"), name)
+        except FlowError as error:
+            problems += error.problems
+    if not flows and not problems:
+        problems.append(Problem(str(root.name), 1, "There is no flow in this folder.", "Put a .yaml file into it."))
+    return Folder(flows, transcripts, tuple(problems))
+
+
+def _read_one(root: Path, path: Path, name: str) -> FlowFile:
+    source = path.read_bytes()
+    script = read_flow(source, name)
+    translations: dict[str, str] = {}
+    read: dict[str, Translation] = {}
+    for po in sorted(root.glob(f"translations/*/{path.stem}.po")):
+        language = po.parent.name
+        translations[language] = po.read_text("utf-8")
+        read[language] = read_translations(translations[language], str(po.relative_to(root.parent)))
+    return FlowFile(name, source.decode("utf-8"), script, translations, read)
+
+
+def check(folder: Folder) -> list[Problem]:
+    """What the checks say about every flow of the folder, in the order of files and lines."""
+    scripts = {name: flow.script for name, flow in folder.flows.items()}
+    problems = list(folder.problems)
+    for flow in folder.flows.values():
+        lines = lines_of(flow.source, flow.file)
+        problems += flow_checks.check(flow.script, flow.read, scripts, file=flow.file, lines=lines)
+    menus = [flow.file for flow in folder.flows.values() if flow.script.menu]
+    if len(menus) != 1 and folder.flows:
+        said = "Two flows have `menu: true`: " + ", ".join(menus) if menus else "No flow has `menu: true`"
+        problems.append(
+            Problem(menus[0] if menus else "flows", 1, f"{said}.", "Set it in the one that people meet first.")
+        )
+    return problems
+
+
+def drafts(folder: Folder, services: list[dict[str, Any]], timezone: ZoneInfo, line_name: str) -> DraftLibrary:
+    """The folder's flows ready to run without a database, with the directory's cards."""
+    flows = {
+        name: Flow(flow.script, flow.read, number, timezone, line_name)
+        for number, (name, flow) in enumerate(sorted(folder.flows.items()), 1)
+    }
+
+    def cards(need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
+        fitting = [
+            (number, service)
+            for number, service in enumerate(services, 1)
+            if need in service["needs"]
+            and service["verified"]
+            and service["review_by"] > now
+            and _serves(service, near)
+        ]
+        fitting.sort(key=lambda item: (not item[1]["zips"], item[0]))
+        return tuple((n, service["cards"].get(language) or service["cards"]["en"]) for n, service in fitting[:limit])
+
+    return DraftLibrary(flows, cards)
+
+
+def _serves(service: Mapping[str, Any], near: str | None) -> bool:
+    return not service["zips"] or any((near or "").startswith(prefix) for prefix in service["zips"])
+
+
+def read_directory(root: Path, timezone: ZoneInfo) -> list[dict[str, Any]]:
+    """The services of `directory/*.yaml` as rows of `storage.services`. Raises FlowError naming file and remedy."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted(root.glob("*.yaml")):
+        name = f"{root.name}/{path.name}"
+        for service in yaml.safe_load(path.read_text("utf-8")).get("services", []):
+            rows.append(_service(service, name, timezone))
+    return rows
+
+
+def _service(row: Mapping[str, Any], file: str, timezone: ZoneInfo) -> dict[str, Any]:
+    missing = [
+        key for key in ("slug", "name", "needs", "area", "card", "source", "review_by", "verified") if key not in row
+    ]
+    if missing or "en" not in row["card"] or not isinstance(row["review_by"], date):
+        what = (
+            f"The service {row.get('slug', '?')} lacks {', '.join(missing) or 'an English card or a date of review'}."
+        )
+        raise FlowError(
+            [Problem(file, 1, what, "Every service has slug, name, needs, area, card, source, review_by, verified.")]
+        )
+    area = row["area"]
+    return {
+        "slug": row["slug"],
+        "name": row["name"],
+        "needs": list(row["needs"]),
+        "zips": [] if area == "everywhere" else [str(zip_code) for zip_code in area],
+        "cards": dict(row["card"]),
+        "verified": row["verified"] in (True, "yes"),
+        # Good to the end of that day, at the line's own place.
+        "review_by": datetime.combine(row["review_by"], time(23, 59), timezone),
+        "source": row["source"],
+    }

@@ -1,0 +1,111 @@
+"""Where a turn finds its flows and services: the published ones in PostgreSQL, or drafts straight from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from bot.domain.flow import Flow, FlowFailed
+from bot.storage import flows, services
+
+
+class Library(Protocol):
+    """What `converse` asks for. Raises FlowFailed for a flow that is not there."""
+
+    def flow(self, version: int) -> Flow: ...
+
+    def published(self, name: str) -> Flow: ...
+
+    def menu(self) -> Flow: ...
+
+    def services(
+        self, need: str, near: str | None, limit: int, language: str, now: datetime
+    ) -> tuple[tuple[int, str], ...]: ...
+
+
+Compile = Callable[[flows.StoredFlow], Flow]
+
+
+class FlowCache:
+    """Compiled versions, for the life of the process: a version never changes, so it never grows stale.
+
+    Two threads that miss at the same time both compile; the second result replaces an equal first.
+    """
+
+    def __init__(self, compile_flow: Compile) -> None:
+        self._compile = compile_flow
+        self._flows: dict[int, Flow] = {}
+
+    def get(self, db: Session, version: int) -> Flow:
+        flow = self._flows.get(version)
+        if flow is None:
+            stored = flows.load(db, version)
+            if stored is None:
+                raise FlowFailed("?", "-", f"there is no flow version {version}")
+            flow = self._flows[version] = self._compile(stored)
+        return flow
+
+
+class StoredLibrary:
+    """The published flows and the directory, through one session."""
+
+    def __init__(self, db: Session, cache: FlowCache) -> None:
+        self._db, self._cache = db, cache
+
+    def flow(self, version: int) -> Flow:
+        return self._cache.get(self._db, version)
+
+    def published(self, name: str) -> Flow:
+        version = flows.published(self._db, name)
+        if version is None:
+            raise FlowFailed(name, "-", "this flow was never published")
+        return self.flow(version)
+
+    def menu(self) -> Flow:
+        for version in flows.all_published(self._db):
+            flow = self.flow(version)
+            if flow.script.menu:
+                return flow
+        raise FlowFailed("?", "-", "no published flow has `menu: true`")
+
+    def services(
+        self, need: str, near: str | None, limit: int, language: str, now: datetime
+    ) -> tuple[tuple[int, str], ...]:
+        return services.find(self._db, need, near, limit, language, now)
+
+
+class DraftLibrary:
+    """Flows that were only read from files; what `talk` and the transcripts use."""
+
+    def __init__(
+        self,
+        drafts: Mapping[str, Flow],
+        cards: Callable[[str, str | None, int, str, datetime], tuple[tuple[int, str], ...]],
+    ) -> None:
+        self._drafts = dict(drafts)
+        self._by_version = {flow.version: flow for flow in drafts.values()}
+        self._cards = cards
+
+    def flow(self, version: int) -> Flow:
+        if version not in self._by_version:
+            raise FlowFailed("?", "-", f"there is no draft {version}")
+        return self._by_version[version]
+
+    def published(self, name: str) -> Flow:
+        if name not in self._drafts:
+            raise FlowFailed(name, "-", "there is no such flow")
+        return self._drafts[name]
+
+    def menu(self) -> Flow:
+        for flow in self._drafts.values():
+            if flow.script.menu:
+                return flow
+        raise FlowFailed("?", "-", "no flow has `menu: true`")
+
+    def services(
+        self, need: str, near: str | None, limit: int, language: str, now: datetime
+    ) -> tuple[tuple[int, str], ...]:
+        return self._cards(need, near, limit, language, now)

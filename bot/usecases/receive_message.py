@@ -1,0 +1,131 @@
+"""A text comes in: record it once, decide, and save the decision, all in the transaction that the door opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from bot.domain.conversation import Conversation
+from bot.domain.delivery import State
+from bot.domain.effects import Choice, Effect, OpenHandoff, RecordConsent, Reply, StaySilent
+from bot.domain.message import Channel, Inbound, Lane
+from bot.domain.segments import fold_for_sms, join, measure
+from bot.storage import messages, turns
+from bot.storage.sealing import Sealer
+from bot.usecases.answer import Said, answer
+from bot.usecases.apply_effects import Place, apply_effects
+from bot.usecases.library import FlowCache, StoredLibrary
+from bot.usecases.line import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every turn needs, made once at the start: the line's words, the compiled flows, the keys, the settings."""
+
+    line: Line
+    cache: FlowCache
+    sealer: Sealer
+    fold_accents: bool = True
+    resend_after: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRow:
+    """A stored reply, as the door gives it to the carrier."""
+
+    id: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """`replies` answer this very message. `fresh` is False for one that was recorded before.
+
+    `alarming` says that a human was called; `waiting` are rows that could not ride in an answer and wait in the outbox.
+    """
+
+    replies: tuple[ReplyRow, ...]
+    fresh: bool
+    alarming: bool = False
+    waiting: tuple[int, ...] = ()
+
+
+def receive_message(db: Session, desk: Desk, inbound: Inbound, now: datetime, *, answered: bool = True) -> Received:
+    """Take one message. `answered` says that the replies ride back in the answer to the carrier's request; where it is
+    False (a message that was spooled and is replayed) they wait in the outbox instead.
+
+    Raises turns.Overtaken where the same message, or the first two of a new person, came at the same instant: the
+    door rolls back and calls again.
+    """
+    thread = turns.load_for_update(db, desk.sealer, inbound, desk.line.languages[0])
+    if thread.seen is not None:
+        return _same_again(db, desk.sealer, thread.seen)
+    said = Said(inbound.body, len(inbound.media), inbound.opt_out, thread.opted_out)
+    decided = answer(desk.line, StoredLibrary(db, desk.cache), thread.conversation, said, now)
+    effects = decided.turn.effects
+    outgoing = _outgoing(desk, inbound, effects, now, answered)
+    saved = turns.save(
+        db,
+        desk.sealer,
+        thread,
+        decided.turn.conversation,
+        inbound,
+        outgoing,
+        opted_out=_opted_out(thread.opted_out, effects),
+        rules=decided.assessment.rules,
+        silence=_silence(effects) if not outgoing else None,
+        now=now,
+    )
+    rows = tuple(ReplyRow(row, out.body) for row, out in zip(saved.outgoing_ids, outgoing, strict=True))
+    apply_effects(db, desk.sealer, effects, _place(saved, decided.turn.conversation), now)
+    return Received(
+        replies=rows if answered else (),
+        fresh=True,
+        alarming=any(isinstance(effect, OpenHandoff) for effect in effects),
+        waiting=() if answered else saved.outgoing_ids,
+    )
+
+
+def _place(saved: turns.Saved, conversation: Conversation) -> Place:
+    return Place(saved.conversation_id, saved.inbound_id, conversation.language)
+
+
+def _same_again(db: Session, sealer: Sealer, inbound_id: int) -> Received:
+    """The carrier sent a message again because our answer got lost: it gets the same answer, and nothing else happens."""
+    rows = messages.replies_to(db, inbound_id)
+    return Received(
+        tuple(ReplyRow(row.id, sealer.open(row.sealed_body)) for row in rows if row.sealed_body), fresh=False
+    )
+
+
+def _outgoing(
+    desk: Desk, inbound: Inbound, effects: tuple[Effect, ...], now: datetime, answered: bool
+) -> list[turns.Outgoing]:
+    """The replies of the turn joined into as few texts as can be, folded for SMS, in the lane of the most urgent."""
+    replies = [effect for effect in effects if isinstance(effect, Reply)]
+    if not replies:
+        return []
+    lane = min((reply.lane for reply in replies), key=list(Lane).index)
+    key = next((reply.key for reply in replies if reply.lane is lane and reply.key), None)
+    # The simulator is a telephone too: it shows what an SMS would hold.
+    folds = desk.fold_accents and inbound.sender.channel in (Channel.SMS, Channel.SIMULATOR)
+    texts = [fold_for_sms(body) if folds else body for body in join([reply.text for reply in replies])]
+    state = State.ANSWERED if answered else State.WAITING
+    due = now + desk.resend_after if answered else now
+    if inbound.sender.channel in (Channel.WEB, Channel.SIMULATOR):
+        # Read from this very row by the page that asked: there is no carrier that could lose it.
+        state, due = State.DELIVERED, None
+    return [turns.Outgoing(text, lane.value, key, state.value, due, measure(text).segments) for text in texts]
+
+
+def _opted_out(before: bool, effects: tuple[Effect, ...]) -> bool:
+    for effect in effects:
+        if isinstance(effect, RecordConsent) and effect.choice is not Choice.AGREED:
+            before = effect.choice is Choice.OPTED_OUT
+    return before
+
+
+def _silence(effects: tuple[Effect, ...]) -> str | None:
+    return next((effect.why for effect in effects if isinstance(effect, StaySilent)), None)

@@ -1,0 +1,100 @@
+"""What became of a text, and what follows from it: tried again, an address marked, a human or the operator told."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from bot.domain.delivery import Mark, Rule, State, retry_delay, rule_for
+from bot.domain.effects import Choice, Method, OpenHandoff, Reason, RecordConsent
+from bot.domain.message import Lane
+from bot.domain.safety.levels import Urgency
+from bot.storage import alerts, consents, handoffs, outbox
+from bot.storage.sealing import Sealer
+from bot.storage.tables import Conversation, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A status callback: `message_id` is our row as named in the address we gave, `state` None for an unknown word."""
+
+    message_id: int | None
+    sid: str
+    state: State | None
+    word: str
+    error_code: int | None
+
+
+def record_delivery(db: Session, sealer: Sealer, report: Report, now: datetime) -> None:
+    """Log a report of the carrier's, move the row forward, and react to a failure."""
+    row = outbox.report(db, report.message_id, report.sid, report.state, report.word, report.error_code, now)
+    if row is not None and report.state in (State.FAILED, State.UNDELIVERED):
+        _react(db, sealer, row, rule_for(report.error_code) if report.error_code else rule_for(30008), now)
+
+
+def record_refusal(
+    db: Session, sealer: Sealer, message_id: int, code: int | None, permanent: bool, now: datetime
+) -> None:
+    """The carrier did not take a claimed row: it is tried again when the table of codes says so, or it has failed."""
+    row = db.get(Message, message_id, with_for_update=True)
+    if row is None or row.state != State.CLAIMED.value:
+        return
+    rule, lane = rule_for(code), Lane(row.lane)
+    delay = (
+        None if permanent and code is None else retry_delay(rule.reaction_in(lane), row.attempts, lane, random.random())
+    )
+    row.error_code = code
+    if delay is not None:
+        row.state, row.due_at, row.slot_at = State.WAITING.value, now + delay, None
+        _tell(db, sealer, row, rule, now, gave_up=False)
+        return
+    row.state, row.due_at = State.FAILED.value, None
+    _tell(db, sealer, row, rule, now, gave_up=True)
+
+
+def record_unknown(db: Session, message_id: int, now: datetime) -> None:
+    """Nobody knows whether the carrier has it: it is asked, soon and then less often, before anything is sent again."""
+    row = db.get(Message, message_id, with_for_update=True)
+    if row is None or row.state != State.CLAIMED.value:
+        return
+    delay = retry_delay(rule_for(20500).reaction, min(row.attempts, 6), Lane(row.lane), random.random())
+    row.state, row.due_at = State.UNKNOWN.value, now + delay if delay else None
+
+
+def _react(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime) -> None:
+    """The carrier took it and could not bring it. A second try is a row of its own."""
+    lane = Lane(row.lane)
+    delay = retry_delay(rule.reaction_in(lane), max(1, row.attempts), lane, random.random())
+    if delay is not None:
+        row.attempts += 1
+        outbox.send_again(db, row, now + delay)
+    _tell(db, sealer, row, rule, now, gave_up=delay is None)
+
+
+def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, *, gave_up: bool) -> None:
+    lane = Lane(row.lane)
+    if rule.mark is not None:
+        _mark(db, row, rule.mark, now)
+    if rule.page_operator:
+        alerts.raise_alarm(db, "sending_failed", f"code {row.error_code}: {rule.meaning}", None, now)
+    if rule.needs_human(lane) or (gave_up and lane is Lane.CRISIS):
+        urgency = Urgency.MINUTES if lane is Lane.CRISIS else Urgency.THIS_SHIFT
+        why = f"a text did not arrive: {rule.meaning}"
+        effect = OpenHandoff(Reason.FAILURE, urgency, because=why, reachable=rule.mark is None)
+        handoffs.open_or_raise(db, sealer, effect, row.conversation_id, None, now)
+
+
+def _mark(db: Session, row: Message, mark: Mark, now: datetime) -> None:
+    """What the error taught about the address: nothing more is sent to it, and the ledger says why."""
+    conversation = db.get_one(Conversation, row.conversation_id, with_for_update=True)
+    if mark is Mark.OPTED_OUT:
+        if not conversation.opted_out:
+            conversation.opted_out = True
+            effect = RecordConsent(Choice.OPTED_OUT, Method.CARRIER)
+            consents.record(db, effect, conversation.id, None, "", now)
+    else:
+        conversation.unreachable = mark.value
+    outbox.drop_waiting(db, conversation.id)

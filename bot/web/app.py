@@ -1,0 +1,43 @@
+"""The web application: the doors, and what holds for all of them."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from bot.runtime import Runtime
+from bot.web.health import health
+from bot.web.metrics import metrics
+from bot.web.twilio import LARGEST_BODY, twilio
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+
+def create_app(runtime: Runtime) -> Flask:
+    """The application over an open runtime."""
+    app = Flask(__name__, template_folder="../../templates", static_folder="static")
+    app.extensions["warmline"] = runtime
+    app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=LARGEST_BODY)
+    for blueprint in (twilio, health, metrics):
+        app.register_blueprint(blueprint)
+    app.register_error_handler(HTTPException, _plainly)
+    app.after_request(_guard)
+    return app
+
+
+def _plainly(error: HTTPException) -> tuple[str, int]:
+    """An error in one sentence: whoever is refused is told why, and nobody is shown our insides."""
+    return f"{error.description}\n", error.code or 500
+
+
+def _guard(response: Response) -> Response:
+    headers = response.headers
+    if response.mimetype != "text/xml":
+        headers.setdefault("Content-Security-Policy", POLICY)
+        headers.setdefault("Cache-Control", "no-store")
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response

@@ -1,0 +1,1 @@
+from bot.reception import Reception, outage_text, receive, replay, take  # noqa: F401

@@ -1,0 +1,48 @@
+"""How times and texts are shown on pages."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time
+from markupsafe import Markup, escape
+
+_LINKS = re.compile(
+    r"(?<![\w.-])(?:(?P<phone>(?:1-)?\d{3}-\d{3}-\d{4}|911|988|211)"
+    r"|(?P<site>(?:https?://)?(?:[a-z0-9-]+\.)+(?:gov|org)(?:/[\w./-]*[\w/])?))(?![\w-])"
+)
+_LOCALES = {"en": "en_US", "es": "es_US"}
+
+
+def time_of_day(at: datetime, zone: ZoneInfo, language: str = "en") -> str:
+    """Hour and minute in the line's zone, as the language writes them."""
+    return format_time(at, "short", tzinfo=zone, locale=_locale(language))
+
+
+def day(at: datetime, zone: ZoneInfo, language: str = "en") -> str:
+    """Weekday and date in the line's zone, as the language writes them."""
+    return format_date(at.astimezone(zone), "EEEE, MMM d", locale=_locale(language))
+
+
+def linked(text: str) -> Markup:
+    """A text of ours with its telephone numbers and sites as links; all else is escaped."""
+    parts: list[str] = []
+    end = 0
+    for found in _LINKS.finditer(text):
+        parts += [escape(text[end : found.start()]), _link(found)]
+        end = found.end()
+    return Markup("").join([*parts, escape(text[end:])])
+
+
+def _link(found: re.Match[str]) -> Markup:
+    shown = found[0]
+    if found["phone"]:
+        return Markup('<a href="tel:{}">{}</a>').format(shown, shown)
+    address = shown if "://" in shown else f"https://{shown}"
+    return Markup('<a href="{}" rel="noreferrer noopener" target="_blank">{}</a>').format(address, shown)
+
+
+def _locale(language: str) -> str:
+    return _LOCALES.get(language, "en_US")
