@@ -74,8 +74,9 @@ $(RAN)/tools: requirements-install.txt $(RAN)/venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# Some machines reach their packages only as pip is set up to; then pip does it, more slowly.
-INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) 2>/dev/null \
+# Compiled here and not at the first start, which is the one that somebody waits for. Some machines reach their
+# packages only as pip is set up to; then pip does it, more slowly.
+INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(1) 2>/dev/null \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 $(RAN)/run: requirements.txt $(RAN)/tools Makefile

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 from bot.domain.message import Inbound, Lane
 from bot.domain.safety import alerts_human, assess
 from bot.runtime import Runtime
+from bot.storage import alerts
 from bot.storage.database import is_outage
+from bot.storage.spool import Entry
 from bot.storage.turns import Overtaken
 from bot.usecases.receive_message import Received, ReplyRow, receive_message
 
@@ -70,6 +73,8 @@ def replay(runtime: Runtime, of: Inbound | None = None) -> int:
     taken = 0
     with runtime.spool.only_one():
         for entry in runtime.spool.entries(of=of.sender if of else None):
+            if runtime.spool.rests(entry, time.time()):
+                continue
             inbound = runtime.spool.open(entry)
             if inbound is None:
                 continue
@@ -78,12 +83,19 @@ def replay(runtime: Runtime, of: Inbound | None = None) -> int:
             except Exception as error:
                 if is_outage(error):
                     raise
-                aside = runtime.spool.failed(entry)
-                log.exception("a spooled text could not be taken%s", ", laid aside for the operator" if aside else "")
+                _failed(runtime, entry)
                 continue
             runtime.spool.remove(entry)
             taken += 1
     return taken
+
+
+def _failed(runtime: Runtime, entry: Entry) -> None:
+    aside = runtime.spool.failed(entry)
+    log.exception("a spooled text could not be taken%s", ", laid aside for the operator" if aside else "")
+    if aside:
+        with runtime.database.transaction() as db:
+            alerts.raise_alarm(db, "text_laid_aside", "see `warmline spool`", None, runtime.clock.now())
 
 
 def outage_text(runtime: Runtime, inbound: Inbound) -> str:

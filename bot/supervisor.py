@@ -80,7 +80,7 @@ def web_command(settings: Settings) -> list[str]:
         "--backlog": "2048",
         "--respawn-interval": "0.5",
         "--workers-kill-timeout": "5",
-        "--log-level": "warning",
+        "--log-level": "error",
     }
     flags = ["--no-ws", "--no-access-log", "--respawn-failed-workers"]
     named = [part for option in options.items() for part in option]

@@ -12,10 +12,15 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 
 from bot.embedded import Servers
 from bot.settings import Settings
 from tests.doubles import FrozenClock
+
+# A busy machine is no failure: a slow example is not one either.
+hypothesis_settings.register_profile("warmline", deadline=None)
+hypothesis_settings.load_profile("warmline")
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 _TEMPLATE = "warmline_template"

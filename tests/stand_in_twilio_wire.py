@@ -74,15 +74,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         sid = place.path.rpartition("/")[2].removesuffix(".json")
         found = [message for message in account.messages if message.sid == sid]
-        self._answer(
-            (200, json.dumps(resource(account, found[0]))) if found else (404, error_text(404, 20404))
-        )
+        self._answer((200, json.dumps(resource(account, found[0]))) if found else (404, error_text(404, 20404)))
 
     def _is_allowed(self) -> bool:
         kind, _, word = self.headers.get("Authorization", "").partition(" ")
-        name, _, password = (
-            base64.b64decode(word).decode().partition(":") if kind == "Basic" else ("", "", "")
-        )
+        name, _, password = base64.b64decode(word).decode().partition(":") if kind == "Basic" else ("", "", "")
         if self.server.account.passwords.get(name) != password:
             self._answer((401, error_text(401, 20003)))
             return False

@@ -47,9 +47,7 @@ class Webhook:
 
 
 def test_it_takes_a_message_from_the_real_client(twilio: StandInTwilio) -> None:
-    made = client_of(twilio).messages.create(
-        to=PERSON, from_=OUR_NUMBER, body="Hello", status_callback=CALLBACK
-    )
+    made = client_of(twilio).messages.create(to=PERSON, from_=OUR_NUMBER, body="Hello", status_callback=CALLBACK)
     (kept,) = twilio.messages
     assert (made.sid, str(made.status), made.to) == (kept.sid, "queued", PERSON)
     assert (kept.body, kept.status_callback, kept.came_by) == ("Hello", CALLBACK, "api")
@@ -61,9 +59,7 @@ def test_it_lists_newest_first_over_pages_and_filters_by_person_and_day(twilio: 
     for number in range(5):
         client.messages.create(to=PERSON, from_=OUR_NUMBER, body=str(number))
     client.messages.create(to="+13145550124", from_=OUR_NUMBER, body="other")
-    found = client.messages.list(
-        to=PERSON, page_size=2, date_sent_after=datetime.now(UTC) - timedelta(days=1)
-    )
+    found = client.messages.list(to=PERSON, page_size=2, date_sent_after=datetime.now(UTC) - timedelta(days=1))
     assert [message.body for message in found] == ["4", "3", "2", "1", "0"]
     assert client.messages.list(to=PERSON, date_sent_after=datetime.now(UTC) + timedelta(days=2)) == []
 
@@ -157,9 +153,7 @@ def test_it_signs_the_public_address_and_posts_to_the_local_one() -> None:
 
 
 def test_it_takes_the_replies_that_ride_in_the_answer() -> None:
-    reply = (
-        '<Message statusCallback="https://x.gov/s?m=1&amp;n=2">You &amp; I</Message><Message>Two</Message>'
-    )
+    reply = '<Message statusCallback="https://x.gov/s?m=1&amp;n=2">You &amp; I</Message><Message>Two</Message>'
     twilio = StandInTwilio(post=Webhook(TWIML.format(reply)))
     answer = twilio.text_the_line("https://x.gov/twilio/sms", PERSON, "hi")
     assert [message.body for message in answer.messages] == ["You & I", "Two"]

@@ -79,9 +79,7 @@ def clean(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text.strip()[:LONGEST]
-    kept = (
-        char for char in text[:LONGEST] if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"}
-    )
+    kept = (char for char in text[:LONGEST] if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"})
     return unicodedata.normalize("NFC", "".join(kept)).strip()
 
 
@@ -138,9 +136,7 @@ _NO_PHRASES = phrases(
     "i do not, i am not, im not, not really, not yet, no way, of course not, claro que no, i have not, "
     "para nada, todavia no, aun no, que va, por supuesto que no, not at all, ahora no, uh uh, nuh uh"
 )
-_NO_IDEA = re.compile(
-    r"\b(no se|no idea|no clue|not sure|dont know|no one|nobody|no problem|no lo se|no doubt)\b"
-)
+_NO_IDEA = re.compile(r"\b(no se|no idea|no clue|not sure|dont know|no one|nobody|no problem|no lo se|no doubt)\b")
 _YES_SIGNS, _NO_SIGNS = "👍✅✔☑👌🆗", "👎❌✖🚫"
 _SMALL_WORDS = word_set("i we it please thanks thank you gracias por favor senor senora maam sir")
 _LONGEST_YES_NO = 10
@@ -185,9 +181,7 @@ _NAME_LEAD = re.compile(
     r"(?:\s*:\s*|\s+))?",
     re.IGNORECASE,
 )
-_NAME_TRAIL = re.compile(
-    r"(?:[\s,.!]+(?:please|pls|thanks|thank you|gracias|por favor))+[\s.!]*$", re.IGNORECASE
-)
+_NAME_TRAIL = re.compile(r"(?:[\s,.!]+(?:please|pls|thanks|thank you|gracias|por favor))+[\s.!]*$", re.IGNORECASE)
 _NOT_NAMES = word_set(
     "yes no why who what how help idk none nobody anonymous not scared hungry cold homeless pregnant "
     "sick fine ok okay sorry tired alone lost here safe in at so a an the going being having trying "
@@ -276,8 +270,6 @@ def _language(text: str) -> str | None:
     if len(words) == 1 and words[0] in _LANGUAGES.split():
         return words[0]
     found = {
-        names[word]
-        for at, word in enumerate(words)
-        if word in names and not _DENIALS & set(words[max(0, at - 2) : at])
+        names[word] for at, word in enumerate(words) if word in names and not _DENIALS & set(words[max(0, at - 2) : at])
     } | ({names["".join(words)]} if "".join(words) in names else set())
     return found.pop() if len(found) == 1 else None

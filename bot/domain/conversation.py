@@ -52,6 +52,8 @@ class Conversation:
     language: str = "en"
     language_chosen: bool = False
     """Chosen by the person: guessing stops."""
+    language_guessed: bool = False
+    """Guessed with some certainty: only much clearer words change it again."""
     frames: tuple[Frame, ...] = ()
     answers: dict[str, Any] = field(default_factory=dict)
     holder: Holder = Holder.BOT
@@ -91,6 +93,7 @@ class Conversation:
             {
                 "language": self.language,
                 "chosen": self.language_chosen,
+                "guessed": self.language_guessed,
                 "frames": [[f.flow, f.version, f.step, f.tries, f.been] for f in self.frames],
                 "answers": self.answers,
                 "holder": self.holder.value,
@@ -115,6 +118,7 @@ def load(text: str) -> Conversation:
     return Conversation(
         language=row["language"],
         language_chosen=row["chosen"],
+        language_guessed=row["guessed"],
         frames=tuple(Frame(f, v, s, t, tuple(b)) for f, v, s, t, b in row["frames"]),
         answers=row["answers"],
         holder=Holder(row["holder"]),

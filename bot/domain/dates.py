@@ -81,9 +81,7 @@ _TIME = re.compile(
     r"|\bin the (?:morning|afternoon|evening)\b|\b(?:de|por|en) la (?:manana|tarde|noche)\b"
 )
 _ISO = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})\b")
-_SLASHED = re.compile(
-    r"(?<![\d/.-])(\d{1,2})\s?[/.-]\s?(\d{1,2})(?:\s?[/.-]\s?(\d{4}|\d{2}))?(?![\d/]|[.-]\d)"
-)
+_SLASHED = re.compile(r"(?<![\d/.-])(\d{1,2})\s?[/.-]\s?(\d{1,2})(?:\s?[/.-]\s?(\d{4}|\d{2}))?(?![\d/]|[.-]\d)")
 _MONTH_FIRST = re.compile(rf"\b{_MONTH}\s*(?:the )?{_DAY}{_YEAR}")
 _DAY_FIRST = re.compile(rf"\b{_DAY}\s*(?:of |de )?{_MONTH}{_YEAR}")
 _DAY_ALONE = re.compile(
@@ -91,9 +89,7 @@ _DAY_ALONE = re.compile(
 )
 _AMOUNT = r"(?P<amount>\d{1,3}|" + "|".join(_SPOKEN) + r")(?: of)?"
 _UNIT = (
-    "(?P<unit>"
-    + "|".join([*sorted(_UNIT_DAYS, key=len, reverse=True), *sorted(_UNIT_MONTHS, key=len, reverse=True)])
-    + ")"
+    "(?P<unit>" + "|".join([*sorted(_UNIT_DAYS, key=len, reverse=True), *sorted(_UNIT_MONTHS, key=len, reverse=True)]) + ")"
 )
 _AHEAD = re.compile(
     rf"\b(?<!hace )(?P<lead>(?:in|en|dentro de|within)\s+)?(?:a )?{_AMOUNT}\s+{_UNIT}\b"
@@ -112,9 +108,7 @@ _WEEKDAY = re.compile(
     + r")\b\.?(?P<after> pasado)?"
 )
 _A_WEEK_FROM = re.compile(r"\b(?:(?:a|1|one) week from|una semana despues del?)\b")
-_VAGUE = re.compile(
-    r"\b(?:next|this|la proxima|esta|proxima|last) (?:week|month|year|semana|mes)\b|\bsoon\b|\bpronto\b"
-)
+_VAGUE = re.compile(r"\b(?:next|this|la proxima|esta|proxima|last) (?:week|month|year|semana|mes)\b|\bsoon\b|\bpronto\b")
 
 
 def read(text: str, *, language: str, today: date) -> date | None:
@@ -225,9 +219,7 @@ def _weekdays(text: str, today: date) -> set[date | None]:
     for match in _WEEKDAY.finditer(text):
         ahead = (_WEEKDAYS[match["name"]] - today.weekday()) % 7
         past = match["last"] or match["after"]
-        found.add(
-            _shift(today, ahead - 7 if past else ahead or (7 if "next" in text or "proximo" in text else 0))
-        )
+        found.add(_shift(today, ahead - 7 if past else ahead or (7 if "next" in text or "proximo" in text else 0)))
     return found
 
 

@@ -55,9 +55,7 @@ _RANKS: Final = {
     State.READ: 9,
 }
 
-FINAL: Final = frozenset(
-    {State.DROPPED, State.DELIVERED, State.UNDELIVERED, State.FAILED, State.CANCELED, State.READ}
-)
+FINAL: Final = frozenset({State.DROPPED, State.DELIVERED, State.UNDELIVERED, State.FAILED, State.CANCELED, State.READ})
 """States that nothing is waited for in."""
 
 
@@ -166,9 +164,7 @@ _RULES: Final[dict[int, Rule]] = {
     11751: _unheard("a picture or our webhook could not be fetched"),
     12100: _unheard("our answer was not well-formed XML"),
     12200: _unheard("our answer did not fit the carrier's schema"),
-    14107: Rule(
-        "too many replies in a few seconds, perhaps another bot", Reaction.RETRY_SOON, page_operator=True
-    ),
+    14107: Rule("too many replies in a few seconds, perhaps another bot", Reaction.RETRY_SOON, page_operator=True),
     14109: _unheard("more than ten replies in one answer"),
     20003: _set_up("the carrier refused our account or key"),
     20429: Rule("too many requests at once", Reaction.RETRY_SOON, slow_bulk=True),
@@ -186,12 +182,8 @@ _RULES: Final[dict[int, Rule]] = {
     21606: _set_up("our sender cannot send texts"),
     21608: _set_up("a trial account sends only to verified numbers"),
     21610: Rule("the person has opted out", Reaction.DROP, mark=Mark.OPTED_OUT, tell_human=True),
-    21611: Rule(
-        "our sender's queue is full", Reaction.RETRY_HOURS, crisis=Reaction.OTHER_SENDER, slow_bulk=True
-    ),
-    21612: Rule(
-        "no route from our sender to that number", Reaction.DROP, mark=Mark.NO_TEXTS, tell_human=True
-    ),
+    21611: Rule("our sender's queue is full", Reaction.RETRY_HOURS, crisis=Reaction.OTHER_SENDER, slow_bulk=True),
+    21612: Rule("no route from our sender to that number", Reaction.DROP, mark=Mark.NO_TEXTS, tell_human=True),
     21614: Rule("not a mobile number", Reaction.DROP, mark=Mark.NO_TEXTS, tell_human=True),
     21617: _our_bug("the text is over 1600 characters", checked=False),
     21635: Rule("not a mobile number", Reaction.DROP, mark=Mark.NO_TEXTS, tell_human=True),
@@ -203,12 +195,8 @@ _RULES: Final[dict[int, Rule]] = {
     30006: Rule("a landline or a carrier without texts", Reaction.DROP, mark=Mark.NO_TEXTS, tell_human=True),
     30007: Rule("a filter took the text for spam", Reaction.DROP, tell_human=True, page_operator=True),
     30008: Rule("the carrier does not know why", Reaction.RETRY_ONCE, tell_human=True),
-    30022: Rule(
-        "too fast for our registration, or too many to one number", Reaction.RETRY_SOON, slow_bulk=True
-    ),
-    30023: Rule(
-        "our daily allowance is spent", Reaction.NEXT_DAY, crisis=Reaction.OTHER_SENDER, slow_bulk=True
-    ),
+    30022: Rule("too fast for our registration, or too many to one number", Reaction.RETRY_SOON, slow_bulk=True),
+    30023: Rule("our daily allowance is spent", Reaction.NEXT_DAY, crisis=Reaction.OTHER_SENDER, slow_bulk=True),
     30027: Rule(
         "our daily allowance with one network is spent",
         Reaction.NEXT_DAY,

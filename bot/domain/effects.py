@@ -97,6 +97,8 @@ class RecordConsent:
     choice: Choice
     method: Method
     scope: str = "all"
+    text: str = ""
+    """Which words were agreed to: `flow/step@version`."""
 
 
 @dataclass(frozen=True, slots=True)

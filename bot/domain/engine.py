@@ -64,6 +64,8 @@ from bot.domain.understanding import Picked
 MOST_STEPS = 60
 """Steps in one turn. A script that says more without asking is in a loop, and the person is owed an end of it."""
 MOST_BACK = 12
+CRISIS_TEAM = "crisis"
+"""Who is handed to this team counts as in danger until a human has closed it, whichever flow led there."""
 
 
 StandingText = Callable[[str, str], str]
@@ -106,7 +108,7 @@ class _Walk:
                 self._found(here, step, services)
             case Returned(words=words):
                 self.words, self.used = words, True
-                self._go_on(here, step)
+                self._come_back(here, step)
             case Words():
                 self._hear(here, step, said)
         return Turn(self.conversation, tuple(self.effects), self.request)
@@ -135,6 +137,13 @@ class _Walk:
             case _:
                 # A hand-off that rests, or a flow changed under a stored row: say where we are rather than nothing.
                 self._ask_again(here, step)
+
+    def _come_back(self, here: str, step: Step) -> None:
+        """From a flow that this step ran; or that the person called by a word, and then the open question is asked again."""
+        if isinstance(step, Run):
+            self._go_on(here, step)
+        else:
+            self._ask_again(here, step)
 
     def _time_out(self, here: str, step: Step) -> None:
         self.conversation = replace(self.conversation, waking=None)
@@ -180,8 +189,7 @@ class _Walk:
         if not isinstance(picked, Picked):
             self._not_understood(here, ask)
             return
-        # Free words may also answer the next flow's first question ("my landlord is evicting me"); a number may not.
-        self.words = text if any(letter.isalpha() for letter in text) else ""
+        self.words = _reusable(text)
         self.used = True
         self._chosen(here, ask, picked.name)
 
@@ -288,7 +296,7 @@ class _Walk:
             case Handoff():
                 self._hand_off(name, step)
             case _:
-                self.effects.append(_effect_of(step))
+                self.effects.append(_effect_of(step, f"{self.flow.name}/{name}@{self.flow.version}"))
                 self._go_on(name, step)
 
     def _ask(self, name: str, ask: Ask) -> None:
@@ -296,6 +304,7 @@ class _Walk:
             self.used = True
             picked = self.flow.matcher(name, self.conversation.language).read(self.words)
             if isinstance(picked, Picked):
+                self.words = _reusable(self.words)
                 self._chosen(name, ask, picked.name)
                 return
         self._say(self._question(name, ask))
@@ -311,7 +320,9 @@ class _Walk:
     def _hand_off(self, name: str, step: Handoff) -> None:
         plan = step.handoff
         because = self._text(f"{name}.because", plan.because) if plan.because else f"{self.flow.name}/{name}"
-        self.effects.append(OpenHandoff(Reason.FLOW, Urgency(plan.urgency), plan.team, because))
+        self.effects.append(OpenHandoff(Reason.FLOW, plan.urgency, plan.team, because))
+        if plan.team == CRISIS_TEAM:
+            self.conversation = replace(self.conversation, in_danger=True)
         if step.say:
             self._say(self._text(f"{name}.say", step.say))
         else:
@@ -359,12 +370,17 @@ class _Walk:
         self.conversation = replace(self.conversation, waking=waking)
 
 
-def _effect_of(step: Step) -> Effect:
+def _reusable(words: str) -> str:
+    """Free words may also answer the next flow's first question ("my landlord is evicting me"); a number may not."""
+    return words if any(letter.isalpha() for letter in words) else ""
+
+
+def _effect_of(step: Step, place: str) -> Effect:
     match step:
         case CheckIn():
             return ScheduleCheckIns(step.check_in.flow, step.check_in.after)
         case Consent():
-            return RecordConsent(Choice.AGREED, Method.FLOW, step.consent)
+            return RecordConsent(Choice.AGREED, Method.FLOW, step.consent, place)
         case Erase():
             return EraseData()
         case _:

@@ -25,9 +25,7 @@ from bot.domain.understanding import words_of
 
 UNIVERSAL_WORDS = frozenset(["back", "menu", "person"])
 """They mean the same at every step, so a choice never hears them."""
-_ASKS_FOR_YES = re.compile(
-    r"\b(?:reply|text|send|answer|responda|escriba|env[ií]e)\s+[\"']?(?:YES|S[IÍ])\b", re.IGNORECASE
-)
+_ASKS_FOR_YES = re.compile(r"\b(?:reply|text|send|answer|responda|escriba|env[ií]e)\s+[\"']?(?:YES|S[IÍ])\b", re.IGNORECASE)
 _YES = "Telephone companies take YES for an opt-in, and may not pass it on."
 
 
@@ -87,9 +85,7 @@ class _Checks:
                 is_last = at == len(step.next) - 1
                 if is_last and branch.when is not None:
                     what = f"`{name}` has no way on where none of its conditions holds."
-                    yield self.problem(
-                        (*path, "next", at), what, "Add a last line with `go` and without `when`."
-                    )
+                    yield self.problem((*path, "next", at), what, "Add a last line with `go` and without `when`.")
                 elif not is_last and branch.when is None:
                     what = f"`{name}` always takes this way, so those below it are never taken."
                     yield self.problem((*path, "next", at), what, "Move it to the end, or give it a `when`.")
@@ -101,9 +97,7 @@ class _Checks:
             if circle:
                 seen |= set(circle)
                 what = f"{' > '.join([*circle, circle[0]])} is a circle that never waits for the person."
-                yield self.problem(
-                    ("steps", circle[0]), what, "Let one of these steps ask, or lead elsewhere."
-                )
+                yield self.problem(("steps", circle[0]), what, "Let one of these steps ask, or lead elsewhere.")
 
     def _circle(self, start: str, seen: set[str]) -> list[str]:
         """The shortest circle through `start` on which nothing waits, in the order of the way."""
@@ -141,9 +135,7 @@ class _Checks:
                 yield from self._known_flow((*path, "run"), step.run)
                 if self.script.flow in _runs(step.run, self.flows):
                     what = f"`{step.run}` leads back into this flow, and so on without end."
-                    yield self.problem(
-                        (*path, "run"), what, "Let the inner flow end; it comes back by itself."
-                    )
+                    yield self.problem((*path, "run"), what, "Let the inner flow end; it comes back by itself.")
 
     def _known_flow(self, path: Path, name: str) -> Iterator[Problem]:
         if name not in self.flows:
@@ -163,9 +155,7 @@ class _Checks:
             if not isinstance(step, Ask):
                 continue
             if _ASKS_FOR_YES.search(step.ask):
-                yield self.problem(
-                    ("steps", name, "ask"), _YES, "Let people reply a number.", Severity.WARNING
-                )
+                yield self.problem(("steps", name, "ask"), _YES, "Let people reply a number.", Severity.WARNING)
             for key, choice in step.choices.items():
                 path = ("steps", name, "choices", key)
                 if words_of(choice.label) == ["yes"]:
@@ -192,24 +182,16 @@ class _Checks:
             for name, value in _compared(condition):
                 if name in options and value not in options[name]:
                     near = nearest(value, options[name])
-                    hint = (
-                        f"Did you mean `{near}`?"
-                        if near
-                        else f"It is one of: {', '.join(sorted(options[name]))}."
-                    )
+                    hint = f"Did you mean `{near}`?" if near else f"It is one of: {', '.join(sorted(options[name]))}."
                     yield self.problem(path, f"`{name}` is never `{value}`.", hint)
         for _, path, source in texts(self.script):
             yield from self._known_names(path, source, known, is_condition=False)
         yield from self._unused(known)
 
-    def _known_names(
-        self, path: Path, source: str, known: set[str], *, is_condition: bool
-    ) -> Iterator[Problem]:
+    def _known_names(self, path: Path, source: str, known: set[str], *, is_condition: bool) -> Iterator[Problem]:
         for name in sorted(names_in(source, is_condition=is_condition) - known):
             near = nearest(name, known | NAMES)
-            hint = (
-                f"Did you mean `{near}`?" if near else "Put a text in quotes, or keep an answer with `save`."
-            )
+            hint = f"Did you mean `{near}`?" if near else "Put a text in quotes, or keep an answer with `save`."
             yield self.problem(path, f"No answer is kept as `{name}`.", hint)
 
     def _unused(self, known: set[str]) -> Iterator[Problem]:
@@ -300,13 +282,7 @@ def _closure(name: str, flows: Mapping[str, Script], kinds: tuple[type[Step], ..
         script = flows.get(waiting.pop())
         for step in script.steps.values() if script else ():
             if isinstance(step, kinds):
-                other = (
-                    step.run
-                    if isinstance(step, Run)
-                    else step.check_in.flow
-                    if isinstance(step, CheckIn)
-                    else ""
-                )
+                other = step.run if isinstance(step, Run) else step.check_in.flow if isinstance(step, CheckIn) else ""
                 if other and other not in found:
                     found.add(other)
                     waiting.append(other)

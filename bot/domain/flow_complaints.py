@@ -21,13 +21,7 @@ def in_words(error: ErrorDetails, path: Path, model: type[Model]) -> tuple[str, 
         case "extra_forbidden":
             known = _fields_at(model, error["loc"])
             near = nearest(field, known)
-            hint = (
-                f"Did you mean `{near}`?"
-                if near
-                else f"Known here: {', '.join(known)}."
-                if known
-                else "Take it out."
-            )
+            hint = f"Did you mean `{near}`?" if near else f"Known here: {', '.join(known)}." if known else "Take it out."
             return f"`{field}` is not known here.", hint
         case "missing":
             return f"`{field}` is missing.", "Add it."
@@ -37,9 +31,7 @@ def in_words(error: ErrorDetails, path: Path, model: type[Model]) -> tuple[str, 
                 "Use small letters, digits and _, beginning with a letter, at most 40 of them.",
             )
         case "enum" | "literal_error":
-            choices = [
-                part.strip("' ") for part in str(context.get("expected", "")).replace(" or ", ",").split(",")
-            ]
+            choices = [part.strip("' ") for part in str(context.get("expected", "")).replace(" or ", ",").split(",")]
             near = nearest(str(value), choices)
             start = f"Did you mean `{near}`? " if near else ""
             return f"`{field}` can't be `{value}`.", f"{start}It is one of: {', '.join(choices)}."
@@ -48,9 +40,7 @@ def in_words(error: ErrorDetails, path: Path, model: type[Model]) -> tuple[str, 
     return _in_words_of_size(error, field, context, value)
 
 
-def _in_words_of_size(
-    error: ErrorDetails, field: str, context: Mapping[str, Any], value: object
-) -> tuple[str, str]:
+def _in_words_of_size(error: ErrorDetails, field: str, context: Mapping[str, Any], value: object) -> tuple[str, str]:
     limit = next((context[key] for key in ("max_length", "min_length", "le", "ge") if key in context), "")
     match error["type"]:
         case "string_too_short" | "too_short":
@@ -68,9 +58,7 @@ def _in_words_of_size(
             empty = value is None
             return (
                 f"`{field}` is empty." if empty else f"`{field}` should be a text.",
-                "Write something, or take it out."
-                if empty
-                else "Put it in quotes, without a list or a block.",
+                "Write something, or take it out." if empty else "Put it in quotes, without a list or a block.",
             )
         case "tuple_type" | "list_type":
             return (

@@ -134,18 +134,14 @@ class _Reader:
         kinds = [kind for kind in _KIND_ORDER if kind in value]
         if not kinds:
             near = _nearest_of(value, _KIND_ORDER)
-            hint = (
-                f"Did you mean `{near[1]}` where it says `{near[0]}`?" if near else f"Give it one of {known}."
-            )
+            hint = f"Did you mean `{near[1]}` where it says `{near[0]}`?" if near else f"Give it one of {known}."
             self._add(path, f"`{path[-1]}` does nothing.", hint)
             return None
         model = STEP_KINDS[kinds[0]]
         for other in kinds[1:]:
             if other not in model.model_fields:
                 what = f"`{path[-1]}` does two things, `{kinds[0]}` and `{other}`."
-                self._add(
-                    (*path, other), what, "Make two steps of it, and lead from one to the other with `next`."
-                )
+                self._add((*path, other), what, "Make two steps of it, and lead from one to the other with `next`.")
                 return None
         return model
 
@@ -313,7 +309,5 @@ def _for_authors(part: Any) -> Any:
     properties = made.get("properties")
     if isinstance(properties, dict) and isinstance(properties.get("next"), dict):
         branches = {key: value for key, value in properties["next"].items() if key != "default"}
-        properties["next"] = {
-            "anyOf": [{"type": "string", "description": "The step that follows."}, branches]
-        }
+        properties["next"] = {"anyOf": [{"type": "string", "description": "The step that follows."}, branches]}
     return made

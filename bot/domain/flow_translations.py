@@ -8,6 +8,7 @@ what is no longer true.
 
 from __future__ import annotations
 
+import re
 from io import BytesIO, StringIO
 
 from babel.messages.catalog import Catalog, Message
@@ -19,6 +20,10 @@ from bot.domain.script import Script
 
 Translation = dict[tuple[str, str], str]
 """(context, source text) -> text."""
+
+
+_ROW = re.compile(r'(?:(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?)\s*)?"(?:[^"\\]|\\.)*"')
+_ROW_REMEDY = 'Every entry is msgctxt, msgid and msgstr, each text in double quotes; write \\" inside a text.'
 
 
 def read_translations(po_text: str, file: str) -> Translation:
@@ -47,14 +52,15 @@ def line_numbers(po_text: str) -> dict[str, int]:
 
 def _entries(po_text: str, file: str) -> list[Message]:
     if len(po_text) > LARGEST:
-        raise FlowError(
-            [Problem(file, 1, "The file is too large.", f"Keep it under {LARGEST:,} characters.")]
-        )
+        raise FlowError([Problem(file, 1, "The file is too large.", f"Keep it under {LARGEST:,} characters.")])
+    for number, row in enumerate(po_text.removeprefix("\ufeff").splitlines(), start=1):
+        # Babel takes what stands outside of quotes for text, and cuts its first and last letter.
+        if row.strip() and not row.lstrip().startswith("#") and not _ROW.fullmatch(row.strip()):
+            raise FlowError([Problem(file, number, "This is not a PO entry.", _ROW_REMEDY)])
     try:
         catalog = read_po(StringIO(po_text.removeprefix("\ufeff")), abort_invalid=True)
     except PoFileError as error:
-        remedy = "Every entry is msgctxt, msgid and msgstr, each text in double quotes."
-        raise FlowError([Problem(file, error.lineno + 1, "This is not a PO entry.", remedy)]) from error
+        raise FlowError([Problem(file, error.lineno + 1, "This is not a PO entry.", _ROW_REMEDY)]) from error
     except Exception as error:
         # Babel answers a broken header with whatever its parts raise: LookupError, UnicodeError and others.
         remedy = "Compare the first lines with those of another translation."

@@ -62,9 +62,7 @@ class _Wording:
             if told is None:
                 state = "was made from an older text" if context in old else "is missing or marked as fuzzy"
                 what = f"The `{language}` translation of `{context}` {state}."
-                yield self.problem(
-                    path, what, "Have it translated; until then the source is sent.", Severity.WARNING
-                )
+                yield self.problem(path, what, "Have it translated; until then the source is sent.", Severity.WARNING)
             elif ".choices." not in context and context != "title":
                 yield from self._translated_template(path, language, context, source, told)
         known = {context for context, _, _ in self.messages}
@@ -72,21 +70,15 @@ class _Wording:
             what = f"The `{language}` translation holds `{context}`, which is not in this flow."
             yield self.problem(("flow",), what, "Delete that entry.", Severity.WARNING)
 
-    def _translated_template(
-        self, path: Path, language: str, context: str, source: str, told: str
-    ) -> Iterator[Problem]:
+    def _translated_template(self, path: Path, language: str, context: str, source: str, told: str) -> Iterator[Problem]:
         place = f"The `{language}` translation of `{context}`"
         broken = template_problems(told)
         for why in broken:
-            yield self.problem(
-                path, f"{place} can't be filled in: {why}", "Copy what is in {{ }} from the source."
-            )
+            yield self.problem(path, f"{place} can't be filled in: {why}", "Copy what is in {{ }} from the source.")
         if broken or template_problems(source):
             return
         for name in sorted(names_in(told) - self.known):
-            yield self.problem(
-                path, f"{place} names `{name}`, which nobody answers.", "Copy it from the source."
-            )
+            yield self.problem(path, f"{place} names `{name}`, which nobody answers.", "Copy it from the source.")
         for name in sorted(names_in(source) - names_in(told)):
             yield self.problem(path, f"{place} leaves out `{name}`.", "Is that meant?", Severity.WARNING)
 
@@ -139,9 +131,7 @@ class _Wording:
         answers: dict[str, object] = dict.fromkeys(self.known, "a few words")
         for name, step in self.script.steps.items():
             if isinstance(step, Ask):
-                answers[step.save or name] = (
-                    max(step.choices, key=len) if step.choices else _SAMPLES[step.answer]
-                )
+                answers[step.save or name] = max(step.choices, key=len) if step.choices else _SAMPLES[step.answer]
         fixed = {
             "language": language,
             "line_name": "Warmline",
@@ -165,9 +155,7 @@ class _Wording:
 
     def reading_level(self) -> Iterator[Problem]:
         """School grade over the whole flow, and sentences that are too long; for English only."""
-        spoken = [
-            (context, source) for context, source, _ in self.messages if context.endswith((".ask", ".say"))
-        ]
+        spoken = [(context, source) for context, source, _ in self.messages if context.endswith((".ask", ".say"))]
         grade = readability.grade(source for _, source in spoken)
         if grade is not None and grade > readability.HIGHEST_GRADE:
             what = f"This flow reads like school grade {grade:.0f}."

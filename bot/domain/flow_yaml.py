@@ -6,11 +6,14 @@ the file can be read at all, because a person who mends one line at a time gives
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import yaml
+from yaml import MappingNode, MarkedYAMLError, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 LARGEST = 1_000_000
 """Bytes of a file; the largest real flows are some hundred times smaller."""
@@ -83,39 +86,51 @@ def _decoded(text: str | bytes, file: str) -> str:
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > LARGEST:
         raise FlowError([Problem(file, 1, f"The file has {size:,} bytes.", f"Keep it under {LARGEST:,}.")])
-    if isinstance(text, str):
-        return text.removeprefix("\ufeff")
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     try:
-        return text.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = text[: error.start].count(b"\n") + 1
+        line = raw[: error.start].count(b"\n") + 1
         raise FlowError(
             [Problem(file, line, "A character here is not UTF-8.", "Save the file with the encoding UTF-8.")]
         ) from error
 
 
-def _composed(text: str, file: str) -> yaml.Node:
+_BRACKET = re.compile(r"[\[\]{}]")
+_DASHES = re.compile(rf"(?:[-?] +){{{DEEPEST}}}")
+
+
+def _is_too_deep(text: str) -> bool:
+    """Whether brackets or dashes are nested so deeply that libyaml itself would run out of time or stack."""
+    depth = 0
+    for bracket in _BRACKET.findall(text):
+        depth = max(0, depth + (1 if bracket in "[{" else -1))
+        if depth > 2 * DEEPEST:
+            return True
+    return bool(_DASHES.search(text))
+
+
+def _composed(text: str, file: str) -> Node:
+    if _is_too_deep(text):
+        raise FlowError([Problem(file, 1, "The file is nested too deeply.", "Take some levels out.")])
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
+        # libyaml, not PyYAML's own parser, which stops at the question mark of `{ask: Which ZIP?, answer: zip}`.
+        root: Node | None = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except MarkedYAMLError as error:
         raise FlowError([_syntax_problem(text, file, error)]) from error
-    except yaml.reader.ReaderError as error:
-        line = text[: error.position].count("\n") + 1
+    except ReaderError as error:
+        line = text.encode()[: error.position].count(b"\n") + 1
         what = "A character here can't be part of a text (an invisible control character)."
         raise FlowError([Problem(file, line, what, "Delete it and type the line again.")]) from error
     except RecursionError as error:
-        raise FlowError(
-            [Problem(file, 1, "The file is nested too deeply.", "Take some levels out.")]
-        ) from error
+        raise FlowError([Problem(file, 1, "The file is nested too deeply.", "Take some levels out.")]) from error
     if root is None:
-        raise FlowError(
-            [Problem(file, 1, "The file is empty.", "Begin with `flow:` and the name of the flow.")]
-        )
+        raise FlowError([Problem(file, 1, "The file is empty.", "Begin with `flow:` and the name of the flow.")])
     return root
 
 
 _SYNTAX = (
-    ("found character '\\t'", "There is a tab here.", "Use spaces to indent, never tabs."),
+    ("tab character", "There is a tab here.", "Use spaces to indent, never tabs."),
     ("mapping values are not allowed", "A colon inside a text confuses the reader.",
      'Put the whole text in quotes: "Note: ...". If this line is a field, indent it like its neighbours.'),
     ("could not find expected ':'", "This line is not `name: value`.",
@@ -124,26 +139,28 @@ _SYNTAX = (
     ("found undefined alias", "`*` at the start of a value means a copy, and there is no such original.",
      "Put the text in quotes if it begins with *, or mark the original with &."),
     ("expected a single document", "There is a second document after `---`.", "Keep one flow in one file."),
-    ("found character '@'", "A text can't begin with @.", "Put it in quotes."),
-    ("found character '`'", "A text can't begin with a backquote.", "Put it in quotes."),
-    ("found character '%'", "A text can't begin with %.", "Put it in quotes."),
-    ("expected <block end>", "The indentation of this line fits neither the line above nor its block.",
+    ("cannot start any token", "A text can't begin with @, ` or %.", "Put it in quotes."),
+    ("block mapping did not find expected key", "This line fits neither the line above nor its block.",
      "Indent it like its neighbours; a text that begins with a quote must end with it."),
-    ("expected ',' or ']'", "A list in [ ] is not closed here.", "Add the missing comma or ]."),
-    ("expected ',' or '}'", "A block in { } is not closed here, or a text in it holds a comma or colon.",
+    ("block collection did not find expected '-'", "This line fits neither the list above nor its block.",
+     "Begin it with a dash like its neighbours, or indent it like the line before the list."),
+    ("flow sequence did not find", "A list in [ ] is not closed here.", "Add the missing comma or ]."),
+    ("flow mapping did not find", "A block in { } is not closed here, or a text in it holds a comma or colon.",
      "Add the missing comma or }, or put the text in quotes."),
+    ("flow node did not find", "A [ or { is never closed, or nothing follows a comma.", "Close it."),
     ("unknown escape character", "A backslash in a text in double quotes has no meaning here.",
      "Write two backslashes, or use single quotes."),
 )  # fmt: skip
+"""What libyaml says -> what an admin is told. The first that fits is taken."""
 
 
-def _syntax_problem(text: str, file: str, error: yaml.MarkedYAMLError) -> Problem:
+def _syntax_problem(text: str, file: str, error: MarkedYAMLError) -> Problem:
     said = f"{error.context or ''} {error.problem or ''}"
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     rows = text.splitlines()
     if line <= len(rows) and rows[line - 1][: len(rows[line - 1]) - len(rows[line - 1].lstrip())].count("\t"):
-        said = "found character '\\t'"
+        said = "tab character"
     for sign, what, remedy in _SYNTAX:
         if sign in said:
             return Problem(file, line, what, remedy)
@@ -160,39 +177,30 @@ class _Builder:
         self._values = 0
         self._full = False
 
-    def build(self, node: yaml.Node, path: Path, depth: int) -> object:
+    def build(self, node: Node, path: Path, depth: int) -> object:
         self._values += 1
         if self._values > MOST_VALUES or depth > DEEPEST:
             if not self._full:
-                self._complain(
-                    node, "The file is nested or copies itself (& and *) too much.", "Write it out simply."
-                )
+                self._complain(node, "The file is nested or copies itself (& and *) too much.", "Write it out simply.")
             self._full = True
             return None
         self.lines.setdefault(path, node.start_mark.line + 1)
-        if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
-            self._complain(
-                node, f"`{node.tag}` is not known here.", "Take it out, or put the text in quotes."
-            )
-        if isinstance(node, yaml.MappingNode):
+        tag = str(node.tag)
+        if not tag.startswith("tag:yaml.org,2002:") or "python" in tag:
+            self._complain(node, f"`{tag}` is not known here.", "Take it out, or put the text in quotes.")
+        if isinstance(node, MappingNode):
             return self._mapping(node, path, depth)
-        if isinstance(node, yaml.SequenceNode):
-            return [
-                self.build(item, (*path, at), depth + 1)
-                for at, item in enumerate(node.value)
-                if not self._full
-            ]
+        if isinstance(node, SequenceNode):
+            return [self.build(item, (*path, at), depth + 1) for at, item in enumerate(node.value) if not self._full]
         return self._scalar(node)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, object]:
+    def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
         for key_node, value_node in node.value:
             if self._full:
                 break
-            if not isinstance(key_node, yaml.ScalarNode):
-                self._complain(
-                    key_node, "A name is expected here.", "Begin with a name and a colon; quote { and [."
-                )
+            if not isinstance(key_node, ScalarNode):
+                self._complain(key_node, "A name is expected here.", "Begin with a name and a colon; quote { and [.")
                 continue
             key = key_node.value
             line = key_node.start_mark.line + 1
@@ -205,16 +213,16 @@ class _Builder:
             result[key] = self.build(value_node, (*path, key), depth + 1)
         return result
 
-    def _scalar(self, node: yaml.Node) -> str | bool | None:
+    def _scalar(self, node: Node) -> str | bool | None:
         # YAML 1.1 reads `no`, `on` and 0631 as false, true and 409. Here a plain value is what was typed;
         # numbers are made of it where a number is expected.
         value = str(node.value)
-        if getattr(node, "style", None) is None:
+        if not getattr(node, "style", None):
             if value in {"", "~", "null"}:
                 return None
             if value in {"true", "false"}:
                 return value == "true"
         return value
 
-    def _complain(self, node: yaml.Node, what: str, remedy: str) -> None:
+    def _complain(self, node: Node, what: str, remedy: str) -> None:
         self.problems.append(Problem(self.file, node.start_mark.line + 1, what, remedy))

@@ -13,6 +13,9 @@ SURE = 0.9
 more it is right 19 times in 20 (docs/languages.md), on single words it is not worth having."""
 
 
+CERTAIN, SENTENCE = 0.99, 4
+
+
 class LanguageGuess:
     """Guesses among the line's languages. Single words count only where `telling` names them (hola, gracias)."""
 
@@ -21,13 +24,16 @@ class LanguageGuess:
         self._model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
         self._model.set_languages(list(languages))
 
-    def read(self, text: str) -> str | None:
-        """The language of the text, or None where it cannot be told."""
+    def read(self, text: str, *, settled: bool = False) -> str | None:
+        """The language of the text, or None where it cannot be told. `settled`: one was guessed before, and only a
+        sentence that leaves no doubt is worth another look."""
         words = words_of(text[:200])
+        if settled and len(words) < SENTENCE:
+            return None
         for word in words[:4]:
             if word in self._telling:
                 return self._telling[word]
         if len(words) < 2:
             return None
         language, sureness = self._model.classify(text[:200].lower())
-        return str(language) if sureness >= SURE else None
+        return str(language) if sureness >= (CERTAIN if settled else SURE) else None

@@ -200,10 +200,11 @@ class Erase(Step):
 
 AnyStep = Ask | Say | End | Decide | Refer | CheckIn | Handoff | Run | Wait | Consent | Erase
 STEP_KINDS: dict[str, type[Step]] = {
-    "ask": Ask, "say": Say, "refer": Refer, "check_in": CheckIn, "handoff": Handoff, "run": Run,
-    "wait": Wait, "consent": Consent, "erase": Erase, "decide": Decide, "end": End,
+    "ask": Ask, "handoff": Handoff, "refer": Refer, "check_in": CheckIn, "run": Run, "consent": Consent,
+    "erase": Erase, "decide": Decide, "say": Say, "wait": Wait, "end": End,
 }  # fmt: skip
-"""Key in the file -> model. The order decides where a step has two keys: an `ask` may carry `wait`, a `say` `end`."""
+"""Key in the file -> model. The order decides where a step has two keys: an `ask` may carry `wait`,
+a `handoff` `say`, a `say` `end`."""
 
 
 class Script(Model):

@@ -147,8 +147,7 @@ _NEGATING_PAIRS = frozenset(
 )  # fmt: skip
 """`no` alone is missing on purpose: "no food", "no heat" and "no tengo luz" name exactly what is needed."""
 _NEGATION_GOES_ON = word_set(
-    "the a an any my for about with help to and or nor need want really just el la los las un una mi de "
-    "por y o ni con"
+    "the a an any my for about with help to and or nor need want really just el la los las un una mi de por y o ni con"
 )
 
 

@@ -21,7 +21,7 @@ def record(
             scope=effect.scope,
             choice=effect.choice.value,
             method=effect.method.value,
-            source="message" if message_id else "line",
+            source=effect.text or ("message" if message_id else "line"),
             language=language,
             at=now,
         )

@@ -1,30 +1,34 @@
-"""What people can be referred to. Only checked facts are texted, and none past the date on which it must be looked at again."""
+"""What people can be referred to. Only checked facts are texted, and none past the day of their next review."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, literal, or_, select
+from psycopg.types.json import Jsonb
+from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from bot.storage.tables import Service
+
+_FIND = text(
+    """
+    select id, cards from service
+     where needs @> :need and verified and review_by > :now
+       and (zips = '[]' or exists (select from jsonb_array_elements_text(zips) as prefix
+                                    where starts_with(:near, prefix)))
+     order by zips = '[]', id
+     limit :most
+    """
+)
 
 
 def find(
     db: Session, need: str, near: str | None, limit: int, language: str, now: datetime
 ) -> tuple[tuple[int, str], ...]:
     """Services for a need near a ZIP as (id, card), the most local first; cards in `language`, or in English."""
-    prefixes = func.jsonb_array_elements_text(Service.zips).table_valued("prefix")
-    serves = select(literal(1)).select_from(prefixes).where(literal(near or "").startswith(prefixes.c.prefix)).exists()
-    everywhere = func.jsonb_array_length(Service.zips) == 0
-    rows = db.execute(
-        select(Service.id, Service.cards)
-        .where(Service.needs.contains([need]), Service.verified, Service.review_by > now, or_(everywhere, serves))
-        .order_by(everywhere, Service.id)
-        .limit(limit)
-    )
+    rows = db.execute(_FIND, {"need": Jsonb([need]), "near": near or "", "now": now, "most": limit})
     return tuple((row.id, row.cards.get(language) or row.cards["en"]) for row in rows)
 
 

@@ -42,7 +42,7 @@ class Spool:
     def put(self, inbound: Inbound) -> None:
         """Keep a message; the same one twice is kept once. Returns when it is on the disk."""
         sid = sha256(inbound.sid.encode()).hexdigest()[:24]
-        if any(f"-{sid}." in name for name in os.listdir(self._folder) if name[:1].isdigit()):
+        if any(f"-{sid}." in name for name in self._names()):
             return
         moment = int(inbound.received_at.timestamp() * 1_000_000)
         name = f"{moment:017d}-{self._sealer.index(inbound.sender).hex()}-{sid}.0"
@@ -59,10 +59,10 @@ class Spool:
 
         Costs one `stat` while the folder is empty: it is asked before every text.
         """
-        changed = os.stat(self._folder).st_mtime_ns
+        changed = self._folder.stat().st_mtime_ns
         if changed == self._empty_since:
             return []
-        names = sorted(name for name in os.listdir(self._folder) if name[:1].isdigit())
+        names = sorted(self._names())
         if not names:
             self._empty_since = changed
             return []
@@ -87,8 +87,28 @@ class Spool:
         if entry.tries + 1 >= MOST_TRIES:
             path.rename(self._aside / entry.name)
             return True
+        path.touch()
         path.rename(path.with_suffix(f".{entry.tries + 1}"))
         return False
+
+    def rests(self, entry: Entry, now: float) -> bool:
+        """Whether a message that failed is still to be left alone; the pauses double, from five seconds on."""
+        try:
+            tried = (self._folder / entry.name).stat().st_mtime
+        except FileNotFoundError:
+            return True
+        return entry.tries > 0 and now - tried < 5 * 2**entry.tries
+
+    def laid_aside(self) -> int:
+        """How many messages failed for good and wait for the operator."""
+        return len(list(self._aside.iterdir()))
+
+    def take_up_again(self) -> int:
+        """Put what was laid aside back in line (after the trouble was mended). Returns how many."""
+        aside = list(self._aside.iterdir())
+        for path in aside:
+            path.rename(self._folder / path.with_suffix(".0").name)
+        return len(aside)
 
     @contextmanager
     def only_one(self) -> Iterator[None]:
@@ -96,6 +116,9 @@ class Spool:
         with (self._folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _names(self) -> list[str]:
+        return [path.name for path in self._folder.iterdir() if path.name[:1].isdigit()]
 
     def _sync(self) -> None:
         folder = os.open(self._folder, os.O_RDONLY)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bot.domain.conversation import Conversation, Holder
 from bot.domain.effects import (
     Choice,
@@ -42,7 +44,6 @@ from bot.domain.safety import (
 )
 from bot.domain.safety.levels import Urgency
 from bot.domain.turn import AskedAgain, Turn, Words
-from bot.storage.database import is_outage
 from bot.usecases.converse import begin, converse, enter
 from bot.usecases.library import Library
 from bot.usecases.line import Line
@@ -275,9 +276,9 @@ class _Answering:
     def _settle_language(self) -> None:
         """Before anything is said: the first words tell the language, until the person chooses one."""
         if not self.conversation.language_chosen and self.conversation.turn < 3:
-            guessed = self.line.guess.read(self.said.text)
+            guessed = self.line.guess.read(self.said.text, settled=self.conversation.language_guessed)
             if guessed:
-                self.conversation = replace(self.conversation, language=guessed)
+                self.conversation = replace(self.conversation, language=guessed, language_guessed=True)
 
     def _change_language(self, language: str | None) -> None:
         self.conversation = replace(self.conversation, language=language or "en", language_chosen=True)
@@ -339,7 +340,8 @@ class _Answering:
         try:
             turn = work()
         except Exception as error:
-            if is_outage(error):
+            if isinstance(error, SQLAlchemyError):
+                # The transaction is lost with it, an apology could not be stored: the door keeps the text instead.
                 raise
             self._apologise(error)
             return

@@ -45,7 +45,11 @@ def converse(library: Library, conversation: Conversation, said: Said, now: date
 def begin(library: Library, conversation: Conversation, words: str, now: datetime, standing: StandingText) -> Turn:
     """Start anew at the menu flow; the person's first words may answer its first question."""
     menu = library.menu()
-    fresh = replace(conversation, frames=(), ended=False, outcome=None, holder=Holder.BOT, waking=None)
+    # Somebody who comes back after months is told anew who reads; their old answers are not passed off as new ones.
+    kept = {} if conversation.ended else conversation.answers
+    fresh = replace(
+        conversation, frames=(), answers=kept, ended=False, outcome=None, offered=False, holder=Holder.BOT, waking=None
+    )
     return converse(library, _entered(fresh, menu), Started(words), now, standing)
 
 

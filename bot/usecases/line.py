@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from bot.domain.keywords import Keywords, read_keywords
@@ -35,6 +36,7 @@ class Line:
         return texts.get(key, language)
 
 
+@cache
 def read_line(languages: tuple[str, ...], root: Path = ROOT) -> Line:
     """Read `safety/` and `words/`; raises SafetyRuleError or KeywordsError, which stop the start: without its safety
     net the line must not open."""

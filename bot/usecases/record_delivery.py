@@ -16,6 +16,9 @@ from bot.storage import alerts, consents, handoffs, outbox
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Conversation, Message
 
+TRIES_BEFORE_A_HUMAN = 3
+"""A crisis text that could not leave so often is not left to the retries alone: somebody may have to phone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -80,7 +83,7 @@ def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, 
         _mark(db, row, rule.mark, now)
     if rule.page_operator:
         alerts.raise_alarm(db, "sending_failed", f"code {row.error_code}: {rule.meaning}", None, now)
-    if rule.needs_human(lane) or (gave_up and lane is Lane.CRISIS):
+    if rule.needs_human(lane) or (lane is Lane.CRISIS and (gave_up or row.attempts >= TRIES_BEFORE_A_HUMAN)):
         urgency = Urgency.MINUTES if lane is Lane.CRISIS else Urgency.THIS_SHIFT
         why = f"a text did not arrive: {rule.meaning}"
         effect = OpenHandoff(Reason.FAILURE, urgency, because=why, reachable=rule.mark is None)

@@ -19,7 +19,8 @@ from bot.usecases.library import Library
 from bot.usecases.line import Line as HelpLine
 from bot.usecases.wake_conversation import on_silence
 
-
+ANY_MORNING = datetime.fromisoformat("2026-11-23 10:00")
+"""When a transcript plays that names no time."""
 PICTURE = "(picture)"
 """How a transcript writes a picture without words."""
 
@@ -94,7 +95,7 @@ def replay(transcript: Transcript, file: str, line: HelpLine, library: Library, 
     Replies and silences must come as they stand, in order; effects must all be there. `told human` and `outcome` may be
     left out of a transcript: they are bookkeeping.
     """
-    start = (transcript.now or datetime(2026, 11, 23, 10)).replace(tzinfo=timezone)
+    start = (transcript.now or ANY_MORNING).replace(tzinfo=timezone)
     rehearsal = Rehearsal(line, library, start, transcript.language, transcript.flow)
     opening, expected = _in_turns(transcript)
     problem = _compare(opening, as_lines(rehearsal.opening), file) if transcript.flow else None

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation, Holder
@@ -15,7 +16,6 @@ from bot.domain.safety.levels import Urgency
 from bot.domain.segments import fold_for_sms, join, measure
 from bot.domain.turn import TimedOut, Turn
 from bot.storage import conversations, outbox
-from bot.storage.database import is_outage
 from bot.usecases.apply_effects import Place, apply_effects
 from bot.usecases.converse import converse
 from bot.usecases.library import Library, StoredLibrary
@@ -59,7 +59,7 @@ def on_silence(line: Line, library: Library, conversation: Conversation, now: da
     try:
         return converse(library, conversation, TimedOut(), now, line.text)
     except Exception as error:
-        if is_outage(error):
+        if isinstance(error, SQLAlchemyError):
             raise
         log.exception("flow failed on a time-out")
         effects: tuple[Effect, ...] = (

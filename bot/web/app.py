@@ -6,8 +6,10 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from bot.runtime import Runtime
+from bot.web.chat import chat
 from bot.web.health import health
 from bot.web.metrics import metrics
+from bot.web.phone import phone
 from bot.web.twilio import LARGEST_BODY, twilio
 
 POLICY = (
@@ -21,7 +23,8 @@ def create_app(runtime: Runtime) -> Flask:
     app = Flask(__name__, template_folder="../../templates", static_folder="static")
     app.extensions["warmline"] = runtime
     app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=LARGEST_BODY)
-    for blueprint in (twilio, health, metrics):
+    demo = (phone,) if runtime.settings.is_demo else ()
+    for blueprint in (twilio, health, metrics, chat, *demo):
         app.register_blueprint(blueprint)
     app.register_error_handler(HTTPException, _plainly)
     app.after_request(_guard)

@@ -14,14 +14,17 @@ from flask import Blueprint, Response, jsonify, make_response, render_template, 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot import reception
 from bot.domain.message import Address, Channel, Inbound
 from bot.storage.messages import Line
 from bot.usecases.read_thread import read_thread
-from bot.web import forms, metrics, reception
+from bot.web import forms, metrics, shown
 from bot.web.chat_words import LANGUAGES, WORDS
 from bot.web.forms import runtime
 
 chat = Blueprint("chat", __name__)
+for show in (shown.time_of_day, shown.day, shown.linked):
+    chat.add_app_template_filter(show)
 
 LONGEST = 2000
 """Characters in one message; a longer one is refused with the reason, and stays in the box."""
@@ -134,17 +137,21 @@ def _answer(page: Page) -> Response:
 
 def _values(page: Page) -> dict[str, Any]:
     open_ = runtime()
+    other = next(code for code in LANGUAGES if code != page.language)
     return {
         "page": page,
         "w": WORDS[page.language],
         "language": page.language,
-        "other": next(code for code in LANGUAGES if code != page.language),
+        "other": other,
+        "other_name": LANGUAGES[other],
         "token": _serializer().dumps(page.visit.address.value),
         "once": secrets.token_urlsafe(9),
         "line_name": open_.settings.line_name,
         "zone": open_.settings.timezone,
         "longest": LONGEST,
         "leave_to": LEAVE_TO,
+        # Our script has put it on the page when it was sent.
+        "sent_is_shown": forms.asks_for_part(),
     }
 
 

@@ -15,8 +15,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "title": "Information",
         "skip": "Skip to the message box",
         "leave": "Leave quickly",
-        "leave_hint": "Press Esc or this button to leave at once for a weather page.",
-        "leave_hint_plain": "This button leaves at once for a weather page.",
+        "leave_hint": "The Esc key or \"Leave quickly\" takes you to a weather page at once.",
+        "leave_hint_plain": "\"Leave quickly\" takes you to a weather page at once.",
         "emergency": "Emergency:",
         "call_911": "call 911",
         "crisis": "Crisis:",
@@ -25,14 +25,11 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "text_988": "text 988",
         "other_language": "Ver esta página en español",
         "heading": "We are glad you are here",
-        "lead": "Tell us what is going on, in your own words. A computer answers first and can bring in a person.",
+        "lead": "Tell us what is going on, in your own words. A computer answers first. It can call a person.",
         "about": "Before you write",
-        "who_reads": "A City social worker may read what you write. Do not write here if someone may be watching your "
-        "screen.",
-        "ends": "Closing or reloading this page ends the chat here. We cannot reach you after that, so keep it open "
-        "while you wait for a person.",
-        "keeps": "This page saves nothing on this device: no cookies, no copy of the chat. The browser's own history "
-        "may still list the address.",
+        "who_reads": "A City social worker may read this. Is someone watching your screen? Please wait.",
+        "ends": "Closing or reloading this page ends the chat. To hear from a person, keep it open.",
+        "keeps": "This page saves nothing on this device. The browser's history may still list its address.",
         "not_911": "We cannot send police or an ambulance.",
         "start": "Not sure how to start? Choose one:",
         "start_1": "I need food",
@@ -69,8 +66,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "title": "Información",
         "skip": "Ir al cuadro de mensaje",
         "leave": "Salir rápido",
-        "leave_hint": "Presione Esc o este botón para salir de inmediato a una página del clima.",
-        "leave_hint_plain": "Este botón sale de inmediato a una página del clima.",
+        "leave_hint": "La tecla Esc o «Salir rápido» le lleva de inmediato a una página del clima.",
+        "leave_hint_plain": "«Salir rápido» le lleva de inmediato a una página del clima.",
         "emergency": "Emergencia:",
         "call_911": "llame al 911",
         "crisis": "Crisis:",
@@ -79,15 +76,12 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "text_988": "textee al 988",
         "other_language": "See this page in English",
         "heading": "Qué bueno que está aquí",
-        "lead": "Díganos qué pasa, con sus propias palabras. Primero contesta una computadora, y puede llamar a una "
+        "lead": "Díganos qué pasa, con sus propias palabras. Primero contesta una computadora. Puede llamar a una "
         "persona.",
         "about": "Antes de escribir",
-        "who_reads": "Una trabajadora o un trabajador social de la Ciudad puede leer lo que escriba. No escriba aquí "
-        "si alguien puede estar mirando su pantalla.",
-        "ends": "Si cierra o recarga esta página, el chat termina aquí. Después no podremos comunicarnos con usted, "
-        "así que déjela abierta mientras espera a una persona.",
-        "keeps": "Esta página no guarda nada en este aparato: ni cookies ni copia del chat. El historial del "
-        "navegador todavía puede mostrar la dirección.",
+        "who_reads": "El personal social de la Ciudad puede leer esto. ¿Alguien mira su pantalla? Espere, por favor.",
+        "ends": "Si cierra o recarga esta página, el chat termina. Para que le conteste una persona, déjela abierta.",
+        "keeps": "Esta página no guarda nada en este aparato. El historial del navegador puede mostrar su dirección.",
         "not_911": "No podemos enviar policía ni ambulancia.",
         "start": "¿No sabe cómo empezar? Elija una opción:",
         "start_1": "Necesito comida",

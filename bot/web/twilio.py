@@ -10,11 +10,11 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, request
 
+from bot import reception
 from bot.carriers import twilio as carrier
 from bot.carriers.twilio_signature import matching_token, signed_url
 from bot.runtime import Runtime
 from bot.usecases.record_delivery import Report, record_delivery
-from bot import reception
 from bot.web import metrics
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,7 @@ from bot.domain.message import Address, Channel, Lane
 TEXT = Outgoing(message_id=7, to=Address(Channel.SIMULATOR, "abc"), body="x" * 161, lane=Lane.CRISIS)
 
 
-@pytest.mark.parametrize(
-    ("carrier", "prefix", "segments"), [(SimulatorCarrier(), "SIM", 2), (WebChatCarrier(), "WEB", 0)]
-)
+@pytest.mark.parametrize(("carrier", "prefix", "segments"), [(SimulatorCarrier(), "SIM", 2), (WebChatCarrier(), "WEB", 0)])
 def test_it_delivers_at_once_under_an_id_of_its_own(carrier: Carrier, prefix: str, segments: int) -> None:
     first, second = carrier.send(TEXT), carrier.send(TEXT)
     assert first.sid.startswith(prefix)

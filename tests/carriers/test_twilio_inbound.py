@@ -36,9 +36,7 @@ SMS = {
 def samples(prefixes: tuple[str, ...]) -> list[dict[str, Any]]:
     if not SAMPLES.exists():
         pytest.skip("the shared test data has no inbound_samples.json here")
-    return [
-        one for one in json.loads(SAMPLES.read_text(encoding="utf-8")) if one["name"].startswith(prefixes)
-    ]
+    return [one for one in json.loads(SAMPLES.read_text(encoding="utf-8")) if one["name"].startswith(prefixes)]
 
 
 def test_it_reads_a_text() -> None:
@@ -169,9 +167,7 @@ def test_it_reads_every_real_sample_of_a_status_callback() -> None:
     assert reports["tmsStatusExtra"].to == Address(Channel.SMS, "2021")
 
 
-@pytest.mark.parametrize(
-    "word", ["queued", "sending", "sent", "delivered", "undelivered", "failed", "read", "canceled"]
-)
+@pytest.mark.parametrize("word", ["queued", "sending", "sent", "delivered", "undelivered", "failed", "read", "canceled"])
 def test_it_knows_the_carriers_words_for_a_state(word: str) -> None:
     assert read_status({"MessageSid": "SM1", "MessageStatus": word}).state is State(word)
 
@@ -181,9 +177,7 @@ def test_it_knows_no_state_behind_a_word_that_is_not_for_us(word: str) -> None:
     assert read_status({"MessageSid": "SM1", "MessageStatus": word}).state is None
 
 
-@pytest.mark.parametrize(
-    ("code", "read"), [("30003", 30003), ("", None), ("0", None), ("None", None), ("x1", None)]
-)
+@pytest.mark.parametrize(("code", "read"), [("30003", 30003), ("", None), ("0", None), ("None", None), ("x1", None)])
 def test_it_reads_an_error_code_if_there_is_one(code: str, read: int | None) -> None:
     assert read_status({"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": code}).error_code == read
 

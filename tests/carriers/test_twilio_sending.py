@@ -90,9 +90,7 @@ WHATSAPP = Address(Channel.WHATSAPP, "+13145550123")
     ("to", "asked", "sent"),
     [(PERSON, 0, "1"), (PERSON, -5, "1"), (PERSON, 99_999, "36000"), (WHATSAPP, 99_999, "14400")],
 )
-def test_it_keeps_the_validity_within_what_twilio_takes(
-    twilio: StandInTwilio, to: Address, asked: int, sent: str
-) -> None:
+def test_it_keeps_the_validity_within_what_twilio_takes(twilio: StandInTwilio, to: Address, asked: int, sent: str) -> None:
     carrier_to(twilio).send(outgoing(to=to, validity_seconds=asked))
     assert twilio.messages[0].parameters["ValidityPeriod"] == sent
 
@@ -101,9 +99,7 @@ def test_it_keeps_the_validity_within_what_twilio_takes(
     ("code", "status", "permanent"),
     [(21610, 400, True), (21211, 400, True), (30001, 400, False), (20003, 401, False), (20429, 429, False)],
 )
-def test_it_gives_back_the_code_of_a_refusal(
-    twilio: StandInTwilio, code: int, status: int, permanent: bool
-) -> None:
+def test_it_gives_back_the_code_of_a_refusal(twilio: StandInTwilio, code: int, status: int, permanent: bool) -> None:
     twilio.refuse(code, status)
     with pytest.raises(CarrierError) as error:
         carrier_to(twilio).send(outgoing())
@@ -144,9 +140,7 @@ def test_it_finds_out_whether_a_cut_line_lost_the_message(twilio: StandInTwilio,
         (403, "refused", None),
     ],
 )
-def test_it_reads_a_gateway_in_trouble(
-    twilio: StandInTwilio, status: int, outcome: str, code: int | None
-) -> None:
+def test_it_reads_a_gateway_in_trouble(twilio: StandInTwilio, status: int, outcome: str, code: int | None) -> None:
     twilio.break_down(status)
     error = failure_of(twilio)
     assert (error.outcome, error.code) == (outcome, code)
@@ -204,9 +198,7 @@ def test_it_finds_a_message_behind_a_page_of_others(twilio: StandInTwilio) -> No
     assert found.sid == sid
 
 
-def test_it_shows_no_words_and_no_number_in_errors_and_logs(
-    twilio: StandInTwilio, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_shows_no_words_and_no_number_in_errors_and_logs(twilio: StandInTwilio, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     twilio.refuse(21211)
     carrier, text = carrier_to(twilio), outgoing("very private words")

@@ -67,9 +67,7 @@ def test_it_checks_a_body_that_is_no_form_through_its_hash() -> None:
 def test_it_agrees_with_the_vectors_of_twilios_libraries() -> None:
     if not (SHARED / "signature_vectors.json").exists():
         pytest.skip("the shared test data has no signature_vectors.json here")
-    vectors: list[dict[str, Any]] = json.loads(
-        (SHARED / "signature_vectors.json").read_text(encoding="utf-8")
-    )
+    vectors: list[dict[str, Any]] = json.loads((SHARED / "signature_vectors.json").read_text(encoding="utf-8"))
     wrong = []
     for vector in vectors:
         raw = None if vector["body"] is None else vector["body"].encode()

@@ -160,9 +160,7 @@ def test_it_lets_a_crisis_text_wait_least(reaction: Reaction) -> None:
     st.sampled_from(Lane),
     st.floats(min_value=0, max_value=1),
 )
-def test_it_keeps_every_wait_within_bounds(
-    reaction: Reaction, attempt: int, lane: Lane, jitter: float
-) -> None:
+def test_it_keeps_every_wait_within_bounds(reaction: Reaction, attempt: int, lane: Lane, jitter: float) -> None:
     plain = retry_delay(reaction, attempt, lane)
     wait = retry_delay(reaction, attempt, lane, jitter)
     assert (plain is None) == (wait is None)

@@ -17,7 +17,7 @@ from bot.domain.flow_reader import (
     schema,
     template_po,
 )
-from bot.domain.script import Ask, Handoff, Script
+from bot.domain.script import Ask, Handoff
 
 FLOWS = Path(__file__).resolve().parents[2] / "flows"
 HEAD = "flow: a\ntitle: A\nstart: need\nsteps:\n"
@@ -69,11 +69,8 @@ def test_it_keeps_a_number_with_a_leading_zero() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FLOWS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_it_reads_every_flow_of_the_house_and_writes_it_alike(path: Path) -> None:
-    script = read_flow(path.read_bytes(), path.name)
-    kept = {name: step.model_dump(mode="json") for name, step in script.steps.items()}
-    assert set(kept) == set(script.steps)
-    assert script.start in script.steps
+def test_it_reads_every_flow_of_the_house(path: Path) -> None:
+    assert read_flow(path.read_bytes(), path.name).flow == path.stem
 
 
 def test_it_tells_all_problems_at_once_with_their_lines() -> None:
@@ -145,13 +142,14 @@ def test_it_allows_nine_choices_and_no_more() -> None:
         (b"flow: a\ntitle: \xff\n", 2, "UTF-8"),
         ("flow: a\n\ttitle: x\n", 2, "tab"),
         ("flow: a\ntitle: Note: this\n", 2, "colon"),
-        (HEAD + "  need:\n      say: x\n    end: y\n", 7, "indentation"),
+        (HEAD + "  need:\n      say: x\n    end: y\n", 7, "neighbours"),
         ("flow: a\ntitle: 'never closed\n", 3, "never closed"),
         ("flow: a\n---\nflow: b\n", 2, "second document"),
         ("flow: !!python/object:os.system x\n", 1, "not known"),
         ("flow: *nothing\n", 1, "no such original"),
         ("a: &a [*a]\n", 1, "too much"),
-        ("[" * 3000, 1, "too deeply"),
+        ("[" * 900_000, 1, "too deeply"),
+        ("- " * 400_000, 1, "too deeply"),
         ("flow: " + "x" * 1_000_001, 1, "bytes"),
     ],
 )
@@ -236,7 +234,7 @@ def test_it_writes_a_template_that_keeps_what_is_unchanged() -> None:
     [
         ('msgctxt "a.ask"\nmsgid "x"\nmsgstr oops\n', 3, "not a PO entry"),
         ('msgid "x"\nmsgstr "y"\n', 1, "no msgctxt"),
-        ('msgctxt "a.ask"\nmsgid "x"\nmsgid_plural "xs"\nmsgstr[0] "y"\nmsgstr[1] "z"\n', 1, "plural"),
+        ('msgctxt "a.ask"\nmsgid "x"\nmsgid_plural "xs"\nmsgstr[0] "y"\nmsgstr[1] "z"\n', 2, "plural"),
     ],
 )
 def test_it_explains_a_broken_translation(po: str, line: int, words: str) -> None:
@@ -258,8 +256,3 @@ def test_it_lets_an_editor_accept_the_short_forms() -> None:
     definitions = schema()["$defs"]
     assert definitions["Patience"]["properties"]["after"]["pattern"] == "^[0-9]+[smhdw]$"
     assert {"type": "string"}.items() <= definitions["Say"]["properties"]["next"]["anyOf"][0].items()
-
-
-def test_it_gives_scripts_that_survive_being_stored() -> None:
-    script = read_flow(flow("need: {say: hi, next: [{when: need, go: bye}, {go: bye}]}", "bye: {end: done}"), "a.yaml")
-    assert Script.model_validate_json(script.model_dump_json(exclude_defaults=True)) == script

@@ -124,9 +124,7 @@ def test_it_leaves_room_for_an_ellipsis_that_folding_makes_longer() -> None:
     assert fold_for_sms(first) + fold_for_sms(second) == "." * 1800
 
 
-GRAPHEMES = st.sampled_from(
-    ["a", "é", " ", "\n", ". ", "🙂", "👨\u200d👩\u200d👧", "🇺🇸", "e\u0301", " \u0301", "ش", "\r\n"]
-)
+GRAPHEMES = st.sampled_from(["a", "é", " ", "\n", ". ", "🙂", "👨\u200d👩\u200d👧", "🇺🇸", "e\u0301", " \u0301", "ش", "\r\n"])
 
 
 @given(st.lists(GRAPHEMES).map("".join), st.integers(min_value=10, max_value=40))

@@ -1,7 +1,7 @@
 """The safety net: what a person's words say about danger, and the reviewed words we answer with.
 
-Rules and texts are data that a clinician reads (the folder `safety/` at the top); this package compiles and applies them.
-No flow, keyword or storage belongs here, nothing here writes its own words to a person, and nothing may lower what a rule has raised.
+Rules and texts are data that a clinician reads (the folder `safety/`); this package compiles and applies them.
+No flow, keyword or storage belongs here; nothing here writes its own words or lowers what a rule has raised.
 """
 
 from __future__ import annotations

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from bot.domain.safety.levels import Assessment, Danger, Level
 from bot.domain.safety.rules import Rule, Rules
 
-# A carrier's text is at most 1600 characters; a web chat may hold more, and nobody hides danger behind 8000.
+# A carrier's text is at most 1600 characters; of a longer one (web chat) the beginning and the end are read.
 LONGEST = 8000
+# A long text holds more signs of every kind: each so many words ask one point more.
+WORDS_A_POINT = 25
 _NOTHING = Assessment()
 _ORDER = {danger: place for place, danger in enumerate(Danger)}
+# The question about a child or an ambulance makes sense to one who writes for another; "are you having thoughts" does not.
+_ASKED_FOR_ANOTHER = (Danger.CHILD, Danger.MEDICAL, Danger.OVERDOSE)
 Spans = dict[int, list[tuple[int, int]]]
 
 
@@ -57,14 +61,17 @@ class _Reading:
 
 
 def _cancelled(rule: Rule, reading: _Reading, start: int, end: int) -> bool:
-    return any(
-        low < end and start < high for number in rule.unless for low, high in reading.spans(number)
-    )
+    return any(low < end and start < high for number in rule.unless for low, high in reading.spans(number))
+
+
+def _lowered(level: Level) -> Level:
+    """The level of words in doubt: what would be worst still wakes a person, while one question is asked."""
+    return min(level, Level.ACTIVE if level >= Level.IMMINENT else Level.DISTRESS)
 
 
 def _rule_hits(rules: Rules, rule: Rule, reading: _Reading, spans: list[tuple[int, int]], new: int) -> list[_Hit]:
     """What `rule` makes of its phrases found at `spans`; words from place `new` on are this message's."""
-    if (rule.also and not reading.said(rule.also)) or (rule.unless_said and reading.said(rule.unless_said)):
+    if rule.unless_said and reading.said(rule.unless_said):
         return []
     hits = []
     negation = rules.negated.get(rule.language) if rule.negatable else None
@@ -73,8 +80,8 @@ def _rule_hits(rules: Rules, rule: Rule, reading: _Reading, spans: list[tuple[in
         if rule.unless and _cancelled(rule, reading, start, end):
             continue
         negated = bool(negation and negation.search(reading.text[max(0, start - 60) : start + 1]))
+        level = _lowered(rule.level) if negated or unclear else rule.level
         doubtful = rule.doubtful or negated or unclear
-        level = min(rule.level, Level.DISTRESS) if negated or unclear else rule.level
         hits.append(_Hit(rule.id, rule.danger, level, doubtful, rule.about_other, end > new))
     return hits
 
@@ -94,6 +101,24 @@ def _raised(rules: Rules, reading: _Reading, candidates: set[int], hits: list[_H
     return found
 
 
+def _scored(rules: Rules, reading: _Reading, candidates: set[int], new: int) -> list[_Hit]:
+    """The scores whose signs are enough for the length of the text; each sign counts once."""
+    found = []
+    for score in rules.scores:
+        signs = candidates & score.points.keys()
+        if sum(score.points[number] for number in signs) < score.at:
+            continue
+        total, fresh = 0, False
+        for number in signs:
+            spans = reading.spans(number)
+            if spans:
+                total += score.points[number]
+                fresh = fresh or spans[-1][1] > new
+        if total >= score.at and total >= score.at + reading.text.count(" ") // WORDS_A_POINT:
+            found.append(_Hit(score.id, score.danger, Level.DISTRESS, True, False, fresh))
+    return found
+
+
 def _jested(rules: Rules, text: str, hits: list[_Hit]) -> list[_Hit]:
     """A laugh makes a wish to die doubtful, not nothing: people in danger laugh it off."""
     if not hits or rules.joking is None or not rules.joking.search(text):
@@ -107,12 +132,12 @@ def _jested(rules: Rules, text: str, hits: list[_Hit]) -> list[_Hit]:
 
 
 def _summed_up(hits: list[_Hit]) -> Assessment:
-    """One assessment of all hits: the worst level, the dangers worst first, and a question only where all is in doubt."""
+    """One assessment of all hits: the worst level, dangers worst first, a question only where all is in doubt."""
     if not hits:
         return _NOTHING
     hits = sorted(hits, key=lambda hit: (-hit.level, hit.doubtful, hit.about_other, _ORDER[hit.danger]))
     certain = [hit for hit in hits if hit.level >= Level.ACTIVE and not hit.doubtful]
-    doubtful = [hit for hit in hits if hit.doubtful and not hit.about_other]
+    doubtful = [hit for hit in hits if hit.doubtful and (not hit.about_other or hit.danger in _ASKED_FOR_ANOTHER)]
     worst = certain or doubtful or hits
     dangers = list(dict.fromkeys(hit.danger for hit in hits))
     ask = None
@@ -128,17 +153,22 @@ def _summed_up(hits: list[_Hit]) -> Assessment:
     )
 
 
+def _shortened(text: str) -> str:
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} {text[-half:]}"
+
+
 def assess(rules: Rules, text: str, earlier: Sequence[str] = ()) -> Assessment:
     """What `text` says about danger, in any of the rules' languages.
 
     `earlier` are this person's texts of the last two minutes, oldest first: people split a sentence in two. Danger that
     lies wholly in them was assessed when they came, and is not counted again. Never raises, whatever the characters.
     """
-    canonical = rules.spelling.canonical(text[:LONGEST])
+    canonical = rules.spelling.canonical(_shortened(text))
     whole = rules.whole.get(canonical) or rules.whole.get(canonical.replace(" .", ""), ())
     new = 0
     if earlier:
-        before = rules.spelling.canonical(" ".join(earlier)[-LONGEST:])
+        before = rules.spelling.canonical(_shortened(" ".join(earlier)))
         canonical, new = before + canonical[1:], len(before)
     reading = _Reading(rules, canonical)
     candidates = reading.candidates()
@@ -156,4 +186,6 @@ def assess(rules: Rules, text: str, earlier: Sequence[str] = ()) -> Assessment:
     if hits:
         hits = _jested(rules, canonical, hits)
         hits += _raised(rules, reading, candidates, hits, new)
+    if not any(hit.level >= Level.ACTIVE for hit in hits) and not (rules.joking and rules.joking.search(canonical)):
+        hits += _scored(rules, reading, candidates, new)
     return _summed_up([hit for hit in hits if hit.fresh])

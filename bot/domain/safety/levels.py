@@ -18,7 +18,7 @@ class Level(IntEnum):
 
 
 class Danger(StrEnum):
-    """What kind of danger. CHILD: a child is being hurt or is in danger. DISTRESS: no named danger, a person at the end of their rope."""
+    """What kind of danger. CHILD: a child is hurt or in danger. DISTRESS: no named danger, at the end of one's rope."""
 
     SELF_HARM = "self_harm"
     DOMESTIC_VIOLENCE = "domestic_violence"

@@ -1,11 +1,11 @@
 """Phrases as a clinician writes them, compiled to something quick that cannot run away.
 
-    want to die               these words, in this order
-    (want|need) to die        one of several; an alternative may be several words
-    [really] want to die      a word that may be left out
-    took ... pills            up to three other words in between, no "not" among them, in the same sentence
-    suicid*                   any ending
-    <family>                  a named list of alternatives from the same file
+want to die               these words, in this order
+(want|need) to die        one of several; an alternative may be several words
+[really] want to die      a word that may be left out
+took ... pills            up to three other words in between, no "not" among them, in the same sentence
+suicid*                   any ending
+<family>                  a named list of alternatives from the same file
 """
 
 from __future__ import annotations
@@ -16,14 +16,22 @@ from dataclasses import dataclass, field
 
 _PIECE = re.compile(r"\.\.\.|<\w+>|[()\[\]|]|[^\s()\[\]<>|]+|\S")
 # Words so common that looking for a phrase because of them would be slow. They change the speed, never the result.
-_COMMON = frozenset(
-    "a about after all am an and any are as at back be been but by can could day did do does down for from get getting go going good "
-    "got had has have he help her here him his how i in is it just know like make me money more my myself need no not now of off "
-    "on one or our out over people please right say see she so some someone something take tell than that the them then there they "
-    "this time to today tonight tomorrow up us want was we were what when where who why will with work would year you your "
-    "a al con como de del el ella en es esta este esto estoy hoy la las le lo los mas me mi muy nada necesito no para pero por que "
-    "quiero se si sin su te tengo todo tu un una vida voy y ya yo".split()
+_COMMON_WORDS = """
+a about after al all am an and any are as at back be been but by can como con could day de del did do does
+down el ella en es esta este esto estoy for from get getting go going good got had has have he help her here
+him his how hoy i in is it just know la las le like lo los make mas me mi money more muy my myself nada
+necesito need no not now of off on one or our out over para people pero please por que quiero right say se see
+she si sin so some someone something su take te tell tengo than that the them then there they this time to
+today todo tomorrow tonight tu un una up us vida voy want was we were what when where who why will with work
+would y ya year yo you your
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
+_MOST_COMMON_WORDS = (
+    "i a and be can de do for get go have he in is it la me my no not of on que she so that the they to was we you"
 )
+_MOST_COMMON = frozenset(_MOST_COMMON_WORDS.split())
+# `20`, `20mg`. A number anchors nothing: figures are in every other text.
+_NUMBERS = {"number": " [0-9][^ .]{0,12}", "big_number": " [0-9]{2}[^ .]{0,12}"}
 # A gap is bounded in words and each word in letters, so that matching takes time in proportion to the text.
 _GAP = 3
 
@@ -109,6 +117,8 @@ class _Parser:
         return part if closing == ")" else _Part(f"(?:{part.pattern})?")
 
     def _family(self, name: str) -> _Part:
+        if name in _NUMBERS:
+            return _Part(_NUMBERS[name])
         if name not in self.families:
             raise PhraseError(f"There is no family '{name}' in this file.")
         options = []
@@ -121,8 +131,6 @@ class _Parser:
         if typed.endswith("*"):
             beginning = "".join(self.spell(typed[:-1]))
             return _Part(f" {re.escape(beginning)}[^ .]{{0,20}}", len(beginning), frozenset({beginning + "*"}))
-        if set(typed) == {"#"}:
-            return _Part(f" [0-9]{{{len(typed)}}}[^ .]{{0,12}}")
         parts = [self._one(word) for word in self.spell(typed)]
         if not parts:
             raise PhraseError(f"'{typed}' is not a word in '{self.text}'.")
@@ -145,7 +153,7 @@ def _either(options: list[_Part]) -> _Part:
 
 
 def _weight(word: str) -> int:
-    return 0 if word in _COMMON else len(word)
+    return 0 if word in _MOST_COMMON else 1 if word in _COMMON else 1 + len(word)
 
 
 def compile_phrase(

@@ -9,17 +9,48 @@ from dataclasses import dataclass, field
 from bot.domain.safety.levels import Danger, DirectAnswer, Level
 from bot.domain.safety.lined_yaml import Place, SafetyRuleError, check_review, read_yaml
 from bot.domain.safety.phrases import Phrase, PhraseError, compile_phrase
-from bot.domain.safety.rules import Raise, Rule, Rules
+from bot.domain.safety.rules import Raise, Rule, Rules, Score
 from bot.domain.safety.spelling import Spelling, misspellings
 
 _TOP = frozenset(
-    "language review spelling signs same strong real_words negation negation_ends joking families answers rules "
-    "raises".split()
+    {
+        "language",
+        "review",
+        "spelling",
+        "signs",
+        "same",
+        "strong",
+        "real_words",
+        "negation",
+        "negation_ends",
+        "joking",
+        "families",
+        "answers",
+        "rules",
+        "raises",
+        "scores",
+    }
 )
 _RULE = frozenset(
-    "id why danger level doubtful about negatable say whole with unless unless_said doubt_if match no_match".split()
+    {
+        "id",
+        "why",
+        "danger",
+        "level",
+        "doubtful",
+        "about",
+        "negatable",
+        "say",
+        "whole",
+        "unless",
+        "unless_said",
+        "doubt_if",
+        "match",
+        "no_match",
+    }
 )
-_RAISE = frozenset("id why danger level said match no_match".split())
+_SCORE = frozenset({"id", "why", "danger", "at", "points", "match", "no_match"})
+_RAISE = frozenset({"id", "why", "danger", "level", "said", "match", "no_match"})
 _DANGERS = {danger.value: danger for danger in Danger}
 _LEVELS = {level.name.lower(): level for level in Level if level is not Level.NONE}
 _HOW = "docs/safety.md shows how it is written."
@@ -60,6 +91,16 @@ class _Phrasebook:
     def numbers(self, fields: Mapping[str, Place], name: str, file: _File) -> tuple[int, ...]:
         """The numbers of the phrases in the list `name`, none where the list is absent."""
         return tuple(self._number(place, text, file) for place, text in _list(fields, name))
+
+    def points(self, table: Place, file: _File) -> dict[int, int]:
+        """Numbers of phrases with their points, from a table of points (1, 2, 3) with a list of phrases each."""
+        found: dict[int, int] = {}
+        for points, place in table.fields().items():
+            if not points.isdecimal():
+                raise place.error(f"'{points}' is not a number of points.", "Write 1, 2 or 3.")
+            for phrase_place, text in place.texts():
+                found[self._number(phrase_place, text, file)] = int(points)
+        return found
 
 
 def _list(fields: Mapping[str, Place], name: str) -> list[tuple[Place, str]]:
@@ -135,6 +176,11 @@ def _read_rule(place: Place, file: _File, book: _Phrasebook, words: Spelling) ->
     danger, level = _danger(place.need(fields, "danger")), _level(place.need(fields, "level"))
     if danger is Danger.DISTRESS and level > Level.DISTRESS:
         raise fields["level"].error("Distress goes up to level distress.", "Name the danger, or lower the level.")
+    doubtful = _flag(fields, "doubtful", "yes", "no", default=False)
+    if doubtful and level > Level.ACTIVE:
+        raise fields["level"].error(
+            "In doubt nobody is sent to 911 at once.", "Lower the level to active, or drop doubtful."
+        )
     if "say" not in fields and "whole" not in fields:
         raise place.error("The rule says nothing.", "Add `say:` with a list of phrases.")
     for needed in ("match", "no_match"):
@@ -146,11 +192,10 @@ def _read_rule(place: Place, file: _File, book: _Phrasebook, words: Spelling) ->
         language=file.code,
         danger=danger,
         level=level,
-        doubtful=_flag(fields, "doubtful", "yes", "no", default=False),
+        doubtful=doubtful,
         about_other=_flag(fields, "about", "other", "self", default=False),
         negatable=_flag(fields, "negatable", "yes", "no", default=True),
         say=book.numbers(fields, "say", file),
-        also=book.numbers(fields, "with", file),
         unless=book.numbers(fields, "unless", file),
         unless_said=book.numbers(fields, "unless_said", file),
         doubt_if=book.numbers(fields, "doubt_if", file),
@@ -173,6 +218,22 @@ def _read_raise(place: Place, file: _File, book: _Phrasebook) -> Raise:
         said=book.numbers(fields, "said", file),
         must_match=tuple(text for _, text in _list(fields, "match")),
         must_not_match=tuple(text for _, text in _list(fields, "no_match")),
+    )
+
+
+def _read_score(place: Place, file: _File, book: _Phrasebook) -> Score:
+    fields = place.fields(_SCORE)
+    at = place.need(fields, "at")
+    if not at.text().isdecimal() or int(at.text()) < 2:
+        raise at.error(f"'{at.text()}' is too little to ask at.", "Write a number of points from 2 up.")
+    return Score(
+        id=place.need(fields, "id").text(),
+        why=fields["why"].text() if "why" in fields else "",
+        danger=_danger(place.need(fields, "danger")),
+        at=int(at.text()),
+        points=book.points(place.need(fields, "points"), file),
+        must_match=tuple(text for _, text in place.need(fields, "match").texts()),
+        must_not_match=tuple(text for _, text in place.need(fields, "no_match").texts()),
     )
 
 
@@ -211,6 +272,10 @@ def _by_number(owners: Iterable[tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
     return {number: tuple(dict.fromkeys(owned)) for number, owned in found.items()}
 
 
+def _entries(files: Sequence[_File], name: str) -> list[tuple[Place, _File]]:
+    return [(place, file) for file in files if name in file.fields for place in file.fields[name].items()]
+
+
 def _refuse_twins(entries: Iterable[tuple[Place, str]]) -> None:
     seen: set[str] = set()
     for place, name in entries:
@@ -233,13 +298,12 @@ def read_rules(files: Mapping[str, str]) -> Rules:
         file.negations = [word for _, text in _list(file.fields, "negation") for word in words.phrase(text)]
         file.negation_ends = [word for _, text in _list(file.fields, "negation_ends") for word in words.phrase(text)]
     book = _Phrasebook(words)
-    places = [(place, file) for file in opened if "rules" in file.fields for place in file.fields["rules"].items()]
-    rules = tuple(_read_rule(place, file, book, words) for place, file in places)
-    raise_places = [(place, file) for file in opened if "raises" in file.fields for place in file.fields["raises"].items()]
-    raises = tuple(_read_raise(place, file, book) for place, file in raise_places)
-    _refuse_twins(
-        [(place, entry.id) for (place, _), entry in zip([*places, *raise_places], [*rules, *raises], strict=True)]
-    )
+    rules = [_read_rule(place, file, book, words) for place, file in _entries(opened, "rules")]
+    raises = [_read_raise(place, file, book) for place, file in _entries(opened, "raises")]
+    scores = [_read_score(place, file, book) for place, file in _entries(opened, "scores")]
+    ids = [rule.id for rule in rules] + [entry.id for entry in raises] + [score.id for score in scores]
+    places = [place for name in ("rules", "raises", "scores") for place, _ in _entries(opened, name)]
+    _refuse_twins(zip(places, ids, strict=True))
     spelling = _full_spelling(words, opened, book.phrases)
     joking = [" ".join(words.phrase(text)) for file in opened for _, text in _list(file.fields, "joking")]
     anchors = [(anchor, number) for number, phrase in enumerate(book.phrases) for anchor in phrase.anchors]
@@ -247,8 +311,9 @@ def read_rules(files: Mapping[str, str]) -> Rules:
     return Rules(
         languages=tuple(file.code for file in opened),
         spelling=spelling,
-        rules=rules,
-        raises=raises,
+        rules=tuple(rules),
+        raises=tuple(raises),
+        scores=tuple(scores),
         phrases=tuple(book.phrases),
         by_word=_index(pair for pair in anchors if not pair[0].endswith("*")),
         by_beginning=beginnings,

@@ -15,9 +15,8 @@ from bot.domain.safety.spelling import Spelling
 class Rule:
     """One rule. Phrases are numbers into `Rules.phrases`.
 
-    It fires where one of `say` is found, or where the whole message is one of `whole`. `also` must then be found
-    anywhere; an `unless` that shares words with the match cancels it, an `unless_said` cancels it from anywhere; a
-    `doubt_if` found anywhere makes it doubtful.
+    It fires where one of `say` is found, or where the whole message is one of `whole`. An `unless` that shares words
+    with the match cancels it, an `unless_said` cancels it from anywhere, a `doubt_if` found anywhere makes it doubtful.
     """
 
     id: str
@@ -29,7 +28,6 @@ class Rule:
     about_other: bool
     negatable: bool
     say: tuple[int, ...]
-    also: tuple[int, ...]
     unless: tuple[int, ...]
     unless_said: tuple[int, ...]
     doubt_if: tuple[int, ...]
@@ -52,6 +50,22 @@ class Raise:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """Signs that mean little alone and something together: `points` (phrase number to points) from `at` up ask.
+
+    A long text holds more words of every kind, so each further 25 words ask one point more.
+    """
+
+    id: str
+    why: str
+    danger: Danger
+    at: int
+    points: Mapping[int, int]
+    must_match: tuple[str, ...]
+    must_not_match: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """All languages' rules, compiled. Build with `read_rules`; immutable, shared by threads.
 
@@ -63,6 +77,7 @@ class Rules:
     spelling: Spelling
     rules: tuple[Rule, ...]
     raises: tuple[Raise, ...]
+    scores: tuple[Score, ...]
     phrases: tuple[Phrase, ...]
     by_word: Mapping[str, tuple[int, ...]]
     by_beginning: Mapping[str, tuple[int, ...]]

@@ -11,15 +11,18 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-_TOKEN = re.compile(r"[^\W_](?:[^\W_]|['*]{1,3}(?=[^\W_]))*|[.!?;]+(?=\s|$)")
+_TOKEN = re.compile(r"[^\W_](?:[^\W_]|['*!@$]{1,3}(?=[^\W_]))*|[.!?;]+(?=\s|$)")
 # `d i e`: somebody is spelling a word past a filter. Initials stay, since known words must cover all of it.
 _SPELLED_OUT = re.compile(r"(?<= )[^\W_](?: [^\W_]){2,}(?= )")
 # Some telephones send a blank where the apostrophe was: `don t`, `i m`.
-_LOST_APOSTROPHE = re.compile(r" (?:(\w{1,8}n) (t)|(i) (m|ve|d|ll)|(he|she|it|that) (s|d|ll)|(you|they|we) (re|ve|ll|d))(?= )")
+_LOST_APOSTROPHE = re.compile(
+    r" (?:(\w{1,8}n) (t)|(i) (m|ve|d|ll)|(he|she|it|that) (s|d|ll)|(you|they|we) (re|ve|ll|d))(?= )"
+)
 _LONE_ENDING = re.compile(r" (?:t|m|s|d|ve|ll|re) ")
+_MASKS = re.compile(r"[!@$]+")
 _ODD = re.compile(r"['*]|\d+[^\W\d_]|[^\W\d_]\d|([^\W\d_])\1\1")
 _RUN = re.compile(r"([^\W\d_])\1{2,}")
-_LEET = str.maketrans("013457", "oieast")
+_LEET = str.maketrans("013457!@$", "oieastias")
 _QUOTES = str.maketrans("\u2018\u2019\u201b\u00b4\u02bc\u0060\uff07\u2032", "''''''''")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz*"
 
@@ -96,9 +99,20 @@ class Spelling:
             return "" if token.startswith("..") else "."
         if token in self.typos:
             return self.typos[token]
+        if _MASKS.search(token):
+            return self._masked(token)
         if len(token) > 40 or not _ODD.search(token):
             return token
         return self._odd(token)
+
+    def _masked(self, token: str) -> str:
+        """`k!ll` is a word behind a mask; `hey!what` is two words without a blank."""
+        whole = token.translate(_LEET)
+        found = self.written.get(whole) or (whole if whole in self.known else self.typos.get(whole))
+        if found:
+            return found
+        parts = [part for part in _MASKS.split(token) if part]
+        return " . ".join(self.written.get(part) or (part if part in self.known else self._unknown(part)) for part in parts)
 
     def _odd(self, token: str) -> str:
         """Letters drawn out, digits for letters, an apostrophe: the first reading that is a known word."""
@@ -122,7 +136,7 @@ class Spelling:
         for end in range(1, len(letters) + 1):
             for start in range(max(0, end - 12), end):
                 before, word = best[start], letters[start:end]
-                if before is None or word not in self.known or (len(word) == 1 and word != "i"):
+                if before is None or word not in self.known or (len(word) == 1 and word not in "ia"):
                     continue
                 now = best[end]
                 if now is None or before[0] + 1 < now[0]:

@@ -27,7 +27,7 @@ class Texts:
 
 
 def read_texts(yaml_text: str, file: str, needed: frozenset[str] | None = None) -> Texts:
-    """The replies in one YAML text; every key of `needed` (the safety replies where it is None) must be there in every language.
+    """The replies in one YAML text; every key of `needed` (None: the safety replies) must be there in every language.
 
     Raises SafetyRuleError naming `file`, the line, what is wrong and the remedy.
     """
@@ -62,6 +62,8 @@ _ASKS = {
     Danger.MEDICAL: "ask_medical",
     Danger.DISTRESS: "distress_offer",
 }
+# Asked of a person about themselves; nonsense to one who writes for another.
+_OWN_QUESTIONS = (Danger.SELF_HARM, Danger.DOMESTIC_VIOLENCE, Danger.VIOLENCE)
 _IN_PROGRESS = {
     Danger.SELF_HARM: "in_progress_self_harm",
     Danger.DOMESTIC_VIOLENCE: "in_progress_violence",
@@ -93,16 +95,17 @@ def reply_key(assessment: Assessment) -> str | None:
     danger = assessment.dangers[0] if assessment.dangers else Danger.DISTRESS
     if assessment.level < Level.DISTRESS:
         return None
+    if assessment.ask is not None and not (assessment.about_other and assessment.ask in _OWN_QUESTIONS):
+        return _ASKS[assessment.ask]
     if assessment.about_other and danger is not Danger.CHILD:
         return _about_another(assessment.level, danger)
-    if assessment.ask is not None:
-        return _ASKS[assessment.ask]
     return _BY_LEVEL.get(assessment.level, {}).get(danger, "distress_offer")
 
 
 def _about_another(level: Level, danger: Danger) -> str:
-    if level >= Level.IN_PROGRESS and danger is not Danger.DISTRESS:
+    # Below ACTIVE nobody is alerted, so no text may say so.
+    if level < Level.ACTIVE or danger is Danger.DISTRESS:
+        return "distress_offer"
+    if level is Level.IN_PROGRESS:
         return "in_progress_other"
-    if danger is Danger.SELF_HARM:
-        return "about_other_self_harm"
-    return "distress_offer" if danger is Danger.DISTRESS else "about_other_danger"
+    return "about_other_self_harm" if danger is Danger.SELF_HARM else "about_other_danger"

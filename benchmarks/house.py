@@ -1,0 +1,68 @@
+"""A house to measure: its own PostgreSQL and Valkey in a folder of their own, with the measured flow as its menu."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from bot import supervisor
+from bot.clock import SystemClock
+from bot.embedded import Servers
+from bot.settings import Settings
+from bot.storage.database import Database, migrate
+from bot.usecases.flow_files import read_folder
+from bot.usecases.publish_flows import publish_flows
+
+HERE = Path(__file__).resolve().parent
+TOKEN = "0123456789abcdef0123456789abcdef"
+URL = "http://127.0.0.1:8000"
+ACCOUNT = "AC" + "0" * 32
+# Keys that guard nothing: what they seal is made up and thrown away.
+KEYS = {"SECRET_KEY": "measured" * 4, "ENCRYPTION_KEYS": "bWVhc3VyZWRtZWFzdXJlZG1lYXN1cmVkbWVhc3VyZWQ="}
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Mapping[str, str]]:
+    """The environment of a house whose servers run in `folder` until the block ends; its flow is published."""
+    with Servers(folder) as servers:
+        env = environment(folder, servers.database_url, servers.redis_url)
+        prepare(env["DATABASE_URL"])
+        yield env
+
+
+def environment(folder: Path, database_url: str, redis_url: str) -> dict[str, str]:
+    """What the web is started with: the settings of a line with Twilio as its carrier, on 127.0.0.1:8000."""
+    return KEYS | {
+        "DATA_DIR": str(folder),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "PUBLIC_URL": URL,
+        "HOST": "127.0.0.1",
+        "PORT": "8000",
+        "TWILIO_ACCOUNT_SID": ACCOUNT,
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_FROM": "+16175550100",
+        "LOG_LEVEL": "warning",
+    }
+
+
+def prepare(database_url: str) -> None:
+    """Bring the schema up and publish the measured flow."""
+    migrate(database_url)
+    database = Database(database_url, connections=1)
+    try:
+        with database.transaction() as db:
+            publish_flows(db, read_folder(HERE), "benchmarks", SystemClock().now())
+    finally:
+        database.close()
+
+
+def settings(env: Mapping[str, str]) -> Settings:
+    return Settings.from_env(dict(os.environ) | dict(env))
+
+
+def web_command(env: Mapping[str, str]) -> list[str]:
+    """The command that the house itself starts its web with."""
+    return supervisor.web_command(settings(env))

@@ -1,0 +1,96 @@
+"""The demo in one process for a test: real PostgreSQL and Valkey, the simulator and the web chat, the flows published."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
+
+from bot.runtime import Runtime
+from bot.settings import Settings
+from bot.storage import services
+from bot.storage.tables import Table
+from bot.usecases.flow_files import read_directory, read_folder
+from bot.usecases.publish_flows import publish_flows
+from bot.web.app import create_app
+from tests.helpline import ROOT
+
+NOBODY_HOME = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+class Demo:
+    """A running demo on its own demo clock."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.app: Flask = create_app(runtime)
+
+    def browser(self) -> FlaskClient:
+        """A browser without scripts."""
+        return self.app.test_client()
+
+    @contextmanager
+    def db(self) -> Iterator[Session]:
+        with self.runtime.database.transaction() as session:
+            yield session
+
+    def count(self, table: type[Table], *conditions: object) -> int:
+        with self.db() as db:
+            return db.scalar(select(func.count()).select_from(table).where(*conditions)) or 0  # type: ignore[arg-type]
+
+    def all(self, table: type[Table]) -> list[Table]:
+        with self.db() as db:
+            return list(db.scalars(select(table).order_by(table.id)))  # type: ignore[attr-defined]
+
+
+@contextmanager
+def open_demo(settings: Settings) -> Iterator[Demo]:
+    """A demo with the shipped flows and directory."""
+    runtime = Runtime.start(settings)
+    try:
+        with runtime.database.transaction() as db:
+            publish_flows(db, read_folder(ROOT / "flows"), "test", runtime.clock.now())
+            services.replace_all(db, read_directory(ROOT / "directory", settings.timezone))
+        yield Demo(runtime)
+    finally:
+        runtime.close()
+
+
+@contextmanager
+def without_database(settings: Settings) -> Iterator[Demo]:
+    """A demo whose PostgreSQL is away."""
+    runtime = Runtime.start(dataclasses.replace(settings, database_url=NOBODY_HOME))
+    try:
+        yield Demo(runtime)
+    finally:
+        runtime.close()
+
+
+@contextmanager
+def serve(app: Flask) -> Iterator[str]:
+    """Serve an application on a free port; gives its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def hidden(page: TestResponse, name: str) -> str:
+    """The value of the page's first hidden field of that name."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
+    assert found, f"the page has no field {name}"
+    return found[1]

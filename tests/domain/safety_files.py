@@ -1,0 +1,25 @@
+"""The safety files as they are in the repository, compiled once for all tests of the safety net."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from bot.domain.safety import Rules, Texts, read_rules, read_texts
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def rule_files() -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in sorted((ROOT / "safety").glob("rules.*.yaml"))}
+
+
+@cache
+def rules() -> Rules:
+    return read_rules(rule_files())
+
+
+@cache
+def texts() -> Texts:
+    return read_texts((ROOT / "safety" / "texts.yaml").read_text("utf-8"), "safety/texts.yaml")

@@ -1,0 +1,61 @@
+"""Floors under what was measured on texts that the rules were not tuned on; docs/safety.md publishes the figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+
+import pytest
+
+from bot.domain.safety import alerts_human, assess
+from bot.usecases.measure_safety import report, samples
+from tests.domain.safety_files import ROOT, rules
+
+DATA = ROOT.parent / "shared" / "data" / "understanding"
+
+
+@cache
+def reached(split: str) -> dict[str, float]:
+    """The share of texts alarmed or asked, by group."""
+    if not DATA.exists():
+        pytest.skip("the shared labelled texts are not here")
+    seen: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    for of, sample in samples(DATA):
+        if of == split:
+            seen[sample.group] += 1
+            assessment = assess(rules(), sample.text[:1600])
+            found[sample.group] += alerts_human(assessment) or assessment.ask is not None
+    return {group: found[group] / seen[group] for group in seen}
+
+
+@pytest.mark.parametrize(
+    ("group", "floor"),
+    [
+        ("short texts: explicit (A)", 0.82),
+        ("short texts: passive (P)", 0.68),
+        ("posts: C-SSRS severity 2 and over", 0.88),
+        ("implicit, machine-written: CRITICAL", 0.50),
+        ("Spanish tweets: suicidal (noisy)", 0.80),
+        ("posts: domestic violence (noisy)", 0.68),
+    ],
+)
+def test_it_still_finds_on_unseen_texts_what_it_found_when_measured(group: str, floor: float) -> None:
+    assert reached("held out")[group] >= floor
+
+
+@pytest.mark.parametrize(
+    ("group", "ceiling"),
+    [
+        ("short texts: none (N)", 0.08),
+        ("help requests by SMS, disasters", 0.02),
+        ("everyday stress (SAD)", 0.02),
+        ("implicit, machine-written: LOW", 0.06),
+    ],
+)
+def test_it_raises_few_false_alarms_on_unseen_texts(group: str, ceiling: float) -> None:
+    assert reached("held out")[group] <= ceiling
+
+
+def test_it_reports_counts_and_never_a_text() -> None:
+    assert "No labelled texts" in report(rules(), ROOT / "flows")

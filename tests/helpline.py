@@ -1,0 +1,101 @@
+"""The whole line in one process for a test: real PostgreSQL and Valkey, a stand-in for Twilio, the flows published.
+
+Texts go in through the signed webhook and come out as Twilio would get them; `work()` does what the worker and the
+sweep do, on demand, so that a test decides when.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot import job_queue
+from bot.jobs import process
+from bot.jobs.sweep import sweep
+from bot.runtime import Runtime
+from bot.settings import Settings
+from bot.storage import services
+from bot.storage.tables import Message, Table
+from bot.usecases.flow_files import read_directory, read_folder
+from bot.usecases.publish_flows import publish_flows
+from bot.web.app import create_app
+from tests.doubles import FrozenClock
+from tests.stand_in_twilio import StandInTwilio
+
+ROOT = Path(__file__).resolve().parent.parent
+PUBLIC_URL = "https://help.example.gov"
+ADA = "+13145550142"
+MARCUS = "+13145550177"
+
+
+class HelpLine:
+    """A running line. `ada` texts it; `twilio` shows what reached her."""
+
+    def __init__(self, runtime: Runtime, twilio: StandInTwilio, clock: FrozenClock) -> None:
+        self.runtime, self.twilio, self.clock = runtime, twilio, clock
+        self.app = create_app(runtime)
+
+    def text(self, body: str, sender: str = ADA, **parameters: str) -> list[str]:
+        """Text the line; what it answered at once."""
+        answer = self.twilio.text_the_line(f"{PUBLIC_URL}/twilio/sms", sender, body, **parameters)
+        assert answer.status == 200, answer.text
+        return [message.body for message in answer.messages]
+
+    def work(self, rounds: int = 1) -> None:
+        """What worker and sweep do, `rounds` times."""
+        for _ in range(rounds):
+            sweep(self.runtime)
+            job_queue.work(self.runtime.settings.redis_url or "", burst=True)
+
+    @contextmanager
+    def db(self) -> Iterator[Session]:
+        with self.runtime.database.transaction() as session:
+            yield session
+
+    def count(self, table: type[Table], *conditions: object) -> int:
+        with self.db() as db:
+            return db.scalar(select(func.count()).select_from(table).where(*conditions)) or 0  # type: ignore[arg-type]
+
+    def outgoing(self) -> list[Message]:
+        with self.db() as db:
+            return list(db.scalars(select(Message).where(Message.outbound).order_by(Message.id)))
+
+
+@contextmanager
+def open_line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
+    """A line on Twilio's stand-in, with the shipped flows and directory."""
+    holder: list[HelpLine] = []
+
+    def post(url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, str, str]:
+        answer = holder[0].app.test_client().post(url.removeprefix(PUBLIC_URL), data=form, headers=headers)
+        return answer.status_code, answer.content_type or "", answer.get_data(as_text=True)
+
+    with StandInTwilio(post=post) as twilio:
+        on_twilio = dataclasses.replace(
+            settings,
+            public_url=PUBLIC_URL,
+            twilio_account_sid=twilio.account_sid,
+            twilio_auth_tokens=(twilio.auth_token,),
+            twilio_from="+13145550100",
+            twilio_api_url=twilio.url,
+        )
+        runtime = Runtime.start(on_twilio, clock)
+        process.use(runtime)
+        try:
+            publish(runtime, ROOT / "flows")
+            holder.append(HelpLine(runtime, twilio, clock))
+            yield holder[0]
+        finally:
+            process.use(None)
+            runtime.close()
+
+
+def publish(runtime: Runtime, folder: Path) -> None:
+    with runtime.database.transaction() as db:
+        publish_flows(db, read_folder(folder), "test", runtime.clock.now())
+        services.replace_all(db, read_directory(ROOT / "directory", runtime.settings.timezone))

@@ -1,0 +1,163 @@
+"""What leaves the line: answers that rode in TwiML and were never reported, reports in any order, failures, time-outs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from bot.domain.delivery import State
+from bot.domain.message import Lane
+from bot.jobs.sweep import sweep
+from bot.storage import outbox
+from bot.storage.tables import Alert, Consent, Conversation, DeliveryReport, Handoff, Message
+from tests.helpline import ADA, MARCUS, PUBLIC_URL, HelpLine
+
+
+def promise(line: HelpLine, body: str = "A text for later", lane: Lane = Lane.REPLY) -> int:
+    """A row in the outbox for somebody who has written once, and whose answer is settled."""
+    line.text("hi")
+    line.twilio.report(line.twilio.messages[-1].sid, "delivered")
+    with line.db() as db:
+        conversation = db.scalars(select(Conversation)).one()
+        sealer = line.runtime.desk.sealer
+        return outbox.add(db, sealer, conversation.id, body, lane, None, 1, line.clock.now()).id
+
+
+def test_it_leaves_a_reported_answer_alone(line: HelpLine) -> None:
+    line.text("hi")
+    line.twilio.report(line.twilio.messages[0].sid, "sent", "delivered")
+    line.clock.advance(timedelta(hours=1))
+    line.work(2)
+    assert len(line.twilio.texts_to(ADA)) == 1
+    assert [row.state for row in line.outgoing()] == ["delivered"]
+
+
+def test_it_finds_an_answer_that_twilio_took_but_never_reported(line: HelpLine) -> None:
+    line.text("hi")
+    line.clock.advance(timedelta(minutes=3))
+    line.work()
+    assert len(line.twilio.texts_to(ADA)) == 1
+    assert line.outgoing()[0].sid == line.twilio.messages[0].sid
+
+
+def test_it_sends_an_answer_that_twilio_never_took(line: HelpLine) -> None:
+    url, form = f"{PUBLIC_URL}/twilio/sms", {"From": ADA, "To": "+13145550100", "Body": "hi", "MessageSid": "SM1"}
+    line.twilio.post_signed(url, form)
+    line.clock.advance(timedelta(minutes=3))
+    line.work(3)
+    assert len(line.twilio.texts_to(ADA)) == 1
+    assert "STL Help" in line.twilio.texts_to(ADA)[0]
+
+
+def test_it_moves_a_state_only_forward(line: HelpLine) -> None:
+    line.text("hi")
+    sid = line.twilio.messages[0].sid
+    line.twilio.report(sid, "delivered", "sent", "queued", "delivered")
+    assert [row.state for row in line.outgoing()] == ["delivered"]
+    assert line.count(DeliveryReport) == 4
+
+
+def test_it_sends_what_was_promised_once(line: HelpLine) -> None:
+    promise(line)
+    line.work(3)
+    assert line.twilio.texts_to(ADA).count("A text for later") == 1
+
+
+def test_it_asks_before_it_sends_again_after_a_time_out(line: HelpLine) -> None:
+    row = promise(line)
+    line.twilio.cut_off(takes=True)
+    line.work()
+    assert line.outgoing()[-1].state == State.UNKNOWN.value
+    line.clock.advance(timedelta(minutes=2))
+    line.work()
+    assert line.twilio.texts_to(ADA).count("A text for later") == 1
+    assert line.outgoing()[-1].id == row and line.outgoing()[-1].sid
+
+
+def test_it_sends_again_what_the_carrier_did_not_take(line: HelpLine) -> None:
+    promise(line)
+    line.twilio.refuse(20429, 429)
+    line.work()
+    line.clock.advance(timedelta(minutes=1))
+    line.work()
+    assert line.twilio.texts_to(ADA).count("A text for later") == 1
+
+
+def test_it_never_texts_a_number_that_opted_out_at_the_carrier(line: HelpLine) -> None:
+    promise(line)
+    line.twilio.refuse(21610)
+    line.work(2)
+    line.clock.advance(timedelta(days=1))
+    line.work(2)
+    assert "A text for later" not in line.twilio.texts_to(ADA)
+    with line.db() as db:
+        assert db.scalars(select(Conversation)).one().opted_out
+        assert db.scalars(select(Consent)).one().method == "carrier"
+        assert db.scalars(select(Handoff)).one().reachable is False
+
+
+def test_it_holds_all_texts_and_tells_the_operator_when_the_account_is_refused(line: HelpLine) -> None:
+    promise(line)
+    line.twilio.refuse(20003, 401)
+    line.work()
+    assert line.count(Alert, Alert.kind == "sending_failed") == 1
+    line.clock.advance(timedelta(hours=1))
+    line.work()
+    assert line.twilio.texts_to(ADA).count("A text for later") == 1
+
+
+def test_it_stops_at_a_number_that_is_not_in_use(line: HelpLine) -> None:
+    line.text("hi")
+    sid = line.twilio.messages[0].sid
+    line.twilio.report(sid, "undelivered", error_code=30005)
+    with line.db() as db:
+        assert db.scalars(select(Conversation)).one().unreachable == "reassigned"
+    assert line.count(Handoff, Handoff.reason == "failure") == 1
+
+
+def test_it_delivers_without_a_queue(line: HelpLine) -> None:
+    promise(line)
+    with line.runtime.queue._redis as redis:
+        redis.flushall()
+    line.clock.advance(timedelta(seconds=11))
+    sweep(line.runtime)
+    assert line.twilio.texts_to(ADA).count("A text for later") == 1
+
+
+def test_it_sends_the_crisis_lane_first(line: HelpLine) -> None:
+    promise(line, "bulk", Lane.BULK)
+    with line.db() as db:
+        conversation = db.scalars(select(Conversation)).one()
+        outbox.add(db, line.runtime.desk.sealer, conversation.id, "crisis", Lane.CRISIS, None, 1, line.clock.now())
+    line.work()
+    sent = [body for body in line.twilio.texts_to(ADA) if body in ("bulk", "crisis")]
+    assert sent[0] == "crisis"
+
+
+def test_it_keeps_the_pace_of_its_number(line: HelpLine) -> None:
+    promise(line, "one")
+    with line.db() as db:
+        conversation = db.scalars(select(Conversation)).one()
+        for number in range(4):
+            outbox.add(db, line.runtime.desk.sealer, conversation.id, f"n{number}", Lane.REPLY, None, 3, line.clock.now())
+    line.work()
+    assert len(line.twilio.texts_to(ADA)) < 6
+    for _ in range(8):
+        line.clock.advance(timedelta(seconds=3))
+        line.work()
+    assert sorted(line.twilio.texts_to(ADA)[1:]) == ["n0", "n1", "n2", "n3", "one"]
+
+
+def test_it_drops_what_waits_when_the_person_opts_out(line: HelpLine) -> None:
+    promise(line)
+    line.text("STOP")
+    line.work()
+    assert "A text for later" not in line.twilio.texts_to(ADA)
+
+
+def test_it_refuses_what_nobody_signed(line: HelpLine) -> None:
+    url = f"{PUBLIC_URL}/twilio/sms"
+    status, _, _ = line.twilio.post_signed(url, {"From": MARCUS, "Body": "hi", "MessageSid": "SM1"}, token="wrong")
+    assert status == 403
+    assert line.count(Message) == 0

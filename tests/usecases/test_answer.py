@@ -1,0 +1,144 @@
+"""What must hold for any text in any state: safety first, never silent, the place kept, the state storable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.domain.conversation import Conversation, Frame, Holder, load
+from bot.domain.effects import OpenHandoff, RaiseAlarm, Reason, RecordConsent, Reply, StaySilent, TellHuman
+from bot.domain.turn import Turn
+from bot.usecases.answer import Said, answer
+from bot.usecases.library import DraftLibrary
+from bot.usecases.line import Line
+
+NOW = datetime(2026, 11, 23, 16, tzinfo=UTC)
+DANGER = "i am going to kill myself tonight, i have the pills in my hand"
+WORDS = [
+    "hi", "1", "2", "3", "4", "5", "6", "yes", "no", "si", "BACK", "MENU", "PERSON", "STOP", "START", "HELP", "español",
+    "english", "my landlord is evicting me", "me van a desalojar", "63118", "friday", "i need food", "no tengo comida",
+    "they shut off my lights", "nowhere to sleep", DANGER, "i feel hopeless", "leave me alone", "delete my data", "AGREE",
+    "thanks", "i want it all to end", "quiero morirme", "???", "", " ", "😀", "\u200b", "x" * 1600, "he is hitting me",
+]  # fmt: skip
+texts = st.one_of(st.sampled_from(WORDS), st.text(max_size=300))
+
+
+def turn_of(line: Line, library: DraftLibrary, conversation: Conversation, text: str, **said: object) -> Turn:
+    return answer(line, library, conversation, Said(text, **said), NOW).turn  # type: ignore[arg-type]
+
+
+def replies(turn: Turn) -> list[str]:
+    return [effect.text for effect in turn.effects if isinstance(effect, Reply)]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(texts, st.booleans(), st.integers(0, 4000)), min_size=1, max_size=12))
+def test_it_never_falls_silent_by_accident(
+    line: Line, library: DraftLibrary, said: list[tuple[str, bool, int]]
+) -> None:
+    conversation, now, opted_out = Conversation(), NOW, False
+    for text, picture, seconds in said:
+        now += timedelta(seconds=seconds)
+        turn = answer(line, library, conversation, Said(text, int(picture), None, opted_out), now).turn
+        kinds = {type(effect) for effect in turn.effects}
+        assert kinds & {Reply, StaySilent, TellHuman, OpenHandoff}
+        assert RaiseAlarm not in kinds, f"a shipped flow failed: {turn.effects}"
+        assert not (opted_out and Reply in kinds and RecordConsent not in kinds)
+        for effect in turn.effects:
+            if isinstance(effect, RecordConsent) and effect.choice != "agreed":
+                opted_out = effect.choice == "opted_out"
+        assert load(turn.conversation.dump()) == turn.conversation
+        conversation = load(turn.conversation.dump())
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(texts, max_size=8))
+def test_it_hears_danger_in_every_state(line: Line, library: DraftLibrary, before: list[str]) -> None:
+    conversation, opted_out = Conversation(), False
+    for text in before:
+        turn = answer(line, library, conversation, Said(text, 0, None, opted_out), NOW).turn
+        conversation = turn.conversation
+        for effect in turn.effects:
+            if isinstance(effect, RecordConsent) and effect.choice != "agreed":
+                opted_out = effect.choice == "opted_out"
+    turn = answer(line, library, conversation, Said(DANGER, 0, None, opted_out), NOW + timedelta(minutes=5)).turn
+    handoffs = [effect for effect in turn.effects if isinstance(effect, OpenHandoff)]
+    assert handoffs and handoffs[0].reason is Reason.DANGER and handoffs[0].reachable is not opted_out
+    if not opted_out:
+        assert "988" in replies(turn)[0] or "911" in replies(turn)[0]
+        assert turn.conversation.frames == conversation.frames
+
+
+def test_it_gives_the_text_to_the_human_who_holds_the_conversation(line: Line, library: DraftLibrary) -> None:
+    held = replace(turn_of(line, library, Conversation(), "hi").conversation, holder=Holder.HUMAN)
+    turn = turn_of(line, library, held, "i need food")
+    assert [type(effect) for effect in turn.effects] == [TellHuman, StaySilent]
+    turn = turn_of(line, library, held, DANGER)
+    assert TellHuman(urgent=True) in turn.effects and not replies(turn)
+
+
+@pytest.mark.parametrize(
+    ("text", "needle"), [("BACK", "urgent"), ("menu", "how can we help"), ("Person", "team"), ("help!", "zip"), ("info", "911")]
+)
+def test_it_knows_the_universal_words(line: Line, library: DraftLibrary, text: str, needle: str) -> None:
+    asked = turn_of(line, library, Conversation(), "food").conversation
+    assert needle in " ".join(replies(turn_of(line, library, asked, text))).lower()
+
+
+def test_it_goes_back_to_the_question_before(line: Line, library: DraftLibrary) -> None:
+    asked = turn_of(line, library, Conversation(), "i need food").conversation
+    turn = turn_of(line, library, asked, "BACK")
+    assert "most urgent" in replies(turn)[0]
+
+
+def test_it_changes_the_language_in_the_middle_and_keeps_the_place(line: Line, library: DraftLibrary) -> None:
+    asked = turn_of(line, library, Conversation(), "i need food").conversation
+    turn = turn_of(line, library, asked, "Español")
+    assert turn.conversation.language == "es" and turn.conversation.frames == asked.frames
+    assert "código postal" in " ".join(replies(turn)).lower()
+
+
+def test_it_reads_a_sentence_that_came_in_two_texts(line: Line, library: DraftLibrary) -> None:
+    first = turn_of(line, library, Conversation(), "i want to kill")
+    second = answer(line, library, first.conversation, Said("myself"), NOW + timedelta(seconds=20)).turn
+    assert any(isinstance(effect, OpenHandoff) for effect in (*first.effects, *second.effects))
+
+
+def test_it_calls_a_human_when_the_direct_question_is_answered_with_anything_but_no(
+    line: Line, library: DraftLibrary
+) -> None:
+    asked = turn_of(line, library, Conversation(), "i feel hopeless").conversation
+    assert asked.asked == "self_harm"
+    for said in ("2", "3", "not sure", "yes", "banana"):
+        turn = turn_of(line, library, asked, said)
+        assert any(isinstance(effect, OpenHandoff) for effect in turn.effects), said
+    calm = turn_of(line, library, asked, "1")
+    assert calm.conversation.asked is None and not any(isinstance(effect, OpenHandoff) for effect in calm.effects)
+
+
+def test_it_apologises_and_calls_a_human_where_a_flow_is_gone(line: Line, library: DraftLibrary) -> None:
+    lost = Conversation(frames=(Frame("retired", 999, "somewhere"),))
+    turn = turn_of(line, library, lost, "hello")
+    assert "911" in replies(turn)[0]
+    kinds = [type(effect) for effect in turn.effects]
+    assert OpenHandoff in kinds and RaiseAlarm in kinds
+    assert turn.conversation.holder is Holder.WAITING
+
+
+def test_it_tells_who_waits_that_nobody_has_come_but_not_at_every_text(line: Line, library: DraftLibrary) -> None:
+    waiting = turn_of(line, library, Conversation(), "PERSON").conversation
+    soon = answer(line, library, waiting, Said("hello?"), NOW + timedelta(minutes=1)).turn
+    assert any(isinstance(effect, StaySilent) for effect in soon.effects)
+    later = answer(line, library, soon.conversation, Said("anyone there?"), NOW + timedelta(minutes=9)).turn
+    assert replies(later)
+
+
+@pytest.mark.parametrize("text", ["I want it all to end", "stop him he is hitting me", "make it stop", "help me please"])
+def test_it_takes_no_cry_for_a_keyword(line: Line, library: DraftLibrary, text: str) -> None:
+    turn = turn_of(line, library, Conversation(), text)
+    assert not any(isinstance(effect, RecordConsent) for effect in turn.effects)
+    assert replies(turn)
