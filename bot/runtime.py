@@ -87,8 +87,8 @@ def _carriers(settings: Settings) -> dict[Channel, Carrier]:
             account_sid=settings.twilio_account_sid or "",
             username=settings.twilio_api_key or settings.twilio_account_sid or "",
             password=settings.twilio_api_secret or settings.twilio_auth_tokens[0],
-            messaging_service_sid=settings.twilio_messaging_service_sid,
-            from_=settings.twilio_from,
+            messaging_service_sid=settings.twilio_messaging_service_sid or "",
+            from_=settings.twilio_from or "",
             api_url=settings.twilio_api_url,
             fold_accents=settings.fold_accents,
         )

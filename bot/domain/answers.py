@@ -15,6 +15,7 @@ from functools import cache
 
 import phonenumbers
 from babel import Locale
+from babel.localedata import locale_identifiers
 
 from bot.domain import counts, dates
 from bot.domain.script import AnswerKind
@@ -255,8 +256,6 @@ def _own_name(code: str) -> str | None:
 
 @cache
 def _known_locales() -> frozenset[str]:
-    from babel.localedata import locale_identifiers
-
     return frozenset(locale_identifiers())
 
 

@@ -37,7 +37,7 @@ _TENS = {
     )
     for word in words.split()
 }  # fmt: skip
-_SELF = word_set("me myself i yo mi moi mim")
+_SELF = frozenset(["me", "myself", "i", "yo", "moi"])
 _ONE_PERSON = word_set(
     "wife husband spouse partner boyfriend girlfriend fiance fiancee son daughter kid child baby mom "
     "mother mama dad father papa brother sister grandma grandpa grandmother grandfather aunt uncle "
@@ -125,8 +125,6 @@ def _count(words: list[str]) -> _Tally:
 def _names_self(words: list[str], at: int) -> bool:
     """`I have 3 kids` counts kids; `me and 3 kids` and `3 kids and I` count the speaker too."""
     around = {words[at - 1] if at else "", words[at + 1] if at + 1 < len(words) else ""}
-    if words[at] == "mi":
-        return False
     return bool(around & _AND) or words[at] in {"me", "myself", "yo"}
 
 

@@ -31,9 +31,18 @@ _NONE = phrases(
 )
 
 
+_NO = frozenset(["no", "nope", "nah"])
+_LONGEST_NO = 8
+_NO_ANSWER = frozenset(["idea", "clue", "se", "sure", "one", "problem", "remember", "recuerdo", "but", "pero", "doubt"])
+
+
 def is_none(text: str) -> bool:
-    """Whether the text says that there is no date."""
-    return " ".join(words_of(text)) in _NONE
+    """Whether the text says that there is no date: `NO`, `not yet`, `no, not that I know of`."""
+    words = words_of(text)
+    if " ".join(words) in _NONE:
+        return True
+    plain_no = 1 < len(words) <= _LONGEST_NO and words[0] in _NO and not _NO_ANSWER & set(words)
+    return plain_no and not any(char.isdecimal() for char in text) and not _NAMES_DAY & set(words)
 
 
 _MONTHS = {
@@ -55,6 +64,8 @@ _WEEKDAYS = {
     )
     for name in names.split()
 }  # fmt: skip
+_NAMES_DAY = {*_MONTHS, *_WEEKDAYS, "today", "hoy", "tomorrow", "manana", "yesterday", "ayer", "tonight", "week", "weeks"}
+"""Words that name a day; a text with one of them is not a plain no."""
 _SPOKEN = {"a": 1, "an": 1, "one": 1, "un": 1, "una": 1, "two": 2, "dos": 2, "three": 3, "tres": 3, "four": 4}
 _SPOKEN |= {
     "cuatro": 4,
@@ -80,12 +91,15 @@ _TIME = re.compile(
     r"|\b(?:at|a las?|@)\s*\d{1,2}\b(?!/)|\bnoon\b"
     r"|\bin the (?:morning|afternoon|evening)\b|\b(?:de|por|en) la (?:manana|tarde|noche)\b"
 )
+_ALWAYS = re.compile(r"\b24/7\b")
 _ISO = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})\b")
 _SLASHED = re.compile(r"(?<![\d/.-])(\d{1,2})\s?[/.-]\s?(\d{1,2})(?:\s?[/.-]\s?(\d{4}|\d{2}))?(?![\d/]|[.-]\d)")
 _MONTH_FIRST = re.compile(rf"\b{_MONTH}\s*(?:the )?{_DAY}{_YEAR}")
 _DAY_FIRST = re.compile(rf"\b{_DAY}\s*(?:of |de )?{_MONTH}{_YEAR}")
 _DAY_ALONE = re.compile(
-    r"\b(?:(?:the|el|dia)\s+(\d{1,2})(?:st|nd|rd|th)?|(\d{1,2})(?:st|nd|rd|th))\b(?! (?:street|st|ave|floor))"
+    r"\b(?:(?:the|el|dia)\s+(\d{1,2})(?:st|nd|rd|th)?|(\d{1,2})(?:st|nd|rd|th))\b"
+    # "My 2nd notice" and "the 5th floor" are no days.
+    r"(?=[.,!?)]*$|[.,;!?]|\s(?:of|at|de|this|next|in|for|i|or|and|please|thanks|por|a)\b)"
 )
 _AMOUNT = r"(?P<amount>\d{1,3}|" + "|".join(_SPOKEN) + r")(?: of)?"
 _UNIT = (
@@ -102,6 +116,8 @@ _RELATIVE = (
     (re.compile(r"\b(?:today|tonight|hoy|this (?:morning|afternoon|evening)|esta (?:tarde|noche))\b"), 0),
     (re.compile(r"\b(?:yesterday|ayer)\b"), -1),
 )  # fmt: skip
+_SHORT_WORDS = frozenset(["sun", "sat", "wed", "mon", "set", "mar"])
+"""Short forms that are other words too ("we sat there"); they count only in short texts."""
 _WEEKDAY = re.compile(
     r"\b(?P<last>last |pasado )?(?P<name>"
     + "|".join(sorted(_WEEKDAYS, key=len, reverse=True))
@@ -148,7 +164,10 @@ def _calendar_dates(text: str, today: date) -> set[date | None]:
         found.add(_dated(int(match["month"]), int(match["day"]), int(match["year"]), today))
     if found:
         return found
-    for match in _SLASHED.finditer(text):
+    for match in _SLASHED.finditer(_ALWAYS.sub(" ", text)):
+        if not match[3] and "/" not in match[0] and match[0] != text:
+            # "In 2-3 weeks" and "I work 9-5" are no days.
+            continue
         first, second = int(match[1]), int(match[2])
         month, day = (second, first) if first > 12 >= second else (first, second)
         found.add(_dated(month, day, _year(match[3]), today))
@@ -217,6 +236,8 @@ def _weekdays(text: str, today: date) -> set[date | None]:
         return set()
     found: set[date | None] = set()
     for match in _WEEKDAY.finditer(text):
+        if match["name"] in _SHORT_WORDS and len(text.split()) > _SHORT_TEXT:
+            continue
         ahead = (_WEEKDAYS[match["name"]] - today.weekday()) % 7
         past = match["last"] or match["after"]
         found.add(_shift(today, ahead - 7 if past else ahead or (7 if "next" in text or "proximo" in text else 0)))
@@ -235,6 +256,7 @@ def _days_of_month(text: str, today: date) -> set[date | None]:
 
 
 _SHORT_ENOUGH = 40
+_SHORT_TEXT = 5
 
 
 def _by_library(text: str, language: str, today: date) -> date | None:

@@ -92,9 +92,8 @@ class Flow:
         template = self.translated(context, source, language)
         if "{" not in template:
             return template
-        return self._guarded(
-            context, lambda: self._template(template).render(self._names(answers, language, now))
-        ).strip()
+        names = self._names(answers, language, now)
+        return str(self._guarded(context, lambda: self._template(template).render(names))).strip()
 
     def holds(self, step: str, condition: str, language: str, answers: Mapping[str, Any], now: datetime) -> bool:
         """Whether a condition is true of the answers; what was never answered counts as nothing. Raises FlowFailed."""

@@ -139,16 +139,27 @@ _NOT_MISTAKES = word_set(
 
 _MEANT = _NOT_MISTAKES | _STOP_WORDS
 
-_NEGATORS = word_set("not isnt aint arent wasnt except")
+_NEGATORS = word_set(
+    "not isnt aint arent wasnt werent dont doesnt didnt never nowhere nobody hardly except unlike jamas nunca nadie"
+)
 _NEGATING_PAIRS = frozenset(
-    {("dont", "need"), ("dont", "want"), ("not", "need"), ("not", "want"), ("no", "need"),
-     ("instead", "of"), ("rather", "than"), ("other", "than"), ("no", "es"), ("no", "quiero"),
-     ("no", "necesito"), ("no", "busco"), ("no", "la"), ("no", "el"), ("en", "vez"), ("menos", "de")}
+    {("no", "longer"), ("no", "need"), ("instead", "of"), ("rather", "than"), ("other", "than"), ("cant", "feel"),
+     ("no", "es"), ("no", "esta"), ("no", "estoy"), ("no", "estamos"), ("no", "soy"), ("no", "me"), ("no", "nos"),
+     ("no", "quiero"), ("no", "necesito"), ("no", "busco"), ("no", "creo"), ("no", "la"), ("no", "el"),
+     ("en", "vez"), ("menos", "de")}
 )  # fmt: skip
 """`no` alone is missing on purpose: "no food", "no heat" and "no tengo luz" name exactly what is needed."""
-_NEGATION_GOES_ON = word_set(
-    "the a an any my for about with help to and or nor need want really just el la los las un una mi de por y o ni con"
+_NEGATION_ENDS = word_set(
+    # What is lacking is needed: "don't have food", "not able to pay rent", "no me alcanza para la renta".
+    "have has had having got get getting gets pay paying paid afford find finding able enough keep make making cover "
+    "fix fixed fixing work works working give gives giving where how lose send sending help helping "
+    "tengo tiene tenemos tener hay puedo puede podemos pagar pago alcanza alcanzo dan dieron da se sirve funciona "
+    # And a turn of the sentence: "not rent but food", "it's not food it's rent".
+    "but because since so instead just only its need needs pero sino porque es necesito quiero"
 )
+
+
+_WISHES = word_set("need needs want quiero necesito")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +199,8 @@ class Matcher:
         for index, option in enumerate(options):
             for words in (option.label, *option.words):
                 self._learn(index, words_of(words), WORD)
-            if len(parts := words_of(option.label)) > 1:
+            parts = words_of(option.label)
+            if len(parts) > 1 and not _NEGATORS & set(parts):
                 for part in parts:
                     if part not in _STOP_WORDS and len(part) > 2:
                         self._enter(_Entry((stem(part),), index, LABEL_PART))
@@ -312,7 +324,11 @@ class Matcher:
 
 
 def _negated(words: list[str], meant: list[bool]) -> list[bool]:
-    """For each word of a clause whether it is ruled out: `not food or rent`, `no quiero comida`."""
+    """For each word of a clause whether it is ruled out: `not food or rent`, `I don't feel safe`.
+
+    It stays ruled out to the end of the clause unless something ends it. Asking once more is the price; taking
+    "not really all that safe" for safe would be worse.
+    """
     result = [False] * len(words)
     active = False
     for at, word in enumerate(words):
@@ -320,6 +336,9 @@ def _negated(words: list[str], meant: list[bool]) -> list[bool]:
             active = True
         elif meant[at]:
             result[at] = active
-        elif word not in _NEGATION_GOES_ON:
+        elif word in _NEGATION_ENDS and not (word in _WISHES and words[at - 1] in _NEGATORS):
+            active = False
+        elif word == "to" and words[at - 1] == "want":
+            # "I don't want to lose my home" speaks of the home.
             active = False
     return result

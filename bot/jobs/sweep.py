@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 from bot.domain.message import Lane
 from bot.jobs.deliver import deliver_with
+from bot.reception import replay
 from bot.runtime import Runtime
 from bot.storage import conversations, outbox
 from bot.usecases.tidy import erase_asked, forget_old_words
 from bot.usecases.wake_conversation import wake_conversation
-from bot.reception import replay
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from bot.domain.delivery import State, rank
@@ -93,7 +94,7 @@ def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claime
         to=sealer.open_address(conversation.sealed_address),
         line=conversation.line,
         body=sealer.open(row.sealed_body),
-        lane=Lane(row.lane),
+        lane=Lane(row.lane or Lane.REPLY),
         # A claim whose lease ran out, like an answer that was never confirmed, may have reached the carrier.
         was=State.UNKNOWN if was is State.CLAIMED else was,
         attempts=row.attempts,
@@ -192,14 +193,7 @@ def take_slot(db: Session, line: str, segments: int, per_second: int, now: datet
 
     In PostgreSQL and not in Redis: a wiped Redis must not send a night's texts in one second (30022).
     """
-    db.execute(
-        Sender.__table__.insert().from_select(  # type: ignore[attr-defined]
-            ["line", "free_at"],
-            select(func.cast(line, Sender.line.type), func.cast(now, Sender.free_at.type)).where(
-                ~select(Sender.line).where(Sender.line == line).exists()
-            ),
-        )
-    )
+    db.execute(insert(Sender).values(line=line, free_at=now).on_conflict_do_nothing())
     slot = db.scalar(select(Sender.free_at).where(Sender.line == line).with_for_update())
     start = max(now, slot) if slot else now
     db.execute(

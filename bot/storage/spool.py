@@ -152,7 +152,7 @@ def _load(row: dict[str, object]) -> Inbound:
     assert isinstance(media, list) and isinstance(row["extra"], dict)
     return Inbound(
         sid=str(row["sid"]),
-        sender=Address(Channel(row["channel"]), str(row["sender"])),
+        sender=Address(Channel(str(row["channel"])), str(row["sender"])),
         to=str(row["to"]),
         body=str(row["body"]),
         received_at=datetime.fromisoformat(str(row["received_at"])),

@@ -184,6 +184,12 @@ class _Answering:
             self.conversation = replace(self.conversation, asked=None, waking=None)
             self._opt_out(Method.CARRIER if self.said.opt_out else Method.KEYWORD)
             return
+        language = self.line.keywords.language(self.said.text)
+        if language in self.line.languages:
+            # Who cannot read the question has not refused to answer it.
+            self.conversation = replace(self.conversation, language=language or "en", language_chosen=True)
+            self._reply(reply_key(Assessment(Level.DISTRESS, (danger,), ask=danger)) or "ask_self_harm", Lane.CRISIS)
+            return
         match read_direct_answer(self.line.rules, self.said.text):
             case DirectAnswer.NO:
                 self.conversation = replace(self.conversation, asked=None, waking=None)

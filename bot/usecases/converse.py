@@ -23,10 +23,12 @@ def converse(library: Library, conversation: Conversation, said: Said, now: date
     Raises FlowFailed where a flow cannot go on.
     """
     effects: list[Effect] = []
+    flow_name = "?"
     for _ in range(MOST_HOPS):
         frame = conversation.frame
         if frame is None:
             raise FlowFailed("?", "-", "the conversation is in no flow")
+        flow_name = frame.flow
         turn = take_turn(library.flow(frame.version), conversation, said, now, standing)
         conversation = turn.conversation
         effects += turn.effects
@@ -39,7 +41,7 @@ def converse(library: Library, conversation: Conversation, said: Said, now: date
                 conversation, said = _entered(conversation, library.published(name)), Started(words)
             case LeaveFlow(words=words):
                 said = Returned(words)
-    raise FlowFailed(frame.flow, frame.step, f"more than {MOST_HOPS} flows in one turn")
+    raise FlowFailed(flow_name, "-", f"more than {MOST_HOPS} flows in one turn")
 
 
 def begin(library: Library, conversation: Conversation, words: str, now: datetime, standing: StandingText) -> Turn:

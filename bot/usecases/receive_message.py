@@ -113,7 +113,7 @@ def _outgoing(
     folds = desk.fold_accents and inbound.sender.channel in (Channel.SMS, Channel.SIMULATOR)
     texts = [fold_for_sms(body) if folds else body for body in join([reply.text for reply in replies])]
     state = State.ANSWERED if answered else State.WAITING
-    due = now + desk.resend_after if answered else now
+    due: datetime | None = now + desk.resend_after if answered else now
     if inbound.sender.channel in (Channel.WEB, Channel.SIMULATOR):
         # Read from this very row by the page that asked: there is no carrier that could lose it.
         state, due = State.DELIVERED, None

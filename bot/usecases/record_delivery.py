@@ -31,6 +31,11 @@ class Report:
     error_code: int | None
 
 
+def lane_of(row: Message) -> Lane:
+    """The lane of an outgoing row (an incoming one has none)."""
+    return Lane(row.lane or Lane.REPLY)
+
+
 def record_delivery(db: Session, sealer: Sealer, report: Report, now: datetime) -> None:
     """Log a report of the carrier's, move the row forward, and react to a failure."""
     row = outbox.report(db, report.message_id, report.sid, report.state, report.word, report.error_code, now)
@@ -45,7 +50,7 @@ def record_refusal(
     row = db.get(Message, message_id, with_for_update=True)
     if row is None or row.state != State.CLAIMED.value:
         return
-    rule, lane = rule_for(code), Lane(row.lane)
+    rule, lane = rule_for(code), lane_of(row)
     delay = (
         None if permanent and code is None else retry_delay(rule.reaction_in(lane), row.attempts, lane, random.random())
     )
@@ -63,13 +68,13 @@ def record_unknown(db: Session, message_id: int, now: datetime) -> None:
     row = db.get(Message, message_id, with_for_update=True)
     if row is None or row.state != State.CLAIMED.value:
         return
-    delay = retry_delay(rule_for(20500).reaction, min(row.attempts, 6), Lane(row.lane), random.random())
+    delay = retry_delay(rule_for(20500).reaction, min(row.attempts, 6), lane_of(row), random.random())
     row.state, row.due_at = State.UNKNOWN.value, now + delay if delay else None
 
 
 def _react(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime) -> None:
     """The carrier took it and could not bring it. A second try is a row of its own."""
-    lane = Lane(row.lane)
+    lane = lane_of(row)
     delay = retry_delay(rule.reaction_in(lane), max(1, row.attempts), lane, random.random())
     if delay is not None:
         row.attempts += 1
@@ -78,7 +83,7 @@ def _react(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime)
 
 
 def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, *, gave_up: bool) -> None:
-    lane = Lane(row.lane)
+    lane = lane_of(row)
     if rule.mark is not None:
         _mark(db, row, rule.mark, now)
     if rule.page_operator:

@@ -25,7 +25,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "text_988": "text 988",
         "other_language": "Ver esta página en español",
         "heading": "We are glad you are here",
-        "lead": "Tell us what is going on, in your own words. A computer answers first. It can call a person.",
+        "lead": "Tell us what is going on. A computer answers first. It can call a person.",
         "about": "Before you write",
         "who_reads": "A City social worker may read this. Is someone watching your screen? Please wait.",
         "ends": "Closing or reloading this page ends the chat. To hear from a person, keep it open.",
@@ -76,8 +76,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "text_988": "textee al 988",
         "other_language": "See this page in English",
         "heading": "Qué bueno que está aquí",
-        "lead": "Díganos qué pasa, con sus propias palabras. Primero contesta una computadora. Puede llamar a una "
-        "persona.",
+        "lead": "Díganos qué pasa. Primero contesta una computadora. Puede llamar a una persona.",
         "about": "Antes de escribir",
         "who_reads": "El personal social de la Ciudad puede leer esto. ¿Alguien mira su pantalla? Espere, por favor.",
         "ends": "Si cierra o recarga esta página, el chat termina. Para que le conteste una persona, déjela abierta.",

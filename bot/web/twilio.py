@@ -5,6 +5,7 @@ Both are checked by signature against PUBLIC_URL, never against what the request
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -69,7 +70,7 @@ def _signed_form(runtime: Runtime) -> Any:
     signature = request.headers.get("X-Twilio-Signature")
     if request.mimetype == "application/json":
         matched = matching_token(settings.twilio_auth_tokens, url, signature, raw_body=raw)
-        form: Any = _json_form()
+        form: Any = _json_form(raw)
     else:
         form = carrier.parse_form(raw)
         matched = matching_token(settings.twilio_auth_tokens, url, signature, form=form)
@@ -81,8 +82,11 @@ def _signed_form(runtime: Runtime) -> Any:
     return form
 
 
-def _json_form() -> dict[str, str]:
-    data = request.get_json(silent=True)
+def _json_form(raw: bytes) -> dict[str, str]:
+    try:
+        data = json.loads(raw)
+    except ValueError:
+        return {}
     return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
 
 

@@ -130,7 +130,9 @@ def test_it_reads_through_the_ways_people_type(text: str) -> None:
     assert assess(rules(), text).level is Level.ACTIVE
 
 
-@pytest.mark.parametrize("text", ["I don’t wanna be alive anymore", "i dont want 2 be alive anymore", "i don t want to be alive"])
+@pytest.mark.parametrize(
+    "text", ["I don’t wanna be alive anymore", "i dont want 2 be alive anymore", "i don t want to be alive"]
+)
 def test_it_reads_a_lost_or_a_smart_apostrophe(text: str) -> None:
     assert assess(rules(), text).dangers[0] is SELF
 

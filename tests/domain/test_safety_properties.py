@@ -70,11 +70,34 @@ def test_it_reads_the_same_whatever_the_case_accents_and_blanks(text: str, data:
 @pytest.mark.parametrize(
     "seed",
     [
-        "kill ", "i ", "a", "not ", "want to ", "he has a ", "my son is not ", "took all of the my ", ".", "a'''", "k*ll ", "k!", "\u200b",
-        "k\u0301\u0302", "🔫", "k i l l m y s e l f ", "i want to just really die not if my he she they took pills gun ", "he a b c d ",
-        "s u i x ", "want to die unless ", "1", "ﷺ", "((((", "\x00", "my my my son son ... ", "if i when i could i should i ",
+        "kill ",
+        "i ",
+        "a",
+        "not ",
+        "want to ",
+        "he has a ",
+        "my son is not ",
+        "took all of the my ",
+        ".",
+        "a'''",
+        "k*ll ",
+        "k!",
+        "\u200b",
+        "k\u0301\u0302",
+        "\U0001f52b",
+        "k i l l m y s e l f ",
+        "i want to just really die not if my he she they took pills gun ",
+        "he a b c d ",
+        "s u i x ",
+        "want to die unless ",
+        "1",
+        "\ufdfa",
+        "((((",
+        "\x00",
+        "my my my son son ... ",
+        "if i when i could i should i ",
     ],
-)  # fmt: skip
+)
 def test_it_reads_sixteen_hundred_hostile_characters_in_a_blink(seed: str) -> None:
     text = (seed * 1600)[:1600]
     start = time.process_time()

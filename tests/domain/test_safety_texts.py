@@ -45,7 +45,7 @@ def test_it_has_a_text_for_every_assessment_in_every_language() -> None:
     for assessment, language in itertools.product(EVERY, texts().languages):
         key = reply_key(assessment)
         assert (key is None) is (assessment.level < Level.DISTRESS), assessment
-        assert key is None or key in texts().words and texts().get(key, language), assessment
+        assert key is None or (key in texts().words and texts().get(key, language)), assessment
 
 
 def test_it_says_that_the_team_is_alerted_only_where_it_is() -> None:
@@ -80,9 +80,9 @@ def test_it_does_not_ask_a_worried_friend_about_their_own_suicide() -> None:
 @pytest.mark.parametrize("key", sorted(texts().words))
 def test_it_keeps_each_text_in_its_budget_and_english_in_plain_characters(key: str) -> None:
     english = measure(texts().get(key, "en"))
-    assert (english.encoding, english.count <= texts().segments[key]) == ("GSM-7", True)
+    assert (english.encoding, english.segments <= texts().segments[key]) == ("GSM-7", True)
     spanish = measure(fold_for_sms(texts().get(key, "es")))
-    assert (spanish.encoding, spanish.count <= texts().segments[key]) == ("GSM-7", True)
+    assert (spanish.encoding, spanish.segments <= texts().segments[key]) == ("GSM-7", True)
 
 
 @pytest.mark.parametrize("key", sorted(texts().words))

@@ -83,6 +83,26 @@ def test_it_knows_that_what_is_lacking_is_needed(text: str, name: str) -> None:
     assert MATCHER.read(text) == Picked(name)
 
 
+SAFE = Matcher(
+    [Option("safe", "I am safe for now", ("safe", "i am safe")), Option("unsafe", "I am not", ("no", "not safe", "cold"))]
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I don't feel safe", "not really all that safe", "I don't think I'm safe", "never safe", "nowhere safe",
+     "not feeling safe",
+     "I don't know if I am safe", "no longer safe", "no safe place", "this isn't safe", "can't feel safe here"],
+)  # fmt: skip
+def test_it_never_takes_somebody_for_safe_who_is_not(text: str) -> None:
+    assert SAFE.read(text) != Picked("safe")
+
+
+@pytest.mark.parametrize("text", ["safe", "I feel safe", "we are safe now", "yes, I am safe"])
+def test_it_takes_somebody_for_safe_who_says_so(text: str) -> None:
+    assert SAFE.read(text) == Picked("safe")
+
+
 def test_it_lists_every_need_of_a_text() -> None:
     assert set(MATCHER.mentions("we need food and rent")) == {"food", "rent"}
 

@@ -10,7 +10,7 @@ from bot.domain.safety.levels import Danger, DirectAnswer, Level
 from bot.domain.safety.lined_yaml import Place, SafetyRuleError, check_review, read_yaml
 from bot.domain.safety.phrases import Phrase, PhraseError, compile_phrase
 from bot.domain.safety.rules import Raise, Rule, Rules, Score
-from bot.domain.safety.spelling import Spelling, misspellings
+from bot.domain.safety.spelling import Spelling, misspellings, starred
 
 _TOP = frozenset(
     {
@@ -20,6 +20,7 @@ _TOP = frozenset(
         "signs",
         "same",
         "strong",
+        "masked",
         "real_words",
         "negation",
         "negation_ends",
@@ -160,6 +161,21 @@ def _base_spelling(files: Sequence[_File]) -> Spelling:
     return Spelling(written=written, signs=signs)
 
 
+def _share_tables(files: Sequence[_File], words: Spelling) -> None:
+    """Files of one language share their families, short forms and negations, whichever of them holds these."""
+    first: dict[str, _File] = {}
+    for file in files:
+        shared = first.setdefault(file.code, file)
+        shared.families.update(file.families)
+        shared.same.update(file.same)
+        shared.negations += [word for _, text in _list(file.fields, "negation") for word in words.phrase(text)]
+        shared.negation_ends += [word for _, text in _list(file.fields, "negation_ends") for word in words.phrase(text)]
+    for file in files:
+        shared = first[file.code]
+        file.families, file.same = shared.families, shared.same
+        file.negations, file.negation_ends = shared.negations, shared.negation_ends
+
+
 def _full_spelling(base: Spelling, files: Sequence[_File], phrases: Sequence[Phrase]) -> Spelling:
     strong = [word for file in files for _, word in _list(file.fields, "strong")]
     real = [word for file in files for _, word in _list(file.fields, "real_words")]
@@ -168,6 +184,7 @@ def _full_spelling(base: Spelling, files: Sequence[_File], phrases: Sequence[Phr
         known.update(*file.same.values())
     known -= set(base.written)
     typos = misspellings(strong, {*real, *known, *base.written})
+    typos.update(starred(word for file in files for _, word in _list(file.fields, "masked")))
     return Spelling(base.written, base.signs, frozenset(known), typos)
 
 
@@ -285,18 +302,16 @@ def _refuse_twins(entries: Iterable[tuple[Place, str]]) -> None:
 
 
 def read_rules(files: Mapping[str, str]) -> Rules:
-    """All rules from `files` (file name to YAML text), one file a language.
+    """All rules from `files` (file name to YAML text), one or several files a language.
 
-    Raises SafetyRuleError naming the file, the line, what is wrong and the remedy. Takes about a tenth of a second;
+    Raises SafetyRuleError naming the file, the line, what is wrong and the remedy. Takes about half a second:
     read once and keep.
     """
     if not files:
         raise SafetyRuleError("safety", 1, "There are no rules.", "Restore the folder from the last version.")
     opened = [_open(name, text) for name, text in sorted(files.items())]
     words = _base_spelling(opened)
-    for file in opened:
-        file.negations = [word for _, text in _list(file.fields, "negation") for word in words.phrase(text)]
-        file.negation_ends = [word for _, text in _list(file.fields, "negation_ends") for word in words.phrase(text)]
+    _share_tables(opened, words)
     book = _Phrasebook(words)
     rules = [_read_rule(place, file, book, words) for place, file in _entries(opened, "rules")]
     raises = [_read_raise(place, file, book) for place, file in _entries(opened, "raises")]
@@ -309,7 +324,7 @@ def read_rules(files: Mapping[str, str]) -> Rules:
     anchors = [(anchor, number) for number, phrase in enumerate(book.phrases) for anchor in phrase.anchors]
     beginnings = _index((anchor[:-1], number) for anchor, number in anchors if anchor.endswith("*"))
     return Rules(
-        languages=tuple(file.code for file in opened),
+        languages=tuple(dict.fromkeys(file.code for file in opened)),
         spelling=spelling,
         rules=tuple(rules),
         raises=tuple(raises),
@@ -324,5 +339,7 @@ def read_rules(files: Mapping[str, str]) -> Rules:
         negated={file.code: _negated(file) for file in opened if file.negations},
         joking=re.compile(f" (?:{'|'.join(map(re.escape, joking))}) ") if joking else None,
         answers=_answers(opened, spelling),
-        reviews={file.code: {key: place.text() for key, place in file.fields["review"].fields().items()} for file in opened},
+        reviews={
+            file.top.file: {key: place.text() for key, place in file.fields["review"].fields().items()} for file in opened
+        },
     )

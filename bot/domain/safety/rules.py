@@ -70,7 +70,8 @@ class Rules:
     """All languages' rules, compiled. Build with `read_rules`; immutable, shared by threads.
 
     `by_word` and `by_beginning` say which phrases are worth trying when a word (or a word that begins so) occurs;
-    `firing` says which rules a phrase fires, `raising` which raises.
+    `firing` says which rules a phrase fires, `raising` which raises. `reviews` says for each
+    file who has signed it off.
     """
 
     languages: tuple[str, ...]

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-_TOKEN = re.compile(r"[^\W_](?:[^\W_]|['*!@$]{1,3}(?=[^\W_]))*|[.!?;]+(?=\s|$)")
+_TOKEN = re.compile(r"[^\W_](?:[^\W_]|['*!@$]{1,6}(?=[^\W_]))*|[.!?;]+(?=\s|$)")
 # `d i e`: somebody is spelling a word past a filter. Initials stay, since known words must cover all of it.
 _SPELLED_OUT = re.compile(r"(?<= )[^\W_](?: [^\W_]){2,}(?= )")
 # Some telephones send a blank where the apostrophe was: `don t`, `i m`.
@@ -159,4 +159,14 @@ def misspellings(strong: Iterable[str], real_words: Iterable[str]) -> dict[str, 
             for typo in _one_edit_away(word):
                 if typo not in keep and (len(typo) == len(word)) is same_length:
                     found.setdefault(typo, word)
+    return found
+
+
+def starred(words: Iterable[str]) -> dict[str, str]:
+    """Each way to hide letters of a word behind stars, one letter or all inner ones (`k*ll`, `k**l`), to the word."""
+    found: dict[str, str] = {}
+    for word in words:
+        for place in range(1, len(word)):
+            found[f"{word[:place]}*{word[place + 1 :]}"] = word
+        found[f"{word[0]}{'*' * (len(word) - 2)}{word[-1]}"] = word
     return found

@@ -1,0 +1,115 @@
+"""What is kept is sealed, can be re-keyed, is not logged, and goes when the person asks or its time is over."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select
+
+from bot.storage import keys
+from bot.storage.sealing import CannotOpen, Sealer
+from bot.storage.tables import Consent, Conversation, Erasure, Handoff, Message
+from bot.usecases.tidy import erase_asked, forget_old_words
+from tests.helpline import ADA, HelpLine
+
+
+def rotated(line: HelpLine) -> Sealer:
+    settings = line.runtime.settings
+    return Sealer((Fernet.generate_key().decode(), *settings.encryption_keys), settings.secret_key)
+
+
+def test_it_seals_everything_under_a_new_key(line: HelpLine) -> None:
+    line.text("i need food")
+    line.text("PERSON")
+    sealer = rotated(line)
+    with line.db() as db:
+        for number in range(len(keys.SEALED)):
+            last: int | None = 0
+            while last is not None:
+                last = keys.reseal(db, sealer, number, last, limit=1)
+        keys.reindex(db, sealer)
+    newest_only = dataclasses.replace(line.runtime.desk, sealer=sealer)
+    with line.db() as db:
+        row = db.scalars(select(Message).order_by(Message.id).limit(1)).one()
+        assert newest_only.sealer.open(row.sealed_body or "") == "i need food"
+        with pytest.raises(CannotOpen):
+            line.runtime.desk.sealer.open(row.sealed_body or "")
+
+
+def test_it_finds_a_wrong_key_before_anything_is_written(line: HelpLine) -> None:
+    settings = line.runtime.settings
+    with line.db() as db:
+        keys.check(db, line.runtime.desk.sealer)
+    with line.db() as db, pytest.raises(CannotOpen, match="ENCRYPTION_KEYS"):
+        keys.check(db, Sealer((Fernet.generate_key().decode(),), settings.secret_key))
+    with line.db() as db, pytest.raises(CannotOpen, match="SECRET_KEY"):
+        keys.check(db, Sealer(settings.encryption_keys, "another secret that is long enough"))
+
+
+def test_it_logs_no_number_and_no_word(line: HelpLine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    line.text("my name is Ada Lovelace and i need food")
+    line.twilio.refuse(20003, 401)
+    line.clock.advance(timedelta(minutes=5))
+    line.work(2)
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith(("bot", "rq", "worker"))]
+    assert not [text for text in ours if "Lovelace" in text or "5550142" in text]
+
+
+def test_it_deletes_what_it_knows_of_a_person_who_asks(line: HelpLine) -> None:
+    line.text("i need food")
+    line.text("DELETE MY DATA")
+    line.text("1")
+    assert line.count(Erasure) == 1
+    line.twilio.report(line.twilio.messages[-1].sid, "delivered")
+    line.clock.advance(timedelta(minutes=20))
+    line.work()
+    with line.db() as db:
+        bodies = [row.sealed_body for row in db.scalars(select(Message))]
+        conversation = db.scalars(select(Conversation)).one()
+        assert bodies and set(bodies) == {None}
+        assert line.runtime.desk.sealer.open_address(conversation.sealed_address).value == "erased"
+        assert db.scalars(select(Erasure)).one().done_at
+    line.text("hello again")
+    assert line.count(Conversation) == 2
+
+
+def test_it_speaks_first_with_somebody_in_danger_who_asks_to_be_deleted(line: HelpLine) -> None:
+    line.text("i am going to kill myself tonight")
+    with line.db() as db:
+        conversation = db.scalars(select(Conversation)).one()
+        db.add(Erasure(conversation_id=conversation.id, asked_at=line.clock.now(), done_at=None))
+    line.clock.advance(timedelta(hours=1))
+    with line.db() as db:
+        assert erase_asked(db, line.runtime.desk.sealer, line.clock.now()) == 0
+        db.scalars(select(Handoff)).one().state = "closed"
+    with line.db() as db:
+        assert erase_asked(db, line.runtime.desk.sealer, line.clock.now()) == 1
+
+
+def test_it_remembers_whom_never_to_text_after_deleting_the_rest(line: HelpLine) -> None:
+    line.text("i need food")
+    line.text("STOP")
+    with line.db() as db:
+        conversation = db.scalars(select(Conversation)).one()
+        db.add(Erasure(conversation_id=conversation.id, asked_at=line.clock.now(), done_at=None))
+    line.clock.advance(timedelta(hours=1))
+    line.work()
+    assert line.text("hello", ADA) == []
+    assert line.count(Conversation) == 1 and line.count(Consent) == 1
+
+
+def test_it_forgets_words_past_their_time_but_not_those_of_open_handoffs(line: HelpLine) -> None:
+    line.text("i need food")
+    line.text("PERSON", "+13145550150")
+    line.clock.advance(timedelta(days=500))
+    with line.db() as db:
+        for row in db.scalars(select(Message).where(Message.outbound)):
+            row.due_at = None
+    with line.db() as db:
+        assert forget_old_words(db, line.clock.now(), timedelta(days=400)) == 2
+    assert line.count(Message, Message.sealed_body.is_not(None)) == 2
