@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from redis import Redis
@@ -53,7 +54,8 @@ class JobQueue:
         return True
 
     def _enqueue(self, lane: Lane, row: int) -> None:
-        try:
+        # A duplicate is woken already; and the claim on the row makes even two jobs send it once.
+        with suppress(DuplicateJobError):
             self._queues[lane].enqueue(
                 DELIVER,
                 row,
@@ -63,9 +65,6 @@ class JobQueue:
                 failure_ttl=0,
                 description="deliver",
             )
-        except DuplicateJobError:
-            # Woken already, and the claim on the row makes even two jobs send it once.
-            pass
 
     def is_reachable(self) -> bool:
         try:

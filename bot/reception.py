@@ -6,7 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from bot.domain.message import Inbound, Lane
+from bot.domain.message import Address, Inbound, Lane
 from bot.domain.safety import alerts_human, assess
 from bot.runtime import Runtime
 from bot.storage import alerts
@@ -37,10 +37,11 @@ def take(runtime: Runtime, inbound: Inbound) -> Reception:
     Raises OSError only where neither can be written; the carrier then sees an error and falls back.
     """
     try:
-        if runtime.spool.entries(of=inbound.sender):
-            replay(runtime, of=inbound)
+        earlier = _catch_up(runtime, inbound.sender)
         received = receive(runtime, inbound)
-        return Reception(received.replies, fresh=received.fresh)
+        # By id: where this very message waited in the spool, both hold its reply.
+        replies = {reply.id: reply for reply in (*earlier, *received.replies)}
+        return Reception(tuple(replies.values()), fresh=received.fresh)
     except Exception as error:
         # Whatever went wrong, the text is kept and the person hears where help is. A bug must not mean silence.
         outage = is_outage(error)
@@ -50,7 +51,13 @@ def take(runtime: Runtime, inbound: Inbound) -> Reception:
 
 
 def receive(runtime: Runtime, inbound: Inbound, *, answered: bool = True) -> Received:
-    """Run the use case in its transaction, again where another text overtook it, and wake the queue after the commit."""
+    """Run the use case in its transaction, and wake the queue after the commit.
+
+    Again where another text overtook it, and once where a connection broke: after a restart of PostgreSQL the old
+    connections are dead and a new one works. The message's id makes a second run harmless, also after a commit of which
+    only the answer was lost.
+    """
+    broken = False
     for _ in range(MOST_TRIES):
         try:
             with runtime.database.transaction() as db:
@@ -58,6 +65,10 @@ def receive(runtime: Runtime, inbound: Inbound, *, answered: bool = True) -> Rec
             break
         except Overtaken:
             continue
+        except Exception as error:
+            if broken or not is_outage(error):
+                raise
+            broken = True
     else:
         raise Overtaken
     if received.waiting:
@@ -65,37 +76,47 @@ def receive(runtime: Runtime, inbound: Inbound, *, answered: bool = True) -> Rec
     return received
 
 
-def replay(runtime: Runtime, of: Inbound | None = None) -> int:
-    """Take what was spooled, in its order (`of`: only what the sender of that message sent). Returns how many were taken.
+def replay(runtime: Runtime) -> int:
+    """Take what was spooled, in its order. Returns how many were taken.
 
     Stops at an outage. A message that fails otherwise is tried again later, and at last laid aside with an alarm.
     """
-    taken = 0
-    with runtime.spool.only_one():
-        for entry in runtime.spool.entries(of=of.sender if of else None):
-            if runtime.spool.rests(entry, time.time()):
-                continue
+    return sum(_take_up(runtime, entry, answered=False) is not None for entry in runtime.spool.entries())
+
+
+def _catch_up(runtime: Runtime, sender: Address) -> list[ReplyRow]:
+    """Take what the person sent during the outage, before their next text. The replies ride in that one's answer:
+    sent by the carrier's API they would come after it."""
+    taken = [_take_up(runtime, entry, answered=True) for entry in runtime.spool.entries(of=sender)]
+    return [reply for received in taken if received for reply in received.replies]
+
+
+def _take_up(runtime: Runtime, entry: Entry, *, answered: bool) -> Received | None:
+    """Take one spooled message; None where it is left for later, or somebody else has just taken it."""
+    with runtime.spool.only_one(entry):
+        if runtime.spool.rests(entry, time.time()):
+            return None
+        try:
             inbound = runtime.spool.open(entry)
             if inbound is None:
-                continue
-            try:
-                receive(runtime, inbound, answered=False)
-            except Exception as error:
-                if is_outage(error):
-                    raise
-                _failed(runtime, entry)
-                continue
-            runtime.spool.remove(entry)
-            taken += 1
-    return taken
+                return None
+            received = receive(runtime, inbound, answered=answered)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            _failed(runtime, entry)
+            return None
+        runtime.spool.remove(entry)
+        return received
 
 
 def _failed(runtime: Runtime, entry: Entry) -> None:
-    aside = runtime.spool.failed(entry)
-    log.exception("a spooled text could not be taken%s", ", laid aside for the operator" if aside else "")
-    if aside:
+    log.exception("a spooled text could not be taken")
+    if entry.is_last_try:
+        # The alarm comes first: laid aside without one, the text would be forgotten.
         with runtime.database.transaction() as db:
             alerts.raise_alarm(db, "text_laid_aside", "see `warmline spool`", None, runtime.clock.now())
+    runtime.spool.failed(entry)
 
 
 def outage_text(runtime: Runtime, inbound: Inbound) -> str:

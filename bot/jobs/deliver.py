@@ -19,7 +19,11 @@ from bot.usecases.record_delivery import record_refusal, record_unknown
 SHORT_WAIT = timedelta(seconds=1)
 """A place in the queue that comes this soon is waited for; a later one is given back to the clock."""
 VALID_SECONDS = {Lane.CRISIS: 3600, Lane.REPLY: 4 * 3600, Lane.FOLLOW_UP: 3600, Lane.BULK: 3600}
-"""How long a text stays worth sending once the carrier has it; the carrier's own ten hours would send a question at night."""
+"""How long a text stays worth sending once the carrier has it; its own ten hours would send a question at night."""
+KNOWN_BEFORE = timedelta(hours=1)
+"""An equal text of some minutes ago is in the carrier's list too, and must be known for the other one that it is."""
+MOST_OF_LEASE = outbox.LEASE / 2
+"""A claim that is older than this when it comes to the sending (a slow carrier, a machine that slept) is given up."""
 ALWAYS_ALLOWED = frozenset({"stop_ack", "opted_out_confirm_free_text"})
 """The one confirmation that may follow an opt-out (47 CFR 64.1200(a)(12))."""
 
@@ -42,11 +46,11 @@ def deliver_with(runtime: Runtime, message_id: int) -> bool:
             return True
         slot = _slot(runtime, db, claimed, now)
         if slot - now > SHORT_WAIT:
-            outbox.put_back(db, claimed.id, slot)
+            outbox.put_back(db, claimed.id, slot, claimed.was)
             return True
-        known = outbox.known_sids(db, claimed.conversation_id, claimed.at) if _may_have_left(claimed) else []
+        known = outbox.known_sids(db, claimed.conversation_id, claimed.at - KNOWN_BEFORE) if _may_have_left(claimed) else []
     time.sleep(max(0.0, (slot - now).total_seconds()))
-    _hand_over(runtime, carrier, claimed, known)
+    _hand_over(runtime, carrier, claimed, known, now + MOST_OF_LEASE)
     return True
 
 
@@ -69,7 +73,7 @@ def _slot(runtime: Runtime, db: Session, claimed: Claimed, now: datetime) -> dat
     return now if claimed.lane is Lane.CRISIS else slot
 
 
-def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list[str]) -> None:
+def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list[str], until: datetime) -> None:
     """No transaction is open here: a carrier may take ten seconds, and a lock held that long is an outage."""
     outgoing = Outgoing(
         message_id=claimed.id,
@@ -82,11 +86,17 @@ def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list
     )
     try:
         receipt = carrier.find(outgoing, claimed.at - timedelta(minutes=1), known) if _may_have_left(claimed) else None
-        receipt = receipt or carrier.send(outgoing)
+    except CarrierError:
+        # Nothing was learned, whatever the reason: the row stays in doubt, and asking still comes before sending.
+        _unknown(runtime, claimed)
+        return
+    if receipt is None and runtime.clock.now() > until:
+        _unknown(runtime, claimed)
+        return
+    try:
+        _taken(runtime, claimed, receipt or carrier.send(outgoing))
     except CarrierError as error:
         _refused(runtime, claimed, error)
-        return
-    _taken(runtime, claimed, receipt)
 
 
 def _taken(runtime: Runtime, claimed: Claimed, receipt: Receipt) -> None:
@@ -102,3 +112,8 @@ def _refused(runtime: Runtime, claimed: Claimed, error: CarrierError) -> None:
             record_unknown(db, claimed.id, now)
         else:
             record_refusal(db, runtime.desk.sealer, claimed.id, error.code, error.permanent, now)
+
+
+def _unknown(runtime: Runtime, claimed: Claimed) -> None:
+    with runtime.database.transaction() as db:
+        record_unknown(db, claimed.id, runtime.clock.now())

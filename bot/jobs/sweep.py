@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.domain.message import Lane
 from bot.jobs.deliver import deliver_with
@@ -27,35 +28,51 @@ FORGET_EVERY = timedelta(minutes=10)
 
 
 def run(runtime: Runtime, stop: threading.Event) -> None:
-    """Go round until told to stop. A round that fails is logged, and the next one tries again."""
+    """Go round until told to stop."""
     forgot = runtime.clock.now()
     while not stop.wait(PAUSE_SECONDS):
-        now = runtime.clock.now()
-        rounds: list[Callable[[], object]] = [lambda: sweep(runtime)]
-        if now - forgot > FORGET_EVERY:
-            rounds.append(lambda: forget(runtime))
-            forgot = now
-        for go in rounds:
-            try:
-                go()
-            except Exception as error:
-                log.warning("sweep: %s; tried again in a moment", type(error).__name__)
+        sweep(runtime)
+        if runtime.clock.now() - forgot > FORGET_EVERY:
+            _try("forget", lambda: forget(runtime))
+            forgot = runtime.clock.now()
 
 
 def sweep(runtime: Runtime) -> None:
     """One round: 1. replay what was spooled, 2. wake conversations whose time has come, 3. wake or deliver what is due,
-    4. delete what was asked to be deleted."""
+    4. delete what was asked to be deleted.
+
+    What fails is logged and left for the next round. Each step, each conversation and each text is tried by itself: one
+    that cannot be dealt with must not hold up all the others.
+    """
+    now = runtime.clock.now()
+    _try("replay", lambda: _replay(runtime))
+    _try("wake", lambda: _wake_sleepers(runtime, now))
+    _try("deliver", lambda: _send_what_is_due(runtime, now))
+    _try("erase", lambda: _erase(runtime, now))
+
+
+def _try(name: str, go: Callable[[], object]) -> None:
+    try:
+        go()
+    except Exception as error:
+        log.warning("sweep, %s: %s; tried again in a moment", name, type(error).__name__, exc_info=not is_outage(error))
+
+
+def _replay(runtime: Runtime) -> None:
     if runtime.spool.entries():
         log.info("replayed %s spooled texts", replay(runtime))
-    now = runtime.clock.now()
+
+
+def _wake_sleepers(runtime: Runtime, now: datetime) -> None:
     with runtime.database.transaction() as db:
         sleepers = conversations.waking(db, now)
     for conversation_id in sleepers:
-        with runtime.database.transaction() as db:
-            wake_conversation(db, runtime.desk, conversation_id, now)
-    _send_what_is_due(runtime, now)
+        _try("wake", partial(_wake, runtime, conversation_id, now))
+
+
+def _wake(runtime: Runtime, conversation_id: int, now: datetime) -> None:
     with runtime.database.transaction() as db:
-        erase_asked(db, runtime.desk.sealer, now)
+        wake_conversation(db, runtime.desk, conversation_id, now)
 
 
 def _send_what_is_due(runtime: Runtime, now: datetime) -> None:
@@ -68,7 +85,12 @@ def _send_what_is_due(runtime: Runtime, now: datetime) -> None:
             overdue.update(ids)
     for row, _ in due:
         if row in overdue:
-            deliver_with(runtime, row)
+            _try("deliver", partial(deliver_with, runtime, row))
+
+
+def _erase(runtime: Runtime, now: datetime) -> None:
+    with runtime.database.transaction() as db:
+        erase_asked(db, runtime.desk.sealer, now)
 
 
 def forget(runtime: Runtime) -> None:

@@ -2,26 +2,76 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from psycopg import Connection, errors
+from psycopg.abc import RV, PQGen
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 CONNECT_SECONDS = 2
+LOOK_SECONDS = 1.0
 STATEMENT_MS = 8000
 """Twilio waits 15 seconds in all: a statement that takes longer than this is given up, and the text is spooled."""
+
+ANSWER_SECONDS = 9.0
+"""Just above that: a server that keeps its own limits has answered by then."""
 
 
 def dialect_url(url: str) -> str:
     """`postgres://` and `postgresql://` as SQLAlchemy wants them, with psycopg 3 named."""
     scheme, _, rest = url.partition("://")
     return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+class _Impatient(Connection[Any]):
+    """A connection that gives up on a PostgreSQL that is there and does not answer (a disk that hangs, a machine that
+    sleeps). The server's own time limits are kept by the server, so they do not help then."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        try:
+            return super().wait(gen, interval, timeout or ANSWER_SECONDS)
+        except errors._WaitTimeout:
+            # Half an answer may be on its way: this connection cannot be used again.
+            self.pgconn.finish()
+            raise psycopg.OperationalError("PostgreSQL does not answer") from None
+
+
+class _Door:
+    """Opens connections; while PostgreSQL is away one caller in a second looks for it, the others are told at once.
+
+    Without it each of a hundred texts would wait for a time-out of its own, and the carrier would give up first.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._away = False
+        self._next_look = 0.0
+
+    def open(self, _dialect: object, _record: object, args: list[Any], kwargs: dict[str, Any]) -> Connection[Any]:
+        """What SQLAlchemy calls for a new connection. Raises psycopg.OperationalError."""
+        with self._lock:
+            if self._away and time.monotonic() < self._next_look:
+                raise psycopg.OperationalError("PostgreSQL was away a moment ago")
+            self._next_look = time.monotonic() + CONNECT_SECONDS + LOOK_SECONDS
+        try:
+            connection = _Impatient.connect(*args, **kwargs)
+        except psycopg.OperationalError:
+            self._away, self._next_look = True, time.monotonic() + LOOK_SECONDS
+            raise
+        self._away = False
+        return connection
 
 
 class Database:
@@ -36,12 +86,18 @@ class Database:
             pool_use_lifo=True,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
+                # A machine that lost its power says nothing: without these its silence lasts a quarter of an hour.
+                "tcp_user_timeout": 5000,
+                "keepalives_idle": 5,
+                "keepalives_interval": 2,
+                "keepalives_count": 2,
                 # Prepared on first use: the statements of a turn are few and always the same.
                 "prepare_threshold": 0,
                 "options": f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC -c lock_timeout=6000",
                 "application_name": "warmline",
             },
         )
+        event.listen(self.engine, "do_connect", _Door().open)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -58,11 +114,26 @@ class Database:
         self.engine.dispose()
 
 
+_TROUBLE_OF_ONE = (
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+)
+
+
 def is_outage(error: BaseException) -> bool:
-    """Whether the database could not be reached or went away, as against an error in what was asked of it."""
+    """Whether the database could not be reached or went away, as against an error in what was asked of it.
+
+    A lock that was not to be had and a statement that took too long are the trouble of one row, not of everybody.
+    """
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, (OperationalError, TimeoutError))
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, _TROUBLE_OF_ONE):
+        return False
+    # The path of a turn uses psycopg without SQLAlchemy's wrapping, so both kinds come here.
+    return isinstance(cause, (psycopg.OperationalError, PoolTimeout, TimeoutError))
 
 
 def migrate(url: str) -> None:

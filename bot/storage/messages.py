@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from bot.domain.delivery import State
 from bot.domain.message import Address
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Conversation, Message
@@ -34,6 +35,26 @@ def replies_to(db: Session, inbound_id: int) -> Sequence[Message]:
         Message.conversation_id == conversation, Message.id > inbound_id, Message.replies_to == inbound_id
     )
     return db.scalars(rows.order_by(Message.id)).all()
+
+
+def ride_again(db: Session, inbound_id: int, due_at: datetime) -> Sequence[Message]:
+    """The replies to one message that ride in an answer, or will: not those that the outbox or the carrier has.
+
+    Each is looked into at `due_at`. One statement, so that the outbox cannot claim a row that is given back here.
+    """
+    conversation = select(Message.conversation_id).where(Message.id == inbound_id).scalar_subquery()
+    riding = (
+        update(Message)
+        .where(
+            Message.conversation_id == conversation,
+            Message.id > inbound_id,
+            Message.replies_to == inbound_id,
+            Message.state == State.ANSWERED.value,
+        )
+        .values(due_at=due_at)
+        .returning(Message)
+    )
+    return sorted(db.scalars(riding).all(), key=lambda row: row.id)
 
 
 def thread(db: Session, sealer: Sealer, address: Address, after: int = 0, limit: int = 200) -> list[Line]:

@@ -128,12 +128,15 @@ def settle(
     row.state, row.due_at = state.value, due_at
 
 
-def put_back(db: Session, message_id: int, slot_at: datetime) -> None:
-    """The row was claimed before its number may send again: it leaves at `slot_at`, a place that is now its own."""
+def put_back(db: Session, message_id: int, slot_at: datetime, was: State) -> None:
+    """The row was claimed before its number may send again: it leaves at `slot_at`, a place that is now its own.
+
+    It is again what it `was`: one that may have left already must not become one that surely has not.
+    """
     db.execute(
         update(Message)
         .where(Message.id == message_id, Message.state == State.CLAIMED.value)
-        .values(state=State.WAITING.value, due_at=slot_at, slot_at=slot_at, attempts=Message.attempts - 1)
+        .values(state=was.value, due_at=slot_at, slot_at=slot_at, attempts=Message.attempts - 1)
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from bot.storage.sealing import Sealer
 MOST_TRIES = 5
 """How often a message that fails for another reason than the outage is tried again before it is laid aside."""
 
+_MARK_NS = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -31,12 +34,19 @@ class Entry:
     person: str
     tries: int
 
+    @property
+    def is_last_try(self) -> bool:
+        """Whether it is laid aside if it fails once more."""
+        return self.tries + 1 >= MOST_TRIES
+
 
 class Spool:
     def __init__(self, folder: Path, sealer: Sealer) -> None:
         self._folder, self._sealer = folder, sealer
         self._aside = folder / "failed"
         self._aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # The names tell when somebody wrote; parents made on the way have the account's usual rights.
+        folder.chmod(0o700)
         self._empty_since = -1
 
     def put(self, inbound: Inbound) -> None:
@@ -47,11 +57,13 @@ class Spool:
         moment = int(inbound.received_at.timestamp() * 1_000_000)
         name = f"{moment:017d}-{self._sealer.index(inbound.sender).hex()}-{sid}.0"
         draft = self._folder / f".{name}"
-        with draft.open("w", encoding="ascii") as file:
-            file.write(self._sealer.seal_json(_dump(inbound)))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(self._folder / name)
+        try:
+            _write_through(draft, self._sealer.seal_json(_dump(inbound)))
+            draft.rename(self._folder / name)
+        except OSError:
+            # On a full disk, half a file would only make it fuller.
+            draft.unlink(missing_ok=True)
+            raise
         self._sync()
 
     def entries(self, of: Address | None = None) -> list[Entry]:
@@ -64,7 +76,10 @@ class Spool:
             return []
         names = sorted(self._names())
         if not names:
-            self._empty_since = changed
+            # The file system's clock stands still for some milliseconds: a file that is put within them leaves no other
+            # mark, so a folder that has only just changed is looked into again.
+            if time.time_ns() - changed > _MARK_NS:
+                self._empty_since = changed
             return []
         entries = [_entry(name) for name in names]
         person = self._sealer.index(of).hex() if of else None
@@ -81,15 +96,14 @@ class Spool:
     def remove(self, entry: Entry) -> None:
         (self._folder / entry.name).unlink(missing_ok=True)
 
-    def failed(self, entry: Entry) -> bool:
-        """Count a failed try; after the last one the file is laid aside for the operator. Returns whether it was."""
+    def failed(self, entry: Entry) -> None:
+        """Count a failed try; after the last one the file is laid aside for the operator."""
         path = self._folder / entry.name
-        if entry.tries + 1 >= MOST_TRIES:
+        if entry.is_last_try:
             path.rename(self._aside / entry.name)
-            return True
+            return
         path.touch()
         path.rename(path.with_suffix(f".{entry.tries + 1}"))
-        return False
 
     def rests(self, entry: Entry, now: float) -> bool:
         """Whether a message that failed is still to be left alone; the pauses double, from five seconds on."""
@@ -111,9 +125,12 @@ class Spool:
         return len(aside)
 
     @contextmanager
-    def only_one(self) -> Iterator[None]:
-        """One replay at a time on this machine: two of them would turn one person's texts around."""
-        with (self._folder / ".lock").open("w") as lock:
+    def only_one(self, entry: Entry) -> Iterator[None]:
+        """One replay at a time on this machine of what this person sent: two of them would turn the texts around.
+
+        People share 256 locks, so that a person who writes while a long spool is replayed does not wait for all of it.
+        """
+        with (self._folder / f".lock-{entry.person[:2]}").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -126,6 +143,14 @@ class Spool:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _write_through(path: Path, text: str) -> None:
+    """Write a file for this account's eyes, down to the disk."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _entry(name: str) -> Entry:

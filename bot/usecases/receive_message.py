@@ -61,7 +61,7 @@ def receive_message(db: Session, desk: Desk, inbound: Inbound, now: datetime, *,
     """
     thread = turns.load_for_update(db, desk.sealer, inbound, desk.line.languages[0])
     if thread.seen is not None:
-        return _same_again(db, desk.sealer, thread.seen)
+        return _same_again(db, desk, inbound, thread.seen, now, answered)
     said = Said(inbound.body, len(inbound.media), inbound.opt_out, thread.opted_out)
     decided = answer(desk.line, StoredLibrary(db, desk.cache), thread.conversation, said, now)
     effects = decided.turn.effects
@@ -92,12 +92,28 @@ def _place(saved: turns.Saved, conversation: Conversation) -> Place:
     return Place(saved.conversation_id, saved.inbound_id, conversation.language)
 
 
-def _same_again(db: Session, sealer: Sealer, inbound_id: int) -> Received:
-    """The carrier sent a message again because our answer got lost: it gets the same answer, and nothing else happens."""
-    rows = messages.replies_to(db, inbound_id)
-    return Received(
-        tuple(ReplyRow(row.id, sealer.open(row.sealed_body)) for row in rows if row.sealed_body), fresh=False
-    )
+def _same_again(
+    db: Session, desk: Desk, inbound: Inbound, inbound_id: int, now: datetime, answered: bool
+) -> Received:
+    """The carrier sent a message again because our answer got lost: it gets the same answer, and nothing else happens.
+
+    Only replies that have not left another way ride again. One that the outbox has (it was spooled, or its time to be
+    looked into came) or that the carrier has reported on would reach the person twice.
+    """
+    if _is_read_from_row(inbound):
+        rows = messages.replies_to(db, inbound_id)
+    else:
+        rows = messages.ride_again(db, inbound_id, now + desk.resend_after if answered else now)
+    replies = tuple(ReplyRow(row.id, desk.sealer.open(row.sealed_body)) for row in rows if row.sealed_body)
+    if answered:
+        return Received(replies, fresh=False)
+    # It was spooled because the answer to its commit was lost, so these replies rode in no answer.
+    return Received((), fresh=False, waiting=tuple(reply.id for reply in replies))
+
+
+def _is_read_from_row(inbound: Inbound) -> bool:
+    """Whether the page that asked reads its answer from the row: there is no carrier that could lose it."""
+    return inbound.sender.channel in (Channel.WEB, Channel.SIMULATOR)
 
 
 def _outgoing(
@@ -114,8 +130,7 @@ def _outgoing(
     texts = [fold_for_sms(body) if folds else body for body in join([reply.text for reply in replies])]
     state = State.ANSWERED if answered else State.WAITING
     due: datetime | None = now + desk.resend_after if answered else now
-    if inbound.sender.channel in (Channel.WEB, Channel.SIMULATOR):
-        # Read from this very row by the page that asked: there is no carrier that could lose it.
+    if _is_read_from_row(inbound):
         state, due = State.DELIVERED, None
     return [turns.Outgoing(text, lane.value, key, state.value, due, measure(text).segments) for text in texts]
 

@@ -45,11 +45,17 @@ class _Reading:
         return found
 
     def candidates(self) -> set[int]:
-        """The numbers of the phrases whose rarest word occurs."""
+        """The numbers of the phrases whose words occur, in whatever order."""
         numbers: set[int] = set()
-        by_word = self._rules.by_word
-        for word in by_word.keys() & set(self.text.split(" ")):
-            numbers.update(by_word[word])
+        by_word, phrases = self._rules.by_word, self._rules.phrases
+        words = set(self.text.split(" "))
+        for word in by_word.keys() & words:
+            for number in by_word[word]:
+                for need in phrases[number].needs:
+                    if need.isdisjoint(words):
+                        break
+                else:
+                    numbers.add(number)
         if self._rules.beginnings:
             for match in self._rules.beginnings.finditer(self.text):
                 numbers.update(self._rules.by_beginning[match[1]])

@@ -44,12 +44,14 @@ class PhraseError(ValueError):
 class Phrase:
     """A compiled phrase: the pattern runs over canonical text, and only where one of `anchors` occurs in it.
 
-    An anchor that ends in `*` is the beginning of a word.
+    An anchor that ends in `*` is the beginning of a word. Of each set in `needs` at least one word must occur, too:
+    looking that up is far quicker than running a pattern.
     """
 
     pattern: re.Pattern[str]
     anchors: frozenset[str]
     words: frozenset[str]
+    needs: tuple[frozenset[str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class _Part:
     pattern: str
     weight: int = -1
     anchors: frozenset[str] = frozenset()
+    needs: tuple[frozenset[str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,8 +95,7 @@ class _Parser:
             raise PhraseError(f"There is no word where one is expected in '{self.text}'.")
         if ends and not self._pieces:
             raise PhraseError(f"'{ends}' is missing in '{self.text}'.")
-        best = max(parts, key=lambda part: part.weight)
-        return _Part("".join(part.pattern for part in parts), best.weight, best.anchors)
+        return _in_order(parts)
 
     def _piece(self, piece: str) -> _Part:
         if piece == "...":
@@ -134,14 +136,20 @@ class _Parser:
         parts = [self._one(word) for word in self.spell(typed)]
         if not parts:
             raise PhraseError(f"'{typed}' is not a word in '{self.text}'.")
-        best = max(parts, key=lambda part: part.weight)
-        return _Part("".join(part.pattern for part in parts), best.weight, best.anchors)
+        return _in_order(parts)
 
     def _one(self, word: str) -> _Part:
         self.words.add(word)
         twins = (word, *self.same.get(word, ()))
         pattern = "|".join(map(re.escape, twins))
-        return _Part(f" (?:{pattern})" if len(twins) > 1 else f" {pattern}", _weight(word), frozenset(twins))
+        anchors = frozenset(twins)
+        return _Part(f" (?:{pattern})" if len(twins) > 1 else f" {pattern}", _weight(word), anchors, (anchors,))
+
+
+def _in_order(parts: list[_Part]) -> _Part:
+    best = max(parts, key=lambda part: part.weight)
+    needs = tuple(need for part in parts for need in part.needs)
+    return _Part("".join(part.pattern for part in parts), best.weight, best.anchors, needs)
 
 
 def _either(options: list[_Part]) -> _Part:
@@ -149,7 +157,10 @@ def _either(options: list[_Part]) -> _Part:
     patterns = sorted(dict.fromkeys(option.pattern for option in options), key=len, reverse=True)
     anchors = frozenset(anchor for option in options for anchor in option.anchors)
     weight = min(option.weight for option in options)
-    return _Part(patterns[0] if len(patterns) == 1 else f"(?:{'|'.join(patterns)})", weight, anchors)
+    # Of a choice, one option's rarest word must occur; an option without one, or known by its beginning, needs nothing.
+    sure = weight >= 0 and not any(anchor.endswith("*") for anchor in anchors)
+    pattern = patterns[0] if len(patterns) == 1 else f"(?:{'|'.join(patterns)})"
+    return _Part(pattern, weight, anchors, (anchors,) if sure else ())
 
 
 def _weight(word: str) -> int:
@@ -173,4 +184,5 @@ def compile_phrase(
     part = parser.parse()
     if part.weight < 0:
         raise PhraseError(f"'{text}' needs at least one word that may not be left out.")
-    return Phrase(re.compile(part.pattern + "(?= )"), part.anchors, frozenset(parser.words))
+    needs = tuple(need for need in dict.fromkeys(part.needs) if need != part.anchors)
+    return Phrase(re.compile(part.pattern + "(?= )"), part.anchors, frozenset(parser.words), needs)

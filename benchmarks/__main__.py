@@ -1,0 +1,100 @@
+"""The command line of the measurements; `make bench ARGS="..."`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from benchmarks import beside, growth, house, parts
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Measure the work that people wait for. Without a command: parts, growth, and beside where it can be."""
+    if context.invoked_subcommand is None:
+        context.invoke(parts_command)
+        context.invoke(growth_command)
+        if beside.YARDSTICKS.is_dir():
+            context.invoke(beside_command)
+
+
+FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Where to work; a temporary folder if not given.")
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    if given:
+        yield given.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="warmline-bench-") as made:
+        yield Path(made)
+
+
+@main.command("parts")
+@click.option("--dialogs", default=300, help="Dialogs of six texts.")
+@FOLDER
+def parts_command(dialogs: int = 300, folder: Path | None = None) -> None:
+    """Where the processor time of a text goes, and what a process holds of memory."""
+    with _folder(folder) as place, house.opened(place / "data") as env:
+        click.echo(parts.measure(env, dialogs))
+
+
+@main.command("growth")
+@click.option("--few", default=1000, help="Messages stored in the small database.")
+@click.option("--many", default=1_000_000, help="Messages stored in the large one.")
+@FOLDER
+def growth_command(few: int = 1000, many: int = 1_000_000, folder: Path | None = None) -> None:
+    """Whether a text costs more where more people and messages are stored."""
+    with _folder(folder) as place, house.opened(place / "data") as env:
+        click.echo(growth.measure(env, few, many))
+
+
+@main.command("beside")
+@click.option("--only", default="echo-granian,durable-pg", help="The yardsticks' arms.")
+@click.option("--rounds", default=5)
+@click.option("--cores", default=2, type=click.IntRange(1, 2))
+@click.option("--texts", default=2000, help="Dialogs in each round.")
+@FOLDER
+def beside_command(
+    only: str = "echo-granian,durable-pg", rounds: int = 5, cores: int = 2, texts: int = 500, folder: Path | None = None
+) -> None:
+    """Our web in turn with other systems (../shared/bench), as ratios."""
+    with _folder(folder) as place:
+        try:
+            beside.measure(place, only.split(","), rounds, cores, texts)
+        except beside.NotThere as why:
+            raise click.ClickException(str(why)) from why
+        except subprocess.CalledProcessError as failure:
+            raise click.ClickException(f"{Path(failure.cmd[0]).name} ended with status {failure.returncode}") from failure
+
+
+@main.command()
+@FOLDER
+def serve(folder: Path | None) -> None:
+    """Serve the measured flow on 127.0.0.1:8000 until Ctrl-C, for a load generator of your own."""
+    with _folder(folder) as place, house.opened(place / "data") as env:
+        click.echo("\n".join(f"{name}={value}" for name, value in env.items()))
+        web = subprocess.Popen(house.web_command(env), cwd=house.HERE.parent, env=os.environ | dict(env))
+        try:
+            web.wait()
+        except KeyboardInterrupt:
+            web.terminate()
+            web.wait()
+
+
+@main.command()
+def empty() -> None:
+    """Empty the database that DATABASE_URL names, which must be one made for measuring."""
+    beside.empty(os.environ["DATABASE_URL"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

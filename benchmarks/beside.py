@@ -1,0 +1,87 @@
+"""Our web beside other systems: the same texts, the same machine, one after the other in turn, as ratios.
+
+The yardsticks and the load generator are not ours and not in this repository; their folder is copied and set up here.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import house
+
+YARDSTICKS = house.HERE.parent.parent / "shared" / "bench"
+BARE = "bare"
+FIRST_SEED, RESIDENTS = 100, 3000
+"""The residents that the yardsticks' own script makes for each round of ours."""
+
+
+class NotThere(Exception):
+    """The yardsticks are not on this machine; the text says what can be done without them."""
+
+
+def set_up(folder: Path, arms: Sequence[str]) -> Path:
+    """Copy the yardsticks to `folder` and install what they need. Raises NotThere, CalledProcessError."""
+    if not YARDSTICKS.is_dir():
+        raise NotThere(f"{YARDSTICKS.name} is not beside this repository. `serve` starts our arm for a script of your own.")
+    place = folder / "yardsticks"
+    if not place.exists():
+        shutil.copytree(YARDSTICKS, place)
+        for part in (place, *place.rglob("*")):
+            part.chmod(part.stat().st_mode | 0o200)
+        for name in ("logs", "results", "data"):
+            (place / name).mkdir(exist_ok=True)
+        _run(place, "gcc", "-O2", "-o", "loadgen/loadgen", "loadgen/loadgen.c")
+        _run(place, sys.executable, "-m", "venv", "venv")
+        _run(place, "venv/bin/pip", "install", "--quiet", "-r", "requirements.txt")
+    for peer in ("botkit", "bottender"):
+        if any(arm.startswith(peer) for arm in arms) and not (place / "peers" / peer / "node_modules").exists():
+            _run(place / "peers" / peer, "npm", "install", "--ignore-scripts", "--silent")
+    return place
+
+
+def measure(folder: Path, arms: Sequence[str], rounds: int, cores: int, texts: int) -> None:
+    """Alternate our web with `arms` and print the table. The bare arm keeps its rows in the same PostgreSQL."""
+    place = set_up(folder, arms)
+    with house.opened(folder / "data") as env:
+        bare = env["DATABASE_URL"].replace("/warmline?", f"/{BARE}?")
+        with psycopg.connect(env["DATABASE_URL"], autocommit=True) as db:
+            if not db.execute("select 1 from pg_database where datname = %s", [BARE]).fetchone():
+                db.execute(f"create database {BARE}")
+        for number in range(rounds):
+            _make_residents(place, FIRST_SEED + number)
+        ours = env | {"WEB_WORKERS": str(cores)}
+        options = ["--server", "granian", "--cores", str(cores), "--reps", str(rounds), "--n", str(texts)]
+        options += ["--only", ",".join(arms), "--ours", shlex.join(house.web_command(ours))]
+        options += ["--cwd", str(house.HERE.parent), "--reset", shlex.join([sys.executable, "-m", "benchmarks", "empty"])]
+        options += [part for name, value in ours.items() for part in ("--env", f"{name}={value}")]
+        there = os.environ | {"DSN": bare, "DATABASE_URL": ours["DATABASE_URL"], "PYTHONPATH": str(house.HERE.parent)}
+        subprocess.run(["../venv/bin/python", "side_by_side.py", *options], cwd=place / "run", env=there, check=True)
+
+
+def _make_residents(place: Path, seed: int) -> None:
+    """The very texts that the others get. Only the digits of the telephone number behind the reference are not asked for:
+    a flow cannot see the number."""
+    file = place / "loadgen" / "wl" / f"intake-{RESIDENTS}-{seed}-127.0.0.1_8000_twilio_sms.bin"
+    file.parent.mkdir(exist_ok=True)
+    if not file.exists():
+        made = ["loadgen/gen_workload.py", str(file), "-n", str(RESIDENTS), "--seed", str(seed), "--short-ref"]
+        _run(place, "venv/bin/python", *made)
+
+
+def _run(place: Path, *command: str) -> None:
+    subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
+
+
+def empty(database_url: str) -> None:
+    """Take away everybody who has written, and keep the flow."""
+    with psycopg.connect(database_url, autocommit=True) as db:
+        db.execute("truncate person, conversation, message restart identity cascade")
+        db.execute("vacuum analyze person, conversation, message")
