@@ -108,9 +108,7 @@ class Child:
         deadline = time.monotonic() + seconds
         while not self.program.ready():
             if not self.is_running:
-                raise ChildFailed(
-                    f"{self.program.name} ended with status {self.exit_status}.{self._log_end()}"
-                )
+                raise ChildFailed(f"{self.program.name} ended with status {self.exit_status}.{self._log_end()}")
             if time.monotonic() > deadline:
                 raise ChildFailed(f"{self.program.name} was not ready after {seconds:g} s.{self._log_end()}")
             time.sleep(0.05)

@@ -87,9 +87,7 @@ class Servers:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
 
@@ -108,8 +106,7 @@ def _lock(data_dir: Path) -> int:
         other = os.read(handle, 20).decode("ascii", "replace").strip() or "unknown"
         os.close(handle)
         raise EmbeddedError(
-            f"Warmline already runs on {data_dir} (process {other}). Stop that one first, or set DATA_DIR to "
-            "another folder."
+            f"Warmline already runs on {data_dir} (process {other}). Stop that one first, or set DATA_DIR to another folder."
         ) from None
     os.ftruncate(handle, 0)
     os.write(handle, f"{os.getpid()}\n".encode("ascii"))

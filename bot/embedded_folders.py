@@ -23,9 +23,7 @@ def package_folder(name: str) -> Path:
     # Only the packages' programs are wanted; importing the first one writes to folders outside DATA_DIR.
     found = importlib.util.find_spec(name)
     if found is None or not found.submodule_search_locations:
-        raise EmbeddedError(
-            f"The package {name} is not installed; run make run, or set DATABASE_URL and REDIS_URL."
-        )
+        raise EmbeddedError(f"The package {name} is not installed; run make run, or set DATABASE_URL and REDIS_URL.")
     return Path(found.submodule_search_locations[0])
 
 
@@ -40,9 +38,7 @@ def socket_folder(folder: Path, name: str) -> Path:
     mark = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     short = Path(tempfile.gettempdir()) / f"warmline-{os.geteuid()}-{mark}"
     if len(os.fsencode(short / name)) > _SOCKET_PATH_BYTES:
-        raise EmbeddedError(
-            f"The path {folder} is too long for a socket; set DATA_DIR or TMPDIR to a shorter one."
-        )
+        raise EmbeddedError(f"The path {folder} is too long for a socket; set DATA_DIR or TMPDIR to a shorter one.")
     return short
 
 

@@ -54,9 +54,7 @@ def is_running(data_dir: Path) -> bool:
 def create_database(data_dir: Path) -> None:
     """Make the house's database in the running server, unless it is there. Raises psycopg.Error."""
     sockets = _sockets(data_dir)
-    with psycopg.connect(
-        host=str(sockets), user="postgres", dbname="postgres", autocommit=True
-    ) as connection:
+    with psycopg.connect(host=str(sockets), user="postgres", dbname="postgres", autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone():
             connection.execute(f"CREATE DATABASE {_DATABASE}")
 

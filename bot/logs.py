@@ -120,9 +120,7 @@ def _formatter(pretty: bool) -> logging.Formatter:
     )
 
 
-def _log_uncaught(
-    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
-) -> None:
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt | SystemExit):
         return
     logging.getLogger("bot").critical("uncaught exception", exc_info=(kind, error or kind(), trace))

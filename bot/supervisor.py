@@ -121,9 +121,7 @@ def attach(settings: Settings) -> Settings:
     keys = settings.encryption_keys or tuple(filter(None, made.get("ENCRYPTION_KEYS", "").split(",")))
     secret = settings.secret_key or made.get("SECRET_KEY", "")
     if not keys or not secret:
-        raise SettingsError(
-            ["SECRET_KEY and ENCRYPTION_KEYS are not set, and no demo has made its own. make run does."]
-        )
+        raise SettingsError(["SECRET_KEY and ENCRYPTION_KEYS are not set, and no demo has made its own. make run does."])
     if settings.database_url is None and not embedded_postgres.is_running(settings.data_dir):
         raise embedded.EmbeddedError(
             f"No database runs on {settings.data_dir}. Start the house first (make run), or set DATABASE_URL."
@@ -206,9 +204,7 @@ class _House:
             time.sleep(0.02)
         self._children.remove(child)
         if child.exit_status:
-            raise CannotRun(
-                f"`{child.program.name}` ended with status {child.exit_status}; its reason is above."
-            )
+            raise CannotRun(f"`{child.program.name}` ended with status {child.exit_status}; its reason is above.")
 
     def _restart(self, child: Child) -> None:
         name = child.program.name
@@ -219,9 +215,7 @@ class _House:
         self._troubles[name] = troubles + 1
         if not self._was_ready and self._troubles[name] > _TRIES_BEFORE_READY:
             raise CannotRun(f"{name} ended again and again before it was ready; its reason is above.")
-        log.error(
-            "a child ended and is started again", child=name, status=child.exit_status, seconds=round(lived)
-        )
+        log.error("a child ended and is started again", child=name, status=child.exit_status, seconds=round(lived))
         try:
             child.start()
         except (ChildFailed, OSError) as failure:

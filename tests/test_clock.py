@@ -35,9 +35,7 @@ def test_it_never_goes_back(tmp_path: Path, step: timedelta) -> None:
 
 
 def test_it_loses_no_step_when_two_processes_push_at_once(tmp_path: Path) -> None:
-    processes = [
-        get_context("spawn").Process(target=advance_often, args=(tmp_path / "clock",)) for _ in range(2)
-    ]
+    processes = [get_context("spawn").Process(target=advance_often, args=(tmp_path / "clock",)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:

@@ -54,9 +54,7 @@ def test_it_masks_a_number_wherever_it_is_written(written: io.StringIO, number: 
 
 def test_it_keeps_what_an_operator_needs(written: io.StringIO) -> None:
     sid = "SM3145550142314555014231455501420a"
-    structlog.get_logger("house").info(
-        "sent", message=12345678, sid=sid, at="2026-03-02T15:00:00.123456Z", row=42
-    )
+    structlog.get_logger("house").info("sent", message=12345678, sid=sid, at="2026-03-02T15:00:00.123456Z", row=42)
     (line,) = lines(written)
     assert (line["message"], line["sid"], line["row"]) == (12345678, sid, 42)
     assert line["at"] == "2026-03-02T15:00:00.123456Z"

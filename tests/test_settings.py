@@ -84,9 +84,7 @@ def test_it_tells_every_problem_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "missing", ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SECRET_KEY", "ENCRYPTION_KEYS"]
-)
+@pytest.mark.parametrize("missing", ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SECRET_KEY", "ENCRYPTION_KEYS"])
 def test_it_refuses_half_a_carrier(missing: str) -> None:
     env = {name: value for name, value in TWILIO.items() if name != missing}
     (problem,) = problems(env)
@@ -94,9 +92,7 @@ def test_it_refuses_half_a_carrier(missing: str) -> None:
 
 
 def test_it_wants_a_sender_and_both_halves_of_an_api_key() -> None:
-    env = {name: value for name, value in TWILIO.items() if name != "TWILIO_FROM"} | {
-        "TWILIO_API_SECRET": "x"
-    }
+    env = {name: value for name, value in TWILIO.items() if name != "TWILIO_FROM"} | {"TWILIO_API_SECRET": "x"}
     assert {each.split()[0] for each in problems(env)} == {"TWILIO_API_KEY", "TWILIO_MESSAGING_SERVICE_SID"}
 
 

@@ -41,9 +41,7 @@ class House:
         command = [sys.executable, "-m", "tests.house", "run", *broken]
         # Its words go to a file: a pipe that nobody reads would one day hold it up.
         with (self.folder / "said").open("w") as said:
-            self.process = subprocess.Popen(
-                command, cwd=REPOSITORY, env=env, stdout=said, stderr=said, text=True
-            )
+            self.process = subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=said, stderr=said, text=True)
         return self.process
 
     def up(self) -> subprocess.Popen[str]:
@@ -186,9 +184,7 @@ def test_it_clears_away_a_pid_file_whose_number_another_process_has_now(house: H
     stale = (house.folder / "postgres" / "postmaster.pid").read_text().splitlines()
     process.send_signal(signal.SIGTERM)
     process.wait(10)
-    (house.folder / "postgres" / "postmaster.pid").write_text(
-        "\n".join([str(os.getpid()), *stale[1:]]) + "\n"
-    )
+    (house.folder / "postgres" / "postmaster.pid").write_text("\n".join([str(os.getpid()), *stale[1:]]) + "\n")
     house.up()
 
 

@@ -64,6 +64,11 @@ class Conversation:
     turn: int = 0
     told_at: datetime | None = None
     """When the person was last told that a human is still awaited."""
+    told: str | None = None
+    """The last safety text that was said: the same one twice in a breath calms nobody."""
+    busy_since: datetime | None = None
+    busy: int = 0
+    """How many turns there were since then; two machines that answer one another are found by it."""
     offered: bool = False
     """A person was offered in this conversation; once is kind, at every text it nags."""
     recent: tuple[Heard, ...] = ()
@@ -102,6 +107,9 @@ class Conversation:
                 "waking": self.waking and self.waking.isoformat(),
                 "turn": self.turn,
                 "told_at": self.told_at and self.told_at.isoformat(),
+                "told": self.told,
+                "busy_since": self.busy_since and self.busy_since.isoformat(),
+                "busy": self.busy,
                 "offered": self.offered,
                 "recent": [[h.at.isoformat(), h.text] for h in self.recent],
                 "outcome": self.outcome,
@@ -127,6 +135,9 @@ def load(text: str) -> Conversation:
         waking=datetime.fromisoformat(row["waking"]) if row["waking"] else None,
         turn=row["turn"],
         told_at=datetime.fromisoformat(row["told_at"]) if row["told_at"] else None,
+        told=row["told"],
+        busy_since=datetime.fromisoformat(row["busy_since"]) if row["busy_since"] else None,
+        busy=row["busy"],
         offered=row["offered"],
         recent=tuple(Heard(datetime.fromisoformat(at), text) for at, text in row["recent"]),
         outcome=row["outcome"],

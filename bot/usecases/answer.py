@@ -52,6 +52,11 @@ log = logging.getLogger(__name__)
 
 PATIENCE_FOR_DIRECT_ANSWER = timedelta(minutes=10)
 """A direct question about danger that nobody answers in this time is a reason to call a human, not a no."""
+SAME_BREATH = timedelta(seconds=20)
+"""Several texts of one breath that hold the same danger get one answer; a worse danger is answered at once."""
+BUSY = timedelta(minutes=10)
+MOST_IN_BUSY = 40
+"""More turns than this in ten minutes is no person: a machine answers us (14107), and a human had better look."""
 REPEAT_WAITING = timedelta(minutes=5)
 REPEAT_WAITING_IN_DANGER = timedelta(minutes=2)
 """How often somebody who waits for a human is told again that nobody has come yet. Their words reach the human anyway."""
@@ -102,6 +107,7 @@ class _Answering:
         else:
             self.conversation = self.conversation.hear(self.said.text, self.now)
         self._settle_language()
+        self._count()
         self._decide(assessment)
         turned = replace(self.conversation, turn=self.conversation.turn + 1)
         return Answer(Turn(turned, tuple(self.effects)), assessment)
@@ -147,19 +153,22 @@ class _Answering:
         if self.conversation.holder is Holder.HUMAN:
             self.effects.append(TellHuman(urgent=True))
             return
-        self._reply(reply_key(assessment) or "active_self_harm", Lane.CRISIS)
+        key = reply_key(assessment) or "active_self_harm"
+        waiting, told_at = self.conversation.holder is Holder.WAITING, self.conversation.told_at
+        if waiting and key == self.conversation.told and told_at and self.now - told_at < SAME_BREATH:
+            self._silent("the same danger was answered a moment ago, and a human called")
+            return
+        self._reply(key, Lane.CRISIS)
         # The frames stay as they are: BACK leads to the very question at which the danger was heard.
         self.conversation = replace(
-            self.conversation, holder=Holder.WAITING, in_danger=True, asked=None, told_at=self.now, waking=None
+            self.conversation, holder=Holder.WAITING, in_danger=True, asked=None, told_at=self.now, told=key, waking=None
         )
 
     def _call_human_for(self, assessment: Assessment, reachable: bool) -> None:
         dangers = tuple(danger.value for danger in assessment.dangers)
         because = ", ".join(dangers) + (" (about somebody else)" if assessment.about_other else "")
         self.effects.append(
-            OpenHandoff(
-                Reason.DANGER, urgency(assessment), "crisis", because, dangers, tuple(assessment.rules), reachable
-            )
+            OpenHandoff(Reason.DANGER, urgency(assessment), "crisis", because, dangers, tuple(assessment.rules), reachable)
         )
 
     def _ask_directly(self, assessment: Assessment) -> None:
@@ -279,6 +288,13 @@ class _Answering:
             self._reply("nothing_before")
         self._ask_again()
 
+    def _count(self) -> None:
+        since = self.conversation.busy_since
+        if since is None or self.now - since > BUSY:
+            self.conversation = replace(self.conversation, busy_since=self.now, busy=1)
+        else:
+            self.conversation = replace(self.conversation, busy=self.conversation.busy + 1)
+
     def _settle_language(self) -> None:
         """Before anything is said: the first words tell the language, until the person chooses one."""
         if not self.conversation.language_chosen and self.conversation.turn < 3:
@@ -302,6 +318,12 @@ class _Answering:
         if holder is Holder.HUMAN:
             self.effects.append(TellHuman())
             self._silent("a social worker holds the conversation")
+        elif holder is Holder.BOT and self.conversation.busy > MOST_IN_BUSY:
+            self._reply("too_many_messages")
+            self.effects.append(
+                OpenHandoff(Reason.NOT_UNDERSTOOD, Urgency.THIS_SHIFT, because="too many texts in ten minutes")
+            )
+            self.conversation = replace(self.conversation, holder=Holder.WAITING, told_at=self.now, waking=None)
         elif holder is Holder.WAITING:
             self._answer_waiting()
         else:

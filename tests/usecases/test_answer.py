@@ -142,3 +142,23 @@ def test_it_takes_no_cry_for_a_keyword(line: Line, library: DraftLibrary, text: 
     turn = turn_of(line, library, Conversation(), text)
     assert not any(isinstance(effect, RecordConsent) for effect in turn.effects)
     assert replies(turn)
+
+
+@pytest.mark.parametrize("machine", ["We are out of office, thank you for your message", "1", "food", "i need food please"])
+def test_it_ends_a_talk_with_another_machine(line: Line, library: DraftLibrary, machine: str) -> None:
+    conversation, now, said = Conversation(), NOW, []
+    for _ in range(200):
+        now += timedelta(seconds=2)
+        turn = answer(line, library, conversation, Said(machine), now).turn
+        conversation = turn.conversation
+        said.append(bool(replies(turn)))
+    assert sum(said) <= 46 and sum(said[60:]) <= 2
+
+
+def test_it_answers_several_texts_of_one_breath_once_and_a_worse_one_at_once(line: Line, library: DraftLibrary) -> None:
+    first = turn_of(line, library, Conversation(), "i want to kill myself")
+    second = answer(line, library, first.conversation, Said("i want to kill myself"), NOW + timedelta(seconds=5)).turn
+    assert replies(first) and not replies(second)
+    assert any(isinstance(effect, OpenHandoff) for effect in second.effects)
+    worse = answer(line, library, second.conversation, Said("i took all my pills"), NOW + timedelta(seconds=9)).turn
+    assert "911" in replies(worse)[0]
