@@ -10,6 +10,7 @@ from bot.domain.flow_yaml import FlowError
 from bot.storage import keys as stored_keys
 from bot.storage import services
 from bot.storage.sealing import CannotOpen, Sealer
+from bot.storage.spool import Spool
 from bot.usecases.flow_files import read_directory
 
 
@@ -73,4 +74,15 @@ def load() -> None:
     click.echo(f"{len(rows)} services, {sum(row['verified'] for row in rows)} of them checked and offered.")
 
 
-COMMANDS = (keys, directory)
+@click.command()
+@click.option("--again", is_flag=True, help="Put what was laid aside back in line.")
+def spool(again: bool) -> None:
+    """Show the texts that wait for the database, and those that failed for good."""
+    found = attached()
+    kept = Spool(found.spool_dir, Sealer(found.encryption_keys, found.secret_key))
+    if again:
+        click.echo(f"{kept.take_up_again()} texts are in line again; the worker takes them within a minute.")
+    click.echo(f"{len(kept.entries())} texts wait, {kept.laid_aside()} were laid aside.")
+
+
+COMMANDS = (keys, directory, spool)

@@ -16,6 +16,7 @@ from bot.jobs.deliver import deliver_with
 from bot.reception import replay
 from bot.runtime import Runtime
 from bot.storage import conversations, outbox
+from bot.storage.database import is_outage
 from bot.usecases.tidy import erase_asked, forget_old_words
 from bot.usecases.wake_conversation import wake_conversation
 

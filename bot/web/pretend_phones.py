@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -93,5 +92,5 @@ def load(value: str, secret_key: str) -> Table | None:
     return Table(tuple(PretendPhone(*phone) for phone in phones), tuple(open_keys), secret)
 
 
-def _signer(secret_key: str) -> URLSafeSerializer[Any]:
+def _signer(secret_key: str) -> URLSafeSerializer:
     return URLSafeSerializer(secret_key, salt="warmline pretend phones")

@@ -253,6 +253,92 @@ nadie me va a extrañar
 kiero morir
 ya no puedo mas con mi vida
 me voy a matar
+i cant breathe from crying i want to die
+thinking about ending my own life
+been feeling like i should die
+i feel like dying
+i wish i could die
+i dont feel like being alive today
+death sounds so good rn
+ready to end it all
+i'm going to commit suicide
+i could kill myself and no one would know
+i'm gonna slit my throat
+gonna hang myself tonight
+im gonna jump off the eads bridge
+planning to od tonight
+how much tylenol will kill me
+i hate myself so much i want to disappear
+there is no hope for me
+nothing matters anymore
+i'm better off dead
+i don't see a way out
+just let me go to sleep forever
+i'm hurting myself again
+i cut myself
+i burned myself on purpose
+i cant stop cutting
+scared i might hurt myself
+i dont feel safe with myself
+i have bad thoughts
+i need help i want to hurt myself
+Im in a crisis
+i need the suicide hotline
+what's the number for suicide
+talk me out of it
+i took something i shouldnt have
+he raped me
+i was sexually assaulted by my boss
+my boyfriend hit me
+my husband beats me
+he is beating me
+hes choking me
+he wont stop hitting me
+please help he is going to kill me
+he is drunk and has a gun
+he threatened me with a knife
+scared of my husband
+my partner is abusive
+im being abused
+my wife hits me
+i need a dv shelter
+need a women's shelter to get away from my boyfriend
+i need a protective order
+i fled my home because of domestic violence
+my dad beats my mom
+my parents hit me
+my mom hits me with a belt
+someone hurt my child
+my baby was shaken
+my kids are being abused at their dads
+i hit my kid and im scared ill do it again
+someone is shooting
+gun shots outside my window
+a man has a gun
+they robbed me at gunpoint
+he has a knife and is screaming
+my friend od'd
+he took too much fentanyl
+narcan isnt working
+she isn't breathing
+he stopped breathing
+my husband is having chest pains
+im bleeding bad
+i think im having a stroke
+my son swallowed a battery
+my toddler drank bleach
+quiero suicidarme
+pienso en matarme
+me quiero cortar las venas
+no quiero seguir viviendo
+quisiera no despertar
+mi esposo me golpea
+me amenazó con un cuchillo
+fui violada
+tengo miedo de mi esposo
+mi hijo tomo cloro
+mi papá no despierta
+hay disparos afuera
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from functools import cache
 
@@ -55,6 +56,19 @@ def test_it_still_finds_on_unseen_texts_what_it_found_when_measured(group: str, 
 )
 def test_it_raises_few_false_alarms_on_unseen_texts(group: str, ceiling: float) -> None:
     assert reached("held out")[group] <= ceiling
+
+
+def test_it_is_not_alarmed_by_words_of_other_languages() -> None:
+    if not (DATA / "language_short.csv").exists():
+        pytest.skip("the shared labelled texts are not here")
+    alarmed: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    with (DATA / "language_short.csv").open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            seen[row["lang"]] += 1
+            assessment = assess(rules(), row["text"])
+            alarmed[row["lang"]] += alerts_human(assessment) or assessment.ask is not None
+    assert {language for language in seen if alarmed[language] > 0.01 * seen[language]} == set()
 
 
 def test_it_reports_counts_and_never_a_text() -> None:

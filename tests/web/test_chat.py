@@ -97,8 +97,16 @@ def test_it_calls_a_human_for_somebody_in_danger(demo: Demo) -> None:
     assert demo.count(Handoff) == 1
 
 
+@pytest.mark.parametrize("language", WORDS)
+def test_it_offers_a_start_that_brings_a_person(demo: Demo, language: str) -> None:
+    form = {"starter": WORDS[language]["start_3"], "page_language": language}
+    token = hidden(demo.browser().get("/chat"), "token")
+    demo.browser().post("/chat", data=form | {"token": token})
+    assert demo.count(Handoff, Handoff.reason == "asked") == 1
+
+
 def test_it_shows_what_came_later_when_asked(demo: Demo) -> None:
-    page = send(demo, demo.browser().get("/chat"), "I want to talk to a person")
+    page = send(demo, demo.browser().get("/chat"), "talk to a person")
     with demo.db() as db:
         talk = db.query(Conversation).one()
         words = demo.runtime.desk.sealer.seal("This is Joy. I am here now.")
@@ -174,7 +182,9 @@ def test_it_refuses_ten_megabytes_in_a_sentence(demo: Demo) -> None:
     assert len(answer.data) < 500
 
 
-@pytest.mark.parametrize("raw", [b"do=send&body=%ff%fe+help", b"do=send&body=help%ed%a0%80", b"do=send&body=help%00%1b%5b31m"])
+@pytest.mark.parametrize(
+    "raw", [b"do=send&body=%ff%fe+help", b"do=send&body=help%ed%a0%80", b"do=send&body=help%00%1b%5b31m"]
+)
 def test_it_takes_bytes_that_are_no_text(demo: Demo, raw: bytes) -> None:
     kind = "application/x-www-form-urlencoded"
     answer = demo.browser().post("/chat", data=raw, content_type=kind)
