@@ -43,11 +43,11 @@ def servers() -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def make_database(servers: Servers) -> Iterator[Callable[[], str]]:
     """Makes a fresh, migrated database and gives its address; a copy of one that was migrated once."""
-    from bot.storage import database
+    from bot.storage import schema
 
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {_TEMPLATE}")
-        database.migrate(_address(servers, _TEMPLATE))
+        schema.migrate(_address(servers, _TEMPLATE))
 
         def make() -> str:
             name = f"test_{next(_numbers)}"

@@ -11,8 +11,7 @@ from bot import settings as settings_module
 from bot import supervisor
 from bot.commands.common import ROOT, Refused, attached, database, settings
 from bot.domain.flow_yaml import FlowError
-from bot.storage import keys, services
-from bot.storage.database import migrate as migrate_database
+from bot.storage import keys, schema, services
 from bot.storage.sealing import CannotOpen, Sealer
 from bot.usecases.flow_files import read_directory
 
@@ -28,7 +27,7 @@ def migrate() -> None:
     """Bring the database up to date, see that the keys fit it, and load the directory."""
     found = attached()
     try:
-        migrate_database(found.database_url or "")
+        schema.migrate(found.database_url or "")
         rows = read_directory(ROOT / "directory", found.timezone)
         with database(found) as opened, opened.transaction() as db:
             keys.check(db, Sealer(found.encryption_keys, found.secret_key))

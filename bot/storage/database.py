@@ -6,12 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
-from alembic import command
-from alembic.config import Config
 from psycopg import Connection, errors
 from psycopg.abc import RV, PQGen
 from sqlalchemy import Engine, create_engine, event
@@ -19,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 CONNECT_SECONDS = 2
 LOOK_SECONDS = 1.0
 STATEMENT_MS = 8000
@@ -135,10 +131,3 @@ def is_outage(error: BaseException) -> bool:
     # The path of a turn uses psycopg without SQLAlchemy's wrapping, so both kinds come here.
     return isinstance(cause, (psycopg.OperationalError, PoolTimeout, TimeoutError))
 
-
-def migrate(url: str) -> None:
-    """Bring the schema to the newest version; safe to run twice and from two processes (Alembic takes a lock)."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["url"] = dialect_url(url)
-    command.upgrade(config, "head")

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent.parent.parent
 STANDING = frozenset({f"again_{kind}" for kind in AnswerKind} | {"again_choice", "nothing_before", "language_changed"})
 ANSWERING = frozenset({
     "after_no", "waiting", "waiting_calm", "person_asked", "not_understood_person", "stop_ack", "start_ack",
-    "opted_out_confirm_free_text", "help", "closed_hello", "outage", "outage_crisis", "apology", "media_only", "too_many_messages",
+    "opted_out_confirm_free_text", "help", "closed_hello", "outage", "outage_crisis", "apology", "media_only",
+    "too_many_messages",
 })  # fmt: skip
 
 

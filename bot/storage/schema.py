@@ -1,0 +1,20 @@
+"""The schema's way from one version to the next: Alembic, run by a command and never by the web."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from bot.storage.database import dialect_url
+
+MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
+
+
+def migrate(url: str) -> None:
+    """Bring the schema to the newest version; safe to run twice and from two processes (Alembic takes a lock)."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["url"] = dialect_url(url)
+    command.upgrade(config, "head")
