@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import http.client
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -157,6 +158,7 @@ class _House:
         self._servers.start()
         self._env["DATABASE_URL"] = self._settings.database_url or self._servers.database_url
         self._env["REDIS_URL"] = self._settings.redis_url or self._servers.redis_url
+        self._env["PROMETHEUS_MULTIPROC_DIR"] = str(_fresh(self._settings.data_dir / "metrics"))
         for command in self._plan.preparations(self._settings):
             self._run_to_the_end(command)
         for name, command in self._plan.programs(self._settings).items():
@@ -222,6 +224,13 @@ class _House:
             log.error("a child could not be started", child=name, reason=str(failure))
 
 
+def _fresh(folder: Path) -> Path:
+    """Where the processes add their counts up; those of an earlier house would be counted again."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
 def check_port(host: str, port: int) -> None:
     """Raises CannotRun when nothing can listen there, before anything is started."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -261,7 +270,6 @@ def _welcome(settings: Settings) -> str:
         lines.append(f"  A phone to try it on   {here}/phone")
     lines += [
         f"  Web chat               {here}/chat",
-        f"  Staff console          {here}/console",
         "Ctrl-C stops it.",
         "",
     ]

@@ -68,13 +68,16 @@ def news() -> Response:
     laid = _table()
     if laid is None:
         abort(404, "These pretend phones are not known here. Load the page again.")
+    shown_phones = _open(laid)
+    if any(each.is_down for each in shown_phones):
+        abort(503, "The database is away. What is on the page stays; it is asked for again.")
     values = _values(laid)
     pieces = {
         shown_phone.phone.key: {
             "lines": render_template("phone/lines.html", shown=shown_phone, **values),
             "record": render_template("phone/record.html", shown=shown_phone, **values),
         }
-        for shown_phone in _open(laid)
+        for shown_phone in shown_phones
     }
     digest = sha256(json.dumps([pieces, values["ahead"]]).encode()).hexdigest()[:16]
     if request.headers.get("X-Seen") == digest:

@@ -153,3 +153,5 @@ def test_it_fits_when_zoomed_and_keeps_the_way_out_in_sight(open_page: OpenPage,
     write(page, "my landlord is evicting me")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     expect(page.get_by_role("link", name="Leave quickly")).to_be_in_viewport(ratio=1)
+    for name in ("call 911", "call 988", "text 988"):
+        expect(page.locator(".emergency").get_by_role("link", name=name)).to_be_in_viewport(ratio=1)

@@ -201,3 +201,10 @@ def test_it_answers_in_an_outage_and_says_that_the_text_is_kept(settings: Settin
         assert "the text is kept" in page.text
         assert "988" in page.text
         assert len(demo.runtime.spool.entries()) == 1
+
+
+def test_it_leaves_the_open_page_as_it_is_in_an_outage(settings: Settings) -> None:
+    with without_database(settings) as demo:
+        browser = demo.browser()
+        assert "The database is away" in browser.get("/phone").text
+        assert browser.get("/phone/news").status_code == 503

@@ -77,7 +77,12 @@ def read_yaml(text: str, file: str) -> Place:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SafetyRuleError(file, line, f"This is not YAML: {error.problem}.", "Check dashes and quotes.") from None
+        raise SafetyRuleError(
+            file,
+            line,
+            f"This is not YAML: {error.problem}.",
+            "Check dashes and quotes; a phrase that begins with a bracket like [ or < needs quotes around it.",
+        ) from None
     except yaml.YAMLError:
         raise SafetyRuleError(file, 1, "This is not YAML.", "Remove unreadable characters.") from None
     if node is None:

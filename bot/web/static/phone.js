@@ -6,6 +6,8 @@ const zone = document.body.dataset.zone;
 const notice = document.getElementById("notice");
 let ahead = Date.parse(document.body.dataset.now) - Date.now();
 let seen = "";
+let asked = 0;
+let shownLast = 0;
 
 const formats = {
   time: new Intl.DateTimeFormat("en-US", { timeZone: zone, hour: "numeric", minute: "2-digit" }),
@@ -39,11 +41,15 @@ async function post(form, fields) {
 
 /** Ask for what is new and put it in. Lines stay the same elements, so that nothing is read out or moved twice. */
 async function look() {
+  const mine = ++asked;
   const reply = await fetch(document.body.dataset.news, { headers: { "X-Seen": seen }, cache: "no-store" });
   if (reply.status === 204) return;
   if (reply.status === 404) return void window.location.reload();
   if (!reply.ok) throw new Error(String(reply.status));
   const fresh = await reply.json();
+  // Two questions can be on their way at once; the answer to the older one is old news.
+  if (mine < shownLast) return;
+  shownLast = mine;
   const first = seen === "";
   seen = fresh.seen;
   ahead = Date.parse(fresh.now) - Date.now();
