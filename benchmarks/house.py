@@ -11,7 +11,8 @@ from bot import supervisor
 from bot.clock import SystemClock
 from bot.embedded import Servers
 from bot.settings import Settings
-from bot.storage.database import Database, migrate
+from bot.storage.database import Database
+from bot.storage.schema import migrate
 from bot.usecases.flow_files import read_folder
 from bot.usecases.publish_flows import publish_flows
 

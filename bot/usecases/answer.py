@@ -50,7 +50,7 @@ from bot.usecases.line import Line
 
 log = logging.getLogger(__name__)
 
-PATIENCE_FOR_DIRECT_ANSWER = timedelta(minutes=10)
+PATIENCE_FOR_DIRECT_ANSWER = timedelta(minutes=5)
 """A direct question about danger that nobody answers in this time is a reason to call a human, not a no."""
 SAME_BREATH = timedelta(seconds=20)
 """Several texts of one breath that hold the same danger get one answer; a worse danger is answered at once."""
@@ -180,6 +180,9 @@ class _Answering:
             # Asked once already; a second doubtful answer is for a human to read.
             self._answer_danger(replace(assessment, ask=None, level=max(assessment.level, Level.ACTIVE)))
             return
+        if alerts_human(assessment):
+            # Active signs wake a human while the question is out; a "no" does not send them away, they close it themselves.
+            self._call_human_for(assessment, reachable=True)
         self._reply(reply_key(assessment) or "ask_self_harm", Lane.CRISIS)
         asked = (assessment.ask or Danger.SELF_HARM).value
         waking = self.now + PATIENCE_FOR_DIRECT_ANSWER

@@ -162,3 +162,10 @@ def test_it_answers_several_texts_of_one_breath_once_and_a_worse_one_at_once(lin
     assert any(isinstance(effect, OpenHandoff) for effect in second.effects)
     worse = answer(line, library, second.conversation, Said("i took all my pills"), NOW + timedelta(seconds=9)).turn
     assert "911" in replies(worse)[0]
+
+
+@pytest.mark.parametrize("text", ["AYUDA", "HOME"])
+def test_it_wakes_a_human_while_it_asks_about_active_signs(line: Line, library: DraftLibrary, text: str) -> None:
+    turn = turn_of(line, library, Conversation(), text)
+    assert turn.conversation.asked == "self_harm" and "988" in replies(turn)[0]
+    assert [effect.urgency for effect in turn.effects if isinstance(effect, OpenHandoff)] == ["quarter_hour"]
