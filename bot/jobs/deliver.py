@@ -85,18 +85,18 @@ def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list
         validity_seconds=VALID_SECONDS[claimed.lane],
     )
     try:
-        receipt = carrier.find(outgoing, claimed.at - timedelta(minutes=1), known) if _may_have_left(claimed) else None
+        found = carrier.find(outgoing, claimed.at - timedelta(minutes=1), known) if _may_have_left(claimed) else None
     except CarrierError:
-        # Nothing was learned, whatever the reason: the row stays in doubt, and asking still comes before sending.
-        _unknown(runtime, claimed)
-        return
-    if receipt is None and runtime.clock.now() > until:
-        _unknown(runtime, claimed)
+        # Whoever cannot be asked has not said no: the row stays in doubt, and is never sent on a guess.
+        with runtime.database.transaction() as db:
+            record_unknown(db, runtime.desk.sealer, claimed.id, runtime.clock.now())
         return
     try:
-        _taken(runtime, claimed, receipt or carrier.send(outgoing))
+        receipt = found or carrier.send(outgoing)
     except CarrierError as error:
         _refused(runtime, claimed, error)
+        return
+    _taken(runtime, claimed, receipt)
 
 
 def _taken(runtime: Runtime, claimed: Claimed, receipt: Receipt) -> None:
@@ -107,9 +107,8 @@ def _taken(runtime: Runtime, claimed: Claimed, receipt: Receipt) -> None:
 def _refused(runtime: Runtime, claimed: Claimed, error: CarrierError) -> None:
     now = runtime.clock.now()
     with runtime.database.transaction() as db:
-        # A row that may have left before stays in doubt even where this try was surely refused: asking comes first.
-        if error.outcome == "unknown" or (_may_have_left(claimed) and error.code is None):
-            record_unknown(db, claimed.id, now)
+        if error.outcome == "unknown":
+            record_unknown(db, runtime.desk.sealer, claimed.id, now)
         else:
             record_refusal(db, runtime.desk.sealer, claimed.id, error.code, error.permanent, now)
 

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from bot.storage.database import plain
 from bot.storage.tables import FlowPublication, FlowVersion
 
-
 _ALL_PUBLISHED = """
 select version_id from flow_publication where id in (select max(id) from flow_publication group by flow) order by 1
 """

@@ -16,6 +16,7 @@ from bot.storage import alerts, consents, handoffs, outbox
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Conversation, Message
 
+MOST_QUESTIONS = 30
 TRIES_BEFORE_A_HUMAN = 3
 """A crisis text that could not leave so often is not left to the retries alone: somebody may have to phone."""
 
@@ -63,13 +64,19 @@ def record_refusal(
     _tell(db, sealer, row, rule, now, gave_up=True)
 
 
-def record_unknown(db: Session, message_id: int, now: datetime) -> None:
-    """Nobody knows whether the carrier has it: it is asked, soon and then less often, before anything is sent again."""
+def record_unknown(db: Session, sealer: Sealer, message_id: int, now: datetime) -> None:
+    """Nobody knows whether the carrier has it: it is asked, soon and then hourly, before anything is sent again.
+
+    After a day without an answer of the carrier's a human decides, and nothing is sent on a guess.
+    """
     row = db.get(Message, message_id, with_for_update=True)
     if row is None or row.state != State.CLAIMED.value:
         return
-    delay = retry_delay(rule_for(20500).reaction, min(row.attempts, 6), lane_of(row), random.random())
-    row.state, row.due_at = State.UNKNOWN.value, now + delay if delay else None
+    rule = rule_for(20500)
+    delay = retry_delay(rule.reaction, min(row.attempts, 6), lane_of(row), random.random())
+    gave_up = delay is None or row.attempts >= MOST_QUESTIONS
+    row.state, row.due_at = State.UNKNOWN.value, None if gave_up or delay is None else now + delay
+    _tell(db, sealer, row, rule, now, gave_up=gave_up)
 
 
 def _react(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime) -> None:
@@ -88,7 +95,8 @@ def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, 
         _mark(db, row, rule.mark, now)
     if rule.page_operator:
         alerts.raise_alarm(db, "sending_failed", f"code {row.error_code}: {rule.meaning}", None, now)
-    if rule.needs_human(lane) or (lane is Lane.CRISIS and (gave_up or row.attempts >= TRIES_BEFORE_A_HUMAN)):
+    tired = lane is Lane.CRISIS and row.attempts >= TRIES_BEFORE_A_HUMAN
+    if rule.needs_human(lane) or gave_up or tired:
         urgency = Urgency.MINUTES if lane is Lane.CRISIS else Urgency.THIS_SHIFT
         why = f"a text did not arrive: {rule.meaning}"
         effect = OpenHandoff(Reason.FAILURE, urgency, because=why, reachable=rule.mark is None)

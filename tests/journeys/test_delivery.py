@@ -161,3 +161,31 @@ def test_it_refuses_what_nobody_signed(line: HelpLine) -> None:
     status, _, _ = line.twilio.post_signed(url, {"From": MARCUS, "Body": "hi", "MessageSid": "SM1"}, token="wrong")
     assert status == 403
     assert line.count(Message) == 0
+
+
+def test_it_never_sends_on_a_guess_while_the_carrier_cannot_be_asked(line: HelpLine) -> None:
+    promise(line)
+    line.twilio.cut_off(takes=True)
+    line.work()
+    line.twilio.stop_listening()
+    for _ in range(6):
+        line.clock.advance(timedelta(hours=2))
+        line.work()
+    assert line.outgoing()[-1].state == State.UNKNOWN.value
+    line.twilio.listen()
+    line.clock.advance(timedelta(hours=2))
+    line.work()
+    assert line.twilio.texts_to(ADA).count("A text for later") == 1
+    assert line.outgoing()[-1].sid
+
+
+def test_it_tells_a_human_of_every_text_that_could_not_be_brought(line: HelpLine) -> None:
+    row = promise(line)
+    line.twilio.refuse(63016)
+    line.work()
+    line.clock.advance(timedelta(minutes=1))
+    line.twilio.refuse(63016)
+    line.work()
+    with line.db() as db:
+        assert db.get_one(Message, row).state == "failed"
+        assert db.scalars(select(Handoff)).one().reason == "failure"

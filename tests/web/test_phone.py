@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot.domain.message import Channel
+from bot.jobs.sweep import sweep
 from bot.settings import Settings
 from bot.storage.tables import Conversation, Handoff, Message
 from bot.web.app import create_app
@@ -116,6 +117,14 @@ def test_it_pushes_the_clock_by_the_offered_steps_only(demo: Demo, browser: Flas
     assert (demo.runtime.clock.now() - before).days == 7
     assert post(browser, "/phone/clock", step="-1d").status_code == 400
     assert post(browser, "/phone/clock").status_code == 400
+
+
+def test_it_shows_what_the_sweep_did_after_the_clock_was_pushed(demo: Demo, browser: FlaskClient) -> None:
+    text(browser, "my landlord is evicting me")
+    post(browser, "/phone/clock", step="7d")
+    assert "no reply" not in browser.get("/phone").text
+    sweep(demo.runtime)
+    assert "no reply" in browser.get("/phone").text
 
 
 def test_it_is_not_there_where_twilio_carries(settings: Settings, clock: FrozenClock) -> None:

@@ -1,0 +1,193 @@
+"""`kill -9` of everything at random moments under load: nothing is lost and nothing is sent twice.
+
+FAULT_SEED repeats a run's dice (not its timing); FAULT_SECONDS and FAULT_PEOPLE make the storm longer or bigger.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, or_, select
+
+from bot.domain.message import Lane
+from bot.storage import outbox
+from bot.storage.database import Database
+from bot.storage.tables import Conversation
+from bot.storage.tables import Message as Row
+from tests.faults.house import PARTS, RunningHouse, eventually
+from tests.faults.ledger import Ledger, table
+from tests.faults.people import Crowd, Network, Reports
+from tests.stand_in_twilio import StandInTwilio
+
+SEED = os.environ.get("FAULT_SEED") or str(random.randrange(10**6))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "40"))
+PEOPLE = int(os.environ.get("FAULT_PEOPLE", "70"))
+PAUSES = (0.5, 5.0)
+HEAL_SECONDS = 110.0
+"""A claim's lease of a minute, and what asking the carrier takes after it."""
+
+
+@pytest.fixture
+def twilio() -> Iterator[StandInTwilio]:
+    with StandInTwilio(post=Network(SEED).post) as opened:
+        # Long enough that a kill can fall between taking a text and answering us.
+        opened.delay_seconds = 0.05
+        yield opened
+
+
+@pytest.fixture
+def house(twilio: StandInTwilio) -> Iterator[RunningHouse]:
+    folder = Path(tempfile.mkdtemp(prefix="warmline-faults-"))
+    running = RunningHouse(folder, twilio)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Storm(threading.Thread):
+    """Kills one part after the other; each at least twice, in an order and at moments that the seed decides."""
+
+    def __init__(self, house: RunningHouse, seconds: float) -> None:
+        super().__init__(name="storm")
+        self.kills: Counter[str] = Counter()
+        self._house, self._seconds = house, seconds
+        self._random = random.Random(f"storm {SEED}")
+
+    def run(self) -> None:
+        parts = [*PARTS, *PARTS]
+        self._random.shuffle(parts)
+        for part in parts:
+            time.sleep(self._random.uniform(0.3, 1.7) * self._seconds / len(parts))
+            # A part that is just being started again is waited for, so that each is really killed.
+            for _ in range(40):
+                if self._house.kill(part):
+                    self.kills[part] += 1
+                    break
+                time.sleep(0.1)
+
+
+class Promises(threading.Thread):
+    """Somebody else's turn promises texts all the time: rows in the outbox that nobody wakes."""
+
+    def __init__(self, house: RunningHouse) -> None:
+        super().__init__(name="promises")
+        self.bodies: list[str] = []
+        self.over = threading.Event()
+        self._house, self._random = house, random.Random(f"promises {SEED}")
+
+    def run(self) -> None:
+        database = self._house.database()
+        while not self.over.wait(0.15):
+            self.promise(database)
+        database.close()
+
+    def promise(self, database: Database) -> str | None:
+        """Promise one text; None where the database was away."""
+        body = f"Promise {len(self.bodies) + 1}."
+        try:
+            with database.transaction() as db:
+                ids = db.scalars(select(Conversation.id)).all()
+                if not ids:
+                    return None
+                chosen, now = self._random.choice(ids), datetime.now(UTC)
+                outbox.add(db, self._house.sealer, chosen, body, Lane.REPLY, None, 1, now)
+        except Exception:
+            # Perhaps it was committed all the same: the same words are not promised again.
+            self.bodies.append("")
+            return None
+        self.bodies.append(body)
+        return body
+
+
+def kill_in_the_middle_of_a_send(house: RunningHouse, twilio: StandInTwilio, promises: Promises) -> bool:
+    """Twilio takes a text and is slow to say so; who sent it is killed before it hears. Whether that came about."""
+    database = house.database()
+    before = len(twilio.messages)
+    twilio.hang()
+    try:
+        body = promises.promise(database)
+        deadline = time.monotonic() + 6
+        while time.monotonic() < deadline:
+            if any(message.came_by == "api" for message in twilio.messages[before:]):
+                return house.kill("the queue worker") and house.kill("the worker") and body is not None
+            time.sleep(0.02)
+    finally:
+        database.close()
+    return False
+
+
+def at_rest(house: RunningHouse, database: Database) -> bool:
+    """Whether nothing waits anywhere: no due row, no conversation to wake, no file in the spool."""
+    if house.spooled() or not house.is_ready():
+        return False
+    with database.transaction() as db:
+        rows = db.scalar(select(func.count()).select_from(Row).where(Row.outbound, Row.due_at.is_not(None)))
+        sleepers = db.scalar(select(func.count()).select_from(Conversation).where(Conversation.waking.is_not(None)))
+    return not rows and not sleepers
+
+
+def found_by_asking(ledger: Ledger, database: Database) -> int:
+    """Rows that were claimed though Twilio had them: it was asked, and nothing was sent again."""
+    by_answer = {message.body for message in ledger.taken if message.came_by == "answer"}
+    with database.transaction() as db:
+        tried = db.scalars(select(Row.id).where(Row.outbound, Row.attempts > 0)).all()
+        again = db.scalars(select(Row.id).where(Row.outbound, or_(Row.attempts > 1))).all()
+    return len({row for row in tried if ledger.words[row] in by_answer} | set(again))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_it_loses_nothing_and_sends_nothing_twice_whatever_is_killed(
+    house: RunningHouse, twilio: StandInTwilio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = time.monotonic()
+    crowd = Crowd(twilio, house.url, PEOPLE, SEED, PAUSES)
+    reports, promises, storm = Reports(twilio, SEED), Promises(house), Storm(house, SECONDS)
+    for part in (crowd, reports, promises):
+        part.start()
+    time.sleep(2)
+    in_the_middle = kill_in_the_middle_of_a_send(house, twilio, promises)
+    storm.start()
+    storm.join()
+    promises.over.set()
+    promises.join()
+    crowd.stop()
+    database = house.database()
+    try:
+        eventually(lambda: at_rest(house, database), HEAL_SECONDS, lambda: f"it does not heal:\n{house.said()}")
+        reports.stop()
+        ledger = Ledger(crowd.texts, [body for body in promises.bodies if body], twilio.messages)
+        ledger.read(database, house.sealer)
+        found = {"rows found by asking Twilio first": found_by_asking(ledger, database)}
+    finally:
+        reports.stop()
+        database.close()
+    kills = {f"killed: {part}": storm.kills[part] for part in PARTS}
+    kills["killed: the senders, in the middle of a send"] = int(in_the_middle)
+    fates = {f"reports {fate}": count for fate, count in sorted(reports.fates.items())}
+    title = f"Everything killed (FAULT_SEED={SEED}, {time.monotonic() - started:.0f} s)"
+    with capsys.disabled():
+        print(table(title, ledger.counts(), found, fates, kills))
+    assert ledger.lost_texts() == [], "accepted texts that no row holds"
+    assert ledger.unanswered() == [], "recorded texts without exactly one reply"
+    assert ledger.lost() == [], "rows that Twilio never took"
+    assert ledger.doubled() == [], "rows that Twilio took more than once"
+    assert ledger.unknown() == [], "texts that belong to no row"
+    assert set(ledger.promised) <= set(ledger.words.values()), "promises that are gone"
+    assert ledger.outage_texts() == sum(text.kept for text in crowd.texts)
+    assert ledger.out_of_order() == [], "people whose texts were turned around"
+    assert house.spooled() == []
+    assert all(storm.kills[part] for part in PARTS) and any(text.kept for text in crowd.texts)

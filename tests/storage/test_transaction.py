@@ -1,0 +1,68 @@
+"""A transaction is one, whether its work went through plain SQL, through the mapped classes, or through both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from bot.settings import Settings
+from bot.storage.database import Database, plain
+from bot.storage.tables import Sender
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+INSERT = "insert into sender (line, free_at) values (%s, %s)"
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    opened = Database(settings.database_url or "")
+    yield opened
+    opened.close()
+
+
+def senders(database: Database) -> int:
+    with database.transaction() as db:
+        return db.scalar(select(func.count()).select_from(Sender)) or 0
+
+
+def test_it_commits_plain_and_mapped_work_together(database: Database) -> None:
+    with database.transaction() as db:
+        plain(db).execute(INSERT, ("one", NOW))
+        db.add(Sender(line="two", free_at=NOW))
+        db.flush()
+        plain(db).execute(INSERT, ("three", NOW))
+    with database.transaction() as db:
+        plain(db).execute(INSERT, ("four", NOW))
+    with database.transaction() as db:
+        db.add(Sender(line="five", free_at=NOW))
+    assert senders(database) == 5
+
+
+def test_it_takes_both_back_when_the_block_raises(database: Database) -> None:
+    for mapped in (False, True):
+        with pytest.raises(ZeroDivisionError), database.transaction() as db:
+            plain(db).execute(INSERT, ("one", NOW))
+            if mapped:
+                db.add(Sender(line="two", free_at=NOW))
+                db.flush()
+            raise ZeroDivisionError
+    assert senders(database) == 0
+
+
+def test_it_loses_no_second_caller_to_a_restart_of_postgresql(database: Database) -> None:
+    with database.transaction() as first, database.transaction() as second, database.transaction() as third:
+        for db in (first, second, third):
+            plain(db).execute("select 1")
+    with psycopg.connect(database.engine.url.render_as_string(False).replace("+psycopg", ""), autocommit=True) as admin:
+        admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where pid <> pg_backend_pid() and datname = current_database()"
+        )
+    with pytest.raises((psycopg.OperationalError, OperationalError)), database.transaction() as db:
+        plain(db).execute("select 1")
+    assert senders(database) == 0

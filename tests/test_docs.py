@@ -1,0 +1,257 @@
+"""The documents say what is so: links lead somewhere, commands, files, settings, tables and log lines exist."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+from xml.etree import ElementTree
+
+import click
+import psycopg
+import pytest
+
+from bot import settings
+from bot.__main__ import warmline
+from bot.domain import delivery
+from bot.domain.effects import Effect
+from bot.domain.safety import read_texts
+from bot.domain.segments import fold_for_sms, measure
+from bot.storage.database import ANSWER_SECONDS, STATEMENT_MS
+from bot.storage.tables import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [str(path.relative_to(ROOT)) for path in DOCS]
+GOING_LIVE = ROOT / "docs/operators/going-live.md"
+BREAKS = ROOT / "docs/operators/when-something-breaks.md"
+ARCHITECTURE = ROOT / "docs/architecture.md"
+NOT_OURS = {"PROMETHEUS_MULTIPROC_DIR"}
+"""Variables that another program reads."""
+
+each_doc = pytest.mark.parametrize("path", DOCS, ids=NAMES)
+
+_FENCE = re.compile(r"^ *```.*?\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+_SPAN = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_ASSIGNED = re.compile(r"^(?:[A-Z_]+=\S* +)*")
+
+
+def prose(path: Path) -> str:
+    """The document without its fenced blocks."""
+    return _FENCE.sub("", path.read_text("utf-8"))
+
+
+def code(path: Path) -> Iterator[str]:
+    """Everything that is shown as code: the lines of fenced blocks, and what stands between backquotes."""
+    for block in _FENCE.findall(path.read_text("utf-8")):
+        yield from (line.strip() for line in block.splitlines())
+    yield from _SPAN.findall(prose(path))
+
+
+def slugs(path: Path) -> set[str]:
+    """The anchors of the headings, as code hosts make them."""
+    found = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
+
+
+def rows(path: Path, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    below = path.read_text("utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    table = re.search(r"(?:^\|.*\|\n)+", below, re.MULTILINE)
+    assert table, f"no table below {heading}"
+    return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table[0].splitlines()[2:]]
+
+
+def sources() -> str:
+    """All of our own code and words, in which a quoted message must be found."""
+    files = [*(ROOT / "bot").rglob("*.py"), ROOT / "worker.py", ROOT / "safety/texts.yaml"]
+    text = "".join(path.read_text("utf-8") for path in files) + (ROOT / "docs/operators/fallback.xml").read_text("utf-8")
+    # Long messages are written over two lines.
+    return re.sub(r'"\s*\n\s*f?"', "", text)
+
+
+@each_doc
+def test_it_links_only_to_what_exists(path: Path) -> None:
+    for link in _LINK.findall(prose(path)):
+        if link.startswith(("http:", "https:", "mailto:")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.is_file(), f"{link} leads nowhere"
+        assert not anchor or anchor in slugs(target), f"{link}: no such heading"
+
+
+@each_doc
+def test_it_names_only_commands_that_there_are(path: Path) -> None:
+    for line in code(path):
+        said = _ASSIGNED.sub("", line).removeprefix(".venv/bin/")
+        if said.startswith(("warmline ", "python -m bot ")):
+            refuse_unknown(said.removeprefix("python -m bot ").removeprefix("warmline "))
+
+
+def refuse_unknown(arguments: str) -> None:
+    """Fail where the command line knows no such command or option."""
+    command: click.Command = warmline
+    for word in shlex.split(arguments, comments=True):
+        if isinstance(command, click.Group):
+            assert word in command.commands, f"there is no command `warmline {arguments}`"
+            command = command.commands[word]
+        elif word.startswith("--"):
+            assert any(word in option.opts for option in command.params), f"`warmline {arguments}` has no {word}"
+
+
+def test_it_lists_every_command_in_the_readme() -> None:
+    listed = {row[0].strip("`") for row in rows(ROOT / "README.md", "The command line")}
+    assert listed == set(leaves(warmline, "warmline"))
+
+
+def leaves(command: click.Command, name: str) -> Iterator[str]:
+    """The full names of all commands that do something."""
+    if isinstance(command, click.Group):
+        for part, inner in command.commands.items():
+            yield from leaves(inner, f"{name} {part}")
+    else:
+        yield name
+
+
+@each_doc
+def test_it_names_only_targets_of_the_makefile(path: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8").replace("$(RAN)", ".venv/.stamps")
+    for line in code(path):
+        said = _ASSIGNED.sub("", line)
+        if said.startswith("make "):
+            target = said.split()[1]
+            assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), f"there is no `{said}`"
+
+
+@each_doc
+def test_it_names_only_files_that_there_are(path: Path) -> None:
+    rooms = "bot|docs|flows|safety|words|directory|templates|migrations|tests|benchmarks"
+    for span in code(path):
+        if re.fullmatch(rf"(?:{rooms})/[\w./*<>-]*|(?:wsgi|worker)\.py", span):
+            # A language to come and a flow's name stand for any.
+            pattern = re.sub(r"<\w+>|\bxx\b", "*", span)
+            assert any(ROOT.glob(pattern)), f"there is no {span}"
+
+
+@each_doc
+def test_it_names_only_settings_that_there_are(path: Path) -> None:
+    known = {variable.name for _, variable in settings.fields()} | NOT_OURS
+    for line in code(path):
+        for name in re.findall(r"^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=.*)?$", line):
+            assert name in known, f"{name} is no setting"
+
+
+@each_doc
+def test_it_names_no_place_of_one_machine(path: Path) -> None:
+    assert not re.search(r"(?<![\w.-])/(?:work|root|home|tmp|Users)\b", path.read_text("utf-8"))
+
+
+def test_it_lists_every_document_in_the_index() -> None:
+    index = ROOT / "docs/index.md"
+    linked = {(index.parent / link.partition("#")[0]).resolve() for link in _LINK.findall(index.read_text("utf-8"))}
+    assert {path for path in DOCS if path.parent != ROOT and path != index} <= linked
+
+
+def fallback_messages() -> list[str]:
+    response = ElementTree.parse(ROOT / "docs/operators/fallback.xml").getroot()
+    assert response.tag == "Response"
+    assert {child.tag for child in response} == {"Message"}
+    return [child.text or "" for child in response]
+
+
+def test_it_falls_back_to_one_cheap_text() -> None:
+    (body,) = fallback_messages()
+    measured = measure(body)
+    assert measured.encoding == "GSM-7"
+    assert measured.segments <= 2
+    assert fold_for_sms(body) == body
+
+
+@pytest.mark.parametrize(("language", "promise"), [("en", "kept your text"), ("es", "Guardamos su texto")])
+def test_it_falls_back_to_the_words_of_the_outage(language: str, promise: str) -> None:
+    texts = read_texts((ROOT / "safety/texts.yaml").read_text("utf-8"), "safety/texts.yaml")
+    (body,) = fallback_messages()
+    said = re.split(r"(?<=\.) ", fold_for_sms(texts.get("outage", language)))
+    kept = [sentence for sentence in said if promise in sentence]
+    assert len(kept) == 1
+    assert promise not in body, "where Twilio falls back, nothing was kept"
+    assert all(sentence in body for sentence in said if sentence not in kept)
+
+
+def test_it_gives_twilio_times_that_fit_ours() -> None:
+    fragment = re.search(r"/twilio/sms#([\w=&,]+)", GOING_LIVE.read_text("utf-8"))
+    assert fragment
+    named = dict(part.split("=") for part in fragment[1].split("&"))
+    connect, answer, tries, most = (int(named[name]) for name in ("ct", "rt", "rc", "tt"))
+    assert answer > max(STATEMENT_MS, ANSWER_SECONDS * 1000), "an answer that is about to come would be cut off"
+    assert (tries + 1) * connect <= most <= 15_000
+    assert answer < most, "no time is left for another try"
+    assert "4xx" not in named["rp"]
+
+
+def test_it_lists_every_number_that_is_texted() -> None:
+    numbers = set(re.findall(r"\b(?:\d{3}-\d{3}-\d{4}|911|988|211)\b", texts_of_the_line()))
+    listed = {row[0] for row in rows(GOING_LIVE, "12. Numbers must not die")}
+    assert len(numbers) >= 5
+    assert numbers <= listed
+
+
+def texts_of_the_line() -> str:
+    texts = read_texts((ROOT / "safety/texts.yaml").read_text("utf-8"), "safety/texts.yaml")
+    return " ".join(words for by_language in texts.words.values() for words in by_language.values())
+
+
+def test_it_marks_every_code_that_nobody_has_checked() -> None:
+    unchecked = {code for code in delivery.KNOWN_CODES if not delivery.rule_for(code).checked}
+    marked = next(row for row in rows(BREAKS, "Twilio's codes") if "(not checked)" in row[1])
+    assert {int(number) for number in marked[0].split(", ")} == unchecked
+
+
+def test_it_quotes_only_what_the_house_says() -> None:
+    said = sources()
+    for symptom, *_ in rows(BREAKS, "Symptom, meaning, what to do"):
+        logged = re.findall(r"Log: `([^`]+)`", symptom)
+        for quoted in [*logged, *re.findall(r'"([^"]+)"', symptom)]:
+            assert all(part in said for part in re.split(r" ?\.\.\. ?", quoted) if part), f"nothing says {quoted!r}"
+
+
+def test_it_names_only_figures_that_are_measured() -> None:
+    measured = (ROOT / "bot/web/metrics.py").read_text("utf-8")
+    named = [span for path in DOCS for span in code(path) if re.fullmatch(r"warmline_[a-z_]+", span)]
+    assert named
+    assert all(f'"{name}"' in measured for name in named)
+
+
+def test_it_traces_a_text_through_functions_that_there_are() -> None:
+    for file, names, _ in rows(ARCHITECTURE, "One text, traced"):
+        written = (ROOT / file.strip("`")).read_text("utf-8")
+        for name in names.split(", "):
+            assert re.search(rf"(?:def|class) {name.strip('`')}\b", written), f"{file} has no {name}"
+
+
+def test_it_tells_of_every_effect() -> None:
+    told = {row[0].strip("`") for row in rows(ARCHITECTURE, "Effects")}
+    assert told == {effect.__name__ for effect in get_args(Effect) if inspect.isclass(effect)}
+
+
+def test_it_tells_of_every_table_and_what_is_sealed() -> None:
+    told = {row[0].strip("`"): set(_SPAN.findall(row[2])) for row in rows(ARCHITECTURE, "Tables")}
+    sealed = {
+        table.name: {column.name for column in table.columns if column.name.startswith("sealed_")}
+        for table in Table.metadata.sorted_tables
+    }
+    assert told == sealed
+
+
+def test_it_gives_operators_queries_that_run(database_url: str) -> None:
+    blocks = [block for path in (GOING_LIVE, BREAKS) for block in _FENCE.findall(path.read_text("utf-8"))]
+    statements = [part.strip() for block in blocks for part in block.split(";") if part.strip().startswith("select ")]
+    assert len(statements) >= 4
+    with psycopg.connect(database_url) as connection:
+        for statement in statements:
+            connection.execute(f"explain {statement}".encode())
