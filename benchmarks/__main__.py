@@ -61,15 +61,15 @@ def growth_command(few: int = 1000, many: int = 1_000_000, folder: Path | None =
 @click.option("--only", default="echo-granian,durable-pg", help="The yardsticks' arms.")
 @click.option("--rounds", default=5)
 @click.option("--cores", default=2, type=click.IntRange(1, 2))
-@click.option("--texts", default=2000, help="Dialogs in each round.")
+@click.option("--dialogs", default=500, help="Dialogs in each round, after the warm-up.")
 @FOLDER
 def beside_command(
-    only: str = "echo-granian,durable-pg", rounds: int = 5, cores: int = 2, texts: int = 500, folder: Path | None = None
+    only: str = "echo-granian,durable-pg", rounds: int = 5, cores: int = 2, dialogs: int = 500, folder: Path | None = None
 ) -> None:
     """Our web in turn with other systems (../shared/bench), as ratios."""
     with _folder(folder) as place:
         try:
-            beside.measure(place, only.split(","), rounds, cores, texts)
+            beside.measure(place, only.split(","), rounds, cores, dialogs)
         except beside.NotThere as why:
             raise click.ClickException(str(why)) from why
         except subprocess.CalledProcessError as failure:

@@ -47,7 +47,7 @@ def set_up(folder: Path, arms: Sequence[str]) -> Path:
     return place
 
 
-def measure(folder: Path, arms: Sequence[str], rounds: int, cores: int, texts: int) -> None:
+def measure(folder: Path, arms: Sequence[str], rounds: int, cores: int, dialogs: int) -> None:
     """Alternate our web with `arms` and print the table. The bare arm keeps its rows in the same PostgreSQL."""
     place = set_up(folder, arms)
     with house.opened(folder / "data") as env:
@@ -58,7 +58,7 @@ def measure(folder: Path, arms: Sequence[str], rounds: int, cores: int, texts: i
         for number in range(rounds):
             _make_residents(place, FIRST_SEED + number)
         ours = env | {"WEB_WORKERS": str(cores)}
-        options = ["--server", "granian", "--cores", str(cores), "--reps", str(rounds), "--n", str(texts)]
+        options = ["--server", "granian", "--cores", str(cores), "--reps", str(rounds), "--n", str(dialogs)]
         options += ["--only", ",".join(arms), "--ours", shlex.join(house.web_command(ours))]
         options += ["--cwd", str(house.HERE.parent), "--reset", shlex.join([sys.executable, "-m", "benchmarks", "empty"])]
         options += [part for name, value in ours.items() for part in ("--env", f"{name}={value}")]

@@ -25,7 +25,7 @@ KEYS = {"SECRET_KEY": "measured" * 4, "ENCRYPTION_KEYS": "bWVhc3VyZWRtZWFzdXJlZG
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Mapping[str, str]]:
+def opened(folder: Path) -> Iterator[dict[str, str]]:
     """The environment of a house whose servers run in `folder` until the block ends; its flow is published."""
     with Servers(folder) as servers:
         env = environment(folder, servers.database_url, servers.redis_url)

@@ -49,6 +49,7 @@ class Conversation:
     `asked` is the danger that the safety net has asked about and waits to hear of.
     """
 
+    channel: str = "sms"
     language: str = "en"
     language_chosen: bool = False
     """Chosen by the person: guessing stops."""
@@ -96,6 +97,7 @@ class Conversation:
         """As JSON, to be sealed and stored; `load` gives an equal conversation back."""
         return json.dumps(
             {
+                "channel": self.channel,
                 "language": self.language,
                 "chosen": self.language_chosen,
                 "guessed": self.language_guessed,
@@ -124,6 +126,7 @@ def load(text: str) -> Conversation:
     """The conversation that `dump` wrote."""
     row = json.loads(text)
     return Conversation(
+        channel=row["channel"],
         language=row["language"],
         language_chosen=row["chosen"],
         language_guessed=row["guessed"],

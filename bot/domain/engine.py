@@ -349,13 +349,16 @@ class _Walk:
             self.effects.append(Reply(text, Lane.REPLY))
 
     def _text(self, context: str, source: str) -> str:
-        return self.flow.text(context, source, self.conversation.language, self.conversation.answers, self.now)
+        return self.flow.text(context, source, self.conversation.language, self._known(), self.now)
+
+    def _known(self) -> dict[str, Any]:
+        return {**self.conversation.answers, "channel": self.conversation.channel}
 
     def _near(self, here: str, step: Refer) -> str | None:
         return self._text(f"{here}.refer", step.refer.near) or None if step.refer.near else None
 
     def _holds(self, here: str, condition: str) -> bool:
-        return self.flow.holds(here, condition, self.conversation.language, self.conversation.answers, self.now)
+        return self.flow.holds(here, condition, self.conversation.language, self._known(), self.now)
 
     def _question(self, name: str, ask: Ask) -> str:
         """The question, with its choices numbered below it."""

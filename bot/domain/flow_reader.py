@@ -26,7 +26,7 @@ __all__ = [
     "names_in", "read_flow", "read_translations", "schema", "template_po",
 ]  # fmt: skip
 
-NAMES = frozenset({"language", "line_name", "today"})
+NAMES = frozenset({"channel", "language", "line_name", "today"})
 """What a text or condition may name beside the answers."""
 FUNCTIONS = frozenset({"days_until"})
 FILTERS = frozenset({"day"})

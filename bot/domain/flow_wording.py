@@ -135,6 +135,7 @@ class _Wording:
         fixed = {
             "language": language,
             "line_name": "Warmline",
+            "channel": "sms",
             "today": "2026-09-30",
             "days_until": lambda day: 30,
         }

@@ -32,17 +32,33 @@ class KeywordsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Phrases:
+    """What is looked for inside messages of at most `longest` words; a longer one is a story, and the flow's to read."""
+
+    phrases: tuple[str, ...]
+    longest: int
+
+    def in_short(self, text: str) -> bool:
+        words = words_of(text[:200])
+        if not 1 < len(words) <= self.longest:
+            return False
+        padded = f" {' '.join(words)} "
+        return any(phrase in padded for phrase in self.phrases)
+
+
+@dataclass(frozen=True, slots=True)
 class Keywords:
     words: Mapping[str, Keyword]
     languages: Mapping[str, str]
-    phrases: tuple[str, ...]
-    longest: int
+    alone: Phrases
+    person: Phrases
     telling: Mapping[str, str]
     """Words that tell the language by themselves, and which."""
 
     def read(self, text: str) -> Keyword | None:
-        """The keyword that this message is, as a whole."""
-        return self.words.get(_folded(text))
+        """The keyword that this message is, as a whole; a wish for a person counts inside a short message too."""
+        keyword = self.words.get(_folded(text))
+        return Keyword.PERSON if keyword is None and self.person.in_short(text) else keyword
 
     def language(self, text: str) -> str | None:
         """The language that this message names, as a whole."""
@@ -50,11 +66,7 @@ class Keywords:
 
     def wants_no_texts(self, text: str) -> bool:
         """Whether a short message asks in free words to be left alone (FCC: any reasonable means revokes)."""
-        words = words_of(text)
-        if not 1 < len(words) <= self.longest:
-            return False
-        padded = f" {' '.join(words)} "
-        return any(phrase in padded for phrase in self.phrases)
+        return self.alone.in_short(text)
 
 
 def _folded(text: str) -> str:
@@ -70,10 +82,13 @@ def read_keywords(text: str) -> Keywords:
             if words.setdefault(spoken, keyword) is not keyword:
                 raise KeywordsError(f"words/keywords.yaml: {spoken!r} stands for {words[spoken]} and {keyword}")
     languages = {_folded(name): code for code, names in data["languages"].items() for name in names}
-    alone = data["leave_me_alone"]
-    phrases = tuple(f" {_folded(p)} " for code, some in alone.items() if code != "longest" for p in some)
     telling = {_folded(word): code for code, some in data["telling"].items() for word in some}
-    return Keywords(words, languages, phrases, int(alone["longest"]), telling)
+    return Keywords(words, languages, _phrases(data["leave_me_alone"]), _phrases(data["for_a_person"]), telling)
+
+
+def _phrases(table: Mapping[str, Any]) -> Phrases:
+    some = (phrase for code, phrases in table.items() if code != "longest" for phrase in phrases)
+    return Phrases(tuple(f" {_folded(phrase)} " for phrase in some), int(table["longest"]))
 
 
 def _spoken(table: Mapping[str, Any], key: str) -> list[str]:

@@ -7,6 +7,7 @@ built once, and a throw-away cursor for each move. Triggers have made-up names, 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +16,9 @@ from transitions import MachineError
 
 from bot.domain.script import Ask, Handoff, Refer, Say, Script, Step
 from bot.domain.script import End as EndStep
+
+# It reports every move at the level of information, on the path of every text.
+logging.getLogger("transitions").setLevel(logging.WARNING)
 
 ENDED = ":ended"
 HUMAN = ":human"

@@ -88,8 +88,10 @@ def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list
         found = carrier.find(outgoing, claimed.at - timedelta(minutes=1), known) if _may_have_left(claimed) else None
     except CarrierError:
         # Whoever cannot be asked has not said no: the row stays in doubt, and is never sent on a guess.
-        with runtime.database.transaction() as db:
-            record_unknown(db, runtime.desk.sealer, claimed.id, runtime.clock.now())
+        _unknown(runtime, claimed)
+        return
+    if found is None and runtime.clock.now() > until:
+        _unknown(runtime, claimed)
         return
     try:
         receipt = found or carrier.send(outgoing)
@@ -105,14 +107,13 @@ def _taken(runtime: Runtime, claimed: Claimed, receipt: Receipt) -> None:
 
 
 def _refused(runtime: Runtime, claimed: Claimed, error: CarrierError) -> None:
-    now = runtime.clock.now()
+    if error.outcome == "unknown":
+        _unknown(runtime, claimed)
+        return
     with runtime.database.transaction() as db:
-        if error.outcome == "unknown":
-            record_unknown(db, runtime.desk.sealer, claimed.id, now)
-        else:
-            record_refusal(db, runtime.desk.sealer, claimed.id, error.code, error.permanent, now)
+        record_refusal(db, runtime.desk.sealer, claimed.id, error.code, error.permanent, runtime.clock.now())
 
 
 def _unknown(runtime: Runtime, claimed: Claimed) -> None:
     with runtime.database.transaction() as db:
-        record_unknown(db, claimed.id, runtime.clock.now())
+        record_unknown(db, runtime.desk.sealer, claimed.id, runtime.clock.now())

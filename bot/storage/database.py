@@ -154,4 +154,3 @@ def is_outage(error: BaseException) -> bool:
         return False
     # The path of a turn uses psycopg without SQLAlchemy's wrapping, so both kinds come here.
     return isinstance(cause, (psycopg.OperationalError, PoolTimeout, TimeoutError))
-

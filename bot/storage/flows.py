@@ -17,6 +17,9 @@ _ALL_PUBLISHED = """
 select version_id from flow_publication where id in (select max(id) from flow_publication group by flow) order by 1
 """
 
+_PUBLISHING = 7_267_510_002
+"""Any number that no other advisory lock of ours uses."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFlow:
@@ -53,6 +56,8 @@ def publish(db: Session, name: str, source: str, translations: dict[str, str], b
 
     The same text published again after another one (a roll-back) is the same version, published anew.
     """
+    # Two hosts that start together publish one after the other, and the second finds it done.
+    db.execute(select(func.pg_advisory_xact_lock(_PUBLISHING)))
     digest = digest_of(source, translations)
     version = db.scalar(select(FlowVersion).where(FlowVersion.flow == name, FlowVersion.digest == digest))
     if version is None:

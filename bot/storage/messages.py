@@ -16,7 +16,7 @@ from bot.storage.tables import Conversation, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Text:
     """One text of a thread, opened. `body` is "" where the words were deleted."""
 
     id: int
@@ -57,7 +57,7 @@ def ride_again(db: Session, inbound_id: int, due_at: datetime) -> Sequence[Messa
     return sorted(db.scalars(riding).all(), key=lambda row: row.id)
 
 
-def thread(db: Session, sealer: Sealer, address: Address, after: int = 0, limit: int = 200) -> list[Line]:
+def thread(db: Session, sealer: Sealer, address: Address, after: int = 0, limit: int = 200) -> list[Text]:
     """The newest `limit` texts with this address that come after row `after`, oldest first."""
     rows = db.scalars(
         select(Message)
@@ -69,7 +69,7 @@ def thread(db: Session, sealer: Sealer, address: Address, after: int = 0, limit:
     return [_line(sealer, row) for row in reversed(rows)]
 
 
-def _line(sealer: Sealer, row: Message) -> Line:
+def _line(sealer: Sealer, row: Message) -> Text:
     media = len(sealer.open_json(row.sealed_media)) if row.sealed_media else 0
     body = sealer.open(row.sealed_body) if row.sealed_body else ""
-    return Line(row.id, row.outbound, body, row.at, row.state, row.segments or 0, media)
+    return Text(row.id, row.outbound, body, row.at, row.state, row.segments or 0, media)

@@ -121,7 +121,8 @@ def load_for_update(db: Session, sealer: Sealer, inbound: Inbound, language: str
     params = {"sid": inbound.sid, "lookup": sealer.index(inbound.sender)}
     row = plain(db).execute(_LOAD, params).fetchone()
     if row is None:
-        return Thread(None, Conversation(language=language), False, None)
+        fresh = Conversation(channel=inbound.sender.channel.value, language=language)
+        return Thread(None, fresh, False, None)
     return Thread(row[0], load(sealer.open(row[1])), row[2], row[3])
 
 

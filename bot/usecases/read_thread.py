@@ -11,7 +11,7 @@ from bot.domain.conversation import load
 from bot.domain.delivery import State
 from bot.domain.message import Address
 from bot.storage import messages, records
-from bot.storage.messages import Line
+from bot.storage.messages import Text
 from bot.storage.sealing import Sealer
 
 _NEVER_ARRIVED = frozenset({State.DROPPED, State.FAILED, State.CANCELED, State.UNDELIVERED})
@@ -72,7 +72,7 @@ class Record:
     marks: dict[int, Marks]
 
 
-def read_thread(db: Session, sealer: Sealer, address: Address, after: int = 0) -> list[Line]:
+def read_thread(db: Session, sealer: Sealer, address: Address, after: int = 0) -> list[Text]:
     """The texts of this address after row `after` as the person may see them, oldest first.
 
     A text that we decided not to send, or that did not arrive, is left out: it was never said.

@@ -59,7 +59,7 @@ def receive_message(db: Session, desk: Desk, inbound: Inbound, now: datetime, *,
     Raises turns.Overtaken where the same message, or the first two of a new person, came at the same instant: the
     door rolls back and calls again.
     """
-    thread = turns.load_for_update(db, desk.sealer, inbound, desk.line.languages[0])
+    thread = turns.load_for_update(db, desk.sealer, inbound, _first_language(desk.line, inbound))
     if thread.seen is not None:
         return _same_again(db, desk, inbound, thread.seen, now, answered)
     said = Said(inbound.body, len(inbound.media), inbound.opt_out, thread.opted_out)
@@ -86,6 +86,12 @@ def receive_message(db: Session, desk: Desk, inbound: Inbound, now: datetime, *,
         alarming=any(isinstance(effect, OpenHandoff) for effect in effects),
         waiting=() if answered else saved.outgoing_ids,
     )
+
+
+def _first_language(line: Line, inbound: Inbound) -> str:
+    """What a stranger is answered in until their words tell more: the page's language, or the line's first."""
+    hinted = inbound.extra.get("language", "")
+    return hinted if hinted in line.languages else line.languages[0]
 
 
 def _place(saved: turns.Saved, conversation: Conversation) -> Place:

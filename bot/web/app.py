@@ -10,6 +10,7 @@ from bot.web.chat import chat
 from bot.web.health import health
 from bot.web.metrics import metrics
 from bot.web.phone import phone
+from bot.web.sessions import Sessions
 from bot.web.twilio import LARGEST_BODY, twilio
 
 POLICY = (
@@ -21,6 +22,7 @@ POLICY = (
 def create_app(runtime: Runtime) -> Flask:
     """The application over an open runtime."""
     app = Flask(__name__, template_folder="../../templates", static_folder="static")
+    app.session_interface = Sessions()
     app.extensions["warmline"] = runtime
     app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=LARGEST_BODY)
     demo = (phone,) if runtime.settings.is_demo else ()

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import reception
 from bot.domain.message import Address, Channel, Inbound
-from bot.storage.messages import Line
+from bot.storage.messages import Text
 from bot.usecases.read_thread import read_thread
 from bot.web import forms, metrics, shown
 from bot.web.chat_words import LANGUAGES, WORDS
@@ -48,7 +48,7 @@ class Page:
 
     language: str
     visit: Visit
-    lines: list[Line]
+    lines: list[Text]
     draft: str = ""
     notice: str = ""
     error: str = ""
@@ -94,6 +94,8 @@ def _send(page: Page, body: str) -> None:
         to="warmline",
         body=body,
         received_at=open_.clock.now(),
+        # A first word like "hi" tells no language; the page that it was written on does.
+        extra={"language": page.language},
     )
     with metrics.TURN_SECONDS.time():
         taken = reception.take(open_, inbound)
@@ -150,8 +152,8 @@ def _values(page: Page) -> dict[str, Any]:
         "zone": open_.settings.timezone,
         "longest": LONGEST,
         "leave_to": LEAVE_TO,
-        # Our script has put it on the page when it was sent.
-        "sent_is_shown": forms.asks_for_part(),
+        # Our script has put what was sent on the page already, and goes to it by itself.
+        "is_part": forms.asks_for_part(),
     }
 
 

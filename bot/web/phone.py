@@ -20,7 +20,7 @@ from bot import reception
 from bot.clock import DemoClock
 from bot.domain.message import Address, Channel, Inbound, Media
 from bot.domain.segments import LONGEST_BODY, measure
-from bot.storage.messages import Line
+from bot.storage.messages import Text
 from bot.usecases.read_thread import Record, read_record, read_thread
 from bot.web import forms, metrics, pretend_phones
 from bot.web.forms import runtime
@@ -45,7 +45,7 @@ class Shown:
     """One open telephone on the page. `kept` is the reply to a text that waits in the spool; `draft` a refused text."""
 
     phone: PretendPhone
-    lines: list[Line]
+    lines: list[Text]
     record: Record | None
     is_down: bool = False
     kept: str = ""

@@ -169,3 +169,15 @@ def test_it_wakes_a_human_while_it_asks_about_active_signs(line: Line, library: 
     turn = turn_of(line, library, Conversation(), text)
     assert turn.conversation.asked == "self_harm" and "988" in replies(turn)[0]
     assert [effect.urgency for effect in turn.effects if isinstance(effect, OpenHandoff)] == ["quarter_hour"]
+
+
+@pytest.mark.parametrize("text", ["I want to talk to a person", "can I speak with a person please", "is this a bot?"])
+def test_it_calls_a_human_for_whoever_asks_in_a_sentence(line: Line, library: DraftLibrary, text: str) -> None:
+    turn = turn_of(line, library, Conversation(), text)
+    assert any(isinstance(effect, OpenHandoff) and effect.reason is Reason.ASKED for effect in turn.effects)
+
+
+def test_it_tells_the_web_nothing_of_message_rates(line: Line, library: DraftLibrary) -> None:
+    web = " ".join(replies(turn_of(line, library, Conversation(channel="web"), "hi")))
+    sms = " ".join(replies(turn_of(line, library, Conversation(), "hi")))
+    assert "rates" in sms and "rates" not in web and "screen" in web

@@ -1,0 +1,123 @@
+"""A line in one process whose ways to PostgreSQL and Valkey can be cut, on the tests' small flow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from bot.domain.message import Lane
+from bot.embedded import Servers
+from bot.jobs import process
+from bot.runtime import Runtime
+from bot.settings import Settings
+from bot.storage import outbox
+from bot.storage.tables import Conversation
+from bot.usecases.flow_files import read_folder
+from bot.usecases.publish_flows import publish_flows
+from tests.doubles import FrozenClock
+from tests.faults.house import eventually
+from tests.faults.proxy import Proxy
+from tests.helpline import ADA, PUBLIC_URL, HelpLine
+from tests.stand_in_twilio import StandInTwilio
+
+FLOWS = Path(__file__).parent / "flows"
+
+
+class FrailLine(HelpLine):
+    """A line whose `postgres` and `valkey` can be taken away."""
+
+    postgres: Proxy
+    valkey: Proxy
+
+    def say(self, body: str, sender: str = ADA, **parameters: str) -> list[str]:
+        """Text the line a second later, so that the order of texts is known."""
+        self.clock.advance(timedelta(seconds=1))
+        return self.text(body, sender, **parameters)
+
+    def spool(self) -> list[Path]:
+        """The files that wait in the spool."""
+        return sorted(path for path in self.runtime.settings.spool_dir.iterdir() if path.name[0] != "." and path.is_file())
+
+    def promise(self, body: str, lane: Lane = Lane.REPLY) -> int:
+        """Promise a text to the one person who has written; the id of its row."""
+        with self.db() as db:
+            person = db.scalars(select(Conversation.id)).one()
+            return outbox.add(db, self.runtime.desk.sealer, person, body, lane, None, 1, self.clock.now()).id
+
+    def heal(self, rounds: int = 3) -> None:
+        """PostgreSQL is back; the sweep and the worker run, until after the longest wait of a row in doubt."""
+        self.postgres.mend()
+        wait_for_door(self)
+        for _ in range(rounds):
+            self.work()
+            self.clock.advance(timedelta(minutes=3))
+
+
+def wait_for_door(line: HelpLine) -> None:
+    """Until the database is found again (the line looks for it once in a second)."""
+    eventually(lambda: answers(line), 10, "the database is not found again")
+
+
+def answers(line: HelpLine) -> bool:
+    try:
+        with line.runtime.database.engine.connect():
+            return True
+    except DBAPIError:
+        return False
+
+
+@pytest.fixture
+def frail(settings: Settings, servers: Servers, clock: FrozenClock) -> Iterator[FrailLine]:
+    """The line with a proxy before each of its servers."""
+    postgres = Path(settings.database_url.partition("host=")[2].replace("%2F", "/")) / ".s.PGSQL.5432"  # type: ignore[union-attr]
+    valkey = Path(servers.redis_url.removeprefix("unix://"))
+    with Proxy(postgres) as to_postgres, Proxy(valkey) as to_valkey:
+        name = (settings.database_url or "").partition("?")[0]
+        proxied = dataclasses.replace(
+            settings,
+            database_url=f"{name}?host={quote(str(to_postgres.folder), safe='')}",
+            redis_url=f"unix://{quote(str(to_valkey.path))}",
+        )
+        with open_frail(proxied, clock) as line:
+            line.postgres, line.valkey = to_postgres, to_valkey
+            yield line
+            to_postgres.mend()
+
+
+@contextmanager
+def open_frail(settings: Settings, clock: FrozenClock) -> Iterator[FrailLine]:
+    """A line on Twilio's stand-in, with the tests' flow."""
+    holder: list[FrailLine] = []
+
+    def post(url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, str, str]:
+        answer = holder[0].app.test_client().post(url.removeprefix(PUBLIC_URL), data=form, headers=headers)
+        return answer.status_code, answer.content_type or "", answer.get_data(as_text=True)
+
+    with StandInTwilio(post=post) as twilio:
+        on_twilio = dataclasses.replace(
+            settings,
+            public_url=PUBLIC_URL,
+            twilio_account_sid=twilio.account_sid,
+            twilio_auth_tokens=(twilio.auth_token,),
+            twilio_from="+13145550100",
+            twilio_api_url=twilio.url,
+            sender_segments_per_second=1000,
+        )
+        runtime = Runtime.start(on_twilio, clock)
+        process.use(runtime)
+        try:
+            with runtime.database.transaction() as db:
+                publish_flows(db, read_folder(FLOWS), "test", clock.now())
+            holder.append(FrailLine(runtime, twilio, clock))
+            yield holder[0]
+        finally:
+            process.use(None)
+            runtime.close()
