@@ -17,7 +17,7 @@ from bot.reception import replay
 from bot.runtime import Runtime
 from bot.storage import conversations, outbox
 from bot.storage.database import is_outage
-from bot.usecases.tidy import erase_asked, forget_old_words
+from bot.usecases.tidy import erase_asked, forget_old_answers, forget_old_words
 from bot.usecases.wake_conversation import wake_conversation
 
 log = logging.getLogger(__name__)
@@ -95,10 +95,14 @@ def _erase(runtime: Runtime, now: datetime) -> None:
 
 
 def forget(runtime: Runtime) -> None:
-    """Delete words past their time, one portion after the other."""
-    keep = timedelta(days=runtime.settings.retention_days)
-    now = runtime.clock.now()
-    while True:
+    """Delete words and answers past their time, one portion after the other."""
+    settings, now = runtime.settings, runtime.clock.now()
+    words, answers = timedelta(days=settings.retention_days), timedelta(days=settings.answers_retention_days)
+    left = 1
+    while left:
         with runtime.database.transaction() as db:
-            if not forget_old_words(db, now, keep):
-                return
+            left = forget_old_words(db, now, words)
+    left = 1
+    while left:
+        with runtime.database.transaction() as db:
+            left = forget_old_answers(db, runtime.desk.sealer, now, answers)

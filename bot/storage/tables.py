@@ -55,6 +55,8 @@ class Conversation(Table):
     unreachable: Mapped[str | None]
     """Why nothing can be sent there: a carrier's word such as `bad_address`."""
     waking: Mapped[datetime | None]
+    forgotten_at: Mapped[datetime | None]
+    """When the answers were deleted because their time was over; older than `updated_at` means that there are new ones."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     __table_args__ = (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from bot.domain.conversation import Conversation as State
+from bot.domain.conversation import load
 from bot.storage import erasures
 from bot.storage.sealing import Sealer
-from bot.storage.tables import Handoff, Message
+from bot.storage.tables import Conversation, Handoff, Message, Person
 
 
 def erase_asked(db: Session, sealer: Sealer, now: datetime) -> int:
@@ -38,4 +40,23 @@ def forget_old_words(db: Session, now: datetime, keep: timedelta, limit: int = 5
         .values(sealed_body=None, sealed_media=None)
         .returning(Message.id)
     ).all()
+    return len(rows)
+
+
+def forget_old_answers(db: Session, sealer: Sealer, now: datetime, keep: timedelta, limit: int = 200) -> int:
+    """Delete the answers, the name and the place of people who have not written for `keep`. Returns how many.
+
+    Language, opt-out and the number stay: who comes back after years is still greeted in their language, or left alone.
+    """
+    open_handoff = exists().where(Handoff.conversation_id == Conversation.id, Handoff.state != "closed")
+    news = or_(Conversation.forgotten_at.is_(None), Conversation.forgotten_at < Conversation.updated_at)
+    old = select(Conversation).where(Conversation.updated_at < now - keep, news, ~open_handoff).limit(limit)
+    rows = db.scalars(old.with_for_update(skip_locked=True)).all()
+    for row in rows:
+        state = load(sealer.open(row.sealed_state))
+        chosen = {"language": state.language, "language_chosen": state.language_chosen}
+        kept = State(channel=state.channel, **chosen, ended=True, turn=state.turn)  # type: ignore[arg-type]
+        row.sealed_state, row.flow_version, row.step, row.waking = sealer.seal(kept.dump()), None, None, None
+        row.holder, row.in_danger, row.forgotten_at = kept.holder.value, False, now
+        db.execute(update(Person).where(Person.id == row.person_id).values(sealed_name=None))
     return len(rows)

@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.Column("opted_out", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("unreachable", sa.Text(), nullable=True),
         sa.Column("waking", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("forgotten_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(

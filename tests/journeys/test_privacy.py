@@ -10,6 +10,8 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
+from bot.domain.conversation import load
+from bot.jobs.sweep import forget
 from bot.storage import keys
 from bot.storage.sealing import CannotOpen, Sealer
 from bot.storage.tables import Consent, Conversation, Erasure, Handoff, Message
@@ -113,3 +115,15 @@ def test_it_forgets_words_past_their_time_but_not_those_of_open_handoffs(line: H
     with line.db() as db:
         assert forget_old_words(db, line.clock.now(), timedelta(days=400)) == 2
     assert line.count(Message, Message.sealed_body.is_not(None)) == 2
+
+
+def test_it_forgets_answers_past_their_time_and_keeps_the_language(line: HelpLine) -> None:
+    line.text("necesito comida")
+    line.text("63118")
+    line.clock.advance(timedelta(days=365 * 3 + 10))
+    forget(line.runtime)
+    with line.db() as db:
+        conversation = db.scalars(select(Conversation)).one()
+        state = load(line.runtime.desk.sealer.open(conversation.sealed_state))
+    assert (state.answers, state.frames, state.language) == ({}, (), "es")
+    assert "STL Help" in "\n".join(line.text("hola"))
