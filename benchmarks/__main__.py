@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -77,12 +78,17 @@ def beside_command(
 
 
 @main.command()
+@click.option("--servers-only", is_flag=True, help="Start the databases alone, and print how the web is started.")
 @FOLDER
-def serve(folder: Path | None) -> None:
+def serve(servers_only: bool, folder: Path | None) -> None:
     """Serve the measured flow on 127.0.0.1:8000 until Ctrl-C, for a load generator of your own."""
     with _folder(folder) as place, house.opened(place / "data") as env:
         click.echo("\n".join(f"{name}={value}" for name, value in env.items()))
-        web = subprocess.Popen(house.web_command(env), cwd=house.HERE.parent, env=os.environ | dict(env))
+        command = house.web_command(env)
+        if servers_only:
+            click.echo(shlex.join(command))
+            command = ["sleep", "infinity"]
+        web = subprocess.Popen(command, cwd=house.HERE.parent, env=os.environ | env)
         try:
             web.wait()
         except KeyboardInterrupt:

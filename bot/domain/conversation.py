@@ -84,6 +84,17 @@ class Conversation:
         """The same conversation with its innermost frame at another step."""
         return replace(self, frames=(*self.frames[:-1], replace(self.frames[-1], step=step, **changes)))
 
+    def back(self) -> Conversation | None:
+        """This conversation at the question before (in the flow around it where this one has none); None at the first."""
+        frames = self.frames
+        while frames:
+            inner = frames[-1]
+            if inner.been:
+                earlier = replace(inner, step=inner.been[-1], been=inner.been[:-1], tries=0)
+                return replace(self, frames=(*frames[:-1], earlier), waking=None)
+            frames = frames[:-1]
+        return None
+
     def hear(self, text: str, now: datetime) -> Conversation:
         """Remember a text for the next two minutes."""
         kept = tuple(item for item in self.recent if now - item.at <= RECENT)[-4:]

@@ -128,7 +128,7 @@ class _Walk:
     # What was said, by the kind of step that it was said to.
 
     def _hear(self, here: str, step: Step, said: Words) -> None:
-        self.conversation = replace(self.conversation, waking=None)
+        self._wake_at(None)
         match step:
             case Ask():
                 self._answer(here, step, said)
@@ -369,8 +369,12 @@ class _Walk:
         return "\n".join(lines)
 
     def _wait_for(self, ask: Ask) -> None:
-        waking = self.now + ask.wait.after if ask.wait else None
-        self.conversation = replace(self.conversation, waking=waking)
+        self._wake_at(self.now + ask.wait.after if ask.wait else None)
+
+    def _wake_at(self, waking: datetime | None) -> None:
+        # Most questions wait without an end, and a new conversation for nothing is felt: it is the commonest act here.
+        if waking != self.conversation.waking:
+            self.conversation = replace(self.conversation, waking=waking)
 
 
 def _reusable(words: str) -> str:
@@ -388,15 +392,3 @@ def _effect_of(step: Step, place: str) -> Effect:
             return EraseData()
         case _:
             raise TypeError(type(step).__name__)
-
-
-def go_back(conversation: Conversation) -> Conversation | None:
-    """The conversation at the question before this one (in the flow around it where this one has none), or None."""
-    frames = conversation.frames
-    while frames:
-        inner = frames[-1]
-        if inner.been:
-            back = replace(inner, step=inner.been[-1], been=inner.been[:-1], tries=0)
-            return replace(conversation, frames=(*frames[:-1], back), waking=None)
-        frames = frames[:-1]
-    return None

@@ -1,7 +1,7 @@
 """Words and numbers are sealed before they are stored, and found again by a blind index.
 
 Sealing is AES-256-GCM from `cryptography`, with several keys: the newest seals, all open, and `reseal` moves a value to
-the newest. It takes a fifth of the time of Fernet (3 us against 14, four times a text) and half the room. Each value has
+the newest. It takes a fifth of the time of Fernet (3 us against 14, four times a text). Each value has
 a random nonce of 96 bits, which is good for 2**32 values under one key (NIST SP 800-38D, 8.3): a thousand million texts.
 The blind index is a keyed hash: equal addresses give equal bytes, and without the key nobody can try all ten billion
 telephone numbers. A hash of a number still is personal data (34 USC 12291), so it is deleted with the person.

@@ -1,35 +1,25 @@
 """What a text is answered with: safety first, then keywords, then whoever holds the conversation, then the flow.
 
 Pure but for the library that it is handed. The order is the promise of the house (design.md, the corridor), so it stands
-in one place, `Answering.answer`, and no flow can change it.
+in one place, `_Answering.answer`, and no flow can change it.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from bot.domain.conversation import Conversation, Holder
 from bot.domain.effects import (
     Choice,
-    Effect,
     Method,
     OpenHandoff,
-    RaiseAlarm,
     Reason,
     RecordConsent,
-    Reply,
-    StaySilent,
     TellHuman,
 )
-from bot.domain.engine import go_back
-from bot.domain.flow import FlowFailed
 from bot.domain.keywords import Keyword
-from bot.domain.machine import IllegalMove
 from bot.domain.message import Lane
 from bot.domain.safety import (
     Assessment,
@@ -43,12 +33,11 @@ from bot.domain.safety import (
     urgency,
 )
 from bot.domain.safety.levels import Urgency
-from bot.domain.turn import AskedAgain, Turn, Words
-from bot.usecases.converse import begin, converse, enter
+from bot.domain.turn import Turn, Words
+from bot.usecases.converse import converse, enter
 from bot.usecases.library import Library
 from bot.usecases.line import Line
-
-log = logging.getLogger(__name__)
+from bot.usecases.turn_in_progress import TurnInProgress
 
 PATIENCE_FOR_DIRECT_ANSWER = timedelta(minutes=5)
 """A direct question about danger that nobody answers in this time is a reason to call a human, not a no."""
@@ -86,11 +75,10 @@ def answer(line: Line, library: Library, conversation: Conversation, said: Said,
     return _Answering(line, library, conversation, said, now).answer()
 
 
-class _Answering:
+class _Answering(TurnInProgress):
     def __init__(self, line: Line, library: Library, conversation: Conversation, said: Said, now: datetime) -> None:
-        self.line, self.library, self.said, self.now = line, library, said, now
-        self.conversation = conversation
-        self.effects: list[Effect] = []
+        super().__init__(line, library, conversation, now)
+        self.said = said
 
     def answer(self) -> Answer:
         """1. The safety net reads the text, together with those of the last two minutes.
@@ -132,19 +120,19 @@ class _Answering:
         starts = self.said.opt_out == "START" or self.line.keywords.read(self.said.text) is Keyword.START
         if alerts_human(assessment) or assessment.ask:
             self._call_human_for(assessment, reachable=False)
-            self._silent("opted out; a human was called to phone")
+            self.silent("opted out; a human was called to phone")
         elif starts:
             self._opt_in()
         else:
-            self._silent("opted out")
+            self.silent("opted out")
 
     def _opt_in(self) -> None:
         by_carrier = self.said.opt_out is not None
         self.effects.append(RecordConsent(Choice.OPTED_IN, Method.CARRIER if by_carrier else Method.KEYWORD))
         if by_carrier:
-            self._silent("the carrier has answered START")
+            self.silent("the carrier has answered START")
         else:
-            self._reply("start_ack")
+            self.reply("start_ack")
 
     # 3. Danger.
 
@@ -156,9 +144,9 @@ class _Answering:
         key = reply_key(assessment) or "active_self_harm"
         waiting, told_at = self.conversation.holder is Holder.WAITING, self.conversation.told_at
         if waiting and key == self.conversation.told and told_at and self.now - told_at < SAME_BREATH:
-            self._silent("the same danger was answered a moment ago, and a human called")
+            self.silent("the same danger was answered a moment ago, and a human called")
             return
-        self._reply(key, Lane.CRISIS)
+        self.reply(key, Lane.CRISIS)
         # The frames stay as they are: BACK leads to the very question at which the danger was heard.
         self.conversation = replace(
             self.conversation, holder=Holder.WAITING, in_danger=True, asked=None, told_at=self.now, told=key, waking=None
@@ -174,7 +162,7 @@ class _Answering:
     def _ask_directly(self, assessment: Assessment) -> None:
         if self.conversation.holder is Holder.HUMAN:
             self.effects.append(TellHuman(urgent=True))
-            self._silent("a social worker holds the conversation")
+            self.silent("a social worker holds the conversation")
             return
         if self.conversation.asked:
             # Asked once already; a second doubtful answer is for a human to read.
@@ -183,7 +171,7 @@ class _Answering:
         if alerts_human(assessment):
             # Active signs wake a human while the question is out; a "no" does not send them away, they close it themselves.
             self._call_human_for(assessment, reachable=True)
-        self._reply(reply_key(assessment) or "ask_self_harm", Lane.CRISIS)
+        self.reply(reply_key(assessment) or "ask_self_harm", Lane.CRISIS)
         asked = (assessment.ask or Danger.SELF_HARM).value
         waking = self.now + PATIENCE_FOR_DIRECT_ANSWER
         self.conversation = replace(self.conversation, asked=asked, waking=waking)
@@ -200,13 +188,13 @@ class _Answering:
         if language in self.line.languages:
             # Who cannot read the question has not refused to answer it.
             self.conversation = replace(self.conversation, language=language or "en", language_chosen=True)
-            self._reply(reply_key(Assessment(Level.DISTRESS, (danger,), ask=danger)) or "ask_self_harm", Lane.CRISIS)
+            self.reply(reply_key(Assessment(Level.DISTRESS, (danger,), ask=danger)) or "ask_self_harm", Lane.CRISIS)
             return
         match read_direct_answer(self.line.rules, self.said.text):
             case DirectAnswer.NO:
                 self.conversation = replace(self.conversation, asked=None, waking=None)
-                self._reply("after_no")
-                self._ask_again()
+                self.reply("after_no")
+                self.ask_again()
             case DirectAnswer.YES:
                 self._answer_danger(_believed(danger, Level.IMMINENT))
             case _:
@@ -222,7 +210,7 @@ class _Answering:
         elif done == "START":
             self._opt_in()
         else:
-            self._silent("the carrier has answered HELP")
+            self.silent("the carrier has answered HELP")
 
     def _answer_keyword(self) -> bool:
         """Whether the text was a keyword that holds everywhere."""
@@ -241,15 +229,15 @@ class _Answering:
         }
         if self.conversation.holder is not Holder.HUMAN:
             acts |= {
-                Keyword.START: lambda: self._begin(""),
-                Keyword.MENU: lambda: self._begin(""),
+                Keyword.START: lambda: self.begin(""),
+                Keyword.MENU: lambda: self.begin(""),
                 Keyword.BACK: self._go_back,
-                Keyword.ERASE: lambda: self._flow(
+                Keyword.ERASE: lambda: self.run_flow(
                     lambda: enter(self.library, self.conversation, "privacy", self.said.text, self.now, self.line.text)
                 ),
             }
             if self.conversation.ended:
-                acts[Keyword.THANKS] = lambda: self._reply("closed_hello")
+                acts[Keyword.THANKS] = lambda: self.reply("closed_hello")
         if keyword not in acts:
             return False
         acts[keyword]()
@@ -262,15 +250,15 @@ class _Answering:
                 OpenHandoff(Reason.DANGER, Urgency.MINUTES, "crisis", "opted out in danger", reachable=False)
             )
         if method is Method.CARRIER:
-            self._silent("the carrier has answered STOP")
+            self.silent("the carrier has answered STOP")
         else:
-            self._reply("stop_ack" if method is Method.KEYWORD else "opted_out_confirm_free_text")
+            self.reply("stop_ack" if method is Method.KEYWORD else "opted_out_confirm_free_text")
         self.conversation = replace(self.conversation, waking=None)
 
     def _help(self) -> None:
-        self._reply("help")
+        self.reply("help")
         if self.conversation.holder is Holder.BOT and self.conversation.frames:
-            self._ask_again()
+            self.ask_again()
 
     def _call_asked_human(self) -> None:
         urgent = Urgency.MINUTES if self.conversation.in_danger else Urgency.THIS_SHIFT
@@ -278,18 +266,18 @@ class _Answering:
         if self.conversation.holder is Holder.HUMAN:
             self.effects.append(TellHuman())
             return
-        self._reply("waiting" if self.conversation.in_danger else "person_asked")
+        self.reply("waiting" if self.conversation.in_danger else "person_asked")
         self.conversation = replace(self.conversation, holder=Holder.WAITING, told_at=self.now, waking=None)
 
     def _go_back(self) -> None:
         if self.conversation.holder is Holder.WAITING and self.conversation.frames:
             # Back from waiting is back to the open question, not to the one before it.
             self.conversation = replace(self.conversation, holder=Holder.BOT)
-        elif (earlier := go_back(self.conversation)) is not None:
+        elif (earlier := self.conversation.back()) is not None:
             self.conversation = earlier
         elif self.conversation.frames:
-            self._reply("nothing_before")
-        self._ask_again()
+            self.reply("nothing_before")
+        self.ask_again()
 
     def _count(self) -> None:
         since = self.conversation.busy_since
@@ -307,8 +295,8 @@ class _Answering:
 
     def _change_language(self, language: str | None) -> None:
         self.conversation = replace(self.conversation, language=language or "en", language_chosen=True)
-        self._reply("language_changed")
-        self._ask_again()
+        self.reply("language_changed")
+        self.ask_again()
 
     def _is_asked_for_language(self) -> bool:
         frame = self.conversation.frame
@@ -320,9 +308,9 @@ class _Answering:
         holder = self.conversation.holder
         if holder is Holder.HUMAN:
             self.effects.append(TellHuman())
-            self._silent("a social worker holds the conversation")
+            self.silent("a social worker holds the conversation")
         elif holder is Holder.BOT and self.conversation.busy > MOST_IN_BUSY:
-            self._reply("too_many_messages")
+            self.reply("too_many_messages")
             self.effects.append(
                 OpenHandoff(Reason.NOT_UNDERSTOOD, Urgency.THIS_SHIFT, because="too many texts in ten minutes")
             )
@@ -331,7 +319,7 @@ class _Answering:
             self._answer_waiting()
         else:
             if assessment.level is Level.DISTRESS and not self.conversation.offered:
-                self._reply(reply_key(assessment) or "distress_offer")
+                self.reply(reply_key(assessment) or "distress_offer")
                 self.conversation = replace(self.conversation, offered=True)
             self._answer_from_flow()
 
@@ -340,9 +328,9 @@ class _Answering:
         self.effects.append(TellHuman(urgent=danger))
         pause = REPEAT_WAITING_IN_DANGER if danger else REPEAT_WAITING
         if told and self.now - told < pause:
-            self._silent("waiting for a human, and told so a moment ago")
+            self.silent("waiting for a human, and told so a moment ago")
             return
-        self._reply("waiting" if danger else "waiting_calm", Lane.CRISIS if danger else Lane.REPLY)
+        self.reply("waiting" if danger else "waiting_calm", Lane.CRISIS if danger else Lane.REPLY)
         self.conversation = replace(self.conversation, told_at=self.now)
 
     # 6. The flow.
@@ -350,51 +338,11 @@ class _Answering:
     def _answer_from_flow(self) -> None:
         text, media = self.said.text, self.said.media
         if self.conversation.frames and not self.conversation.ended:
-            self._flow(lambda: converse(self.library, self.conversation, Words(text, media), self.now, self.line.text))
+            self.run_flow(lambda: converse(self.library, self.conversation, Words(text, media), self.now, self.line.text))
             return
         if not text.strip() and media:
-            self._reply("media_only")
-        self._begin(text)
-
-    def _begin(self, words: str) -> None:
-        self._flow(lambda: begin(self.library, self.conversation, words, self.now, self.line.text))
-
-    def _ask_again(self) -> None:
-        """The open question once more, or the menu where there is none."""
-        if not self.conversation.frames or self.conversation.ended:
-            self._begin("")
-        elif self.conversation.holder is Holder.BOT:
-            self._flow(lambda: converse(self.library, self.conversation, AskedAgain(), self.now, self.line.text))
-
-    def _flow(self, work: Callable[[], Turn]) -> None:
-        """Run the flow; where it fails the person is told, a human called and the operator alarmed: never silence."""
-        try:
-            turn = work()
-        except Exception as error:
-            if isinstance(error, SQLAlchemyError):
-                # The transaction is lost with it, an apology could not be stored: the door keeps the text instead.
-                raise
-            self._apologise(error)
-            return
-        self.effects += turn.effects
-        self.conversation = turn.conversation
-
-    def _apologise(self, error: Exception) -> None:
-        known = isinstance(error, (FlowFailed, IllegalMove))
-        where = str(error) if known else f"{type(error).__name__} in a flow"
-        log.error("flow failed: %s", where, exc_info=not known)
-        self._reply("apology")
-        self.effects.append(OpenHandoff(Reason.FAILURE, Urgency.THIS_SHIFT, because=where))
-        self.effects.append(RaiseAlarm("flow_failed", where))
-        self.conversation = replace(self.conversation, holder=Holder.WAITING, told_at=self.now, waking=None)
-
-    # Words.
-
-    def _reply(self, key: str, lane: Lane = Lane.REPLY) -> None:
-        self.effects.append(Reply(self.line.text(key, self.conversation.language), lane, key))
-
-    def _silent(self, why: str) -> None:
-        self.effects.append(StaySilent(why))
+            self.reply("media_only")
+        self.begin(text)
 
 
 def _believed(danger: Danger, level: Level) -> Assessment:

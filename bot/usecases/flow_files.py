@@ -54,9 +54,7 @@ def read_folder(root: Path) -> Folder:
             continue
         if flow.script.flow in flows:
             other = flows[flow.script.flow].file
-            problems.append(
-                Problem(name, 1, f"The flow `{flow.script.flow}` is in {other} too.", "Rename one of them.")
-            )
+            problems.append(Problem(name, 1, f"The flow `{flow.script.flow}` is in {other} too.", "Rename one of them."))
         flows[flow.script.flow] = flow
     transcripts: dict[str, Transcript] = {}
     for path in sorted((root / "transcripts").rglob("*.txt")):
@@ -92,9 +90,7 @@ def check(folder: Folder) -> list[Problem]:
     menus = [flow.file for flow in folder.flows.values() if flow.script.menu]
     if len(menus) != 1 and folder.flows:
         said = "Two flows have `menu: true`: " + ", ".join(menus) if menus else "No flow has `menu: true`"
-        problems.append(
-            Problem(menus[0] if menus else "flows", 1, f"{said}.", "Set it in the one that people meet first.")
-        )
+        problems.append(Problem(menus[0] if menus else "flows", 1, f"{said}.", "Set it in the one that people meet first."))
     return problems
 
 
@@ -109,10 +105,7 @@ def drafts(folder: Folder, services: list[dict[str, Any]], timezone: ZoneInfo, l
         fitting = [
             (number, service)
             for number, service in enumerate(services, 1)
-            if need in service["needs"]
-            and service["verified"]
-            and service["review_by"] > now
-            and _serves(service, near)
+            if need in service["needs"] and service["verified"] and service["review_by"] > now and _serves(service, near)
         ]
         fitting.sort(key=lambda item: (not item[1]["zips"], item[0]))
         return tuple((n, service["cards"].get(language) or service["cards"]["en"]) for n, service in fitting[:limit])
@@ -135,13 +128,9 @@ def read_directory(root: Path, timezone: ZoneInfo) -> list[dict[str, Any]]:
 
 
 def _service(row: Mapping[str, Any], file: str, timezone: ZoneInfo) -> dict[str, Any]:
-    missing = [
-        key for key in ("slug", "name", "needs", "area", "card", "source", "review_by", "verified") if key not in row
-    ]
+    missing = [key for key in ("slug", "name", "needs", "area", "card", "source", "review_by", "verified") if key not in row]
     if missing or "en" not in row["card"] or not isinstance(row["review_by"], date):
-        what = (
-            f"The service {row.get('slug', '?')} lacks {', '.join(missing) or 'an English card or a date of review'}."
-        )
+        what = f"The service {row.get('slug', '?')} lacks {', '.join(missing) or 'an English card or a date of review'}."
         raise FlowError(
             [Problem(file, 1, what, "Every service has slug, name, needs, area, card, source, review_by, verified.")]
         )

@@ -71,9 +71,7 @@ class StoredLibrary:
                 return flow
         raise FlowFailed("?", "-", "no published flow has `menu: true`")
 
-    def services(
-        self, need: str, near: str | None, limit: int, language: str, now: datetime
-    ) -> tuple[tuple[int, str], ...]:
+    def services(self, need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
         return services.find(self._db, need, near, limit, language, now)
 
 
@@ -105,7 +103,5 @@ class DraftLibrary:
                 return flow
         raise FlowFailed("?", "-", "no flow has `menu: true`")
 
-    def services(
-        self, need: str, near: str | None, limit: int, language: str, now: datetime
-    ) -> tuple[tuple[int, str], ...]:
+    def services(self, need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
         return self._cards(need, near, limit, language, now)

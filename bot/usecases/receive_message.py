@@ -98,9 +98,7 @@ def _place(saved: turns.Saved, conversation: Conversation) -> Place:
     return Place(saved.conversation_id, saved.inbound_id, conversation.language)
 
 
-def _same_again(
-    db: Session, desk: Desk, inbound: Inbound, inbound_id: int, now: datetime, answered: bool
-) -> Received:
+def _same_again(db: Session, desk: Desk, inbound: Inbound, inbound_id: int, now: datetime, answered: bool) -> Received:
     """The carrier sent a message again because our answer got lost: it gets the same answer, and nothing else happens.
 
     Only replies that have not left another way ride again. One that the outbox has (it was spooled, or its time to be

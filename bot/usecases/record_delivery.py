@@ -44,17 +44,13 @@ def record_delivery(db: Session, sealer: Sealer, report: Report, now: datetime) 
         _react(db, sealer, row, rule_for(report.error_code) if report.error_code else rule_for(30008), now)
 
 
-def record_refusal(
-    db: Session, sealer: Sealer, message_id: int, code: int | None, permanent: bool, now: datetime
-) -> None:
+def record_refusal(db: Session, sealer: Sealer, message_id: int, code: int | None, permanent: bool, now: datetime) -> None:
     """The carrier did not take a claimed row: it is tried again when the table of codes says so, or it has failed."""
     row = db.get(Message, message_id, with_for_update=True)
     if row is None or row.state != State.CLAIMED.value:
         return
     rule, lane = rule_for(code), lane_of(row)
-    delay = (
-        None if permanent and code is None else retry_delay(rule.reaction_in(lane), row.attempts, lane, random.random())
-    )
+    delay = None if permanent and code is None else retry_delay(rule.reaction_in(lane), row.attempts, lane, random.random())
     row.error_code = code
     if delay is not None:
         row.state, row.due_at, row.slot_at = State.WAITING.value, now + delay, None

@@ -140,9 +140,7 @@ def _compare(turn: _Expected, happened: list[Line], file: str) -> Problem | None
             return _problem(file, want.number, f"The line says nothing here, but {want.text!r} is expected.")
         said = spoken[number]
         if said.kind is not want.kind or (want.text and not matches(want.text, said.text)):
-            return _problem(
-                file, want.number, f"Expected {want.text!r}, but the line {said.kind.value}: {said.text!r}."
-            )
+            return _problem(file, want.number, f"Expected {want.text!r}, but the line {said.kind.value}: {said.text!r}.")
     if len(spoken) > len(wanted) and turn.cause.text != "":
         more = spoken[len(wanted)]
         return _problem(file, turn.cause.number, f"The line goes on with {more.kind.value}: {more.text!r}.")

@@ -16,7 +16,7 @@ from bot.domain.effects import (
     Reply,
     ScheduleCheckIns,
 )
-from bot.domain.engine import go_back, take_turn
+from bot.domain.engine import take_turn
 from bot.domain.flow import Flow, FlowFailed
 from bot.domain.flow_reader import read_flow
 from bot.domain.machine import IllegalMove, Machine
@@ -180,11 +180,11 @@ def test_it_goes_back_question_by_question() -> None:
     there = at("a")
     for words in ("one", "two"):
         there = take(asks, there, Words(words)).conversation
-    back = go_back(there)
+    back = there.back()
     assert back and said_by(take(asks, back, AskedAgain())) == ["B?"]
-    further = go_back(back)
+    further = back.back()
     assert further and said_by(take(asks, further, AskedAgain())) == ["A?"]
-    assert go_back(further) is None
+    assert further.back() is None
 
 
 def test_it_fails_loudly_where_a_script_talks_in_a_circle() -> None:

@@ -79,7 +79,7 @@ def send(twilio: StandInTwilio, url: str, text: Text) -> Text:
             assert answer.error_code is None, f"Twilio could not read our answer ({answer.error_code})"
             text.accepted, text.replies = True, answer.messages
             return text
-        time.sleep(0.5 * text.tries)
+        time.sleep(min(4, text.tries))
     return text
 
 
