@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -82,17 +83,13 @@ def beside_command(
 @FOLDER
 def serve(servers_only: bool, folder: Path | None) -> None:
     """Serve the measured flow on 127.0.0.1:8000 until Ctrl-C, for a load generator of your own."""
-    with _folder(folder) as place, house.opened(place / "data") as env:
+    # Ctrl-C reaches the web too, which ends by itself; whoever only wants the databases waits for it here.
+    with _folder(folder) as place, house.opened(place / "data") as env, suppress(KeyboardInterrupt):
         click.echo("\n".join(f"{name}={value}" for name, value in env.items()))
-        command = house.web_command(env)
+        click.echo(shlex.join(house.web_command(env)))
         if servers_only:
-            click.echo(shlex.join(command))
-            command = ["sleep", "infinity"]
-        web = subprocess.Popen(command, cwd=house.HERE.parent, env=os.environ | env)
-        try:
-            web.wait()
-        except KeyboardInterrupt:
-            web.terminate()
+            signal.pause()
+        with subprocess.Popen(house.web_command(env), cwd=house.HERE.parent, env=os.environ | env) as web:
             web.wait()
 
 

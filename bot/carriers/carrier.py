@@ -44,6 +44,14 @@ class Receipt:
     segments: int
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the carrier says of a message that it has; `state` is None for a word that we do not know."""
+
+    state: State | None
+    error_code: int | None = None
+
+
 class CarrierError(Exception):
     """The carrier did not take a message, or it is not known whether it did.
 
@@ -81,4 +89,9 @@ class Carrier(Protocol):
         messages, so that an equal text sent twice is not taken for this one. CarrierError when the carrier
         cannot be asked.
         """
+        ...
+
+    def look(self, sid: str) -> Seen | None:
+        """What became of a message that the carrier took; None where it does not know it (any more). CarrierError when
+        the carrier cannot be asked."""
         ...

@@ -21,7 +21,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from bot.carriers.carrier import CarrierError, Outgoing, Receipt
+from bot.carriers.carrier import CarrierError, Outgoing, Receipt, Seen
 from bot.carriers.twilio_codes import code_of, error_from_answer, error_from_transport, state_of
 from bot.carriers.twilio_signature import Form
 from bot.domain.delivery import State
@@ -32,6 +32,7 @@ MOST_REPLIES: Final = 10
 """The most messages that Twilio takes from one answer (its error 14109 above that)."""
 
 # Seconds that a message may wait in Twilio's queues: ten hours, on WhatsApp four.
+NOT_FOUND: Final = 20404
 _LONGEST_VALIDITY: Final = {Channel.SMS: 36_000, Channel.WHATSAPP: 14_400}
 _MOST_MEDIA: Final = 20
 _OPT_OUTS: Final = frozenset({"STOP", "START", "HELP"})
@@ -327,6 +328,17 @@ class TwilioCarrier:
                 if message.sid not in known and _likeness(message.body or "") == wanted:
                     return _receipt(message, outgoing.body)
         return None
+
+    def look(self, sid: str) -> Seen | None:
+        """Fetch one message by its SID; see `Carrier.look`."""
+        try:
+            with _in_our_words():
+                message = self._client.messages(sid).fetch()
+        except CarrierError as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise
+        return Seen(state_of(str(message.status)), code_of(message.error_code))
 
 
 def _to(outgoing: Outgoing) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime, timedelta
 
@@ -13,8 +14,11 @@ from bot.domain.message import Lane
 from bot.jobs import process
 from bot.runtime import Runtime
 from bot.storage import outbox
+from bot.storage.database import is_outage
 from bot.storage.outbox import Claimed
-from bot.usecases.record_delivery import record_refusal, record_unknown
+from bot.usecases.record_delivery import CONFIRMS_OPT_OUT, record_refusal, record_unknown
+
+log = logging.getLogger(__name__)
 
 SHORT_WAIT = timedelta(seconds=1)
 """A place in the queue that comes this soon is waited for; a later one is given back to the clock."""
@@ -24,13 +28,17 @@ KNOWN_BEFORE = timedelta(hours=1)
 """An equal text of some minutes ago is in the carrier's list too, and must be known for the other one that it is."""
 MOST_OF_LEASE = outbox.LEASE / 2
 """A claim that is older than this when it comes to the sending (a slow carrier, a machine that slept) is given up."""
-ALWAYS_ALLOWED = frozenset({"stop_ack", "opted_out_confirm_free_text"})
-"""The one confirmation that may follow an opt-out (47 CFR 64.1200(a)(12))."""
 
 
 def deliver(message_id: int) -> None:
     """The job. Does nothing where the row is not due or somebody else has it."""
-    deliver_with(process.runtime(), message_id)
+    try:
+        deliver_with(process.runtime(), message_id)
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        # The row stays due or claimed, and the sweep wakes it again: a job that failed has nothing to add to that.
+        log.warning("not delivered now, the database is away: %s", type(error).__name__)
 
 
 def deliver_with(runtime: Runtime, message_id: int) -> bool:
@@ -57,7 +65,7 @@ def deliver_with(runtime: Runtime, message_id: int) -> bool:
 def _must_not_leave(claimed: Claimed) -> bool:
     if claimed.unreachable:
         return True
-    return claimed.opted_out and claimed.key not in ALWAYS_ALLOWED
+    return claimed.opted_out and claimed.key not in CONFIRMS_OPT_OUT
 
 
 def _may_have_left(claimed: Claimed) -> bool:
@@ -103,7 +111,8 @@ def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list
 
 def _taken(runtime: Runtime, claimed: Claimed, receipt: Receipt) -> None:
     with runtime.database.transaction() as db:
-        outbox.settle(db, claimed.id, receipt.state, sid=receipt.sid, segments=receipt.segments)
+        ask_after = outbox.ask_after(claimed.lane, receipt.state, runtime.clock.now())
+        outbox.settle(db, claimed.id, receipt.state, sid=receipt.sid, due_at=ask_after, segments=receipt.segments)
 
 
 def _refused(runtime: Runtime, claimed: Claimed, error: CarrierError) -> None:

@@ -11,12 +11,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from bot.domain.message import Lane
+from bot.carriers.carrier import CarrierError
+from bot.domain.delivery import FINAL
+from bot.domain.message import Channel, Lane
 from bot.jobs.deliver import deliver_with
 from bot.reception import replay
 from bot.runtime import Runtime
 from bot.storage import conversations, outbox
 from bot.storage.database import is_outage
+from bot.usecases.record_delivery import Report, record_delivery, record_overdue
 from bot.usecases.tidy import erase_asked, forget_old_answers, forget_old_words
 from bot.usecases.wake_conversation import wake_conversation
 
@@ -40,7 +43,7 @@ def run(runtime: Runtime, stop: threading.Event) -> None:
 
 def sweep(runtime: Runtime) -> None:
     """One round: 1. replay what was spooled, 2. wake conversations whose time has come, 3. wake or deliver what is due,
-    4. delete what was asked to be deleted.
+    4. ask the carrier about texts whose last word is overdue, 5. delete what was asked to be deleted.
 
     What fails is logged and left for the next round. Each step, each conversation and each text is tried by itself: one
     that cannot be dealt with must not hold up all the others.
@@ -49,6 +52,7 @@ def sweep(runtime: Runtime) -> None:
     _try("replay", lambda: _replay(runtime))
     _try("wake", lambda: _wake_sleepers(runtime, now))
     _try("deliver", lambda: _send_what_is_due(runtime, now))
+    _try("ask", lambda: _ask_for_last_words(runtime, now))
     _try("erase", lambda: _erase(runtime, now))
 
 
@@ -57,6 +61,16 @@ def _try(name: str, go: Callable[[], object]) -> None:
         go()
     except Exception as error:
         log.warning("sweep, %s: %s; tried again in a moment", name, type(error).__name__, exc_info=not is_outage(error))
+
+
+def _one_of_many(name: str, go: Callable[[], object]) -> None:
+    """An outage ends the whole step: asked about each of a hundred rows, it would only be met a hundred times."""
+    try:
+        go()
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log.exception("sweep, %s: one failed; tried again in a moment", name)
 
 
 def _replay(runtime: Runtime) -> None:
@@ -68,7 +82,7 @@ def _wake_sleepers(runtime: Runtime, now: datetime) -> None:
     with runtime.database.transaction() as db:
         sleepers = conversations.waking(db, now)
     for conversation_id in sleepers:
-        _try("wake", partial(_wake, runtime, conversation_id, now))
+        _one_of_many("wake", partial(_wake, runtime, conversation_id, now))
 
 
 def _wake(runtime: Runtime, conversation_id: int, now: datetime) -> None:
@@ -86,7 +100,30 @@ def _send_what_is_due(runtime: Runtime, now: datetime) -> None:
             overdue.update(ids)
     for row, _ in due:
         if row in overdue:
-            _try("deliver", partial(deliver_with, runtime, row))
+            _one_of_many("deliver", partial(deliver_with, runtime, row))
+
+
+def _ask_for_last_words(runtime: Runtime, now: datetime) -> None:
+    """Reports get lost, and `sent` is not `received`: what is overdue is asked for, with no transaction open."""
+    with runtime.database.transaction() as db:
+        overdue = outbox.unfinished(db, now)
+    for text in overdue:
+        _one_of_many("ask", partial(_ask_about, runtime, text))
+
+
+def _ask_about(runtime: Runtime, text: outbox.Unfinished) -> None:
+    carrier = runtime.carriers.get(Channel(text.channel))
+    try:
+        seen = carrier.look(text.sid) if carrier and text.sid else None
+    except CarrierError:
+        seen = None
+    now = runtime.clock.now()
+    with runtime.database.transaction() as db:
+        sealer = runtime.desk.sealer
+        if seen and seen.state:
+            record_delivery(db, sealer, Report(text.id, text.sid, seen.state, seen.state.value, seen.error_code), now)
+        if seen is None or seen.state not in FINAL:
+            record_overdue(db, sealer, text, now)
 
 
 def _erase(runtime: Runtime, now: datetime) -> None:

@@ -21,6 +21,16 @@ from bot.storage.tables import Conversation, DeliveryReport, Message, Sender
 
 LEASE = timedelta(seconds=60)
 """Longer than a send may take (10 s time-out), so that a slow worker is not overtaken."""
+_OURS = tuple(state.value for state in (State.WAITING, State.CLAIMED, State.UNKNOWN, State.ANSWERED))
+_CARRIERS = tuple(
+    state.value for state in (State.ACCEPTED, State.SCHEDULED, State.QUEUED, State.SENDING, State.SENT)
+)
+"""In the carrier's hands, without its last word."""
+LAST_WORD = {Lane.CRISIS: timedelta(minutes=10)}
+PATIENCE = timedelta(hours=12)
+"""How long the carrier's last word is waited for before it is asked (Twilio: poll after twelve hours); sooner in a crisis,
+because `sent` is not `received`."""
+LONGEST_PATIENCE = timedelta(days=3)
 _LANE_ORDER = case({lane.value: place for place, lane in enumerate(Lane)}, value=Message.lane, else_=len(Lane))
 
 
@@ -62,7 +72,7 @@ def due(db: Session, now: datetime, limit: int = 200) -> list[tuple[int, Lane]]:
     """Rows that need something now, crisis first, then the oldest. Not locked: the claim decides who gets one."""
     rows = db.execute(
         select(Message.id, Message.lane)
-        .where(Message.due_at <= now, Message.outbound)
+        .where(Message.due_at <= now, Message.outbound, Message.state.in_(_OURS))
         .order_by(_LANE_ORDER, Message.due_at)
         .limit(limit)
     )
@@ -71,7 +81,7 @@ def due(db: Session, now: datetime, limit: int = 200) -> list[tuple[int, Lane]]:
 
 def oldest_due(db: Session, now: datetime) -> timedelta | None:
     """For how long the oldest due row has waited; None where nothing is due."""
-    oldest = db.scalar(select(func.min(Message.due_at)).where(Message.due_at <= now))
+    oldest = db.scalar(select(func.min(Message.due_at)).where(Message.due_at <= now, Message.state.in_(_OURS)))
     return now - oldest if oldest else None
 
 
@@ -79,7 +89,7 @@ def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claime
     """Take a due row for sending; None means that it is not due, or that another worker has it."""
     row = db.scalar(
         select(Message)
-        .where(Message.id == message_id, Message.due_at <= now, Message.outbound)
+        .where(Message.id == message_id, Message.due_at <= now, Message.outbound, Message.state.in_(_OURS))
         .with_for_update(skip_locked=True)
     )
     if row is None or row.sealed_body is None:
@@ -175,9 +185,41 @@ def report(
     if rank(state) <= rank(State(row.state)):
         return None
     row.state, row.error_code = state.value, error_code or row.error_code
-    # In the carrier's hands: looked at again only where no final word comes (domain.md 1.6: poll after twelve hours).
-    row.due_at = None
+    row.due_at = ask_after(Lane(row.lane or Lane.REPLY), state, now)
     return row
+
+
+def ask_after(lane: Lane, state: State, now: datetime) -> datetime | None:
+    """When the carrier is asked about a text that it holds; None where it has said its last word."""
+    return now + LAST_WORD.get(lane, PATIENCE) if state.value in _CARRIERS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A text that the carrier holds without its last word, and must be asked about."""
+
+    id: int
+    sid: str
+    lane: Lane
+    channel: str
+    conversation_id: int
+
+
+def unfinished(db: Session, now: datetime, limit: int = 50) -> list[Unfinished]:
+    """Texts whose last word is overdue; each is put off to its next time, so that nobody else asks meanwhile."""
+    rows = db.execute(
+        select(Message, Conversation.channel)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Message.due_at <= now, Message.outbound, Message.state.in_(_CARRIERS))
+        .order_by(Message.due_at)
+        .limit(limit)
+        .with_for_update(of=Message, skip_locked=True)
+    ).all()
+    found = []
+    for row, channel in rows:
+        row.due_at = now + PATIENCE if now - row.at < LONGEST_PATIENCE else None
+        found.append(Unfinished(row.id, row.sid or "", Lane(row.lane or Lane.REPLY), channel, row.conversation_id))
+    return found
 
 
 def _reported(db: Session, message_id: int | None, sid: str) -> Message | None:

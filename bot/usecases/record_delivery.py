@@ -16,6 +16,8 @@ from bot.storage import alerts, consents, handoffs, outbox
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Conversation, Message
 
+CONFIRMS_OPT_OUT = frozenset({"stop_ack", "opted_out_confirm_free_text"})
+"""The one confirmation that may follow an opt-out (47 CFR 64.1200(a)(12))."""
 MOST_QUESTIONS = 30
 TRIES_BEFORE_A_HUMAN = 3
 """A crisis text that could not leave so often is not left to the retries alone: somebody may have to phone."""
@@ -42,6 +44,13 @@ def record_delivery(db: Session, sealer: Sealer, report: Report, now: datetime) 
     row = outbox.report(db, report.message_id, report.sid, report.state, report.word, report.error_code, now)
     if row is not None and report.state in (State.FAILED, State.UNDELIVERED):
         _react(db, sealer, row, rule_for(report.error_code) if report.error_code else rule_for(30008), now)
+
+
+def record_overdue(db: Session, sealer: Sealer, text: outbox.Unfinished, now: datetime) -> None:
+    """The carrier has no last word on a crisis text yet: a human must not take it for read."""
+    if text.lane is Lane.CRISIS:
+        effect = OpenHandoff(Reason.FAILURE, Urgency.MINUTES, because="a crisis text is not confirmed as delivered")
+        handoffs.open_or_raise(db, sealer, effect, text.conversation_id, None, now)
 
 
 def record_refusal(db: Session, sealer: Sealer, message_id: int, code: int | None, permanent: bool, now: datetime) -> None:
@@ -89,6 +98,9 @@ def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, 
     lane = lane_of(row)
     if rule.mark is not None:
         _mark(db, row, rule.mark, now)
+    if rule.mark is Mark.OPTED_OUT and row.key in CONFIRMS_OPT_OUT:
+        # The carrier has confirmed the STOP itself and blocks our word of it: that is how it should be.
+        return
     if rule.page_operator:
         alerts.raise_alarm(db, "sending_failed", f"code {row.error_code}: {rule.meaning}", None, now)
     tired = lane is Lane.CRISIS and row.attempts >= TRIES_BEFORE_A_HUMAN

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, request
@@ -15,6 +17,7 @@ from bot import reception
 from bot.carriers import twilio as carrier
 from bot.carriers.twilio_signature import matching_token, signed_url
 from bot.runtime import Runtime
+from bot.storage.database import is_outage
 from bot.usecases.record_delivery import Report, record_delivery
 from bot.web import metrics
 
@@ -54,12 +57,24 @@ def status() -> tuple[str, int]:
         abort(400, f"The request has no {error.parameter}.")
     named = request.args.get("message", "")
     message_id = int(named) if named.isdecimal() and len(named) < 19 else None
-    with runtime.database.transaction() as db:
+    with _not_while_away(), runtime.database.transaction() as db:
         told = Report(
             message_id, report.sid, report.state, report.state.value if report.state else "other", report.error_code
         )
         record_delivery(db, runtime.desk.sealer, told, runtime.clock.now())
     return "", 204
+
+
+@contextmanager
+def _not_while_away() -> Iterator[None]:
+    """503 in an outage. Twilio does not repeat a report; what a lost one would have said is asked for later."""
+    try:
+        yield
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        log.warning("a report was lost, the database is away: %s", type(error).__name__)
+        abort(503, "The database is away.")
 
 
 def _signed_form(runtime: Runtime) -> Any:

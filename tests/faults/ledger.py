@@ -80,14 +80,14 @@ class Ledger:
 
     def replies_overtaken(self) -> int:
         """Replies that Twilio took after the reply to a later text of the same person."""
-        place = {(message.to, message.body): number for number, message in enumerate(self.taken)}
-        overtaken = 0
-        latest: dict[int, int] = {}
-        for number, row in self.outbound.items():
-            to = next((message.to for message in self.taken if message.body == self.words[number]), "")
-            here = place.get((to, self.words[number]), -1) if row.replies_to else -1
-            overtaken += 0 <= here < latest.get(row.conversation_id, -1)
-            latest[row.conversation_id] = max(here, latest.get(row.conversation_id, -1))
+        place = {message.body: number for number, message in enumerate(self.taken)}
+        overtaken, earliest = 0, dict[int, int]()
+        for number, row in sorted(self.outbound.items(), reverse=True):
+            here = place.get(self.words[number])
+            if row.replies_to and here is not None and self.words[number].startswith("Heard"):
+                before = earliest.get(row.conversation_id, here)
+                overtaken += here > before
+                earliest[row.conversation_id] = min(here, before)
         return overtaken
 
     def counts(self) -> dict[str, int]:

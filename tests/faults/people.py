@@ -97,7 +97,7 @@ class Crowd:
         self.texts: list[Text] = []
         self._twilio, self._url, self._seed, self._pauses = twilio, url, seed, pauses
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._live, args=(number,)) for number in range(people)]
+        self._threads = [threading.Thread(target=self._live, args=(number,), daemon=True) for number in range(people)]
         self._failures: list[BaseException] = []
 
     def start(self) -> None:
@@ -150,14 +150,15 @@ class Reports:
         self._due: list[tuple[float, int, str, str]] = []
         self._order = itertools.count()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         self._over.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         seen = 0

@@ -189,3 +189,34 @@ def test_it_tells_a_human_of_every_text_that_could_not_be_brought(line: HelpLine
     with line.db() as db:
         assert db.get_one(Message, row).state == "failed"
         assert db.scalars(select(Handoff)).one().reason == "failure"
+
+
+def test_it_asks_for_the_last_word_that_was_never_reported(line: HelpLine) -> None:
+    promise(line)
+    line.work()
+    sent = next(message for message in line.twilio.messages if message.body == "A text for later")
+    line.twilio.report(sent.sid, "sent")
+    line.clock.advance(timedelta(hours=13))
+    line.twilio.message(sent.sid).status = "delivered"
+    line.work()
+    assert line.outgoing()[-1].state == "delivered" and line.outgoing()[-1].due_at is None
+    assert line.twilio.texts_to(ADA).count("A text for later") == 1
+
+
+def test_it_tells_a_human_of_a_crisis_text_that_stays_sent(line: HelpLine) -> None:
+    promise(line, "crisis", Lane.CRISIS)
+    line.work()
+    sent = next(message for message in line.twilio.messages if message.body == "crisis")
+    line.twilio.report(sent.sid, "sent")
+    assert line.count(Handoff) == 0
+    line.clock.advance(timedelta(minutes=11))
+    line.work()
+    assert line.count(Handoff, Handoff.reason == "failure") == 1
+    assert line.twilio.texts_to(ADA).count("crisis") == 1
+
+
+def test_it_leaves_a_refused_confirmation_of_an_opt_out_at_that(line: HelpLine) -> None:
+    line.text("STOP")
+    line.twilio.report(line.twilio.messages[-1].sid, "undelivered", error_code=21610)
+    line.work()
+    assert line.count(Handoff) == 0
