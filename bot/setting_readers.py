@@ -97,7 +97,7 @@ def fernet_keys(value: str) -> tuple[str, ...]:
         except (binascii.Error, ValueError):
             whole = False
         if not whole:
-            raise ValueError(f"must be Fernet keys (32 bytes in URL-safe base64), and key {place} is not one")
+            raise ValueError(f"must be keys of 32 bytes in URL-safe base64, and key {place} is none (`warmline keys new`)")
     return keys
 
 

@@ -145,7 +145,8 @@ class Settings:
     )
     encryption_keys: tuple[str, ...] = _setting(
         "ENCRYPTION_KEYS",
-        "Fernet keys with commas between, newest first, for message bodies and numbers at rest. "
+        "Keys of 32 bytes in URL-safe base64 (`warmline keys new`), commas between, newest first, for message "
+        "bodies and numbers at rest. "
         "Needed with Twilio; a demo makes its own. Losing them loses the transcripts.",
         read.fernet_keys,
         example="$(openssl rand -base64 32 | tr '+/' '-_')",

@@ -186,6 +186,11 @@ class StandInTwilio:
             return replace(answer, error_code=11200)
         return self._take_answer(answer, content_type, from_, form["To"])
 
+    def keep_inbound(self, from_: str, body: str, sid: str) -> None:
+        """A person's text that Twilio took and could not hand to us."""
+        with self._lock:
+            self._messages.append(Message(sid, "+13145550100", from_, body, "person", "received"))
+
     def report(self, sid: str, *states: str, error_code: int | None = None) -> list[int]:
         """Post a status callback for each of `states`, in that order, and give back the HTTP statuses.
 

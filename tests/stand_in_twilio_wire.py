@@ -20,7 +20,8 @@ SENT_BY_US = {"To", "From", "MessagingServiceSid", "Body", "StatusCallback", "Va
 
 @dataclass
 class Message:
-    """A message that the stand-in took, by its API ("api") or out of an answer to a webhook ("answer")."""
+    """A message that the stand-in took, by its API ("api") out of an answer to a webhook ("answer"), or from
+    a person while nobody answered ("person")."""
 
     sid: str
     to: str
@@ -146,7 +147,7 @@ def resource(account: Account, message: Message) -> dict[str, Any]:
         "date_created": created,
         "date_sent": None if message.status in ("accepted", "queued") else created,
         "date_updated": created,
-        "direction": "outbound-api" if message.came_by == "api" else "outbound-reply",
+        "direction": {"api": "outbound-api", "person": "inbound"}.get(message.came_by, "outbound-reply"),
         "error_code": message.error_code,
         "error_message": None,
         "from": message.from_,

@@ -340,6 +340,21 @@ class TwilioCarrier:
             raise
         return Seen(state_of(str(message.status)), code_of(message.error_code))
 
+    def received(self, since: datetime) -> list[Inbound]:
+        """The messages from people that Twilio has since then (aware UTC), oldest first; for what came while we were away.
+
+        Pictures are not fetched: each is a request of its own, and the words are what must be answered.
+        """
+        with _in_our_words():
+            found = self._client.messages.list(date_sent_after=since, limit=5000)
+        return [_as_inbound(message) for message in reversed(found) if str(message.direction) == "inbound"]
+
+
+def _as_inbound(message: Any) -> Inbound:
+    to = read_address(str(message.to))
+    moment = message.date_sent or message.date_created
+    return Inbound(str(message.sid), read_address(str(message.from_)), to.value, _storable(message.body or ""), moment)
+
 
 def _to(outgoing: Outgoing) -> str:
     try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from bot import supervisor
-from bot.embedded import EmbeddedError
+from bot import embedded_postgres, supervisor
+from bot.embedded import EmbeddedError, Servers
 from bot.settings import Settings, SettingsError
 from bot.storage.database import Database
 from bot.usecases.flow_files import Folder, drafts, read_directory, read_folder
@@ -35,6 +36,20 @@ def attached() -> Settings:
         return supervisor.attach(settings())
     except (SettingsError, EmbeddedError) as error:
         raise Refused(str(error)) from error
+
+
+@contextmanager
+def beside_or_alone() -> Iterator[Settings]:
+    """Settings with a database that answers: the running house's, or the embedded one started for the while.
+
+    For what must be done while the house refuses to start, like following a change of SECRET_KEY.
+    """
+    found = settings()
+    if found.database_url or embedded_postgres.is_running(found.data_dir):
+        yield attached()
+        return
+    with Servers(found.data_dir, valkey=False) as servers:
+        yield replace(attached(), database_url=servers.database_url)
 
 
 @contextmanager

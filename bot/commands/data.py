@@ -38,9 +38,7 @@ def rotate() -> None:
                     with opened.transaction() as db:
                         last = stored_keys.reseal(db, sealer, number, last)
                 except CannotOpen as error:
-                    raise Refused(
-                        f"{error}. Put the older keys at the end of ENCRYPTION_KEYS; nothing was lost."
-                    ) from error
+                    raise Refused(f"{error}. Put the older keys at the end of ENCRYPTION_KEYS; nothing was lost.") from error
     with database(found) as opened, opened.transaction() as db:
         stored_keys.check(db, sealer)
         stored_keys.reindex(db, sealer)
@@ -52,9 +50,7 @@ def reindex() -> None:
     """After SECRET_KEY was changed on purpose: make people findable by their numbers again."""
     found = attached()
     with database(found) as opened, opened.transaction() as db:
-        click.echo(
-            f"{stored_keys.reindex(db, Sealer(found.encryption_keys, found.secret_key))} conversations indexed anew."
-        )
+        click.echo(f"{stored_keys.reindex(db, Sealer(found.encryption_keys, found.secret_key))} conversations indexed anew.")
 
 
 @click.group()

@@ -46,7 +46,7 @@ def migrate() -> None:
 @click.option("--page", is_flag=True, help="Print the operators' page instead.")
 def settings_command(page: bool) -> None:
     """Print the settings in force, without the secrets."""
-    click.echo(settings_module.page() if page else repr(settings()))
+    click.echo(settings_module.page() if page else settings_module.describe(settings()))
 
 
 COMMANDS = (run, migrate, settings_command)

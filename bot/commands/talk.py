@@ -22,9 +22,7 @@ HELP = "Type as a person would text. /wait 2h moves the clock, /picture sends on
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--flow", help="Start in this flow, not at the menu.")
 @click.option("--language", default="en", show_default=True)
-@click.option(
-    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Keep the talk as a transcript in this file."
-)
+@click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Keep the talk as a transcript in this file.")
 @click.option("--title", default="A conversation", help="The transcript's title.")
 def talk(path: Path | None, flow: str | None, language: str, save: Path | None, title: str) -> None:
     """Text the line in this terminal, with the flows under PATH (flows/)."""

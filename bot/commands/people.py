@@ -1,0 +1,92 @@
+"""`warmline handoffs`, `erase`, `catch-up`: what an operator does by hand until there is a page for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+from sqlalchemy import select
+
+from bot import reception
+from bot.carriers.twilio import TwilioCarrier
+from bot.clock import SystemClock
+from bot.commands.common import Refused, attached, database
+from bot.domain.message import Address, Channel
+from bot.domain.script import read_duration
+from bot.runtime import Runtime
+from bot.storage import erasures
+from bot.storage.sealing import Sealer
+from bot.storage.tables import Conversation, Handoff
+from bot.usecases.close_handoff import NoSuchHandoff, close_handoff
+
+
+@click.group()
+def handoffs() -> None:
+    """The people who wait for a human."""
+
+
+@handoffs.command("list")
+def list_command() -> None:
+    """Open handoffs, the most urgent first: number, urgency, team, reason, since when. No names, no words."""
+    with database(attached()) as opened, opened.transaction() as db:
+        rows = db.scalars(select(Handoff).where(Handoff.state != "closed").order_by(Handoff.opened_at)).all()
+    order = ["now", "minutes", "quarter_hour", "this_shift", "routine"]
+    for row in sorted(rows, key=lambda row: order.index(row.urgency)):
+        reach = "" if row.reachable else "  texts are blocked: phone"
+        since = f"{row.opened_at:%Y-%m-%d %H:%M} UTC"
+        click.echo(f"{row.id:>6}  {row.urgency:<12} {row.team:<12} {row.reason:<15} {since}{reach}")
+    click.echo(f"{len(rows)} open.")
+
+
+@handoffs.command()
+@click.argument("number", type=int)
+def close(number: int) -> None:
+    """A human is done with handoff NUMBER: the bot may speak again, and the person counts as out of danger."""
+    found = attached()
+    sealer = Sealer(found.encryption_keys, found.secret_key)
+    try:
+        with database(found) as opened, opened.transaction() as db:
+            close_handoff(db, sealer, number, SystemClock().now())
+    except NoSuchHandoff as error:
+        raise Refused(str(error)) from error
+    click.echo(f"Handoff {number} is closed.")
+
+
+@click.command()
+@click.option("--channel", type=click.Choice([channel.value for channel in Channel]), default="sms", show_default=True)
+def erase(channel: str) -> None:
+    """Delete what is kept of a person who asked by letter or telephone. The number is asked for, not typed as an argument:
+    a shell remembers arguments."""
+    number = click.prompt("Their number, like +13145550142", hide_input=True)
+    found = attached()
+    sealer = Sealer(found.encryption_keys, found.secret_key)
+    lookup = sealer.index(Address(Channel(channel), str(number).strip()))
+    with database(found) as opened, opened.transaction() as db:
+        row = db.scalar(select(Conversation.id).where(Conversation.lookup == lookup))
+        if row is None:
+            raise Refused("Nobody with that number is known on that channel; nothing was changed.")
+        erasures.ask(db, row, SystemClock().now())
+    click.echo("It is deleted within the hour, or once their open handoff is closed.")
+
+
+@click.command("catch-up")
+@click.option("--since", default="24h", show_default=True, help="How far back, like 6h or 3d.")
+def catch_up(since: str) -> None:
+    """Fetch from Twilio the texts that came while this house was away, and take those that are not here yet."""
+    try:
+        back = read_duration(since)
+    except ValueError as error:
+        raise Refused(f"--since: {error}") from error
+    runtime = Runtime.start(attached())
+    carrier = runtime.carriers.get(Channel.SMS)
+    if not isinstance(carrier, TwilioCarrier) or not isinstance(back, timedelta):
+        raise Refused("There is no Twilio to ask: the Twilio settings are not set.")
+    seen = taken = 0
+    for inbound in carrier.received(runtime.clock.now() - back):
+        seen += 1
+        taken += reception.receive(runtime, inbound, answered=False).fresh
+    runtime.close()
+    click.echo(f"Twilio has {seen} texts of that time; {taken} of them were not here and are taken and answered now.")
+
+
+COMMANDS = (handoffs, erase, catch_up)
