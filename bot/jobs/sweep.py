@@ -138,7 +138,7 @@ def forget(runtime: Runtime) -> None:
     left = 1
     while left:
         with runtime.database.transaction() as db:
-            left = forget_old_words(db, now, words)
+            left = forget_old_words(db, runtime.desk.sealer, now, words)
     left = 1
     while left:
         with runtime.database.transaction() as db:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import exists, or_, select, update
@@ -22,7 +23,7 @@ def erase_asked(db: Session, sealer: Sealer, now: datetime) -> int:
     return len(asked)
 
 
-def forget_old_words(db: Session, now: datetime, keep: timedelta, limit: int = 500) -> int:
+def forget_old_words(db: Session, sealer: Sealer, now: datetime, keep: timedelta, limit: int = 500) -> int:
     """Delete the words of texts older than `keep`, but for people with an open handoff. Returns how many texts.
 
     In small portions: a delete of a year at once would hold up the webhook.
@@ -38,9 +39,19 @@ def forget_old_words(db: Session, now: datetime, keep: timedelta, limit: int = 5
         update(Message)
         .where(Message.id.in_(old.scalar_subquery()))
         .values(sealed_body=None, sealed_media=None)
-        .returning(Message.id)
+        .returning(Message.conversation_id)
     ).all()
+    _forget_recent(db, sealer, {row.conversation_id for row in rows}, now - keep)
     return len(rows)
+
+
+def _forget_recent(db: Session, sealer: Sealer, conversation_ids: set[int], before: datetime) -> None:
+    """The state of a conversation holds its last few texts too; they go with the rows."""
+    quiet = select(Conversation).where(Conversation.id.in_(conversation_ids), Conversation.updated_at < before)
+    for row in db.scalars(quiet.with_for_update(skip_locked=True)):
+        state = load(sealer.open(row.sealed_state))
+        if state.recent:
+            row.sealed_state = sealer.seal(replace(state, recent=()).dump())
 
 
 def forget_old_answers(db: Session, sealer: Sealer, now: datetime, keep: timedelta, limit: int = 200) -> int:

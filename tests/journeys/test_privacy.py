@@ -113,7 +113,9 @@ def test_it_forgets_words_past_their_time_but_not_those_of_open_handoffs(line: H
         for row in db.scalars(select(Message).where(Message.outbound)):
             row.due_at = None
     with line.db() as db:
-        assert forget_old_words(db, line.clock.now(), timedelta(days=400)) == 2
+        assert forget_old_words(db, line.runtime.desk.sealer, line.clock.now(), timedelta(days=400)) == 2
+        states = [load(line.runtime.desk.sealer.open(c.sealed_state)) for c in db.scalars(select(Conversation))]
+    assert sorted(len(state.recent) for state in states) == [0, 1]
     assert line.count(Message, Message.sealed_body.is_not(None)) == 2
 
 
