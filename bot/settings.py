@@ -227,7 +227,7 @@ class Settings:
     resend_after_seconds: int = _setting(
         "RESEND_AFTER",
         "Seconds after which a reply sent in the webhook's answer and never reported is looked into.",
-        read.count(10, 86_400),
+        read.count(20, 86_400),
         default="120",
         example="120",
     )

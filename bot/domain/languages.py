@@ -21,8 +21,7 @@ class LanguageGuess:
 
     def __init__(self, languages: tuple[str, ...], telling: Mapping[str, str]) -> None:
         self._telling = telling
-        self._model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        self._model.set_languages(list(languages))
+        self._model = _model_of(languages)
 
     def read(self, text: str, *, settled: bool = False) -> str | None:
         """The language of the text, or None where it cannot be told. `settled`: one was guessed before, and only a
@@ -37,3 +36,13 @@ class LanguageGuess:
             return None
         language, sureness = self._model.classify(text[:200].lower())
         return str(language) if sureness >= (CERTAIN if settled else SURE) else None
+
+
+def _model_of(languages: tuple[str, ...]) -> LanguageIdentifier:
+    """The library's model of all its languages cut down to ours, which spares 25 MB in every process."""
+    full = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    full.set_languages(list(languages))
+    return LanguageIdentifier(
+        full.nb_ptc.copy(), full.nb_pc.copy(), list(full.nb_classes), full.tk_nextmove, full.tk_output,
+        norm_probs=True, tk_row=full.tk_row,
+    )  # fmt: skip

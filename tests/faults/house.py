@@ -129,7 +129,9 @@ class RunningHouse:
         """Stop a part as a hanging disk does (it takes connections and never answers); the answer lets it go."""
         found = [process for process in self._family() if _is(part, process)]
         for process in found:
-            process.suspend()
+            # A session may end between being seen and being stopped; the others must still be let go.
+            with contextlib.suppress(psutil.Error):
+                process.suspend()
 
         def let_go() -> None:
             for process in found:

@@ -185,6 +185,7 @@ def weather(house: RunningHouse, twilio: StandInTwilio, crowd: Crowd, reports: R
     storm.blows["killed: the senders, in the middle of a send"] += kill_in_the_middle_of_a_send(house, twilio, promises)
     storm.start()
     storm.join()
+    assert storm.blows.total() > 2 * len(PARTS), "the storm broke off; its own trouble is above"
     promises.over.set()
     promises.join()
     crowd.stop()
