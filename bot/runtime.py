@@ -70,8 +70,7 @@ def compile_flow(stored: StoredFlow, settings: Settings) -> Flow:
     """A stored version as it runs. Raises FlowError for a row that this code cannot read."""
     script = read_flow(stored.source, f"{stored.name} (version {stored.version})")
     translations = {
-        language: read_translations(text, f"{stored.name} ({language})")
-        for language, text in stored.translations.items()
+        language: read_translations(text, f"{stored.name} ({language})") for language, text in stored.translations.items()
     }
     return Flow(script, translations, stored.version, settings.timezone, settings.line_name)
 

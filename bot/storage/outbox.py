@@ -22,9 +22,7 @@ from bot.storage.tables import Conversation, DeliveryReport, Message, Sender
 LEASE = timedelta(seconds=60)
 """Longer than a send may take (10 s time-out), so that a slow worker is not overtaken."""
 _OURS = tuple(state.value for state in (State.WAITING, State.CLAIMED, State.UNKNOWN, State.ANSWERED))
-_CARRIERS = tuple(
-    state.value for state in (State.ACCEPTED, State.SCHEDULED, State.QUEUED, State.SENDING, State.SENT)
-)
+_CARRIERS = tuple(state.value for state in (State.ACCEPTED, State.SCHEDULED, State.QUEUED, State.SENDING, State.SENT))
 """In the carrier's hands, without its last word."""
 LAST_WORD = {Lane.CRISIS: timedelta(minutes=10)}
 PATIENCE = timedelta(hours=12)
@@ -241,9 +239,7 @@ def take_slot(db: Session, line: str, segments: int, per_second: int, now: datet
     db.execute(insert(Sender).values(line=line, free_at=now).on_conflict_do_nothing())
     slot = db.scalar(select(Sender.free_at).where(Sender.line == line).with_for_update())
     start = max(now, slot) if slot else now
-    db.execute(
-        update(Sender).where(Sender.line == line).values(free_at=start + timedelta(seconds=segments / per_second))
-    )
+    db.execute(update(Sender).where(Sender.line == line).values(free_at=start + timedelta(seconds=segments / per_second)))
     return start
 
 

@@ -10,9 +10,7 @@ from sqlalchemy.orm import Session
 from bot.storage.tables import Referral
 
 
-def offer(
-    db: Session, conversation_id: int, need: str, near: str | None, services: Iterable[int], now: datetime
-) -> None:
+def offer(db: Session, conversation_id: int, need: str, near: str | None, services: Iterable[int], now: datetime) -> None:
     """A referral for each service that was texted, in the state `requested`."""
     for service in services:
         db.add(

@@ -24,9 +24,7 @@ _FIND = text(
 )
 
 
-def find(
-    db: Session, need: str, near: str | None, limit: int, language: str, now: datetime
-) -> tuple[tuple[int, str], ...]:
+def find(db: Session, need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
     """Services for a need near a ZIP as (id, card), the most local first; cards in `language`, or in English."""
     rows = db.execute(_FIND, {"need": Jsonb([need]), "near": near or "", "now": now, "most": limit})
     return tuple((row.id, row.cards.get(language) or row.cards["en"]) for row in rows)

@@ -268,9 +268,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "alert_open", "alert", ["raised_at"], unique=False, postgresql_where=sa.text("acknowledged_at is null")
-    )
+    op.create_index("alert_open", "alert", ["raised_at"], unique=False, postgresql_where=sa.text("acknowledged_at is null"))
     # ### end Alembic commands ###
 
 

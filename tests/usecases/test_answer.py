@@ -37,9 +37,7 @@ def replies(turn: Turn) -> list[str]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(texts, st.booleans(), st.integers(0, 4000)), min_size=1, max_size=12))
-def test_it_never_falls_silent_by_accident(
-    line: Line, library: DraftLibrary, said: list[tuple[str, bool, int]]
-) -> None:
+def test_it_never_falls_silent_by_accident(line: Line, library: DraftLibrary, said: list[tuple[str, bool, int]]) -> None:
     conversation, now, opted_out = Conversation(), NOW, False
     for text, picture, seconds in said:
         now += timedelta(seconds=seconds)
