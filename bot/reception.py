@@ -122,6 +122,11 @@ def _failed(runtime: Runtime, entry: Entry) -> None:
 def outage_text(runtime: Runtime, inbound: Inbound) -> str:
     """The fixed, reviewed text for when nothing can be looked up; the crisis one where the words are dangerous."""
     line = runtime.desk.line
-    assessment = assess(line.rules, inbound.body)
-    language = line.guess.read(inbound.body) or line.languages[0]
+    try:
+        assessment = assess(line.rules, inbound.body)
+        language = line.guess.read(inbound.body) or line.languages[0]
+    except Exception:
+        # Perhaps the very reading of this text is what failed. Then the careful answer is the right one.
+        log.exception("a text could not be read for danger")
+        return line.text("outage_crisis", line.languages[0])
     return line.text("outage_crisis" if alerts_human(assessment) or assessment.ask else "outage", language)

@@ -134,26 +134,31 @@ class Conversation:
 
 
 def load(text: str) -> Conversation:
-    """The conversation that `dump` wrote."""
+    """The conversation that `dump` wrote, in this version of the code or an earlier one: what it did not know yet has its
+    first value. A field is never renamed, or everybody who was known would be a stranger."""
     row = json.loads(text)
     return Conversation(
-        channel=row["channel"],
-        language=row["language"],
-        language_chosen=row["chosen"],
-        language_guessed=row["guessed"],
-        frames=tuple(Frame(f, v, s, t, tuple(b)) for f, v, s, t, b in row["frames"]),
-        answers=row["answers"],
-        holder=Holder(row["holder"]),
-        asked=row["asked"],
-        in_danger=row["danger"],
-        waking=datetime.fromisoformat(row["waking"]) if row["waking"] else None,
-        turn=row["turn"],
-        told_at=datetime.fromisoformat(row["told_at"]) if row["told_at"] else None,
-        told=row["told"],
-        busy_since=datetime.fromisoformat(row["busy_since"]) if row["busy_since"] else None,
-        busy=row["busy"],
-        offered=row["offered"],
-        recent=tuple(Heard(datetime.fromisoformat(at), text) for at, text in row["recent"]),
-        outcome=row["outcome"],
-        ended=row["ended"],
+        channel=row.get("channel", "sms"),
+        language=row.get("language", "en"),
+        language_chosen=row.get("chosen", False),
+        language_guessed=row.get("guessed", False),
+        frames=tuple(Frame(name, ver, step, tries, tuple(been)) for name, ver, step, tries, been in row.get("frames", ())),
+        answers=row.get("answers", {}),
+        holder=Holder(row.get("holder", "bot")),
+        asked=row.get("asked"),
+        in_danger=row.get("danger", False),
+        waking=_moment(row.get("waking")),
+        turn=row.get("turn", 0),
+        told_at=_moment(row.get("told_at")),
+        told=row.get("told"),
+        busy_since=_moment(row.get("busy_since")),
+        busy=row.get("busy", 0),
+        offered=row.get("offered", False),
+        recent=tuple(Heard(datetime.fromisoformat(at), said) for at, said in row.get("recent", ())),
+        outcome=row.get("outcome"),
+        ended=row.get("ended", False),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

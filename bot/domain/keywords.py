@@ -27,23 +27,33 @@ class Keyword(StrEnum):
     THANKS = "thanks"
 
 
+LONGEST_WISH = 14
+"""Words in a message that can still be nothing but a wish; a longer one is a story, and the flow's to read."""
+
+
 class KeywordsError(ValueError):
     """`words/keywords.yaml` cannot be used; the text says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """What is looked for inside messages of at most `longest` words; a longer one is a story, and the flow's to read."""
+    """Wishes in free words: the whole message but for small words before and after it.
 
-    phrases: tuple[str, ...]
-    longest: int
+    Never a part of a longer message: "please dont leave me alone" and "he told me dont contact me" hold such words too.
+    """
 
-    def in_short(self, text: str) -> bool:
+    phrases: frozenset[str]
+    before: frozenset[str]
+    after: frozenset[str]
+
+    def is_all_of(self, text: str) -> bool:
         words = words_of(text[:200])
-        if not 1 < len(words) <= self.longest:
+        if len(words) > LONGEST_WISH:
             return False
-        padded = f" {' '.join(words)} "
-        return any(phrase in padded for phrase in self.phrases)
+        first = next((place for place, word in enumerate(words) if word not in self.before), len(words))
+        last = len(words) - next((n for n, word in enumerate(reversed(words)) if word not in self.after), len(words))
+        starts, ends = range(first + 1), range(max(last, 1), len(words) + 1)
+        return any(" ".join(words[start:end]) in self.phrases for start in starts for end in ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +66,9 @@ class Keywords:
     """Words that tell the language by themselves, and which."""
 
     def read(self, text: str) -> Keyword | None:
-        """The keyword that this message is, as a whole; a wish for a person counts inside a short message too."""
+        """The keyword that this message is, as a whole; a wish for a person may be said in a sentence."""
         keyword = self.words.get(_folded(text))
-        return Keyword.PERSON if keyword is None and self.person.in_short(text) else keyword
+        return Keyword.PERSON if keyword is None and self.person.is_all_of(text) else keyword
 
     def language(self, text: str) -> str | None:
         """The language that this message names, as a whole."""
@@ -66,7 +76,7 @@ class Keywords:
 
     def wants_no_texts(self, text: str) -> bool:
         """Whether a short message asks in free words to be left alone (FCC: any reasonable means revokes)."""
-        return self.alone.in_short(text)
+        return self.alone.is_all_of(text)
 
 
 def _folded(text: str) -> str:
@@ -82,13 +92,18 @@ def read_keywords(text: str) -> Keywords:
             if words.setdefault(spoken, keyword) is not keyword:
                 raise KeywordsError(f"words/keywords.yaml: {spoken!r} stands for {words[spoken]} and {keyword}")
     languages = {_folded(name): code for code, names in data["languages"].items() for name in names}
+    small = data["small_words"]
     telling = {_folded(word): code for code, some in data["telling"].items() for word in some}
-    return Keywords(words, languages, _phrases(data["leave_me_alone"]), _phrases(data["for_a_person"]), telling)
+    alone, person = (_phrases(data[wish], small) for wish in ("leave_me_alone", "for_a_person"))
+    return Keywords(words, languages, alone, person, telling)
 
 
-def _phrases(table: Mapping[str, Any]) -> Phrases:
-    some = (phrase for code, phrases in table.items() if code != "longest" for phrase in phrases)
-    return Phrases(tuple(f" {_folded(phrase)} " for phrase in some), int(table["longest"]))
+def _phrases(table: Mapping[str, Any], small: Mapping[str, Any]) -> Phrases:
+    phrases = frozenset(_folded(phrase) for some in table.values() for phrase in some)
+    before, after = (
+        frozenset(_folded(word) for some in small[side].values() for word in some) for side in ("before", "after")
+    )
+    return Phrases(phrases, before, after)
 
 
 def _spoken(table: Mapping[str, Any], key: str) -> list[str]:

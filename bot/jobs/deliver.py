@@ -16,7 +16,7 @@ from bot.runtime import Runtime
 from bot.storage import outbox
 from bot.storage.database import is_outage
 from bot.storage.outbox import Claimed
-from bot.usecases.record_delivery import CONFIRMS_OPT_OUT, record_refusal, record_unknown
+from bot.usecases.record_delivery import CONFIRMS_OPT_OUT, record_drop, record_refusal, record_unknown
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ def deliver_with(runtime: Runtime, message_id: int) -> bool:
         carrier = runtime.carriers.get(claimed.to.channel)
         if _must_not_leave(claimed) or carrier is None:
             outbox.settle(db, claimed.id, State.DROPPED)
+            record_drop(db, claimed.conversation_id, now)
             return True
         slot = _slot(runtime, db, claimed, now)
         if slot - now > SHORT_WAIT:
@@ -111,8 +112,12 @@ def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list
 
 def _taken(runtime: Runtime, claimed: Claimed, receipt: Receipt) -> None:
     with runtime.database.transaction() as db:
-        ask_after = outbox.ask_after(claimed.lane, receipt.state, runtime.clock.now())
-        outbox.settle(db, claimed.id, receipt.state, sid=receipt.sid, due_at=ask_after, segments=receipt.segments)
+        now, state = runtime.clock.now(), receipt.state
+        ask_after = outbox.ask_after(claimed.lane, state, now)
+        if state in (State.FAILED, State.UNDELIVERED):
+            # A receipt does not say why; the sweep asks at once, and reacts as to a report.
+            state, ask_after = State.ACCEPTED, now
+        outbox.settle(db, claimed.id, state, sid=receipt.sid, due_at=ask_after, segments=receipt.segments)
 
 
 def _refused(runtime: Runtime, claimed: Claimed, error: CarrierError) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.domain.effects import OpenHandoff
+from bot.domain.effects import OpenHandoff, Reason
 from bot.domain.safety.levels import Urgency
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Alert, Handoff
@@ -31,16 +31,40 @@ def open_or_raise(
         db.flush()
         db.add(_alert(handoff, now))
         return handoff
-    rises = _ORDER[effect.urgency.value] < _ORDER[open_one.urgency] or (open_one.reachable and not effect.reachable)
-    if _ORDER[effect.urgency.value] < _ORDER[open_one.urgency]:
-        open_one.urgency, open_one.reason = effect.urgency.value, effect.reason.value
-        open_one.team = effect.team if effect.team != "anyone" else open_one.team
+    worse = _ORDER[effect.urgency.value] < _ORDER[open_one.urgency]
+    new_danger = effect.reason is Reason.DANGER and (
+        open_one.reason != Reason.DANGER.value or not set(effect.dangers) <= set(open_one.dangers)
+    )
+    if worse:
+        open_one.urgency = effect.urgency.value
+    if worse or new_danger:
+        _take_over(sealer, open_one, effect)
+    rises = worse or new_danger or (open_one.reachable and not effect.reachable)
     open_one.dangers = sorted({*open_one.dangers, *effect.dangers})
     open_one.reachable = open_one.reachable and effect.reachable
     open_one.updated_at = now
     if rises:
         db.add(_alert(open_one, now))
     return open_one
+
+
+def _take_over(sealer: Sealer, handoff: Handoff, effect: OpenHandoff) -> None:
+    """What is worse, or is danger, says who must come and why; a danger is never taken over by anything else."""
+    if handoff.reason == Reason.DANGER.value and effect.reason is not Reason.DANGER:
+        return
+    handoff.reason = effect.reason.value
+    handoff.team = effect.team if effect.team != "anyone" else handoff.team
+    if effect.because:
+        earlier = f"{sealer.open(handoff.sealed_because)}; " if handoff.sealed_because else ""
+        handoff.sealed_because = sealer.seal((earlier + effect.because)[-2000:])
+
+
+def unreachable(db: Session, conversation_id: int, now: datetime) -> None:
+    """A text to somebody for whom a human is called could not leave: the human must know, and telephone."""
+    handoff = db.scalar(select(Handoff).where(Handoff.conversation_id == conversation_id, Handoff.state != "closed"))
+    if handoff is not None and handoff.reachable:
+        handoff.reachable, handoff.updated_at = False, now
+        db.add(_alert(handoff, now))
 
 
 def _new(sealer: Sealer, effect: OpenHandoff, conversation_id: int, message_id: int | None, now: datetime) -> Handoff:

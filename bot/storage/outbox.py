@@ -90,7 +90,11 @@ def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claime
         .where(Message.id == message_id, Message.due_at <= now, Message.outbound, Message.state.in_(_OURS))
         .with_for_update(skip_locked=True)
     )
-    if row is None or row.sealed_body is None:
+    if row is None:
+        return None
+    if row.sealed_body is None:
+        # Its words were deleted: it can never leave, and must not look as if it were waiting.
+        row.state, row.due_at = State.DROPPED.value, None
         return None
     was = State(row.state)
     conversation = db.get_one(Conversation, row.conversation_id)
@@ -185,6 +189,20 @@ def report(
     row.state, row.error_code = state.value, error_code or row.error_code
     row.due_at = ask_after(Lane(row.lane or Lane.REPLY), state, now)
     return row
+
+
+def conversation_of(db: Session, message_id: int | None, sid: str) -> int | None:
+    """Whose text this is, found without locking it."""
+    found = db.scalar(select(Message.conversation_id).where(Message.sid == sid, Message.outbound)) if sid else None
+    if found is None and message_id is not None:
+        found = db.scalar(select(Message.conversation_id).where(Message.id == message_id))
+    return found
+
+
+def was_overtaken(db: Session, row: Message) -> bool:
+    """Whether the person has written since this text."""
+    newer = select(Message.id).where(Message.conversation_id == row.conversation_id, Message.id > row.id, ~Message.outbound)
+    return db.scalar(newer.limit(1)) is not None
 
 
 def ask_after(lane: Lane, state: State, now: datetime) -> datetime | None:

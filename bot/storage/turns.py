@@ -32,6 +32,8 @@ class Thread:
     id: int | None
     conversation: Conversation
     opted_out: bool
+    unreachable: str | None
+    """Why nothing could be sent there until now; a text from there shows that it can."""
     seen: int | None
     """The row of this very message, where it has been recorded before."""
 
@@ -56,7 +58,7 @@ class Saved:
 
 
 _LOAD = """
-select c.id, c.sealed_state, c.opted_out, (select m.id from message m where m.sid = %(sid)s)
+select c.id, c.sealed_state, c.opted_out, c.unreachable, (select m.id from message m where m.sid = %(sid)s)
   from conversation c where c.lookup = %(lookup)s for update
 """
 
@@ -74,7 +76,8 @@ with who as (
 _SAVE_KNOWN = """
 with thread as (
   update conversation
-     set sealed_state = %(state)s, flow_version = %(version)s, step = %(step)s, holder = %(holder)s, line = %(line)s,
+     set sealed_address = coalesce(%(address)s, sealed_address), unreachable = null,
+         sealed_state = %(state)s, flow_version = %(version)s, step = %(step)s, holder = %(holder)s, line = %(line)s,
          in_danger = %(danger)s, opted_out = %(opted_out)s, waking = %(waking)s, updated_at = %(now)s
    where id = %(id)s
   returning id
@@ -122,8 +125,8 @@ def load_for_update(db: Session, sealer: Sealer, inbound: Inbound, language: str
     row = plain(db).execute(_LOAD, params).fetchone()
     if row is None:
         fresh = Conversation(channel=inbound.sender.channel.value, language=language)
-        return Thread(None, fresh, False, None)
-    return Thread(row[0], load(sealer.open(row[1])), row[2], row[3])
+        return Thread(None, fresh, False, None, None)
+    return Thread(row[0], load(sealer.open(row[1])), row[2], row[3], row[4])
 
 
 def save(
@@ -161,14 +164,14 @@ def save(
         "at": inbound.received_at,
         "rules": json.dumps(rules) if rules else None,
         "silence": silence,
+        "address": None,
         "in_segments": int(inbound.extra.get("NumSegments", "1") or 1),
     }
+    if thread.id is None or thread.unreachable:
+        # Known again where it was deleted: whoever is in danger must be found by telephone.
+        params["address"] = sealer.seal_address(inbound.sender)
     if thread.id is None:
-        params |= {
-            "channel": inbound.sender.channel.value,
-            "lookup": sealer.index(inbound.sender),
-            "address": sealer.seal_address(inbound.sender),
-        }
+        params |= {"channel": inbound.sender.channel.value, "lookup": sealer.index(inbound.sender)}
     for number, out in enumerate(outgoing):
         params |= _columns(sealer, out, number)
     row = _execute_once(db, _saving(thread.id is not None, len(outgoing)), params)

@@ -19,8 +19,9 @@ from bot.domain.effects import (
     RecordConsent,
     TellHuman,
 )
+from bot.domain.flow import FlowFailed
 from bot.domain.keywords import Keyword
-from bot.domain.message import Lane
+from bot.domain.message import Channel, Lane
 from bot.domain.safety import (
     Assessment,
     Danger,
@@ -60,6 +61,8 @@ class Said:
     opt_out: str | None = None
     opted_out: bool = False
     """Whether the person had opted out before this text."""
+    late: bool = False
+    """Whether it comes out of the spool so late that the question it answered may be another one now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,9 @@ class _Answering(TurnInProgress):
         5. While a human holds the conversation the text goes to them.
         6. The flow.
         """
-        assessment = assess(self.line.rules, self.said.text, self.conversation.earlier(self.now))
-        if assessment.ask or alerts_human(assessment):
+        earlier = [] if self.said.late else self.conversation.earlier(self.now)
+        assessment = assess(self.line.rules, self.said.text, earlier)
+        if self.said.late or assessment.ask or alerts_human(assessment):
             # Read once: joined again with the next text it would alarm a second time and swallow the answer to our question.
             self.conversation = replace(self.conversation, recent=())
         else:
@@ -101,10 +105,13 @@ class _Answering(TurnInProgress):
         return Answer(Turn(turned, tuple(self.effects)), assessment)
 
     def _decide(self, assessment: Assessment) -> None:
-        if self.said.opted_out:
+        if self.said.opted_out and self.conversation.channel != Channel.WEB:
+            # On an open page nothing is sent to anybody: who writes there is answered, whatever they said before.
             self._answer_opted_out(assessment)
         elif alerts_human(assessment) and not assessment.ask:
             self._answer_danger(assessment)
+        elif self.said.late and not assessment.ask and self._wants_to_stop() is None:
+            self._answer_late()
         elif self.conversation.asked and not assessment.ask:
             self._hear_direct_answer(assessment)
         elif assessment.ask:
@@ -133,6 +140,13 @@ class _Answering(TurnInProgress):
             self.silent("the carrier has answered START")
         else:
             self.reply("start_ack")
+
+    # A text that was kept while we were away.
+
+    def _answer_late(self) -> None:
+        """Hours later nobody knows what "no" answered: the person is told that we are back, and a human has a look."""
+        self.effects.append(OpenHandoff(Reason.FAILURE, Urgency.ROUTINE, because="a text came in while the line was away"))
+        self.reply("back_after_outage")
 
     # 3. Danger.
 
@@ -178,11 +192,10 @@ class _Answering(TurnInProgress):
 
     def _hear_direct_answer(self, assessment: Assessment) -> None:
         danger = Danger(self.conversation.asked or Danger.SELF_HARM)
-        keyword = self.line.keywords.read(self.said.text)
-        if keyword is Keyword.STOP or self.said.opt_out == "STOP":
+        if (how := self._wants_to_stop()) is not None:
             self._call_human_for(_believed(danger, Level.ACTIVE), reachable=False)
             self.conversation = replace(self.conversation, asked=None, waking=None)
-            self._opt_out(Method.CARRIER if self.said.opt_out else Method.KEYWORD)
+            self._opt_out(how)
             return
         language = self.line.keywords.language(self.said.text)
         if language in self.line.languages:
@@ -203,6 +216,14 @@ class _Answering(TurnInProgress):
 
     # 4. Keywords.
 
+    def _wants_to_stop(self) -> Method | None:
+        """How the person said that they want no texts, if they did."""
+        if self.said.opt_out == "STOP":
+            return Method.CARRIER
+        if self.line.keywords.read(self.said.text) is Keyword.STOP:
+            return Method.KEYWORD
+        return Method.FREE_TEXT if self.line.keywords.wants_no_texts(self.said.text) else None
+
     def _record_what_carrier_did(self, done: str) -> None:
         """The carrier has answered STOP, START or HELP itself: a second answer would be spam, or be blocked (21610)."""
         if done == "STOP":
@@ -214,8 +235,8 @@ class _Answering(TurnInProgress):
 
     def _answer_keyword(self) -> bool:
         """Whether the text was a keyword that holds everywhere."""
-        if self.line.keywords.wants_no_texts(self.said.text):
-            self._opt_out(Method.FREE_TEXT)
+        if (how := self._wants_to_stop()) is not None:
+            self._opt_out(how)
             return True
         language = self.line.keywords.language(self.said.text)
         if language in self.line.languages and not self._is_asked_for_language():
@@ -223,7 +244,6 @@ class _Answering(TurnInProgress):
             return True
         keyword = self.line.keywords.read(self.said.text)
         acts: dict[Keyword, Callable[[], None]] = {
-            Keyword.STOP: lambda: self._opt_out(Method.KEYWORD),
             Keyword.HELP: self._help,
             Keyword.PERSON: self._call_asked_human,
         }
@@ -249,6 +269,9 @@ class _Answering(TurnInProgress):
             self.effects.append(
                 OpenHandoff(Reason.DANGER, Urgency.MINUTES, "crisis", "opted out in danger", reachable=False)
             )
+        elif self.conversation.holder is not Holder.BOT:
+            # Whoever was about to answer by text must know that it would not arrive.
+            self.effects.append(OpenHandoff(Reason.ASKED, Urgency.ROUTINE, because="opted out", reachable=False))
         if method is Method.CARRIER:
             self.silent("the carrier has answered STOP")
         else:
@@ -270,11 +293,15 @@ class _Answering(TurnInProgress):
         self.conversation = replace(self.conversation, holder=Holder.WAITING, told_at=self.now, waking=None)
 
     def _go_back(self) -> None:
-        if self.conversation.holder is Holder.WAITING and self.conversation.frames:
+        was_waiting, resting = self.conversation.holder is Holder.WAITING, self._rests_with_human()
+        self.conversation = replace(self.conversation, holder=Holder.BOT)
+        if was_waiting and self.conversation.frames and not resting:
             # Back from waiting is back to the open question, not to the one before it.
-            self.conversation = replace(self.conversation, holder=Holder.BOT)
+            pass
         elif (earlier := self.conversation.back()) is not None:
             self.conversation = earlier
+        elif resting:
+            self.conversation = replace(self.conversation, frames=(), ended=True)
         elif self.conversation.frames:
             self.reply("nothing_before")
         self.ask_again()
@@ -295,7 +322,8 @@ class _Answering(TurnInProgress):
 
     def _change_language(self, language: str | None) -> None:
         self.conversation = replace(self.conversation, language=language or "en", language_chosen=True)
-        self.reply("language_changed")
+        told = self.conversation.told if self.conversation.in_danger else None
+        self.reply(told or "language_changed", Lane.CRISIS if told else Lane.REPLY)
         self.ask_again()
 
     def _is_asked_for_language(self) -> bool:
@@ -306,6 +334,9 @@ class _Answering(TurnInProgress):
 
     def _answer_in_conversation(self, assessment: Assessment) -> None:
         holder = self.conversation.holder
+        if holder is Holder.BOT and self.conversation.in_danger:
+            # They went back to the menu; the human who is still called must not lose sight of them.
+            self.effects.append(TellHuman())
         if holder is Holder.HUMAN:
             self.effects.append(TellHuman())
             self.silent("a social worker holds the conversation")
@@ -335,8 +366,18 @@ class _Answering(TurnInProgress):
 
     # 6. The flow.
 
+    def _rests_with_human(self) -> bool:
+        """Whether the flow ended its part by calling a human; once that human is done, nothing in it waits for words."""
+        frame = self.conversation.frame
+        try:
+            return frame is not None and frame.step in self.library.flow(frame.version).machine.waits_for_human
+        except FlowFailed:
+            return False
+
     def _answer_from_flow(self) -> None:
         text, media = self.said.text, self.said.media
+        if self.conversation.frames and not self.conversation.ended and self._rests_with_human():
+            self.conversation = replace(self.conversation, frames=(), ended=True)
         if self.conversation.frames and not self.conversation.ended:
             self.run_flow(lambda: converse(self.library, self.conversation, Words(text, media), self.now, self.line.text))
             return

@@ -32,5 +32,6 @@ def close_handoff(db: Session, sealer: Sealer, handoff_id: int, now: datetime) -
     handoff.state, handoff.updated_at = "closed", now
     for alert in db.scalars(select(Alert).where(Alert.handoff_id == handoff_id, Alert.acknowledged_at.is_(None))):
         alert.acknowledged_at = now
-    state = replace(load(sealer.open(row.sealed_state)), holder=Holder.BOT, in_danger=False, asked=None, told=None)
+    state = load(sealer.open(row.sealed_state))
+    state = replace(state, holder=Holder.BOT, in_danger=False, asked=None, told=None, waking=None)
     conversations.store(row, sealer, state, now)

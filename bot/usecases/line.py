@@ -12,7 +12,9 @@ from bot.domain.safety import Rules, Texts, read_rules, read_texts
 from bot.domain.script import AnswerKind
 
 ROOT = Path(__file__).parent.parent.parent
-STANDING = frozenset({f"again_{kind}" for kind in AnswerKind} | {"again_choice", "nothing_before", "language_changed"})
+STANDING = frozenset(
+    {f"again_{kind}" for kind in AnswerKind} | {"again_choice", "nothing_before", "language_changed", "back_after_outage"}
+)
 ANSWERING = frozenset({
     "after_no", "waiting", "waiting_calm", "person_asked", "not_understood_person", "stop_ack", "start_ack",
     "opted_out_confirm_free_text", "help", "closed_hello", "outage", "outage_crisis", "apology", "media_only",

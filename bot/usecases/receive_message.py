@@ -19,6 +19,9 @@ from bot.usecases.apply_effects import Place, apply_effects
 from bot.usecases.library import FlowCache, StoredLibrary
 from bot.usecases.line import Line
 
+LATE = timedelta(hours=1)
+"""A text taken so long after it was written (from the spool, or fetched after an outage) is no answer any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -62,7 +65,8 @@ def receive_message(db: Session, desk: Desk, inbound: Inbound, now: datetime, *,
     thread = turns.load_for_update(db, desk.sealer, inbound, _first_language(desk.line, inbound))
     if thread.seen is not None:
         return _same_again(db, desk, inbound, thread.seen, now, answered)
-    said = Said(inbound.body, len(inbound.media), inbound.opt_out, thread.opted_out)
+    late = now - inbound.received_at > LATE
+    said = Said(inbound.body, len(inbound.media), inbound.opt_out, thread.opted_out, late)
     decided = answer(desk.line, StoredLibrary(db, desk.cache), thread.conversation, said, now)
     effects = decided.turn.effects
     outgoing = _outgoing(desk, inbound, effects, now, answered)

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.delivery import Mark, Rule, State, retry_delay, rule_for
@@ -41,20 +42,36 @@ def lane_of(row: Message) -> Lane:
 
 def record_delivery(db: Session, sealer: Sealer, report: Report, now: datetime) -> None:
     """Log a report of the carrier's, move the row forward, and react to a failure."""
+    if report.state in (State.FAILED, State.UNDELIVERED):
+        _lock_conversation(db, outbox.conversation_of(db, report.message_id, report.sid))
     row = outbox.report(db, report.message_id, report.sid, report.state, report.word, report.error_code, now)
     if row is not None and report.state in (State.FAILED, State.UNDELIVERED):
         _react(db, sealer, row, rule_for(report.error_code) if report.error_code else rule_for(30008), now)
 
 
+def _lock_conversation(db: Session, conversation_id: int | None) -> None:
+    """First the conversation, then its messages and handoffs, as a turn does: the other way round they would wait for
+    one another, and one of the two would be lost."""
+    if conversation_id is not None:
+        db.execute(select(Conversation.id).where(Conversation.id == conversation_id).with_for_update())
+
+
+def record_drop(db: Session, conversation_id: int, now: datetime) -> None:
+    """A text was not sent, because the person opted out or cannot be reached: a human who is called for them must know."""
+    handoffs.unreachable(db, conversation_id, now)
+
+
 def record_overdue(db: Session, sealer: Sealer, text: outbox.Unfinished, now: datetime) -> None:
     """The carrier has no last word on a crisis text yet: a human must not take it for read."""
     if text.lane is Lane.CRISIS:
+        _lock_conversation(db, text.conversation_id)
         effect = OpenHandoff(Reason.FAILURE, Urgency.MINUTES, because="a crisis text is not confirmed as delivered")
         handoffs.open_or_raise(db, sealer, effect, text.conversation_id, None, now)
 
 
 def record_refusal(db: Session, sealer: Sealer, message_id: int, code: int | None, permanent: bool, now: datetime) -> None:
     """The carrier did not take a claimed row: it is tried again when the table of codes says so, or it has failed."""
+    _lock_conversation(db, outbox.conversation_of(db, message_id, ""))
     row = db.get(Message, message_id, with_for_update=True)
     if row is None or row.state != State.CLAIMED.value:
         return
@@ -74,6 +91,7 @@ def record_unknown(db: Session, sealer: Sealer, message_id: int, now: datetime) 
 
     After a day without an answer of the carrier's a human decides, and nothing is sent on a guess.
     """
+    _lock_conversation(db, outbox.conversation_of(db, message_id, ""))
     row = db.get(Message, message_id, with_for_update=True)
     if row is None or row.state != State.CLAIMED.value:
         return
@@ -88,6 +106,9 @@ def _react(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime)
     """The carrier took it and could not bring it. A second try is a row of its own."""
     lane = lane_of(row)
     delay = retry_delay(rule.reaction_in(lane), max(1, row.attempts), lane, random.random())
+    if row.sealed_body is None or (lane is Lane.REPLY and outbox.was_overtaken(db, row)):
+        # Deleted meanwhile; or the person has written since and was answered: an old question would only confuse.
+        return
     if delay is not None:
         row.attempts += 1
         outbox.send_again(db, row, now + delay)

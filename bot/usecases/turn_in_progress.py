@@ -36,10 +36,12 @@ class TurnInProgress:
         self.run_flow(lambda: begin(self.library, self.conversation, words, self.now, self.line.text))
 
     def ask_again(self) -> None:
-        """The open question once more, or the menu where there is none."""
+        """The open question once more, or the menu where there is none; nothing while a human is called or holds it."""
+        if self.conversation.holder is not Holder.BOT:
+            return
         if not self.conversation.frames or self.conversation.ended:
             self.begin("")
-        elif self.conversation.holder is Holder.BOT:
+        else:
             self.run_flow(lambda: converse(self.library, self.conversation, AskedAgain(), self.now, self.line.text))
 
     def run_flow(self, work: Callable[[], Turn]) -> None:

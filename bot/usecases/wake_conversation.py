@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation, Holder
-from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, Reason, Reply
+from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, Reason, Reply, TellHuman
 from bot.domain.message import Channel, Lane
 from bot.domain.safety.levels import Urgency
 from bot.domain.segments import fold_for_sms, join, measure
@@ -49,6 +49,8 @@ def wake_conversation(db: Session, desk: Desk, conversation_id: int, now: dateti
 
 def on_silence(line: Line, library: Library, conversation: Conversation, now: datetime) -> Turn:
     """Pure: what silence leads to."""
+    if conversation.holder is Holder.HUMAN:
+        return Turn(replace(conversation, waking=None, asked=None), (TellHuman(urgent=bool(conversation.asked)),))
     if conversation.asked:
         because = f"asked about {conversation.asked}, no answer"
         effect = OpenHandoff(Reason.DANGER, Urgency.QUARTER_HOUR, "crisis", because, (conversation.asked,))

@@ -9,8 +9,10 @@ from sqlalchemy import select
 
 from bot import reception
 from bot.carriers.twilio import TwilioCarrier
-from bot.domain.message import Channel
-from bot.storage.tables import Alert, Handoff, Message
+from bot.domain.conversation import load
+from bot.domain.message import Address, Channel, Inbound
+from bot.storage import erasures, outbox
+from bot.storage.tables import Alert, Conversation, Handoff, Message
 from bot.usecases.close_handoff import NoSuchHandoff, close_handoff
 from tests.helpline import ADA, HelpLine
 
@@ -46,3 +48,83 @@ def test_it_takes_what_came_while_the_house_was_away(line: HelpLine) -> None:
     assert line.count(Message, Message.sid == "SMaway") == 1
     line.work(2)
     assert "ZIP" in line.twilio.texts_to(ADA)[-1]
+
+
+def test_it_begins_anew_for_somebody_whose_human_is_done(line: HelpLine) -> None:
+    line.text("i need a job")
+    line.text("anything")
+    with line.db() as db:
+        close_handoff(db, line.runtime.desk.sealer, db.scalars(select(Handoff.id)).one(), line.clock.now())
+    line.clock.advance(timedelta(days=7))
+    assert "ZIP" in "\n".join(line.text("hi i need food for my kids"))
+
+
+def test_it_leaves_the_conversation_with_the_human_when_the_language_changes(line: HelpLine) -> None:
+    line.text("i want to kill myself")
+    said = line.text("espanol")
+    assert "988" in said[0] and "menú" not in said[0].lower()
+    with line.db() as db:
+        assert db.scalars(select(Conversation.holder)).one() == "waiting"
+
+
+def test_it_alerts_again_for_danger_under_another_teams_handoff(line: HelpLine) -> None:
+    line.text("my landlord is evicting me")
+    line.text("3/3")
+    with line.db() as db:
+        assert db.scalars(select(Handoff)).one().team == "housing"
+    line.text("i want to kill myself tonight with a gun")
+    with line.db() as db:
+        handoff = db.scalars(select(Handoff)).one()
+        assert (handoff.team, handoff.reason) == ("crisis", "danger")
+    assert line.count(Alert, Alert.kind == "handoff") == 2
+
+
+def test_it_tells_the_human_who_is_called_that_the_person_opted_out(line: HelpLine) -> None:
+    line.text("PERSON")
+    line.text("STOP")
+    with line.db() as db:
+        assert db.scalars(select(Handoff)).one().reachable is False
+
+
+def test_it_can_reach_again_who_writes_from_a_number_given_up(line: HelpLine) -> None:
+    line.text("hi")
+    line.twilio.report(line.twilio.messages[0].sid, "undelivered", error_code=30005)
+    line.text("hello, new phone")
+    with line.db() as db:
+        assert db.scalars(select(Conversation.unreachable)).one() is None
+
+
+def test_it_knows_the_number_again_of_somebody_deleted_who_is_in_danger(line: HelpLine) -> None:
+    line.text("hi")
+    line.text("STOP")
+    with line.db() as db:
+        erasures.ask(db, db.scalars(select(Conversation.id)).one(), line.clock.now())
+    line.clock.advance(timedelta(hours=1))
+    line.work()
+    line.text("i am going to kill myself tonight")
+    with line.db() as db:
+        row = db.scalars(select(Conversation)).one()
+        assert line.runtime.desk.sealer.open_address(row.sealed_address).value == ADA
+
+
+def test_it_takes_an_old_text_for_no_answer(line: HelpLine) -> None:
+    line.text("i feel hopeless")
+    late = Inbound("SMlate", Address(Channel.SMS, ADA), "+13145550100", "no", line.clock.now() - timedelta(days=3))
+    reception.receive(line.runtime, late, answered=False)
+    with line.db() as db:
+        row = db.scalars(select(Conversation)).one()
+        assert load(line.runtime.desk.sealer.open(row.sealed_state)).asked == "self_harm"
+    stop = Inbound("SMstop", Address(Channel.SMS, ADA), "+13145550100", "STOP", line.clock.now() - timedelta(days=3))
+    reception.receive(line.runtime, stop, answered=False)
+    assert line.count(Conversation, Conversation.opted_out) == 1
+
+
+def test_it_leaves_no_row_due_for_words_that_were_deleted(line: HelpLine) -> None:
+    line.text("hi")
+    with line.db() as db:
+        row = db.scalars(select(Message).where(Message.outbound)).one()
+        row.sealed_body = None
+    line.clock.advance(timedelta(minutes=5))
+    line.work()
+    with line.db() as db:
+        assert outbox.oldest_due(db, line.clock.now()) is None

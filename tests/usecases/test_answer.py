@@ -179,3 +179,42 @@ def test_it_tells_the_web_nothing_of_message_rates(line: Line, library: DraftLib
     web = " ".join(replies(turn_of(line, library, Conversation(channel="web"), "hi")))
     sms = " ".join(replies(turn_of(line, library, Conversation(), "hi")))
     assert "rates" in sms and "rates" not in web and "screen" in web
+
+
+@pytest.mark.parametrize("text", [
+    "please dont leave me alone", "he wont leave me alone", "my landlord is trying to remove me", 
+    "they will take me off snap",
+    "they want to take me off section 8", "debt collectors wont stop texting", "he told me dont contact me",
+    "can you remove me from this abusive house", "my ex wont stop texting me", "i dont want to leave me kids alone",
+    "they want to remove my kids", "no me deje en paz mi vecino", "mi ex no deja de escribirme",
+])  # fmt: skip
+def test_it_takes_no_plea_for_a_wish_to_be_left_alone(line: Line, library: DraftLibrary, text: str) -> None:
+    turn = turn_of(line, library, Conversation(), text)
+    assert not any(isinstance(effect, RecordConsent) for effect in turn.effects)
+    assert replies(turn)
+
+
+@pytest.mark.parametrize("text", [
+    "please stop texting me", "Stop texting this number!", "leave me alone", "dont text me again please", "no more texts ok",
+    "ya no me manden mas mensajes", "Por favor no me escriban", "take me off your list", "I don't want any more texts",
+])  # fmt: skip
+def test_it_takes_a_wish_to_be_left_alone_in_free_words(line: Line, library: DraftLibrary, text: str) -> None:
+    turn = turn_of(line, library, Conversation(), text)
+    assert [effect.choice for effect in turn.effects if isinstance(effect, RecordConsent)] == ["opted_out"]
+
+
+def test_it_takes_that_wish_while_a_direct_question_is_open_too(line: Line, library: DraftLibrary) -> None:
+    asked = turn_of(line, library, Conversation(), "i feel hopeless").conversation
+    turn = turn_of(line, library, asked, "stop texting me")
+    assert any(isinstance(effect, RecordConsent) for effect in turn.effects)
+    assert any(isinstance(effect, OpenHandoff) and not effect.reachable for effect in turn.effects)
+
+
+def test_it_reads_a_state_that_an_earlier_version_wrote() -> None:
+    assert load('{"language":"es","frames":[["welcome",3,"topic",0,[]]]}').frame == Frame("welcome", 3, "topic")
+    assert load("{}") == Conversation()
+
+
+def test_it_answers_danger_on_an_open_page_even_after_stop(line: Line, library: DraftLibrary) -> None:
+    stopped = turn_of(line, library, Conversation(channel="web"), "stop").conversation
+    assert replies(turn_of(line, library, stopped, DANGER, opted_out=True))
