@@ -140,6 +140,8 @@ class _Answering(TurnInProgress):
             self.silent("the carrier has answered START")
         else:
             self.reply("start_ack")
+            if self.conversation.frames:
+                self.ask_again()
 
     # A text that was kept while we were away.
 
@@ -279,8 +281,9 @@ class _Answering(TurnInProgress):
         self.conversation = replace(self.conversation, waking=None)
 
     def _help(self) -> None:
-        self.reply("help")
-        if self.conversation.holder is Holder.BOT and self.conversation.frames:
+        asking = self.conversation.holder is Holder.BOT and bool(self.conversation.frames)
+        self.reply("help_in_conversation" if asking else "help")
+        if asking:
             self.ask_again()
 
     def _call_asked_human(self) -> None:
@@ -349,20 +352,30 @@ class _Answering(TurnInProgress):
         elif holder is Holder.WAITING:
             self._answer_waiting()
         else:
-            if assessment.level is Level.DISTRESS and not self.conversation.offered:
-                self.reply(reply_key(assessment) or "distress_offer")
-                self.conversation = replace(self.conversation, offered=True)
+            offers = assessment.level is Level.DISTRESS and not self.conversation.offered
+            greets = self.conversation.turn == 0
+            if offers and not greets:
+                self._offer_person(assessment)
             self._answer_from_flow()
+            if offers and greets:
+                # Who we are comes first; then, last and freshest to the eye, that a person can be had.
+                self._offer_person(assessment)
+
+    def _offer_person(self, assessment: Assessment) -> None:
+        self.reply(reply_key(assessment) or "distress_offer")
+        self.conversation = replace(self.conversation, offered=True)
 
     def _answer_waiting(self) -> None:
         danger, told = self.conversation.in_danger, self.conversation.told_at
         self.effects.append(TellHuman(urgent=danger))
         pause = REPEAT_WAITING_IN_DANGER if danger else REPEAT_WAITING
-        if told and self.now - told < pause:
+        key = "waiting" if danger else "waiting_calm"
+        if told and self.conversation.told == key and self.now - told < pause:
             self.silent("waiting for a human, and told so a moment ago")
             return
-        self.reply("waiting" if danger else "waiting_calm", Lane.CRISIS if danger else Lane.REPLY)
-        self.conversation = replace(self.conversation, told_at=self.now)
+        # The first words after the call for a human are always answered: "hola?" must not meet silence.
+        self.reply(key, Lane.CRISIS if danger else Lane.REPLY)
+        self.conversation = replace(self.conversation, told_at=self.now, told=key)
 
     # 6. The flow.
 

@@ -17,8 +17,8 @@ STANDING = frozenset(
 )
 ANSWERING = frozenset({
     "after_no", "waiting", "waiting_calm", "person_asked", "not_understood_person", "stop_ack", "start_ack",
-    "opted_out_confirm_free_text", "help", "closed_hello", "outage", "outage_crisis", "apology", "media_only",
-    "too_many_messages",
+    "opted_out_confirm_free_text", "help", "help_in_conversation", "closed_hello", "outage", "outage_crisis", "apology",
+    "media_only", "too_many_messages",
 })  # fmt: skip
 
 

@@ -25,6 +25,10 @@ from bot.usecases.receive_message import Desk
 log = logging.getLogger(__name__)
 
 
+UNSEEN = frozenset({"domestic_violence", "violence"})
+"""Asked about these, silence may mean that somebody else holds the phone: nothing unasked is texted, a human is called."""
+
+
 def wake_conversation(db: Session, desk: Desk, conversation_id: int, now: datetime) -> list[int]:
     """Take the turn that silence makes; returns the outbox rows to be woken. Does nothing where the alarm is stale."""
     found = conversations.lock_waking(db, desk.sealer, conversation_id, now)
@@ -55,6 +59,8 @@ def on_silence(line: Line, library: Library, conversation: Conversation, now: da
         because = f"asked about {conversation.asked}, no answer"
         effect = OpenHandoff(Reason.DANGER, Urgency.QUARTER_HOUR, "crisis", because, (conversation.asked,))
         waiting = replace(conversation, asked=None, holder=Holder.WAITING, in_danger=True, waking=None, told_at=now)
+        if conversation.asked in UNSEEN:
+            return Turn(waiting, (effect,))
         return Turn(waiting, (Reply(line.text("waiting", conversation.language), Lane.CRISIS, "waiting"), effect))
     if conversation.holder is not Holder.BOT or conversation.frame is None:
         return Turn(replace(conversation, waking=None), ())

@@ -128,7 +128,10 @@ def test_it_apologises_and_calls_a_human_where_a_flow_is_gone(line: Line, librar
 
 
 def test_it_tells_who_waits_that_nobody_has_come_but_not_at_every_text(line: Line, library: DraftLibrary) -> None:
-    waiting = turn_of(line, library, Conversation(), "PERSON").conversation
+    called = turn_of(line, library, Conversation(), "PERSON").conversation
+    first = turn_of(line, library, called, "hola?")
+    assert replies(first), "the first words after the call are answered"
+    waiting = first.conversation
     soon = answer(line, library, waiting, Said("hello?"), NOW + timedelta(minutes=1)).turn
     assert any(isinstance(effect, StaySilent) for effect in soon.effects)
     later = answer(line, library, soon.conversation, Said("anyone there?"), NOW + timedelta(minutes=9)).turn
@@ -182,7 +185,7 @@ def test_it_tells_the_web_nothing_of_message_rates(line: Line, library: DraftLib
 
 
 @pytest.mark.parametrize("text", [
-    "please dont leave me alone", "he wont leave me alone", "my landlord is trying to remove me", 
+    "please dont leave me alone", "he wont leave me alone", "my landlord is trying to remove me",
     "they will take me off snap",
     "they want to take me off section 8", "debt collectors wont stop texting", "he told me dont contact me",
     "can you remove me from this abusive house", "my ex wont stop texting me", "i dont want to leave me kids alone",

@@ -93,6 +93,9 @@ REPLY_KEYS = frozenset(
 def reply_key(assessment: Assessment) -> str | None:
     """The key of the text that answers `assessment`, None where the conversation just goes on (NONE and NEED)."""
     danger = assessment.dangers[0] if assessment.dangers else Danger.DISTRESS
+    if danger is Danger.DOMESTIC_VIOLENCE and Danger.CHILD in assessment.dangers:
+        # Hurt at home, and a child: their line and the duty to report come first.
+        danger = Danger.CHILD
     if assessment.level < Level.DISTRESS:
         return None
     if assessment.ask is not None and not (assessment.about_other and assessment.ask in _OWN_QUESTIONS):
@@ -106,6 +109,6 @@ def _about_another(level: Level, danger: Danger) -> str:
     # Below ACTIVE nobody is alerted, so no text may say so.
     if level < Level.ACTIVE or danger is Danger.DISTRESS:
         return "distress_offer"
-    if level is Level.IN_PROGRESS:
+    if level is Level.IN_PROGRESS or danger in (Danger.MEDICAL, Danger.OVERDOSE):
         return "in_progress_other"
     return "about_other_self_harm" if danger is Danger.SELF_HARM else "about_other_danger"
