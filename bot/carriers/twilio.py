@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
 from requests.exceptions import RequestException
@@ -72,9 +72,22 @@ def parse_form(raw_body: bytes) -> dict[str, list[str]]:
 
     Such bytes become lone surrogates, from which the signature check gets them back; `read_inbound` makes
     them storable. A web framework's own form, or a mapping of strings, serves as well where there are none.
+    Split by hand, since the library's `parse_qs` takes twice as long for the twenty fields of every
+    text; the tests hold both together.
     """
-    text = raw_body.decode("utf-8", "surrogateescape")
-    return parse_qs(text, keep_blank_values=True, errors="surrogateescape")
+    values: dict[str, list[str]] = {}
+    for pair in raw_body.decode("utf-8", "surrogateescape").split("&"):
+        if not pair:
+            continue
+        name, _, value = pair.partition("=")
+        if "%" in pair or "+" in pair:
+            name, value = _unquoted(name), _unquoted(value)
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def _unquoted(part: str) -> str:
+    return unquote(part.replace("+", " "), errors="surrogateescape")
 
 
 # PostgreSQL stores neither NUL nor half a surrogate pair.

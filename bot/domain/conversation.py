@@ -12,6 +12,10 @@ RECENT = timedelta(minutes=2)
 """How far back texts are read together: people split one sentence over two messages (domain.md, trap 12)."""
 
 
+BUSY = timedelta(minutes=10)
+"""Turns are counted over this time, to tell a person in a hurry from a machine."""
+
+
 class Holder(StrEnum):
     """Who answers. Only while the bot holds it does the engine speak from the flow."""
 
@@ -95,10 +99,20 @@ class Conversation:
             frames = frames[:-1]
         return None
 
-    def hear(self, text: str, now: datetime) -> Conversation:
-        """Remember a text for the next two minutes."""
-        kept = tuple(item for item in self.recent if now - item.at <= RECENT)[-4:]
-        return replace(self, recent=(*kept, Heard(now, text[:1600])))
+    def hear(self, text: str, now: datetime, *, alone: bool = False) -> Conversation:
+        """This conversation a turn later: the text is remembered for two minutes, and the turns of a busy time counted.
+
+        `alone`: nothing is remembered, because the text was acted upon and must not be read a second time with the next.
+        """
+        kept = () if alone else (*(item for item in self.recent if now - item.at <= RECENT), Heard(now, text[:1600]))
+        fresh = self.busy_since is None or now - self.busy_since > BUSY
+        return replace(
+            self,
+            recent=kept[-5:],
+            turn=self.turn + 1,
+            busy_since=now if fresh else self.busy_since,
+            busy=1 if fresh else self.busy + 1,
+        )
 
     def earlier(self, now: datetime) -> list[str]:
         """The person's other texts of the last two minutes, oldest first."""

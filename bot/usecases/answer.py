@@ -44,7 +44,6 @@ PATIENCE_FOR_DIRECT_ANSWER = timedelta(minutes=5)
 """A direct question about danger that nobody answers in this time is a reason to call a human, not a no."""
 SAME_BREATH = timedelta(seconds=20)
 """Several texts of one breath that hold the same danger get one answer; a worse danger is answered at once."""
-BUSY = timedelta(minutes=10)
 MOST_IN_BUSY = 40
 """More turns than this in ten minutes is no person: a machine answers us (14107), and a human had better look."""
 REPEAT_WAITING = timedelta(minutes=5)
@@ -93,16 +92,12 @@ class _Answering(TurnInProgress):
         """
         earlier = [] if self.said.late else self.conversation.earlier(self.now)
         assessment = assess(self.line.rules, self.said.text, earlier)
-        if self.said.late or assessment.ask or alerts_human(assessment):
-            # Read once: joined again with the next text it would alarm a second time and swallow the answer to our question.
-            self.conversation = replace(self.conversation, recent=())
-        else:
-            self.conversation = self.conversation.hear(self.said.text, self.now)
+        # Read once: joined again with the next text it would alarm a second time and swallow the answer to our question.
+        acted_upon = self.said.late or assessment.ask is not None or alerts_human(assessment)
+        self.conversation = self.conversation.hear(self.said.text, self.now, alone=acted_upon)
         self._settle_language()
-        self._count()
         self._decide(assessment)
-        turned = replace(self.conversation, turn=self.conversation.turn + 1)
-        return Answer(Turn(turned, tuple(self.effects)), assessment)
+        return Answer(Turn(self.conversation, tuple(self.effects)), assessment)
 
     def _decide(self, assessment: Assessment) -> None:
         if self.said.opted_out and self.conversation.channel != Channel.WEB:
@@ -309,16 +304,9 @@ class _Answering(TurnInProgress):
             self.reply("nothing_before")
         self.ask_again()
 
-    def _count(self) -> None:
-        since = self.conversation.busy_since
-        if since is None or self.now - since > BUSY:
-            self.conversation = replace(self.conversation, busy_since=self.now, busy=1)
-        else:
-            self.conversation = replace(self.conversation, busy=self.conversation.busy + 1)
-
     def _settle_language(self) -> None:
         """Before anything is said: the first words tell the language, until the person chooses one."""
-        if not self.conversation.language_chosen and self.conversation.turn < 3:
+        if not self.conversation.language_chosen and self.conversation.turn <= 3:
             guessed = self.line.guess.read(self.said.text, settled=self.conversation.language_guessed)
             if guessed:
                 self.conversation = replace(self.conversation, language=guessed, language_guessed=True)
@@ -353,7 +341,7 @@ class _Answering(TurnInProgress):
             self._answer_waiting()
         else:
             offers = assessment.level is Level.DISTRESS and not self.conversation.offered
-            greets = self.conversation.turn == 0
+            greets = self.conversation.turn == 1
             if offers and not greets:
                 self._offer_person(assessment)
             self._answer_from_flow()

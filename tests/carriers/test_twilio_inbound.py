@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
@@ -188,3 +189,14 @@ def test_it_names_what_a_status_callback_lacks(missing: str) -> None:
     del form[missing]
     with pytest.raises(MalformedStatus, match=missing):
         read_status(form)
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.lists(st.sampled_from([b"a=1", b"b=", b"=c", b"&", b"%41=%ff+", b"a=%", b"\xff=\xfe"])).map(b"&".join),
+    )
+)
+def test_it_reads_any_form_as_the_library_does(raw: bytes) -> None:
+    text = raw.decode("utf-8", "surrogateescape")
+    assert parse_form(raw) == parse_qs(text, keep_blank_values=True, errors="surrogateescape")
