@@ -36,7 +36,7 @@ STAGES = (
     ("open", "storage/sealing.py", "open"),
     ("the conversation to JSON", "domain/conversation.py", "dump"),
     ("the conversation from JSON", "domain/conversation.py", "load"),
-    ("write the answer", "carriers/twilio.py", "write_twiml"),
+    ("write the answer", "carriers/twilio_webhook.py", "write_twiml"),
 )
 
 

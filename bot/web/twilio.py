@@ -14,7 +14,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, current_app, request
 
 from bot import reception
-from bot.carriers import twilio as carrier
+from bot.carriers import twilio_webhook as carrier
 from bot.carriers.twilio_signature import matching_token, signed_url
 from bot.runtime import Runtime
 from bot.storage.database import is_outage

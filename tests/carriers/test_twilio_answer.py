@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.twiml.messaging_response import MessagingResponse
 
-from bot.carriers.twilio import MOST_REPLIES, body_as_sent, write_twiml
+from bot.carriers.twilio import body_as_sent
+from bot.carriers.twilio_webhook import MOST_REPLIES, write_twiml
 from bot.domain.message import Channel
 
 CALLBACK = "https://help.example.gov/twilio/status?message=7&try=1"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
-from bot.carriers.twilio import (
+from bot.carriers.twilio_webhook import (
     MalformedInbound,
     MalformedStatus,
     parse_form,
