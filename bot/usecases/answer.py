@@ -142,6 +142,10 @@ class _Answering(TurnInProgress):
 
     def _answer_late(self) -> None:
         """Hours later nobody knows what "no" answered: the person is told that we are back, and a human has a look."""
+        if self.conversation.holder is Holder.HUMAN:
+            self.effects.append(TellHuman())
+            self.silent("a social worker holds the conversation")
+            return
         self.effects.append(OpenHandoff(Reason.FAILURE, Urgency.ROUTINE, because="a text came in while the line was away"))
         self.reply("back_after_outage")
 
@@ -266,9 +270,6 @@ class _Answering(TurnInProgress):
             self.effects.append(
                 OpenHandoff(Reason.DANGER, Urgency.MINUTES, "crisis", "opted out in danger", reachable=False)
             )
-        elif self.conversation.holder is not Holder.BOT:
-            # Whoever was about to answer by text must know that it would not arrive.
-            self.effects.append(OpenHandoff(Reason.ASKED, Urgency.ROUTINE, because="opted out", reachable=False))
         if method is Method.CARRIER:
             self.silent("the carrier has answered STOP")
         else:

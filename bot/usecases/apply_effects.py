@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from bot.domain.effects import (
+    Choice,
     Effect,
     EraseData,
     OfferServices,
@@ -52,6 +53,9 @@ def apply_effects(db: Session, sealer: Sealer, effects: Iterable[Effect], place:
                 checkins.plan(db, place.conversation_id, flow, after, now)
             case RecordConsent():
                 consents.record(db, effect, place.conversation_id, place.message_id, place.language, now)
+                if effect.choice is Choice.OPTED_OUT:
+                    # Whoever was about to answer by text must know that it would not arrive.
+                    handoffs.unreachable(db, place.conversation_id, now)
             case EraseData():
                 erasures.ask(db, place.conversation_id, now)
             case RecordOutcome(outcome=outcome, flow=flow):

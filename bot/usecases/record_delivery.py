@@ -106,13 +106,15 @@ def _react(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime)
     """The carrier took it and could not bring it. A second try is a row of its own."""
     lane = lane_of(row)
     delay = retry_delay(rule.reaction_in(lane), max(1, row.attempts), lane, random.random())
-    if row.sealed_body is None or (lane is Lane.REPLY and outbox.was_overtaken(db, row)):
-        # Deleted meanwhile; or the person has written since and was answered: an old question would only confuse.
+    if row.sealed_body is None:
         return
-    if delay is not None:
+    # The person has written since and was answered: an old question would only confuse. What the code teaches of the
+    # number, and what the operator must know of it (a filter, a blocked account), holds all the same.
+    overtaken = lane is Lane.REPLY and outbox.was_overtaken(db, row)
+    if delay is not None and not overtaken:
         row.attempts += 1
         outbox.send_again(db, row, now + delay)
-    _tell(db, sealer, row, rule, now, gave_up=delay is None)
+    _tell(db, sealer, row, rule, now, gave_up=delay is None and not overtaken)
 
 
 def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, *, gave_up: bool) -> None:

@@ -80,7 +80,9 @@ def test_it_alerts_again_for_danger_under_another_teams_handoff(line: HelpLine) 
 
 
 def test_it_tells_the_human_who_is_called_that_the_person_opted_out(line: HelpLine) -> None:
+    line.text("i need food")
     line.text("PERSON")
+    line.text("BACK")
     line.text("STOP")
     with line.db() as db:
         assert db.scalars(select(Handoff)).one().reachable is False

@@ -220,3 +220,15 @@ def test_it_leaves_a_refused_confirmation_of_an_opt_out_at_that(line: HelpLine) 
     line.twilio.report(line.twilio.messages[-1].sid, "undelivered", error_code=21610)
     line.work()
     assert line.count(Handoff) == 0
+
+
+def test_it_heeds_a_failure_of_a_reply_that_the_person_has_overtaken_but_sends_it_no_more(line: HelpLine) -> None:
+    line.text("hi")
+    line.text("food")
+    line.text("63118")
+    filtered, unclear, _ = (message.sid for message in line.twilio.messages)
+    said = len(line.outgoing())
+    line.twilio.report(filtered, "undelivered", error_code=30007)
+    line.twilio.report(unclear, "undelivered", error_code=30008)
+    assert line.count(Alert, Alert.kind == "sending_failed") == 1
+    assert len(line.outgoing()) == said

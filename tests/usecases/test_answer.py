@@ -221,3 +221,8 @@ def test_it_reads_a_state_that_an_earlier_version_wrote() -> None:
 def test_it_answers_danger_on_an_open_page_even_after_stop(line: Line, library: DraftLibrary) -> None:
     stopped = turn_of(line, library, Conversation(channel="web"), "stop").conversation
     assert replies(turn_of(line, library, stopped, DANGER, opted_out=True))
+
+
+def test_it_leaves_a_late_text_to_the_human_who_holds_the_conversation(line: Line, library: DraftLibrary) -> None:
+    turn = turn_of(line, library, Conversation(holder=Holder.HUMAN), "hello", late=True)
+    assert not replies(turn) and TellHuman() in turn.effects
