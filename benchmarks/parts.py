@@ -23,7 +23,7 @@ WARM_UP = 50
 STEPS = 6
 STAGES = (
     ("the whole text", "web/app.py", "whole"),
-    ("form and signature", "web/twilio.py", "_signed_form"),
+    ("form and signature", "web/signed.py", "signed_form"),
     ("transaction, all of it", "usecases/receive_message.py", "receive_message"),
     ("load and lock", "storage/turns.py", "load_for_update"),
     ("record and save", "storage/turns.py", "save"),

@@ -6,6 +6,8 @@ import logging
 import time
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
 from bot.domain.message import Address, Inbound, Lane
 from bot.domain.safety import alerts_human, assess
 from bot.runtime import Runtime
@@ -14,6 +16,7 @@ from bot.storage.database import is_outage
 from bot.storage.spool import Entry
 from bot.storage.turns import Overtaken
 from bot.usecases.receive_message import Received, ReplyRow, receive_message
+from bot.usecases.staff_texts import receive_staff_text
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +64,7 @@ def receive(runtime: Runtime, inbound: Inbound, *, answered: bool = True) -> Rec
     for _ in range(MOST_TRIES):
         try:
             with runtime.database.transaction() as db:
-                received = receive_message(db, runtime.desk, inbound, runtime.clock.now(), answered=answered)
+                received = _take_in(db, runtime, inbound, answered)
             break
         except Overtaken:
             continue
@@ -71,9 +74,32 @@ def receive(runtime: Runtime, inbound: Inbound, *, answered: bool = True) -> Rec
             broken = True
     else:
         raise Overtaken
+    if received.alerts:
+        runtime.queue.wake_delivery(received.alerts, Lane.CRISIS)
     if received.waiting:
         runtime.queue.wake_delivery(received.waiting, Lane.CRISIS if received.alarming else Lane.REPLY)
     return received
+
+
+def _take_in(db: Session, runtime: Runtime, inbound: Inbound, answered: bool) -> Received:
+    """A resident's text, or one that came to a number of the staff's pool."""
+    desk, now = runtime.desk, runtime.clock.now()
+    if not desk.is_for_staff(inbound.to):
+        return receive_message(db, desk, inbound, now, answered=answered)
+    heard = receive_staff_text(db, desk, inbound, now)
+    if heard.resident is not None:
+        # They are answered from the line's own number, so that their next text comes there.
+        return receive_message(db, desk, heard.resident, now, answered=False)
+    replies = tuple(ReplyRow(reply.id, reply.body) for reply in heard.replies)
+    return Received(
+        replies if answered else (), heard.fresh, alerts=heard.wake,
+        waiting=() if answered else tuple(reply.id for reply in replies if reply.id),
+    )  # fmt: skip
+
+
+def take_from_staff(runtime: Runtime, inbound: Inbound) -> Reception:
+    """Take a text that came to a number of the staff's pool; the same way in, named for those who mean it."""
+    return take(runtime, inbound)
 
 
 def replay(runtime: Runtime) -> int:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.carriers.carrier import Carrier
+from bot.carriers.email import EmailCarrier
 from bot.carriers.simulator import SimulatorCarrier
 from bot.carriers.twilio import TwilioCarrier
+from bot.carriers.twilio_client import Account
+from bot.carriers.twilio_voice import TwilioVoiceCarrier
 from bot.carriers.web_chat import WebChatCarrier
 from bot.clock import Clock, DemoClock, SystemClock
 from bot.domain.flow import Flow
@@ -21,9 +24,10 @@ from bot.storage.database import Database
 from bot.storage.flows import StoredFlow
 from bot.storage.sealing import Sealer
 from bot.storage.spool import Spool
+from bot.usecases.desk import Desk
 from bot.usecases.library import FlowCache
 from bot.usecases.line import read_line
-from bot.usecases.receive_message import Desk
+from bot.usecases.staff_words import read_staff_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,14 @@ class Runtime:
             line=read_line(settings.languages),
             cache=FlowCache(lambda stored: compile_flow(stored, settings)),
             sealer=sealer,
+            staff_words=read_staff_words(),
+            zone=settings.timezone,
             fold_accents=settings.fold_accents,
             resend_after=timedelta(seconds=settings.resend_after_seconds),
+            line_number=settings.twilio_from or settings.twilio_messaging_service_sid or "warmline",
+            staff_numbers=settings.staff_numbers,
+            console_url=f"{settings.public_url}/console",
+            hand_back_after=timedelta(minutes=settings.hand_back_minutes),
         )
         return cls(
             settings=settings,
@@ -81,15 +91,31 @@ def _clock(settings: Settings) -> Clock:
 
 def _carriers(settings: Settings) -> dict[Channel, Carrier]:
     carriers: dict[Channel, Carrier] = {Channel.WEB: WebChatCarrier(), Channel.SIMULATOR: SimulatorCarrier()}
-    if settings.uses_twilio:
+    if settings.is_demo:
+        carriers |= {Channel.EMAIL: SimulatorCarrier(), Channel.VOICE: SimulatorCarrier()}
+    if settings.smtp_url:
+        carriers[Channel.EMAIL] = EmailCarrier(settings.smtp_url, settings.mail_from or "")
+    account = twilio_account(settings)
+    if account:
         twilio = TwilioCarrier(
-            account_sid=settings.twilio_account_sid or "",
-            username=settings.twilio_api_key or settings.twilio_account_sid or "",
-            password=settings.twilio_api_secret or settings.twilio_auth_tokens[0],
+            account,
             messaging_service_sid=settings.twilio_messaging_service_sid or "",
             from_=settings.twilio_from or "",
-            api_url=settings.twilio_api_url,
             fold_accents=settings.fold_accents,
         )
-        carriers |= {Channel.SMS: twilio, Channel.WHATSAPP: twilio}
+        caller = next(iter(settings.staff_numbers), settings.twilio_from or "")
+        voice = TwilioVoiceCarrier(account, settings.public_url, from_=caller)
+        carriers |= {Channel.SMS: twilio, Channel.WHATSAPP: twilio, Channel.VOICE: voice}
     return carriers
+
+
+def twilio_account(settings: Settings) -> Account | None:
+    """Who we are to Twilio; None in a demo."""
+    if not settings.uses_twilio:
+        return None
+    return Account(
+        sid=settings.twilio_account_sid or "",
+        username=settings.twilio_api_key or settings.twilio_account_sid or "",
+        password=settings.twilio_api_secret or settings.twilio_auth_tokens[0],
+        api_url=settings.twilio_api_url,
+    )

@@ -123,6 +123,25 @@ def sender(value: str) -> str:
     return value
 
 
+def numbers(value: str) -> tuple[str, ...]:
+    found = parts(value)
+    if not found or any(not re.fullmatch(r"\+[1-9][0-9]{6,14}", number) for number in found):
+        raise ValueError("must be numbers in international form with commas between")
+    if len(set(found)) != len(found):
+        raise ValueError("must not name a number twice")
+    return found
+
+
+def mail_address(value: str) -> str:
+    if not re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+", value):
+        raise ValueError("must be one plain e-mail address")
+    return value
+
+
+def required(value: str) -> bool:
+    return one_of("required", "optional")(value) == "required"
+
+
 def timezone(value: str) -> ZoneInfo:
     try:
         return ZoneInfo(value)

@@ -26,6 +26,8 @@ _TWILIO_VARIABLES = (
     "TWILIO_MESSAGING_SERVICE_SID",
     "TWILIO_FROM",
 )
+PRETEND_STAFF_NUMBERS = ("staff-1", "staff-2", "staff-3", "staff-4")
+"""The pool of a demo; no telephone has such a number."""
 _PAGE_HEAD = """# Settings
 
 Warmline reads its settings from the environment, once, when it starts. A setting that is missing or wrong
@@ -217,6 +219,15 @@ class Settings:
         default=TWILIO_API,
         example="http://127.0.0.1:4010",
     )
+    staff_numbers: tuple[str, ...] = _setting(
+        "TWILIO_STAFF_NUMBERS",
+        "Numbers of ours, with commas between, by which social workers are alerted and talk with people from their own "
+        "telephones; each worker can talk with as many people at once as there are numbers.",
+        read.numbers,
+        example="+13145550111,+13145550112",
+        absent=(),
+        default_note="four pretend ones in a demo",
+    )
     sender_segments_per_second: int = _setting(
         "SENDER_MPS",
         "How many message segments a second Twilio lets the sender send; a plain long code has 1.",
@@ -237,6 +248,52 @@ class Settings:
         read.yes_or_no,
         default="true",
         example="false",
+    )
+    hand_back_minutes: int = _setting(
+        "HAND_BACK_MINUTES",
+        "Minutes of quiet between a social worker and a person, after which the worker is asked whether to hand back.",
+        read.count(5, 10_080),
+        default="120",
+        example="120",
+    )
+    smtp_url: str | None = _setting(
+        "SMTP_URL",
+        "The mail server for alerts and links to staff: smtp://, smtps:// or smtp+starttls://. Without it none are mailed.",
+        read.scheme("smtp", "smtps", "smtp+starttls"),
+        example="smtp+starttls://warmline:PASSWORD@mail.example.org:587",
+        secret=True,
+    )
+    mail_from: str | None = _setting(
+        "MAIL_FROM",
+        "The address that mails to staff come from. Needed with SMTP_URL.",
+        read.mail_address,
+        example="warmline@example.org",
+    )
+    staff_passwords: bool = _setting(
+        "STAFF_PASSWORDS",
+        "Whether staff may sign in by e-mail and password. Turn it off where OIDC_ISSUER is the only way in.",
+        read.yes_or_no,
+        default="true",
+        example="false",
+    )
+    needs_second_factor: bool = _setting(
+        "STAFF_TOTP",
+        "Whether everybody who signs in by password must also have an authenticator app: required or optional.",
+        read.required,
+        example="required",
+        default_note="required with Twilio, optional in a demo",
+    )
+    oidc_issuer: str | None = _setting(
+        "OIDC_ISSUER",
+        "The city's own sign-in (OpenID Connect) for staff: the issuer's address. Its second factor counts.",
+        read.web_address,
+        example="https://login.example.org",
+    )
+    oidc_client_id: str | None = _setting(
+        "OIDC_CLIENT_ID", "What the city's sign-in calls this line.", read.text, example="warmline"
+    )
+    oidc_client_secret: str | None = _setting(
+        "OIDC_CLIENT_SECRET", "The secret of OIDC_CLIENT_ID.", read.text, example="SECRET", secret=True
     )
     retention_days: int = _setting(
         "RETENTION_DAYS",
@@ -302,7 +359,7 @@ class Settings:
             except ValueError as complaint:
                 values[field] = variable.absent
                 problems.append(variable.problem(complaint))
-        problems += _incomplete(env)
+        problems += (*_incomplete(env), *_locked_out(env, values))
         if problems:
             raise SettingsError(problems)
         _derive(values)
@@ -330,6 +387,11 @@ def _derive(values: dict[str, Any]) -> None:
         values["spool_dir"] = values["data_dir"] / "spool"
     if values["web_workers"] is None:
         values["web_workers"] = os.cpu_count() or 1
+    is_demo = values["twilio_account_sid"] is None
+    if values["needs_second_factor"] is None:
+        values["needs_second_factor"] = not is_demo
+    if is_demo and not values["staff_numbers"]:
+        values["staff_numbers"] = PRETEND_STAFF_NUMBERS
 
 
 def _incomplete(env: Mapping[str, str]) -> list[str]:
@@ -349,12 +411,34 @@ def _incomplete(env: Mapping[str, str]) -> list[str]:
     return missing
 
 
+def _locked_out(env: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
+    """What is missing of the staff's sign-in and mail: half of it would shut out everybody, or lose every alert."""
+    variables = {variable.name: variable for _, variable in fields()}
+    given = {name for name, value in env.items() if value.strip()}
+    missing = []
+    oidc = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+    if given & set(oidc):
+        missing += [variables[name].problem("is missing and needed with the other two") for name in oidc if name not in given]
+    if values["staff_passwords"] is False and "OIDC_ISSUER" not in given:
+        missing.append(variables["OIDC_ISSUER"].problem("is missing and needed when STAFF_PASSWORDS is false"))
+    if "SMTP_URL" in given and "MAIL_FROM" not in given:
+        missing.append(variables["MAIL_FROM"].problem("is missing and needed with SMTP_URL"))
+    return missing
+
+
 def _insecure(settings: Settings) -> str | None:
     # Over plain http anybody on the way reads the transcripts and the staff's passwords.
-    parts = urlsplit(settings.public_url)
-    if not settings.uses_twilio or parts.scheme == "https" or read.is_loopback(parts.hostname or ""):
-        return None
-    return dict(fields())["public_url"].problem("must start with https:// when Twilio is the carrier")
+    if settings.uses_twilio and _is_open(settings.public_url):
+        return dict(fields())["public_url"].problem("must start with https:// when Twilio is the carrier")
+    # Whoever can change the issuer's answers on the way signs in as anybody.
+    if settings.oidc_issuer and _is_open(settings.oidc_issuer):
+        return dict(fields())["oidc_issuer"].problem("must start with https://")
+    return None
+
+
+def _is_open(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme != "https" and not read.is_loopback(parts.hostname or "")
 
 
 def describe(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""A Twilio for tests: it takes messages by the REST API, posts signed webhooks, and fails when told to.
+"""A Twilio for tests: it takes messages and calls by the REST API, posts signed webhooks, and fails when told to.
 
     with StandInTwilio() as twilio:
         answer = twilio.text_the_line("http://127.0.0.1:8000/twilio/sms", "+13145550123", "I need help")
@@ -24,7 +24,18 @@ from xml.etree import ElementTree
 import requests
 from twilio.request_validator import RequestValidator
 
-from tests.stand_in_twilio_wire import Handler, Message, Server, error_text, new_sid, refusal_of, resource
+from tests import stand_in_twilio_calls as calls
+from tests.stand_in_twilio_calls import Store, Telephone
+from tests.stand_in_twilio_wire import (
+    Handler,
+    Message,
+    Server,
+    error_text,
+    known_parameters,
+    new_sid,
+    refusal_of,
+    resource,
+)
 
 OUR_NUMBER = "+13145550199"
 FINAL_STATES = frozenset({"delivered", "undelivered", "failed", "read", "canceled"})
@@ -78,6 +89,8 @@ class StandInTwilio:
         self.auth_token = auth_token
         self.passwords = {self.account_sid: auth_token, **(api_keys or {})}
         self.opted_out: set[str] = set()
+        self.telephone = Telephone(self)
+        self.store = Store(self.account_sid, lambda: self.url)
         self.requests = 0
         self.delay_seconds = 0.0
         self._reach = dict(reach or {})
@@ -138,7 +151,7 @@ class StandInTwilio:
         """The bodies that this person was sent, oldest first."""
         return [message.body for message in self.messages if message.to == to]
 
-    # How it fails; each call is for the next `times` requests that create a message
+    # How it fails; each is for the next `times` requests that create a message or a call
 
     def refuse(self, code: int, status: int = 400, times: int = 1) -> None:
         """Refuse with an error code and take nothing."""
@@ -262,35 +275,44 @@ class StandInTwilio:
 
     def create(self, form: dict[str, str]) -> tuple[int, str] | None:
         """Answer a request for a new message as (status, text); None when the line is to be cut."""
+        return self._create(refusal_of(form, self.opted_out), lambda: resource(self, self._take(_from_api(form))))
+
+    def create_call(self, form: dict[str, str]) -> tuple[int, str] | None:
+        """Answer a request for a new call; see `create`."""
+        refusal = calls.refusal_of(form, known_parameters("Calls"))
+        return self._create(refusal, lambda: calls.resource(self.account_sid, self.telephone.place(form)))
+
+    def _create(self, refusal: int | None, take: Callable[[], dict[str, object]]) -> tuple[int, str] | None:
         with self._lock:
             self.requests += 1
             fault = self._faults.popleft() if self._faults else None
         time.sleep(self.delay_seconds)
         if fault and not fault.takes:
             return fault.answer()
-        refusal = refusal_of(form, self.opted_out)
         if refusal:
             return 400, error_text(400, refusal)
-        message = self._take(
-            Message(
-                new_sid(),
-                to=form["To"],
-                from_=form.get("From") or OUR_NUMBER,
-                body=form["Body"],
-                came_by="api",
-                status="accepted" if "MessagingServiceSid" in form else "queued",
-                status_callback=form.get("StatusCallback", ""),
-                parameters=form,
-            )
-        )
+        taken = take()
         if fault and fault.hangs:
             self._let_go.wait()
-        return fault.answer() if fault else (201, json.dumps(resource(self, message)))
+        return fault.answer() if fault else (201, json.dumps(taken))
 
     def _take(self, message: Message) -> Message:
         with self._lock:
             self._messages.append(message)
         return message
+
+
+def _from_api(form: dict[str, str]) -> Message:
+    return Message(
+        new_sid(),
+        to=form["To"],
+        from_=form.get("From") or OUR_NUMBER,
+        body=form["Body"],
+        came_by="api",
+        status="accepted" if "MessagingServiceSid" in form else "queued",
+        status_callback=form.get("StatusCallback", ""),
+        parameters=form,
+    )
 
 
 def _post_over_the_network(url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, str, str]:

@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tests import stand_in_twilio_calls as telephone
+from tests.stand_in_twilio_calls import Call, Store, Telephone
+
 SPECIFICATION = Path(__file__).resolve().parents[2] / "shared" / "data" / "twilio" / "twilio_api_v2010.json"
+CALLED_BY_US = {"To", "From", "Twiml", "StatusCallback", "Timeout", "TimeLimit"}
 SENT_BY_US = {"To", "From", "MessagingServiceSid", "Body", "StatusCallback", "ValidityPeriod", "SmartEncoded"}
 
 
@@ -40,11 +44,15 @@ class Account(Protocol):
 
     account_sid: str
     passwords: dict[str, str]
+    telephone: Telephone
+    store: Store
 
     @property
     def messages(self) -> list[Message]: ...
 
     def create(self, form: dict[str, str]) -> tuple[int, str] | None: ...
+
+    def create_call(self, form: dict[str, str]) -> tuple[int, str] | None: ...
 
 
 class Server(ThreadingHTTPServer):
@@ -56,7 +64,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Checks who asks, then creates, lists or shows messages."""
+    """Checks who asks, then creates, lists or shows messages and calls, and gives out pictures."""
 
     server: Server
 
@@ -64,18 +72,55 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", "0"))
         form = single_values(self.rfile.read(length).decode())
         if self._is_allowed():
-            self._answer(self.server.account.create(form))
+            account = self.server.account
+            is_call = urlsplit(self.path).path.endswith("/Calls.json")
+            self._answer(account.create_call(form) if is_call else account.create(form))
 
     def do_GET(self) -> None:
+        if self.path.startswith("/cdn/"):
+            self._give_out(self.path.removeprefix("/cdn/"))
+            return
         if not self._is_allowed():
             return
-        account, place = self.server.account, urlsplit(self.path)
-        if place.path.endswith("/Messages.json"):
-            self._answer((200, list_page(account, single_values(place.query))))
-            return
+        place = urlsplit(self.path)
         sid = place.path.rpartition("/")[2].removesuffix(".json")
-        found = [message for message in account.messages if message.sid == sid]
-        self._answer((200, json.dumps(resource(account, found[0]))) if found else (404, error_text(404, 20404)))
+        if "/Media/" in place.path:
+            self._point_to(sid)
+        elif sid in ("Messages", "Calls"):
+            self._answer((200, list_page(self.server.account, sid, single_values(place.query))))
+        else:
+            self._show(sid)
+
+    def _show(self, sid: str) -> None:
+        account = self.server.account
+        every: list[Message | Call] = [*account.messages, *account.telephone.calls]
+        found = [one for one in every if one.sid == sid]
+        self._answer((200, json.dumps(_shown(account, found[0]))) if found else (404, error_text(404, 20404)))
+
+    def _point_to(self, sid: str) -> None:
+        place = self.server.account.store.place_of(sid)
+        if place is None:
+            self._answer((404, error_text(404, 20404)))
+            return
+        self.send_response(307)
+        self.send_header("Location", place)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _give_out(self, sid: str) -> None:
+        file = self.server.account.store.fetch(sid, "Authorization" in self.headers)
+        if file is None:
+            self._answer((404, "<html>gone</html>"))
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", file.content_type)
+        if not file.hides_length:
+            self.send_header("Content-Length", str(len(file.body)))
+        self.end_headers()
+        try:
+            self.wfile.write(file.body)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
 
     def _is_allowed(self) -> bool:
         kind, _, word = self.headers.get("Authorization", "").partition(" ")
@@ -83,7 +128,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.account.passwords.get(name) != password:
             self._answer((401, error_text(401, 20003)))
             return False
-        if not self.path.startswith(f"/2010-04-01/Accounts/{self.server.account.account_sid}/Messages"):
+        ours = f"/2010-04-01/Accounts/{self.server.account.account_sid}/"
+        if not self.path.startswith((f"{ours}Messages", f"{ours}Calls")):
             self._answer((404, error_text(404, 20404)))
             return False
         return True
@@ -110,7 +156,7 @@ def refusal_of(form: dict[str, str], opted_out: set[str]) -> int | None:
     """The code with which Twilio refuses such a request for a message, None when it takes it."""
     to, sender = form.get("To", ""), form.get("From", "")
     checks = [
-        (20001, bool(set(form) - known_parameters())),
+        (20001, bool(set(form) - known_parameters("Messages"))),
         (21604, not to),
         (21602, not (form.get("Body") or form.get("MediaUrl") or form.get("ContentSid"))),
         (21603, not (sender or form.get("MessagingServiceSid"))),
@@ -126,12 +172,12 @@ def _channel(address: str) -> str:
 
 
 @cache
-def known_parameters() -> frozenset[str]:
-    """The parameters of a new message by Twilio's specification; without that file, those that we send."""
+def known_parameters(kind: str) -> frozenset[str]:
+    """The parameters of a new message or call by Twilio's specification; without that file, those that we send."""
     if not SPECIFICATION.exists():
-        return frozenset(SENT_BY_US)
+        return frozenset(CALLED_BY_US if kind == "Calls" else SENT_BY_US)
     paths = json.loads(SPECIFICATION.read_text(encoding="utf-8"))["paths"]
-    create = paths["/2010-04-01/Accounts/{AccountSid}/Messages.json"]["post"]
+    create = paths[f"/2010-04-01/Accounts/{{AccountSid}}/{kind}.json"]["post"]
     schema = create["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
     return frozenset(schema["properties"])
 
@@ -164,18 +210,23 @@ def resource(account: Account, message: Message) -> dict[str, Any]:
     }
 
 
-def list_page(account: Account, query: dict[str, str]) -> str:
-    """A page of messages, newest first, filtered by To, From and DateSent (by day, as Twilio does)."""
-    found = [message for message in reversed(account.messages) if _matches(message, query)]
+def _shown(account: Account, one: Message | Call) -> dict[str, Any]:
+    return resource(account, one) if isinstance(one, Message) else telephone.resource(account.account_sid, one)
+
+
+def list_page(account: Account, kind: str, query: dict[str, str]) -> str:
+    """A page of "Messages" or "Calls", newest first, filtered by To, From and DateSent (by day, as Twilio does)."""
+    every: list[Message | Call] = [*(account.messages if kind == "Messages" else account.telephone.calls)]
+    found = [one for one in reversed(every) if _matches(one, query)]
     size, page = int(query.get("PageSize", "50")), int(query.get("Page", "0"))
     first, last = page * size, (page + 1) * size
-    path = f"/2010-04-01/Accounts/{account.account_sid}/Messages.json"
+    path = f"/2010-04-01/Accounts/{account.account_sid}/{kind}.json"
     following = urlencode({**query, "Page": str(page + 1), "PageToken": f"PA{secrets.token_hex(8)}"})
     return json.dumps(
         {
             "end": min(len(found), last),
             "first_page_uri": path,
-            "messages": [resource(account, message) for message in found[first:last]],
+            kind.lower(): [_shown(account, one) for one in found[first:last]],
             "next_page_uri": f"{path}?{following}" if len(found) > last else None,
             "page": page,
             "page_size": size,
@@ -186,11 +237,11 @@ def list_page(account: Account, query: dict[str, str]) -> str:
     )
 
 
-def _matches(message: Message, query: dict[str, str]) -> bool:
-    day = message.created_at.strftime("%Y-%m-%d")
+def _matches(one: Message | Call, query: dict[str, str]) -> bool:
+    day = one.created_at.strftime("%Y-%m-%d")
     return (
-        query.get("To", message.to) == message.to
-        and query.get("From", message.from_) == message.from_
+        query.get("To", one.to) == one.to
+        and query.get("From", one.from_) == one.from_
         and query.get("DateSent", day)[:10] == day
         and query.get("DateSent>", day)[:10] <= day <= query.get("DateSent<", day)[:10]
     )

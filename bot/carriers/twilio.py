@@ -5,27 +5,18 @@ Facts of the API: twilio.com/docs/messaging (message resource, errors).
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
-
-from requests.exceptions import RequestException
-from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.http.http_client import TwilioHttpClient
-from twilio.http.response import Response
-from twilio.rest import Client
 
 from bot.carriers.carrier import CarrierError, Outgoing, Receipt, Seen
-from bot.carriers.twilio_codes import code_of, error_from_answer, error_from_transport, state_of
+from bot.carriers.twilio_client import NOT_FOUND, Account, in_our_words
+from bot.carriers.twilio_codes import code_of, state_of
 from bot.carriers.twilio_webhook import read_address, storable, write_address
 from bot.domain.delivery import State
 from bot.domain.message import Channel, Inbound
 from bot.domain.segments import fold_for_sms, measure
 
-NOT_FOUND: Final = 20404
 # Seconds that a message may wait in Twilio's queues: ten hours, on WhatsApp four.
 _LONGEST_VALIDITY: Final = {Channel.SMS: 36_000, Channel.WHATSAPP: 14_400}
 
@@ -35,58 +26,17 @@ def body_as_sent(body: str, channel: Channel, *, fold_accents: bool) -> str:
     return fold_for_sms(body) if fold_accents and channel is Channel.SMS else body
 
 
-class _Http(TwilioHttpClient):
-    """The library's HTTP client with a time-out, another base address if one is set, and no logs.
-
-    The library has no option for the base address (its issues 521 and 821) and waits for ever by default.
-    """
-
-    def __init__(self, api_url: str, timeout: float) -> None:
-        super().__init__(timeout=timeout)
-        self._base = urlsplit(api_url) if api_url else None
-        # The look-up of a person's messages carries the number in its address, and urllib3 logs addresses.
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
-
-    def request(self, method: str, url: str, *args: Any, **keywords: Any) -> Response:  # type: ignore[override]
-        if self._base is not None:
-            there = urlsplit(url)
-            path = self._base.path.rstrip("/") + there.path
-            url = urlunsplit((self._base.scheme, self._base.netloc, path, there.query, ""))
-        return super().request(method, url, *args, **keywords)
-
-    def log_request(self, kwargs: dict[str, Any]) -> None:
-        """Nothing: the library would log the person's number."""
-
-    def log_response(self, status_code: int, response: object) -> None:
-        """Nothing, as with the request."""
-
-
 class TwilioCarrier:
-    """Sends by Twilio's REST API.
-
-    `username` and `password` are an API key and its secret (best: they outlive a change of the auth token)
-    or the account's SID and token. One of `messaging_service_sid` and `from_` must be set; the service goes
-    first. `api_url` replaces https://api.twilio.com, for a stand-in; "" leaves it. `timeout` is in seconds,
-    for each request.
-    """
+    """Sends by Twilio's REST API. One of `messaging_service_sid` and `from_` must be set; the service goes first."""
 
     def __init__(
-        self,
-        *,
-        account_sid: str,
-        username: str,
-        password: str,
-        messaging_service_sid: str = "",
-        from_: str = "",
-        api_url: str = "",
-        timeout: float = 10,
-        fold_accents: bool = True,
+        self, account: Account, *, messaging_service_sid: str = "", from_: str = "", fold_accents: bool = True
     ) -> None:
         if not (messaging_service_sid or from_):
             raise ValueError("Twilio needs a sender: set a Messaging Service or a number to send from")
         self._sender = messaging_service_sid or from_
         self._fold_accents = fold_accents
-        self._client = Client(username, password, account_sid, http_client=_Http(api_url, timeout))
+        self._client = account.client()
 
     def send(self, outgoing: Outgoing) -> Receipt:
         """Hand the message to Twilio once; CarrierError tells whether it was refused or nobody knows.
@@ -94,7 +44,7 @@ class TwilioCarrier:
         Twilio keeps no idempotency key, so after "unknown" the outbox must ask `find` before it sends again.
         """
         request = self._request(outgoing)
-        with _in_our_words():
+        with in_our_words():
             message = self._client.messages.create(**request)
         return _receipt(message, request["body"])
 
@@ -129,7 +79,7 @@ class TwilioCarrier:
         # Twilio's clock and ours differ, and its times have no fractions of a second.
         earliest = since - timedelta(minutes=5)
         to = _to(outgoing)
-        with _in_our_words():
+        with in_our_words():
             for message in self._client.messages.stream(to=to, page_size=50, limit=500):
                 if message.date_created is not None and message.date_created < earliest:
                     return None
@@ -140,7 +90,7 @@ class TwilioCarrier:
     def look(self, sid: str) -> Seen | None:
         """Fetch one message by its SID; see `Carrier.look`."""
         try:
-            with _in_our_words():
+            with in_our_words():
                 message = self._client.messages(sid).fetch()
         except CarrierError as error:
             if error.code == NOT_FOUND:
@@ -153,7 +103,7 @@ class TwilioCarrier:
 
         Pictures are not fetched: each is a request of its own, and the words are what must be answered.
         """
-        with _in_our_words():
+        with in_our_words():
             found = self._client.messages.list(date_sent_after=since, limit=5000)
         return [_as_inbound(message) for message in reversed(found) if str(message.direction) == "inbound"]
 
@@ -180,17 +130,3 @@ def _receipt(message: Any, body: str) -> Receipt:
     # With a Messaging Service Twilio counts the segments later and says 0 now.
     segments = code_of(message.num_segments) or measure(body).segments
     return Receipt(str(message.sid), state_of(str(message.status)) or State.ACCEPTED, segments)
-
-
-@contextmanager
-def _in_our_words() -> Iterator[None]:
-    """Turn the failures of the library and of the network into CarrierError.
-
-    The original is cut off (`from None`): its text holds the person's number, and tracebacks are logged.
-    """
-    try:
-        yield
-    except TwilioRestException as error:
-        raise error_from_answer(error) from None
-    except (RequestException, TwilioException, ValueError, KeyError, TypeError) as error:
-        raise error_from_transport(error) from None

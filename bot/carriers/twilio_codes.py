@@ -27,6 +27,20 @@ _STATES: Final = {
     "read": State.READ,
 }
 
+# Of a call, DELIVERED means that it was picked up and the words were said, to a person or to an answering machine. It
+# never means that somebody has heard them: only a pressed digit does.
+_STATES_OF_CALLS: Final = {
+    "queued": State.QUEUED,
+    "initiated": State.SENDING,
+    "ringing": State.SENDING,
+    "in-progress": State.SENT,
+    "completed": State.DELIVERED,
+    "busy": State.UNDELIVERED,
+    "no-answer": State.UNDELIVERED,
+    "failed": State.FAILED,
+    "canceled": State.CANCELED,
+}
+
 _TOO_MANY_REQUESTS, _UNAVAILABLE, _SERVER_FAULT = 429, 503, 500
 _LOWEST_CODE: Final = 10_000
 
@@ -37,6 +51,11 @@ _NOT_FOR_GOOD: Final = frozenset(Reaction) - {Reaction.DROP}
 def state_of(word: str) -> State | None:
     """The state that Twilio's word means; None for a word it has added since, or one of inbound messages."""
     return _STATES.get(word.strip().lower())
+
+
+def state_of_call(word: str) -> State | None:
+    """The state of an alert that is said by telephone; None for a word that we do not know."""
+    return _STATES_OF_CALLS.get(word.strip().lower())
 
 
 def code_of(text: object) -> int | None:

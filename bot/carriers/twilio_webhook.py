@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
-from bot.carriers.twilio_codes import code_of, state_of
+from bot.carriers.twilio_codes import code_of, state_of, state_of_call
 from bot.carriers.twilio_signature import Form
 from bot.domain.delivery import State
 from bot.domain.message import Address, Channel, Inbound, Media
@@ -88,12 +88,12 @@ def storable(text: str) -> str:
     return _unstorable.sub(lambda found: "" if found[0] == "\x00" else "\ufffd", text)
 
 
-def _value(form: Form, *names: str) -> str:
+def value(form: Form, *names: str) -> str:
     """The first of these parameters that has something in it; "" when none has."""
     for name in names:
-        value = form.get(name)
-        if value:
-            return storable(value if isinstance(value, str) else value[0])
+        found = form.get(name)
+        if found:
+            return storable(found if isinstance(found, str) else found[0])
     return ""
 
 
@@ -135,20 +135,20 @@ def read_inbound(form: Form, received_at: datetime) -> Inbound:
     """
     if received_at.tzinfo is None:
         raise ValueError("received_at must carry a time zone (aware UTC)")
-    sid = _value(form, "MessageSid", "SmsMessageSid", "SmsSid") or _missing("MessageSid")
-    sender = read_address(_value(form, "From"))
-    to = read_address(_value(form, "To", "MessagingServiceSid"))
-    opt_out = _value(form, "OptOutType").upper()
-    body = _value(form, "Body")
+    sid = value(form, "MessageSid", "SmsMessageSid", "SmsSid") or _missing("MessageSid")
+    sender = read_address(value(form, "From"))
+    to = read_address(value(form, "To", "MessagingServiceSid"))
+    opt_out = value(form, "OptOutType").upper()
+    body = value(form, "Body")
     return Inbound(
         sid=sid,
         sender=sender if sender.value else _missing("From"),
         to=to.value or _missing("To"),
-        body=body if body.strip() else _value(form, "ButtonText") or _place(form) or body,
+        body=body if body.strip() else value(form, "ButtonText") or _place(form) or body,
         received_at=received_at,
         media=tuple(_media(form)),
         opt_out=opt_out if opt_out in _OPT_OUTS else None,
-        extra={name: _value(form, name) for name in _KEPT if form.get(name)},
+        extra={name: value(form, name) for name in _KEPT if form.get(name)},
     )
 
 
@@ -158,20 +158,20 @@ def _missing(parameter: str) -> Any:
 
 def _place(form: Form) -> str:
     """A shared place as one line, in no language: what the telephone calls it, then its coordinates."""
-    latitude, longitude = _value(form, "Latitude"), _value(form, "Longitude")
+    latitude, longitude = value(form, "Latitude"), value(form, "Longitude")
     if not (latitude and longitude):
         return ""
-    parts = (_value(form, "Label"), _value(form, "Address"), f"{latitude}, {longitude}")
+    parts = (value(form, "Label"), value(form, "Address"), f"{latitude}, {longitude}")
     return ", ".join(part for part in parts if part)
 
 
 def _media(form: Form) -> Iterator[Media]:
     # NumMedia is not asked: a picture that came counts, whatever the number beside it says.
     for number in range(_MOST_MEDIA):
-        url = _value(form, f"MediaUrl{number}")
+        url = value(form, f"MediaUrl{number}")
         if not url:
             return
-        yield Media(url, _value(form, f"MediaContentType{number}"))
+        yield Media(url, value(form, f"MediaContentType{number}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +185,37 @@ class StatusReport:
 
 
 def read_status(form: Form) -> StatusReport:
-    """Read a status callback. MalformedStatus when it names no message or no status."""
-    sid = _value(form, "MessageSid", "SmsSid")
+    """Read a status callback, of a message or of a call. MalformedStatus when it names neither, or no status."""
+    sid = value(form, "MessageSid", "SmsSid")
     if not sid:
-        raise MalformedStatus("MessageSid")
-    word = _value(form, "MessageStatus", "SmsStatus")
+        return _read_status_of_call(form)
+    word = value(form, "MessageStatus", "SmsStatus")
     if not word:
         raise MalformedStatus("MessageStatus")
-    error_code, to = code_of(_value(form, "ErrorCode")), _value(form, "To")
+    error_code, to = code_of(value(form, "ErrorCode")), value(form, "To")
     return StatusReport(sid, state_of(word), error_code, read_address(to) if to else None)
+
+
+def _read_status_of_call(form: Form) -> StatusReport:
+    sid, word, to = value(form, "CallSid"), value(form, "CallStatus"), value(form, "To")
+    if not (sid and word):
+        raise MalformedStatus("CallStatus" if sid else "MessageSid")
+    error_code = code_of(value(form, "ErrorCode"))
+    return StatusReport(sid, state_of_call(word), error_code, Address(Channel.VOICE, to) if to else None)
 
 
 # What XML 1.0 cannot hold, not even escaped; one such character and Twilio throws the whole answer away.
 _not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(text: str) -> str:
+    """Words as they stand between two tags."""
+    return escape(_not_xml.sub("", text))
+
+
+def xml_value(text: str) -> str:
+    """Words as they stand in an attribute, between its quotes."""
+    return escape(_not_xml.sub("", text), {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#09;"})
 
 
 def write_twiml(replies: Sequence[tuple[str, str]]) -> str:
@@ -219,5 +237,4 @@ def _message(body: str, callback: str) -> str:
     text = escape(body)
     if not callback:
         return f"<Message>{text}</Message>"
-    address = escape(_not_xml.sub("", callback), {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#09;"})
-    return f'<Message statusCallback="{address}">{text}</Message>'
+    return f'<Message statusCallback="{xml_value(callback)}">{text}</Message>'

@@ -17,7 +17,8 @@ from bot.runtime import Runtime
 from bot.storage import erasures
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Conversation, Handoff
-from bot.usecases.close_handoff import NoSuchHandoff, close_handoff
+from bot.usecases.answering import Refused as ActRefused
+from bot.usecases.answering.ending import close_by_operator
 
 
 @click.group()
@@ -42,18 +43,22 @@ def list_command() -> None:
 @click.argument("number", type=int)
 def close(number: int) -> None:
     """A human is done with handoff NUMBER: the bot may speak again, and the person counts as out of danger."""
-    found = attached()
-    sealer = Sealer(found.encryption_keys, found.secret_key)
+    runtime = Runtime.start(attached())
     try:
-        with database(found) as opened, opened.transaction() as db:
-            close_handoff(db, sealer, number, SystemClock().now())
-    except NoSuchHandoff as error:
-        raise Refused(str(error)) from error
+        with runtime.database.transaction() as db:
+            close_by_operator(db, runtime.desk, number, runtime.clock.now())
+    except ActRefused as error:
+        raise Refused(f"There is no open handoff {number}.") from error
+    finally:
+        runtime.close()
     click.echo(f"Handoff {number} is closed.")
 
 
+_OF_PEOPLE = [channel.value for channel in Channel if channel not in (Channel.EMAIL, Channel.VOICE)]
+
+
 @click.command()
-@click.option("--channel", type=click.Choice([channel.value for channel in Channel]), default="sms", show_default=True)
+@click.option("--channel", type=click.Choice(_OF_PEOPLE), default="sms", show_default=True)
 def erase(channel: str) -> None:
     """Delete what is kept of a person who asked by letter or telephone. The number is asked for, not typed as an argument:
     a shell remembers arguments."""

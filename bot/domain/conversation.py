@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from bot.domain import safe_contact
+from bot.domain.safe_contact import SafeContact
+
 RECENT = timedelta(minutes=2)
 """How far back texts are read together: people split one sentence over two messages (domain.md, trap 12)."""
 
@@ -79,6 +82,8 @@ class Conversation:
     recent: tuple[Heard, ...] = ()
     outcome: str | None = None
     ended: bool = False
+    safe: SafeContact = safe_contact.NOTHING
+    """How the person may be reached without being betrayed."""
 
     @property
     def frame(self) -> Frame | None:
@@ -141,6 +146,7 @@ class Conversation:
                 "recent": [[h.at.isoformat(), h.text] for h in self.recent],
                 "outcome": self.outcome,
                 "ended": self.ended,
+                "safe": None if self.safe == safe_contact.NOTHING else safe_contact.dump(self.safe),
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -171,6 +177,7 @@ def load(text: str) -> Conversation:
         recent=tuple(Heard(datetime.fromisoformat(at), said) for at, said in row.get("recent", ())),
         outcome=row.get("outcome"),
         ended=row.get("ended", False),
+        safe=safe_contact.load(row.get("safe")),
     )
 
 

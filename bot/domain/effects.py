@@ -51,6 +51,11 @@ class TellHuman:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldTexts:
+    """The person left in a hurry: what waits to be sent to them is not sent any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class RaiseAlarm:
     """Tell the operator. `kind` is a fixed word, `detail` names rows, flows and steps, never a person's words."""
 
@@ -120,6 +125,6 @@ class StaySilent:
 
 
 Effect = (
-    Reply | OpenHandoff | TellHuman | RaiseAlarm | OfferServices | ScheduleCheckIns | RecordConsent | EraseData
+    Reply | OpenHandoff | TellHuman | HoldTexts | RaiseAlarm | OfferServices | ScheduleCheckIns | RecordConsent | EraseData
     | RecordOutcome | StaySilent
 )  # fmt: skip

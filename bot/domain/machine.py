@@ -1,4 +1,4 @@
-"""A script as a state machine; the only module that knows `transitions`.
+"""State machines, of scripts and of handoffs; the only module that knows `transitions`.
 
 The library is kept behind these few lines for reasons that were seen: it looks string callbacks up as imports, puts
 dozens of methods on a model, and remembers every model it is given. So it is given none: one machine a flow version,
@@ -8,6 +8,7 @@ built once, and a throw-away cursor for each move. Triggers have made-up names, 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -88,3 +89,38 @@ class Machine:
     def waits_for_human(self) -> frozenset[str]:
         """Steps at which the conversation rests with a human."""
         return frozenset(n for n, s in self._script.steps.items() if isinstance(s, Handoff) and not s.next)
+
+
+class NamedMoves:
+    """A machine whose moves have names, such as the life of a handoff: `(name, from which states, to which state)`.
+
+    Built once and shared by all threads, like a flow's.
+    """
+
+    def __init__(self, what: str, states: Iterable[str], moves: Iterable[tuple[str, Iterable[str], str]]) -> None:
+        self._what = what
+        # The library takes the members of an enumeration by their names; rows hold the values.
+        names = [str(state) for state in states]
+        self._machine = StateMachine(
+            model=None,
+            states=names,
+            transitions=[
+                {"trigger": name, "source": [str(source) for source in sources], "dest": str(dest)}
+                for name, sources, dest in moves
+            ],
+            initial=names[0],
+            auto_transitions=False,
+        )
+
+    def move(self, state: str, name: str) -> str:
+        """The state reached; raises IllegalMove where this state does not allow that move."""
+        if not self.allows(state, name):
+            raise IllegalMove(f"{self._what}: {name} is not possible when {state}")
+        cursor = _Cursor(state)
+        self._machine.events[name].trigger(cursor)
+        return cursor.state
+
+    def allows(self, state: str, name: str) -> bool:
+        """Whether the move is possible from this state."""
+        event = self._machine.events.get(name)
+        return event is not None and state in event.transitions

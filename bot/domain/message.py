@@ -14,6 +14,10 @@ class Channel(StrEnum):
     WHATSAPP = "whatsapp"
     WEB = "web"
     SIMULATOR = "simulator"
+    EMAIL = "email"
+    """Staff only: residents are never written to by e-mail."""
+    VOICE = "voice"
+    """A telephone call that says the words; staff only."""
 
 
 class Lane(StrEnum):

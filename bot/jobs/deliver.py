@@ -51,13 +51,13 @@ def deliver_with(runtime: Runtime, message_id: int) -> bool:
         carrier = runtime.carriers.get(claimed.to.channel)
         if _must_not_leave(claimed) or carrier is None:
             outbox.settle(db, claimed.id, State.DROPPED)
-            record_drop(db, claimed.conversation_id, now)
+            record_drop(db, runtime.desk.sealer, claimed, now)
             return True
         slot = _slot(runtime, db, claimed, now)
         if slot - now > SHORT_WAIT:
             outbox.put_back(db, claimed.id, slot, claimed.was)
             return True
-        known = outbox.known_sids(db, claimed.conversation_id, claimed.at - KNOWN_BEFORE) if _may_have_left(claimed) else []
+        known = outbox.known_sids(db, claimed, claimed.at - KNOWN_BEFORE) if _may_have_left(claimed) else []
     time.sleep(max(0.0, (slot - now).total_seconds()))
     _hand_over(runtime, carrier, claimed, known, now + MOST_OF_LEASE)
     return True

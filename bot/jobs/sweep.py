@@ -18,8 +18,9 @@ from bot.domain.message import Channel, Lane
 from bot.jobs.deliver import deliver_with
 from bot.reception import replay
 from bot.runtime import Runtime
-from bot.storage import conversations, outbox
+from bot.storage import conversations, handoffs, outbox
 from bot.storage.database import is_outage
+from bot.usecases.answering.attending import attend
 from bot.usecases.record_delivery import Report, record_delivery, record_overdue
 from bot.usecases.tidy import erase_asked, forget_old_answers, forget_old_words
 from bot.usecases.wake_conversation import wake_conversation
@@ -45,14 +46,16 @@ def run(runtime: Runtime, stop: threading.Event) -> None:
 
 
 def sweep(runtime: Runtime) -> None:
-    """One round: 1. replay what was spooled, 2. wake conversations whose time has come, 3. wake or deliver what is due,
-    4. ask the carrier about texts whose last word is overdue, 5. delete what was asked to be deleted.
+    """One round: 1. replay what was spooled, 2. climb the ladders of those who wait for a human, 3. wake conversations whose
+    time has come, 4. wake or deliver what is due, 5. ask the carrier about texts whose last word is overdue, 6. delete what
+    was asked to be deleted.
 
     What fails is logged and left for the next round. Each step, each conversation and each text is tried by itself: one
     that cannot be dealt with must not hold up all the others.
     """
     now = runtime.clock.now()
     _try("replay", lambda: _replay(runtime))
+    _try("attend", lambda: _attend_handoffs(runtime, now))
     _try("wake", lambda: _wake_sleepers(runtime, now))
     _try("deliver", lambda: _send_what_is_due(runtime, now))
     _try("ask", lambda: _ask_for_last_words(runtime, now))
@@ -79,6 +82,19 @@ def _one_of_many(name: str, go: Callable[[], object]) -> None:
 def _replay(runtime: Runtime) -> None:
     if runtime.spool.entries():
         log.info("replayed %s spooled texts", replay(runtime))
+
+
+def _attend_handoffs(runtime: Runtime, now: datetime) -> None:
+    with runtime.database.transaction() as db:
+        due = handoffs.due(db, now)
+    for handoff_id in due:
+        _one_of_many("attend", partial(_attend, runtime, handoff_id, now))
+
+
+def _attend(runtime: Runtime, handoff_id: int, now: datetime) -> None:
+    with runtime.database.transaction() as db:
+        wake = attend(db, runtime.desk, handoff_id, now)
+    runtime.queue.wake_delivery(wake, Lane.CRISIS)
 
 
 def _wake_sleepers(runtime: Runtime, now: datetime) -> None:

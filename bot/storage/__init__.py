@@ -3,3 +3,7 @@
 Words and numbers of people are sealed before they reach a row (`sealing.py`), and opened on the way out.
 No rule of the help line lives here, no carrier, no queue and no web framework.
 """
+
+# Both halves of the schema know each other by name; whoever touches storage has both.
+from bot.storage import staff_tables as staff_tables
+from bot.storage import tables as tables

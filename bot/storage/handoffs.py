@@ -1,34 +1,101 @@
-"""Calls for a human, one open at a time for each conversation."""
+"""Calls for a human, one open at a time for each conversation: the rows, and what is written beside each change."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.domain.conversation import Conversation as State
+from bot.domain.conversation import load
 from bot.domain.effects import OpenHandoff, Reason
+from bot.domain.handoff import ACKNOWLEDGED_WITHIN, HELD, MOVES, HandoffState
 from bot.domain.safety.levels import Urgency
+from bot.storage import conversations
 from bot.storage.sealing import Sealer
-from bot.storage.tables import Alert, Handoff
+from bot.storage.staff_tables import CallOut, HandoffEvent
+from bot.storage.tables import Alert, Conversation, Handoff
 
 _ORDER = {urgency.value: place for place, urgency in enumerate(Urgency)}
 
 
+@dataclass(slots=True)
+class Locked:
+    """A handoff with its person's conversation, both locked until the transaction ends, the conversation first as in a
+    turn: the other way round the two would wait for each other."""
+
+    handoff: Handoff
+    row: Conversation
+    state: State
+
+    def store(self, sealer: Sealer, now: datetime) -> None:
+        """Write the conversation's state back."""
+        conversations.store(self.row, sealer, self.state, now)
+
+
+def lock(db: Session, sealer: Sealer, handoff_id: int) -> Locked | None:
+    """The handoff and its conversation, locked and fresh; None where there is no such handoff."""
+    conversation_id = db.scalar(select(Handoff.conversation_id).where(Handoff.id == handoff_id))
+    if conversation_id is None:
+        return None
+    # Fresh: what this session read before the lock was granted may be a turn old.
+    row = db.scalar(
+        select(Conversation)
+        .where(Conversation.id == conversation_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    handoff = db.scalar(
+        select(Handoff)
+        .where(Handoff.id == handoff_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if row is None or handoff is None:
+        return None
+    return Locked(handoff, row, load(sealer.open(row.sealed_state)))
+
+
+def due(db: Session, now: datetime, limit: int = 100) -> list[int]:
+    """Handoffs whose next rung, or whose next reminder, is due; the longest overdue first. Not locked."""
+    rows = select(Handoff.id).where(Handoff.rung_due_at <= now).order_by(Handoff.rung_due_at).limit(limit)
+    return list(db.scalars(rows))
+
+
+def move(handoff: Handoff, name: str) -> None:
+    """Take the move that the machine allows. Raises IllegalMove for any other."""
+    handoff.state = MOVES.move(handoff.state, name)
+
+
+def record(db: Session, handoff: Handoff, kind: str, now: datetime, *, staff_id: int | None = None, **detail: Any) -> None:
+    """Write down what happened. `detail` holds ids and fixed words only."""
+    handoff.updated_at = now
+    db.add(
+        HandoffEvent(
+            handoff_id=handoff.id, conversation_id=handoff.conversation_id, staff_id=staff_id, kind=kind, detail=detail,
+            at=now,
+        )
+    )  # fmt: skip
+
+
 def open_or_raise(
-    db: Session, sealer: Sealer, effect: OpenHandoff, conversation_id: int, message_id: int | None, now: datetime
-) -> Handoff:
+    db: Session, sealer: Sealer, effect: OpenHandoff, conversation_id: int, message_id: int | None, now: datetime,
+    language: str = "",
+) -> Handoff:  # fmt: skip
     """Open a handoff and its alert; where one is open, make it as urgent as the new one asks and alert again if it rose.
 
-    The conversation's row is locked by the turn, so two turns cannot open two.
+    Its ladder is due at once. The conversation's row is locked by the turn, so two turns cannot open two.
     """
-    open_one = db.scalar(
-        select(Handoff).where(Handoff.conversation_id == conversation_id, Handoff.state != "closed").with_for_update()
-    )
+    open_one = current(db, conversation_id, lock=True)
     if open_one is None:
-        handoff = _new(sealer, effect, conversation_id, message_id, now)
+        handoff = _new(sealer, effect, conversation_id, message_id, now, language)
         db.add(handoff)
         db.flush()
+        record(db, handoff, "opened", now, reason=handoff.reason, urgency=handoff.urgency, team=handoff.team)
         db.add(_alert(handoff, now))
         return handoff
     worse = _ORDER[effect.urgency.value] < _ORDER[open_one.urgency]
@@ -44,8 +111,40 @@ def open_or_raise(
     open_one.reachable = open_one.reachable and effect.reachable
     open_one.updated_at = now
     if rises:
+        record(db, open_one, "rose", now, reason=open_one.reason, urgency=open_one.urgency, reachable=open_one.reachable)
         db.add(_alert(open_one, now))
+    if open_one.state == HandoffState.HANDED_BACK:
+        reopen(db, open_one, now)
+    elif rises and open_one.state not in HELD:
+        _climb_now(open_one, now, anew=worse)
     return open_one
+
+
+def reopen(db: Session, handoff: Handoff, now: datetime) -> None:
+    """The person needs a human once more, before the worker had written down how it ended."""
+    move(handoff, "reopen")
+    handoff.owner_id = handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = None
+    record(db, handoff, "reopened", now)
+    _climb_now(handoff, now, anew=True)
+
+
+def begin_ladder(handoff: Handoff, now: datetime) -> None:
+    """Nobody has it (any more): the first rung is due at once."""
+    _climb_now(handoff, now, anew=True)
+
+
+def _climb_now(handoff: Handoff, now: datetime, *, anew: bool) -> None:
+    """What is worse begins its ladder anew, by the ways and at the pace of the worse."""
+    handoff.rung_due_at = now
+    if anew:
+        handoff.rung, handoff.alerted_at = 0, None
+        handoff.limit_at = now + ACKNOWLEDGED_WITHIN[Urgency(handoff.urgency)]
+
+
+def current(db: Session, conversation_id: int, *, lock: bool = False) -> Handoff | None:
+    """The open handoff of this conversation."""
+    rows = select(Handoff).where(Handoff.conversation_id == conversation_id, Handoff.state != HandoffState.CLOSED.value)
+    return db.scalar(rows.with_for_update(key_share=True) if lock else rows)
 
 
 def _take_over(sealer: Sealer, handoff: Handoff, effect: OpenHandoff) -> None:
@@ -61,13 +160,18 @@ def _take_over(sealer: Sealer, handoff: Handoff, effect: OpenHandoff) -> None:
 
 def unreachable(db: Session, conversation_id: int, now: datetime) -> None:
     """A text to somebody for whom a human is called could not leave: the human must know, and telephone."""
-    handoff = db.scalar(select(Handoff).where(Handoff.conversation_id == conversation_id, Handoff.state != "closed"))
+    handoff = current(db, conversation_id)
     if handoff is not None and handoff.reachable:
-        handoff.reachable, handoff.updated_at = False, now
+        handoff.reachable = False
+        record(db, handoff, "texts_blocked", now)
         db.add(_alert(handoff, now))
+        if handoff.state in (HandoffState.WAITING, HandoffState.ALERTED, HandoffState.ESCALATED):
+            handoff.rung_due_at = now
 
 
-def _new(sealer: Sealer, effect: OpenHandoff, conversation_id: int, message_id: int | None, now: datetime) -> Handoff:
+def _new(
+    sealer: Sealer, effect: OpenHandoff, conversation_id: int, message_id: int | None, now: datetime, language: str
+) -> Handoff:
     return Handoff(
         conversation_id=conversation_id,
         message_id=message_id,
@@ -77,7 +181,11 @@ def _new(sealer: Sealer, effect: OpenHandoff, conversation_id: int, message_id: 
         sealed_because=sealer.seal(effect.because) if effect.because else None,
         dangers=list(effect.dangers),
         reachable=effect.reachable,
-        state="waiting",
+        state=HandoffState.WAITING.value,
+        language=language or "en",
+        rung=0,
+        rung_due_at=now,
+        limit_at=now + ACKNOWLEDGED_WITHIN[effect.urgency],
         opened_at=now,
         updated_at=now,
     )
@@ -96,11 +204,42 @@ def _alert(handoff: Handoff, now: datetime) -> Alert:
     )
 
 
-def person_wrote(db: Session, conversation_id: int, urgent: bool, now: datetime) -> None:
-    """The person who waits, or talks with a human, wrote again: the handoff shows it; danger alerts once more."""
-    handoff = db.scalar(select(Handoff).where(Handoff.conversation_id == conversation_id, Handoff.state != "closed"))
-    if handoff is None:
-        return
-    handoff.updated_at = now
-    if urgent and handoff.state != "waiting":
-        db.add(_alert(handoff, now))
+def alert_again(db: Session, handoff: Handoff, now: datetime) -> None:
+    """The person is in danger again while a human has them."""
+    db.add(_alert(handoff, now))
+
+
+def acknowledge(db: Session, handoff_id: int, now: datetime) -> None:
+    """Somebody has it: its alerts are no news any more."""
+    for alert in db.scalars(select(Alert).where(Alert.handoff_id == handoff_id, Alert.acknowledged_at.is_(None))):
+        alert.acknowledged_at = now
+
+
+def call_outs(db: Session, handoff_id: int) -> Sequence[CallOut]:
+    """Everybody who was called for it, oldest first."""
+    return db.scalars(select(CallOut).where(CallOut.handoff_id == handoff_id).order_by(CallOut.id)).all()
+
+
+def open_call_outs(db: Session, staff_id: int) -> Sequence[CallOut]:
+    """Handoffs that this worker was called for and has not answered, and that nobody else has taken; oldest first."""
+    rows = (
+        select(CallOut)
+        .join(Handoff, Handoff.id == CallOut.handoff_id)
+        .where(CallOut.staff_id == staff_id, CallOut.answer.is_(None), Handoff.state != HandoffState.CLOSED.value)
+    )
+    return db.scalars(rows.order_by(CallOut.id)).all()
+
+
+def answer_call_outs(
+    db: Session, handoff_id: int, answer: str, now: datetime, *, of: int | None = None, but: int | None = None
+) -> list[int]:
+    """End the open call-outs of a handoff (of one worker, or of all but one). Returns whose they were."""
+    rows = select(CallOut).where(CallOut.handoff_id == handoff_id, CallOut.answer.is_(None))
+    if of is not None:
+        rows = rows.where(CallOut.staff_id == of)
+    if but is not None:
+        rows = rows.where(CallOut.staff_id != but)
+    found = db.scalars(rows).all()
+    for call_out in found:
+        call_out.answer, call_out.answered_at = answer, now
+    return list(dict.fromkeys(call_out.staff_id for call_out in found))

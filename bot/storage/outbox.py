@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from bot.domain.delivery import State, rank
 from bot.domain.message import Address, Lane
 from bot.storage.sealing import Sealer
+from bot.storage.staff_tables import StaffThread
 from bot.storage.tables import Conversation, DeliveryReport, Message, Sender
 
 LEASE = timedelta(seconds=60)
@@ -37,7 +38,9 @@ class Claimed:
     """A row that this process alone may send until its lease ends. `was` is the state it was claimed from."""
 
     id: int
-    conversation_id: int
+    conversation_id: int | None
+    staff_thread_id: int | None
+    """Set in place of `conversation_id` where the text goes to a member of staff."""
     to: Address
     line: str
     body: str
@@ -54,12 +57,13 @@ class Claimed:
 
 def add(
     db: Session, sealer: Sealer, conversation_id: int, body: str, lane: Lane, key: str | None, segments: int,
-    now: datetime, due_at: datetime | None = None,
+    now: datetime, due_at: datetime | None = None, staff_id: int | None = None, handoff_id: int | None = None,
 ) -> Message:  # fmt: skip
-    """Promise a text; the door wakes the queue with its id after the commit."""
+    """Promise a text; the door wakes the queue with its id after the commit. `staff_id`: the social worker who wrote it."""
     row = Message(
         conversation_id=conversation_id, outbound=True, sealed_body=sealer.seal(body), at=now, lane=lane.value, key=key,
-        state=State.WAITING.value, due_at=due_at or now, attempts=0, segments=segments,
+        state=State.WAITING.value, due_at=due_at or now, attempts=0, segments=segments, staff_id=staff_id,
+        handoff_id=handoff_id,
     )  # fmt: skip
     db.add(row)
     db.flush()
@@ -97,14 +101,15 @@ def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claime
         row.state, row.due_at = State.DROPPED.value, None
         return None
     was = State(row.state)
-    conversation = db.get_one(Conversation, row.conversation_id)
+    thread = _thread(db, row)
     row.state, row.due_at, row.attempts = State.CLAIMED.value, now + LEASE, row.attempts + 1
     db.flush()
     return Claimed(
         id=row.id,
         conversation_id=row.conversation_id,
-        to=sealer.open_address(conversation.sealed_address),
-        line=conversation.line,
+        staff_thread_id=row.staff_thread_id,
+        to=sealer.open_address(thread.sealed_address),
+        line=thread.line,
         body=sealer.open(row.sealed_body),
         lane=Lane(row.lane or Lane.REPLY),
         # A claim whose lease ran out, like an answer that was never confirmed, may have reached the carrier.
@@ -112,11 +117,18 @@ def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claime
         attempts=row.attempts,
         at=row.at,
         segments=row.segments or 1,
-        opted_out=conversation.opted_out,
-        unreachable=conversation.unreachable,
+        opted_out=thread.opted_out,
+        unreachable=thread.unreachable,
         key=row.key,
         has_slot=row.slot_at is not None,
     )
+
+
+def _thread(db: Session, row: Message) -> Conversation | StaffThread:
+    """Whose text it is: a person's, or a member of staff's."""
+    if row.staff_thread_id is not None:
+        return db.get_one(StaffThread, row.staff_thread_id)
+    return db.get_one(Conversation, row.conversation_id)
 
 
 def settle(
@@ -155,7 +167,8 @@ def put_back(db: Session, message_id: int, slot_at: datetime, was: State) -> Non
 def send_again(db: Session, row: Message, due_at: datetime) -> Message:
     """Promise the same words once more, as a row of its own: the failed one keeps its id and its history."""
     again = Message(
-        conversation_id=row.conversation_id, outbound=True, sealed_body=row.sealed_body, at=row.at, lane=row.lane,
+        conversation_id=row.conversation_id, staff_thread_id=row.staff_thread_id, staff_id=row.staff_id,
+        handoff_id=row.handoff_id, outbound=True, sealed_body=row.sealed_body, at=row.at, lane=row.lane,
         key=row.key, replies_to=None, state=State.WAITING.value, due_at=due_at, attempts=row.attempts,
         segments=row.segments,
     )  # fmt: skip
@@ -164,13 +177,14 @@ def send_again(db: Session, row: Message, due_at: datetime) -> Message:
     return again
 
 
-def known_sids(db: Session, conversation_id: int, since: datetime) -> list[str]:
-    """The carrier's ids that other rows of this conversation have: an equal text sent twice is two texts."""
-    rows = db.scalars(
-        select(Message.sid).where(
-            Message.conversation_id == conversation_id, Message.sid.is_not(None), Message.outbound, Message.at >= since
-        )
+def known_sids(db: Session, claimed: Claimed, since: datetime) -> list[str]:
+    """The carrier's ids that other rows of this thread have: an equal text sent twice is two texts."""
+    same = (
+        Message.conversation_id == claimed.conversation_id
+        if claimed.staff_thread_id is None
+        else Message.staff_thread_id == claimed.staff_thread_id
     )
+    rows = db.scalars(select(Message.sid).where(same, Message.sid.is_not(None), Message.outbound, Message.at >= since))
     return [sid for sid in rows if sid]
 
 
@@ -191,12 +205,13 @@ def report(
     return row
 
 
-def conversation_of(db: Session, message_id: int | None, sid: str) -> int | None:
-    """Whose text this is, found without locking it."""
-    found = db.scalar(select(Message.conversation_id).where(Message.sid == sid, Message.outbound)) if sid else None
+def thread_of(db: Session, message_id: int | None, sid: str) -> tuple[int | None, int | None]:
+    """Whose text this is, found without locking it: the conversation of a person, or the thread of a member of staff."""
+    whose = select(Message.conversation_id, Message.staff_thread_id)
+    found = db.execute(whose.where(Message.sid == sid, Message.outbound)).first() if sid else None
     if found is None and message_id is not None:
-        found = db.scalar(select(Message.conversation_id).where(Message.id == message_id))
-    return found
+        found = db.execute(whose.where(Message.id == message_id)).first()
+    return (found[0], found[1]) if found else (None, None)
 
 
 def was_overtaken(db: Session, row: Message) -> bool:
@@ -218,14 +233,15 @@ class Unfinished:
     sid: str
     lane: Lane
     channel: str
-    conversation_id: int
+    conversation_id: int | None
 
 
 def unfinished(db: Session, now: datetime, limit: int = 50) -> list[Unfinished]:
     """Texts whose last word is overdue; each is put off to its next time, so that nobody else asks meanwhile."""
     rows = db.execute(
-        select(Message, Conversation.channel)
-        .join(Conversation, Conversation.id == Message.conversation_id)
+        select(Message, func.coalesce(Conversation.channel, StaffThread.channel))
+        .outerjoin(Conversation, Conversation.id == Message.conversation_id)
+        .outerjoin(StaffThread, StaffThread.id == Message.staff_thread_id)
         .where(Message.due_at <= now, Message.outbound, Message.state.in_(_CARRIERS))
         .order_by(Message.due_at)
         .limit(limit)
@@ -270,3 +286,12 @@ def drop_waiting(db: Session, conversation_id: int) -> int:
         .returning(Message.id)
     ).all()
     return len(dropped)
+
+
+def drop_to_staff(db: Session, thread_id: int) -> None:
+    """What waits for a telephone that cannot be reached is not sent any more."""
+    db.execute(
+        update(Message)
+        .where(Message.staff_thread_id == thread_id, Message.outbound, Message.state == State.WAITING.value)
+        .values(state=State.DROPPED.value, due_at=None)
+    )

@@ -1,4 +1,6 @@
-"""Every table. A column whose name begins with `sealed_` holds what `sealing.py` made; nothing else names a person.
+"""Every table of the people who text; those of the staff are in staff_tables.py.
+
+A column whose name begins with `sealed_` holds what `sealing.py` made; nothing else names a person.
 
 Times are `timestamptz`, always UTC. Identifiers are 64-bit integers that PostgreSQL counts out.
 """
@@ -8,7 +10,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -17,7 +30,8 @@ class Table(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: DateTime(timezone=True), int: BigInteger, str: Text, dict[str, Any]: JSONB}
 
 
-def _id() -> Mapped[int]:
+def identity() -> Mapped[int]:
+    """The first column of nearly every table."""
     return mapped_column(BigInteger, Identity(), primary_key=True)
 
 
@@ -25,7 +39,7 @@ class Person(Table):
     """Somebody who texts. One person may have several conversations: one for each address."""
 
     __tablename__ = "person"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     sealed_name: Mapped[str | None]
     created_at: Mapped[datetime]
     erased_at: Mapped[datetime | None]
@@ -39,7 +53,7 @@ class Conversation(Table):
     """
 
     __tablename__ = "conversation"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
     channel: Mapped[str]
     lookup: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
@@ -73,8 +87,14 @@ class Message(Table):
     """
 
     __tablename__ = "message"
-    id: Mapped[int] = _id()
-    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"))
+    id: Mapped[int] = identity()
+    conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
+    staff_thread_id: Mapped[int | None] = mapped_column(ForeignKey("staff_thread.id"))
+    """Set in place of `conversation_id` where the text is to or from a member of staff."""
+    staff_id: Mapped[int | None]
+    """Which social worker wrote it to the person; null where the line itself did."""
+    handoff_id: Mapped[int | None]
+    """Which handoff a text to or from staff is about."""
     outbound: Mapped[bool]
     sid: Mapped[str | None]
     sealed_body: Mapped[str | None]
@@ -99,6 +119,8 @@ class Message(Table):
         Index("message_sid", "sid", unique=True, postgresql_where=text("sid is not null")),
         Index("message_conversation", "conversation_id", "id"),
         Index("message_due", "due_at", postgresql_where=text("due_at is not null")),
+        Index("message_staff_thread", "staff_thread_id", "id", postgresql_where=text("staff_thread_id is not null")),
+        CheckConstraint("num_nonnulls(conversation_id, staff_thread_id) = 1", name="message_has_one_thread"),
     )
 
 
@@ -106,7 +128,7 @@ class DeliveryReport(Table):
     """Every status callback as it came, for ever; `message.state` is what follows from all of them."""
 
     __tablename__ = "delivery_report"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     message_id: Mapped[int | None] = mapped_column(index=True)
     sid: Mapped[str]
     state: Mapped[str]
@@ -115,10 +137,11 @@ class DeliveryReport(Table):
 
 
 class Handoff(Table):
-    """A human was called."""
+    """A human was called. While nobody has it, `rung_due_at` is when the next rung of its ladder is climbed; while
+    somebody has it, when they are next reminded (a text unanswered, a shift over, a conversation gone quiet)."""
 
     __tablename__ = "handoff"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     message_id: Mapped[int | None]
     reason: Mapped[str]
@@ -128,9 +151,33 @@ class Handoff(Table):
     dangers: Mapped[list[str]] = mapped_column(JSONB)
     reachable: Mapped[bool]
     state: Mapped[str]
+    """See bot/domain/handoff.py."""
     opened_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    language: Mapped[str] = mapped_column(server_default=text("'en'"))
+    community: Mapped[str | None]
+    """The community whose worker the person asked for."""
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    offered_to_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    """Who is asked to take it over from the owner."""
+    rung: Mapped[int] = mapped_column(server_default=text("0"))
+    rung_due_at: Mapped[datetime | None]
+    limit_at: Mapped[datetime | None]
+    """By when somebody must have said that they have it (domain.md 4.3)."""
+    alerted_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    spoke_at: Mapped[datetime | None]
+    """When the owner last wrote to the person."""
+    unanswered_since: Mapped[datetime | None]
+    """The person's oldest text that the owner has not answered."""
+    shift_ends_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
+    """When the person was last told by the ladder how it stands."""
+    closed_at: Mapped[datetime | None]
+    disposition: Mapped[str | None]
     __table_args__ = (
+        Index("handoff_rung_due", "rung_due_at", postgresql_where=text("rung_due_at is not null")),
+        Index("handoff_owner", "owner_id", postgresql_where=text("owner_id is not null and state <> 'closed'")),
         Index("handoff_open", "urgency", "opened_at", postgresql_where=text("state <> 'closed'")),
         Index(
             "handoff_one_open",
@@ -145,7 +192,7 @@ class Alert(Table):
     """Something that a human must be told: about a handoff, or an operator's alarm."""
 
     __tablename__ = "alert"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     kind: Mapped[str]
     handoff_id: Mapped[int | None] = mapped_column(ForeignKey("handoff.id"))
     conversation_id: Mapped[int | None]
@@ -160,7 +207,7 @@ class Consent(Table):
     """The consent ledger: entries are added, never changed (47 CFR 64.1200: what was said, when, and how)."""
 
     __tablename__ = "consent"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     message_id: Mapped[int | None]
     scope: Mapped[str]
@@ -175,7 +222,7 @@ class Referral(Table):
     """A service was offered to a person for a need."""
 
     __tablename__ = "referral"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     service_id: Mapped[int]
     need: Mapped[str]
@@ -188,7 +235,7 @@ class Service(Table):
     """What a person can be referred to. A card past its `review_by` is not texted."""
 
     __tablename__ = "service"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     needs: Mapped[list[str]] = mapped_column(JSONB)
@@ -204,7 +251,7 @@ class CheckIn(Table):
     """The promise to ask again."""
 
     __tablename__ = "check_in"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     flow: Mapped[str]
     due_at: Mapped[datetime]
@@ -216,7 +263,7 @@ class Outcome(Table):
     """How a flow ended."""
 
     __tablename__ = "outcome"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     flow: Mapped[str]
     outcome: Mapped[str]
@@ -227,7 +274,7 @@ class Erasure(Table):
     """A person asked that what is kept of them be deleted; done by the sweep."""
 
     __tablename__ = "erasure"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     conversation_id: Mapped[int] = mapped_column(index=True)
     asked_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
@@ -237,7 +284,7 @@ class FlowVersion(Table):
     """One published state of one flow: never changed, never deleted while a conversation is pinned to it."""
 
     __tablename__ = "flow_version"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     flow: Mapped[str]
     number: Mapped[int]
     source: Mapped[str]
@@ -251,7 +298,7 @@ class FlowPublication(Table):
     """Which version new conversations get, since when, by whom; the newest row of a flow holds."""
 
     __tablename__ = "flow_publication"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     flow: Mapped[str] = mapped_column(index=True)
     version_id: Mapped[int] = mapped_column(ForeignKey("flow_version.id"))
     by: Mapped[str]
@@ -270,6 +317,6 @@ class Canary(Table):
     """A known value, sealed and indexed at the first start, by which a wrong key is found before a row is written."""
 
     __tablename__ = "canary"
-    id: Mapped[int] = _id()
+    id: Mapped[int] = identity()
     sealed_value: Mapped[str]
     lookup: Mapped[bytes] = mapped_column(LargeBinary)

@@ -13,15 +13,19 @@ from datetime import datetime, timedelta
 from bot.domain.conversation import Conversation, Holder
 from bot.domain.effects import (
     Choice,
+    HoldTexts,
     Method,
     OpenHandoff,
     Reason,
     RecordConsent,
+    Reply,
     TellHuman,
 )
 from bot.domain.flow import FlowFailed
+from bot.domain.handoff import DANGEROUS
 from bot.domain.keywords import Keyword
 from bot.domain.message import Channel, Lane
+from bot.domain.safe_contact import NOTHING, has_word, needs_word, says_exit, without_word
 from bot.domain.safety import (
     Assessment,
     Danger,
@@ -86,17 +90,22 @@ class _Answering(TurnInProgress):
         """1. The safety net reads the text, together with those of the last two minutes.
         2. Who has opted out gets nothing; danger from them calls a human, START brings them back.
         3. Danger is answered and a human called; doubt is asked about, once, and the answer heard.
-        4. Whole-message keywords, and the wish to be left alone.
-        5. While a human holds the conversation the text goes to them.
-        6. The flow.
+        4. An exit word ends it at once; where a safe word is agreed and missing, nothing is told to whoever wrote.
+        5. Whole-message keywords, and the wish to be left alone.
+        6. While a human holds the conversation the text goes to them.
+        7. The flow.
+
+        Last, where a human was called and nobody is on duty, that is said in the same answer.
         """
         earlier = [] if self.said.late else self.conversation.earlier(self.now)
         assessment = assess(self.line.rules, self.said.text, earlier)
         # Read once: joined again with the next text it would alarm a second time and swallow the answer to our question.
         acted_upon = self.said.late or assessment.ask is not None or alerts_human(assessment)
         self.conversation = self.conversation.hear(self.said.text, self.now, alone=acted_upon)
+        self._hear_safe_word()
         self._settle_language()
         self._decide(assessment)
+        self._say_that_nobody_is_on()
         return Answer(Turn(self.conversation, tuple(self.effects)), assessment)
 
     def _decide(self, assessment: Assessment) -> None:
@@ -107,12 +116,16 @@ class _Answering(TurnInProgress):
             self._answer_danger(assessment)
         elif self.said.late and not assessment.ask and self._wants_to_stop() is None:
             self._answer_late()
+        elif self.conversation.safe != NOTHING and says_exit(self.conversation.safe, self.said.text):
+            self._exit()
         elif self.conversation.asked and not assessment.ask:
             self._hear_direct_answer(assessment)
         elif assessment.ask:
             self._ask_directly(assessment)
         elif self.said.opt_out:
             self._record_what_carrier_did(self.said.opt_out)
+        elif self._is_of_unknown_hand():
+            self._answer_unknown_hand()
         elif not self._answer_keyword():
             self._answer_in_conversation(assessment)
 
@@ -215,7 +228,49 @@ class _Answering(TurnInProgress):
                 # Unsure, refused or unclear is never "no" (C-SSRS: incomplete goes to a human).
                 self._answer_danger(_believed(danger, max(Level.ACTIVE, assessment.level)))
 
-    # 4. Keywords.
+    # 4. A phone that others may hold.
+
+    def _hear_safe_word(self) -> None:
+        """Who writes again wants to be written to again; who gives the safe word is who they say."""
+        safe = self.conversation.safe
+        if safe.paused:
+            safe = replace(safe, paused=False)
+        if safe.word and has_word(safe, self.said.text):
+            safe = replace(safe, verified_at=self.now)
+            self.said = replace(self.said, text=without_word(safe, self.said.text))
+        if safe != self.conversation.safe:
+            self.conversation = replace(self.conversation, safe=safe)
+
+    def _exit(self) -> None:
+        """Nothing but a line that tells nothing, and nothing of ours after it, until they write again."""
+        self.effects.append(HoldTexts())
+        if self.conversation.holder is Holder.HUMAN:
+            self.effects.append(TellHuman(urgent=True))
+        self.reply("exit_ack")
+        safe = replace(self.conversation.safe, paused=True, verified_at=None)
+        self.conversation = replace(self.conversation, safe=safe, asked=None, waking=None)
+
+    def _is_of_unknown_hand(self) -> bool:
+        """Whether a safe word is agreed and was not given lately. STOP is anybody's, and a human reads for themselves."""
+        return (
+            self.conversation.holder is not Holder.HUMAN
+            and needs_word(self.conversation.safe, self.now)
+            and self._wants_to_stop() is None
+        )
+
+    def _answer_unknown_hand(self) -> None:
+        because = "the safe word was not given: somebody else may hold the phone"
+        self.effects.append(OpenHandoff(Reason.ASKED, Urgency.QUARTER_HOUR, because=because))
+        told, at = self.conversation.told, self.conversation.told_at
+        if told == "neutral_word" and at and self.now - at < REPEAT_WAITING:
+            self.silent("the safe word was not given, and that was answered a moment ago")
+            return
+        self.reply("neutral_word")
+        self.conversation = replace(
+            self.conversation, holder=Holder.WAITING, told="neutral_word", told_at=self.now, waking=None
+        )
+
+    # 5. Keywords.
 
     def _wants_to_stop(self) -> Method | None:
         """How the person said that they want no texts, if they did."""
@@ -260,8 +315,14 @@ class _Answering(TurnInProgress):
             if self.conversation.ended:
                 acts[Keyword.THANKS] = lambda: self.reply("closed_hello")
         if keyword not in acts:
-            return False
+            return self._says_exit()
         acts[keyword]()
+        return True
+
+    def _says_exit(self) -> bool:
+        if not says_exit(self.conversation.safe, self.said.text):
+            return False
+        self._exit()
         return True
 
     def _opt_out(self, method: Method) -> None:
@@ -279,6 +340,9 @@ class _Answering(TurnInProgress):
     def _help(self) -> None:
         asking = self.conversation.holder is Holder.BOT and bool(self.conversation.frames)
         self.reply("help_in_conversation" if asking else "help")
+        if self.conversation.holder is Holder.HUMAN:
+            # The carriers ask for the text above; whoever types it to a human means the human.
+            self.effects.append(TellHuman())
         if asking:
             self.ask_again()
 
@@ -287,6 +351,7 @@ class _Answering(TurnInProgress):
         self.effects.append(OpenHandoff(Reason.ASKED, urgent))
         if self.conversation.holder is Holder.HUMAN:
             self.effects.append(TellHuman())
+            self.silent("a social worker holds the conversation")
             return
         self.reply("waiting" if self.conversation.in_danger else "person_asked")
         self.conversation = replace(self.conversation, holder=Holder.WAITING, told_at=self.now, waking=None)
@@ -314,6 +379,10 @@ class _Answering(TurnInProgress):
 
     def _change_language(self, language: str | None) -> None:
         self.conversation = replace(self.conversation, language=language or "en", language_chosen=True)
+        if self.conversation.holder is Holder.HUMAN:
+            self.effects.append(TellHuman())
+            self.silent("a social worker holds the conversation")
+            return
         told = self.conversation.told if self.conversation.in_danger else None
         self.reply(told or "language_changed", Lane.CRISIS if told else Lane.REPLY)
         self.ask_again()
@@ -322,7 +391,7 @@ class _Answering(TurnInProgress):
         frame = self.conversation.frame
         return frame is not None and frame.step == "language" and self.conversation.holder is Holder.BOT
 
-    # 5. A human.
+    # 6. A human.
 
     def _answer_in_conversation(self, assessment: Assessment) -> None:
         holder = self.conversation.holder
@@ -366,7 +435,28 @@ class _Answering(TurnInProgress):
         self.reply(key, Lane.CRISIS if danger else Lane.REPLY)
         self.conversation = replace(self.conversation, told_at=self.now, told=key)
 
-    # 6. The flow.
+    def _say_that_nobody_is_on(self) -> None:
+        """At night the first answer after a call for a human says that nobody is on duty (domain.md 4.3), once."""
+        called = [effect for effect in self.effects if isinstance(effect, OpenHandoff) and effect.reachable]
+        replies = [effect for effect in self.effects if isinstance(effect, Reply)]
+        safe = self.conversation.safe
+        if not called or not replies or self.conversation.holder is Holder.HUMAN or safe.neutral or safe.paused:
+            return
+        if replies[-1].key in ("neutral_word", "exit_ack"):
+            return
+        worst = min(called, key=lambda effect: list(Urgency).index(effect.urgency))
+        presence = self.library.presence(worst.team, self.conversation.language, self.now)
+        if presence.attended:
+            return
+        if worst.urgency in DANGEROUS:
+            self.reply("nobody_on", Lane.CRISIS)
+        elif presence.when:
+            text = self.line.text("nobody_on_calm", self.conversation.language, when=presence.when)
+            self.effects.append(Reply(text, Lane.REPLY, "nobody_on_calm"))
+        else:
+            self.reply("nobody_on_calm_open")
+
+    # 7. The flow.
 
     def _rests_with_human(self) -> bool:
         """Whether the flow ended its part by calling a human; once that human is done, nothing in it waits for words."""

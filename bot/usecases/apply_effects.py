@@ -12,6 +12,7 @@ from bot.domain.effects import (
     Choice,
     Effect,
     EraseData,
+    HoldTexts,
     OfferServices,
     OpenHandoff,
     RaiseAlarm,
@@ -22,8 +23,10 @@ from bot.domain.effects import (
     StaySilent,
     TellHuman,
 )
-from bot.storage import alerts, checkins, consents, erasures, handoffs, outcomes, referrals
-from bot.storage.sealing import Sealer
+from bot.storage import alerts, checkins, consents, erasures, handoffs, outbox, outcomes, referrals
+from bot.usecases.answering.calling import call_human
+from bot.usecases.answering.relaying import person_wrote
+from bot.usecases.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +36,27 @@ class Place:
     conversation_id: int
     message_id: int | None
     language: str
+    words: str = ""
+    """What the person wrote, for the telephone of the social worker who has them."""
+    media: int = 0
 
 
-def apply_effects(db: Session, sealer: Sealer, effects: Iterable[Effect], place: Place, now: datetime) -> None:
-    """Write what the turn asked for, in the transaction of the turn. Replies and silences are rows of the turn itself."""
+def apply_effects(db: Session, desk: Desk, effects: Iterable[Effect], place: Place, now: datetime) -> list[int]:
+    """Write what the turn asked for, in the transaction of the turn. Replies and silences are rows of the turn itself.
+
+    Returns the outbox rows of texts to staff, to be woken after the commit.
+    """
+    wake: list[int] = []
     for effect in effects:
         match effect:
             case Reply() | StaySilent():
                 pass
             case OpenHandoff():
-                handoffs.open_or_raise(db, sealer, effect, place.conversation_id, place.message_id, now)
+                wake += call_human(db, desk, effect, place.conversation_id, place.message_id, place.language, now)
             case TellHuman(urgent=urgent):
-                handoffs.person_wrote(db, place.conversation_id, urgent, now)
+                wake += person_wrote(db, desk, place.conversation_id, place.words, place.media, urgent, now)
+            case HoldTexts():
+                outbox.drop_waiting(db, place.conversation_id)
             case RaiseAlarm(kind=kind, detail=detail):
                 alerts.raise_alarm(db, kind, detail, place.conversation_id, now)
             case OfferServices(need=need, near=near, services=services):
@@ -60,3 +72,4 @@ def apply_effects(db: Session, sealer: Sealer, effects: Iterable[Effect], place:
                 erasures.ask(db, place.conversation_id, now)
             case RecordOutcome(outcome=outcome, flow=flow):
                 outcomes.record(db, place.conversation_id, flow, outcome, now)
+    return wake

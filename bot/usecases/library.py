@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
+from babel.dates import format_datetime
 from sqlalchemy.orm import Session
 
 from bot.domain.flow import Flow, FlowFailed
-from bot.storage import flows, services
+from bot.storage import flows, rosters, services, staff
+
+UTC_ZONE = ZoneInfo("UTC")
 
 
 class Library(Protocol):
@@ -24,6 +29,20 @@ class Library(Protocol):
     def services(
         self, need: str, near: str | None, limit: int, language: str, now: datetime
     ) -> tuple[tuple[int, str], ...]: ...
+
+    def presence(self, team: str, language: str, now: datetime) -> Presence: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether somebody of the team is on duty, so that the first words after a call for a human are true.
+
+    `when` is the next planned shift in the city's own time, like "Mon 8 AM"; "" where none is planned. A line that has no
+    staff at all (a demo of the flows, a draft) counts as attended: its texts promise nothing anyhow.
+    """
+
+    attended: bool = True
+    when: str = ""
 
 
 Compile = Callable[[flows.StoredFlow], Flow]
@@ -52,8 +71,8 @@ class FlowCache:
 class StoredLibrary:
     """The published flows and the directory, through one session."""
 
-    def __init__(self, db: Session, cache: FlowCache) -> None:
-        self._db, self._cache = db, cache
+    def __init__(self, db: Session, cache: FlowCache, zone: ZoneInfo = UTC_ZONE) -> None:
+        self._db, self._cache, self._zone = db, cache, zone
 
     def flow(self, version: int) -> Flow:
         return self._cache.get(self._db, version)
@@ -73,6 +92,26 @@ class StoredLibrary:
 
     def services(self, need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
         return services.find(self._db, need, near, limit, language, now)
+
+    def presence(self, team: str, language: str, now: datetime) -> Presence:
+        """Who is on duty, from the roster as it is at this moment."""
+        if not staff.all_active(self._db):
+            return Presence()
+        roster = rosters.load(self._db, self._zone)
+        known = team if staff.of_team(self._db, team) else None
+        if roster.on_duty(now, known):
+            return Presence()
+        begins = roster.next_on(now, known) or roster.next_on(now)
+        return Presence(False, hour_of_week(begins, self._zone, language) if begins else "")
+
+
+def hour_of_week(at: datetime, zone: ZoneInfo, language: str) -> str:
+    """A moment in the coming days as a text says it: "Mon 8 AM", "lun 8:30 a.m."."""
+    local = at.astimezone(zone)
+    locale = "es_US" if language == "es" else "en_US"
+    pattern = "EEE h a" if local.minute == 0 else "EEE h:mm a"
+    # The library parts hour and AM with a narrow space, which no plain SMS has.
+    return " ".join(format_datetime(local, pattern, locale=locale).split())
 
 
 class DraftLibrary:
@@ -105,3 +144,6 @@ class DraftLibrary:
 
     def services(self, need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
         return self._cards(need, near, limit, language, now)
+
+    def presence(self, team: str, language: str, now: datetime) -> Presence:
+        return Presence()

@@ -13,25 +13,14 @@ from bot.domain.effects import Choice, Effect, OpenHandoff, RecordConsent, Reply
 from bot.domain.message import Channel, Inbound, Lane
 from bot.domain.segments import fold_for_sms, join, measure
 from bot.storage import messages, turns
-from bot.storage.sealing import Sealer
 from bot.usecases.answer import Said, answer
 from bot.usecases.apply_effects import Place, apply_effects
-from bot.usecases.library import FlowCache, StoredLibrary
+from bot.usecases.desk import Desk
+from bot.usecases.library import StoredLibrary
 from bot.usecases.line import Line
 
 LATE = timedelta(hours=1)
 """A text taken so long after it was written (from the spool, or fetched after an outage) is no answer any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What every turn needs, made once at the start: the line's words, the compiled flows, the keys, the settings."""
-
-    line: Line
-    cache: FlowCache
-    sealer: Sealer
-    fold_accents: bool = True
-    resend_after: timedelta = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +35,15 @@ class ReplyRow:
 class Received:
     """`replies` answer this very message. `fresh` is False for one that was recorded before.
 
-    `alarming` says that a human was called; `waiting` are rows that could not ride in an answer and wait in the outbox.
+    `alarming` says that a human was called; `waiting` are rows that could not ride in an answer and wait in the outbox;
+    `alerts` are texts to staff, which wait there too.
     """
 
     replies: tuple[ReplyRow, ...]
     fresh: bool
     alarming: bool = False
     waiting: tuple[int, ...] = ()
+    alerts: tuple[int, ...] = ()
 
 
 def receive_message(db: Session, desk: Desk, inbound: Inbound, now: datetime, *, answered: bool = True) -> Received:
@@ -67,7 +58,7 @@ def receive_message(db: Session, desk: Desk, inbound: Inbound, now: datetime, *,
         return _same_again(db, desk, inbound, thread.seen, now, answered)
     late = now - inbound.received_at > LATE
     said = Said(inbound.body, len(inbound.media), inbound.opt_out, thread.opted_out, late)
-    decided = answer(desk.line, StoredLibrary(db, desk.cache), thread.conversation, said, now)
+    decided = answer(desk.line, StoredLibrary(db, desk.cache, desk.zone), thread.conversation, said, now)
     effects = decided.turn.effects
     outgoing = _outgoing(desk, inbound, effects, now, answered)
     saved = turns.save(
@@ -83,12 +74,13 @@ def receive_message(db: Session, desk: Desk, inbound: Inbound, now: datetime, *,
         now=now,
     )
     rows = tuple(ReplyRow(row, out.body) for row, out in zip(saved.outgoing_ids, outgoing, strict=True))
-    apply_effects(db, desk.sealer, effects, _place(saved, decided.turn.conversation), now)
+    alerts = apply_effects(db, desk, effects, _place(saved, decided.turn.conversation, inbound), now)
     return Received(
         replies=rows if answered else (),
         fresh=True,
         alarming=any(isinstance(effect, OpenHandoff) for effect in effects),
         waiting=() if answered else saved.outgoing_ids,
+        alerts=tuple(alerts),
     )
 
 
@@ -98,8 +90,8 @@ def _first_language(line: Line, inbound: Inbound) -> str:
     return hinted if hinted in line.languages else line.languages[0]
 
 
-def _place(saved: turns.Saved, conversation: Conversation) -> Place:
-    return Place(saved.conversation_id, saved.inbound_id, conversation.language)
+def _place(saved: turns.Saved, conversation: Conversation, inbound: Inbound) -> Place:
+    return Place(saved.conversation_id, saved.inbound_id, conversation.language, inbound.body, len(inbound.media))
 
 
 def _same_again(db: Session, desk: Desk, inbound: Inbound, inbound_id: int, now: datetime, answered: bool) -> Received:

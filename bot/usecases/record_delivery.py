@@ -14,8 +14,11 @@ from bot.domain.effects import Choice, Method, OpenHandoff, Reason, RecordConsen
 from bot.domain.message import Lane
 from bot.domain.safety.levels import Urgency
 from bot.storage import alerts, consents, handoffs, outbox
+from bot.storage.outbox import Claimed
 from bot.storage.sealing import Sealer
+from bot.storage.staff_tables import StaffThread
 from bot.storage.tables import Conversation, Message
+from bot.usecases import staff_reach
 
 CONFIRMS_OPT_OUT = frozenset({"stop_ack", "opted_out_confirm_free_text"})
 """The one confirmation that may follow an opt-out (47 CFR 64.1200(a)(12))."""
@@ -42,11 +45,24 @@ def lane_of(row: Message) -> Lane:
 
 def record_delivery(db: Session, sealer: Sealer, report: Report, now: datetime) -> None:
     """Log a report of the carrier's, move the row forward, and react to a failure."""
+    thread = None
     if report.state in (State.FAILED, State.UNDELIVERED):
-        _lock_conversation(db, outbox.conversation_of(db, report.message_id, report.sid))
+        thread = _lock_thread(db, sealer, report.message_id, report.sid)
     row = outbox.report(db, report.message_id, report.sid, report.state, report.word, report.error_code, now)
     if row is not None and report.state in (State.FAILED, State.UNDELIVERED):
-        _react(db, sealer, row, rule_for(report.error_code) if report.error_code else rule_for(30008), now)
+        rule = rule_for(report.error_code) if report.error_code else rule_for(30008)
+        if thread is not None:
+            # An alert of an hour ago that is sent again only confuses: the ladder is climbed instead.
+            staff_reach.not_delivered(db, thread, row, rule, now)
+        else:
+            _react(db, sealer, row, rule, now)
+
+
+def _lock_thread(db: Session, sealer: Sealer, message_id: int | None, sid: str) -> StaffThread | None:
+    """First whose text it is, then the text. Gives the thread of a text to staff, None for one to a person."""
+    conversation_id, thread_id = outbox.thread_of(db, message_id, sid)
+    _lock_conversation(db, conversation_id)
+    return staff_reach.lock_all(db, sealer, thread_id) if thread_id is not None else None
 
 
 def _lock_conversation(db: Session, conversation_id: int | None) -> None:
@@ -56,14 +72,22 @@ def _lock_conversation(db: Session, conversation_id: int | None) -> None:
         db.execute(select(Conversation.id).where(Conversation.id == conversation_id).with_for_update())
 
 
-def record_drop(db: Session, conversation_id: int, now: datetime) -> None:
-    """A text was not sent, because the person opted out or cannot be reached: a human who is called for them must know."""
-    handoffs.unreachable(db, conversation_id, now)
+def record_drop(db: Session, sealer: Sealer, claimed: Claimed, now: datetime) -> None:
+    """A text was not sent, because the person opted out or cannot be reached: a human who is called for them must know.
+
+    Where it is a member of staff who cannot be reached, the ladder must know.
+    """
+    if claimed.staff_thread_id is not None:
+        thread, row = db.get(StaffThread, claimed.staff_thread_id), db.get(Message, claimed.id)
+        if thread is not None and row is not None:
+            staff_reach.drop(db, thread, row, now)
+    elif claimed.conversation_id is not None:
+        handoffs.unreachable(db, claimed.conversation_id, now)
 
 
 def record_overdue(db: Session, sealer: Sealer, text: outbox.Unfinished, now: datetime) -> None:
     """The carrier has no last word on a crisis text yet: a human must not take it for read."""
-    if text.lane is Lane.CRISIS:
+    if text.lane is Lane.CRISIS and text.conversation_id is not None:
         _lock_conversation(db, text.conversation_id)
         effect = OpenHandoff(Reason.FAILURE, Urgency.MINUTES, because="a crisis text is not confirmed as delivered")
         handoffs.open_or_raise(db, sealer, effect, text.conversation_id, None, now)
@@ -71,7 +95,7 @@ def record_overdue(db: Session, sealer: Sealer, text: outbox.Unfinished, now: da
 
 def record_refusal(db: Session, sealer: Sealer, message_id: int, code: int | None, permanent: bool, now: datetime) -> None:
     """The carrier did not take a claimed row: it is tried again when the table of codes says so, or it has failed."""
-    _lock_conversation(db, outbox.conversation_of(db, message_id, ""))
+    thread = _lock_thread(db, sealer, message_id, "")
     row = db.get(Message, message_id, with_for_update=True)
     if row is None or row.state != State.CLAIMED.value:
         return
@@ -80,10 +104,14 @@ def record_refusal(db: Session, sealer: Sealer, message_id: int, code: int | Non
     row.error_code = code
     if delay is not None:
         row.state, row.due_at, row.slot_at = State.WAITING.value, now + delay, None
-        _tell(db, sealer, row, rule, now, gave_up=False)
+        if thread is None:
+            _tell(db, sealer, row, rule, now, gave_up=False)
         return
     row.state, row.due_at = State.FAILED.value, None
-    _tell(db, sealer, row, rule, now, gave_up=True)
+    if thread is not None:
+        staff_reach.not_delivered(db, thread, row, rule, now)
+    else:
+        _tell(db, sealer, row, rule, now, gave_up=True)
 
 
 def record_unknown(db: Session, sealer: Sealer, message_id: int, now: datetime) -> None:
@@ -91,7 +119,7 @@ def record_unknown(db: Session, sealer: Sealer, message_id: int, now: datetime) 
 
     After a day without an answer of the carrier's a human decides, and nothing is sent on a guess.
     """
-    _lock_conversation(db, outbox.conversation_of(db, message_id, ""))
+    thread = _lock_thread(db, sealer, message_id, "")
     row = db.get(Message, message_id, with_for_update=True)
     if row is None or row.state != State.CLAIMED.value:
         return
@@ -99,6 +127,10 @@ def record_unknown(db: Session, sealer: Sealer, message_id: int, now: datetime) 
     delay = retry_delay(rule.reaction, min(row.attempts, 6), lane_of(row), random.random())
     gave_up = delay is None or row.attempts >= MOST_QUESTIONS
     row.state, row.due_at = State.UNKNOWN.value, None if gave_up or delay is None else now + delay
+    if thread is not None:
+        if gave_up:
+            staff_reach.drop(db, thread, row, now)
+        return
     _tell(db, sealer, row, rule, now, gave_up=gave_up)
 
 
@@ -131,6 +163,7 @@ def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, 
         urgency = Urgency.MINUTES if lane is Lane.CRISIS else Urgency.THIS_SHIFT
         why = f"a text did not arrive: {rule.meaning}"
         effect = OpenHandoff(Reason.FAILURE, urgency, because=why, reachable=rule.mark is None)
+        assert row.conversation_id is not None
         handoffs.open_or_raise(db, sealer, effect, row.conversation_id, None, now)
 
 

@@ -18,9 +18,9 @@ from bot.domain.turn import TimedOut, Turn
 from bot.storage import conversations, outbox
 from bot.usecases.apply_effects import Place, apply_effects
 from bot.usecases.converse import converse
+from bot.usecases.desk import Desk
 from bot.usecases.library import Library, StoredLibrary
 from bot.usecases.line import Line
-from bot.usecases.receive_message import Desk
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +35,15 @@ def wake_conversation(db: Session, desk: Desk, conversation_id: int, now: dateti
     if found is None:
         return []
     row, state = found
-    turn = on_silence(desk.line, StoredLibrary(db, desk.cache), state, now)
+    turn = on_silence(desk.line, StoredLibrary(db, desk.cache, desk.zone), state, now)
     conversations.store(row, desk.sealer, replace(turn.conversation, turn=state.turn + 1), now)
     place = Place(row.id, None, state.language)
-    apply_effects(db, desk.sealer, turn.effects, place, now)
+    ids = apply_effects(db, desk, turn.effects, place, now)
     if row.opted_out or row.unreachable:
-        return []
+        return ids
     folds = desk.fold_accents and row.channel in (Channel.SMS, Channel.SIMULATOR)
     replies = [effect for effect in turn.effects if isinstance(effect, Reply)]
     lane = min((reply.lane for reply in replies), key=list(Lane).index, default=Lane.REPLY)
-    ids = []
     for body in join([reply.text for reply in replies]):
         text = fold_for_sms(body) if folds else body
         ids.append(outbox.add(db, desk.sealer, row.id, text, lane, None, measure(text).segments, now).id)

@@ -7,11 +7,16 @@ from werkzeug.exceptions import HTTPException
 
 from bot.runtime import Runtime
 from bot.web.chat import chat
+from bot.web.console.account import account
+from bot.web.console.media import media
 from bot.web.health import health
 from bot.web.metrics import metrics
 from bot.web.phone import phone
 from bot.web.sessions import Sessions
+from bot.web.sign_in.set_up import set_up as set_up_sign_in
+from bot.web.staff_phone import staff_phone
 from bot.web.twilio import LARGEST_BODY, twilio
+from bot.web.twilio_voice import twilio_voice
 
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -25,8 +30,9 @@ def create_app(runtime: Runtime) -> Flask:
     app.session_interface = Sessions()
     app.extensions["warmline"] = runtime
     app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=LARGEST_BODY)
-    demo = (phone,) if runtime.settings.is_demo else ()
-    for blueprint in (twilio, health, metrics, chat, *demo):
+    set_up_sign_in(app, runtime)
+    demo = (phone, staff_phone) if runtime.settings.is_demo else ()
+    for blueprint in (twilio, twilio_voice, health, metrics, chat, media, *demo):
         app.register_blueprint(blueprint)
     app.register_error_handler(HTTPException, _plainly)
     app.after_request(_guard)

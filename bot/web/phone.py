@@ -13,6 +13,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
+from babel.lists import format_list
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,7 +29,17 @@ from bot.web.pretend_phones import PretendPhone, Table
 
 phone = Blueprint("phone", __name__)
 
-STEPS = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7)}
+STEPS = {
+    "2m": timedelta(minutes=2),
+    "5m": timedelta(minutes=5),
+    "15m": timedelta(minutes=15),
+    "1h": timedelta(hours=1),
+    "1d": timedelta(days=1),
+    "7d": timedelta(days=7),
+}
+"""The minutes are those of the ladder: two steps of two see an alert of urgency `now` go unanswered."""
+CLOCKS = {"": "phone.table", "staff": "staff_phone.table"}
+"""The pages on which the clock is pushed."""
 SUGGESTIONS = ("my landlord is evicting me", "me van a desalojar", "no tengo comida", "STOP")
 PICTURE = Media("https://simulator.invalid/picture.png", "image/png")
 NOTICES = {
@@ -56,16 +67,16 @@ class Shown:
 @phone.get("/phone")
 def table() -> Response:
     """The table with its open telephones."""
-    found = _table()
+    found = own_table()
     laid = found or pretend_phones.fresh()
     response = make_response(_page(laid, NOTICES.get(request.args.get("notice", ""), "")))
-    return response if found else _remember(response, laid)
+    return response if found else remember(response, laid)
 
 
 @phone.get("/phone/news")
 def news() -> Response:
     """All that may have changed on the open page, as pieces of it; 204 while nothing has."""
-    laid = _table()
+    laid = own_table()
     if laid is None:
         abort(404, "These pretend phones are not known here. Load the page again.")
     shown_phones = _open(laid)
@@ -88,7 +99,7 @@ def news() -> Response:
 @phone.post("/phone/text")
 def text() -> Response:
     """A pretend person texts: words, a suggested text or a picture."""
-    laid = _checked_table()
+    laid = checked_table()
     if laid is None:
         return _back("fresh")
     sender = laid.find(forms.field("phone"))
@@ -101,7 +112,7 @@ def text() -> Response:
     if not body and not media:
         return _back("empty")
     if len(body) > LONGEST_BODY:
-        return _remember(make_response(_page(laid, NOTICES["long"], _shown(sender, draft=body)), 422), laid)
+        return remember(make_response(_page(laid, NOTICES["long"], _shown(sender, draft=body)), 422), laid)
     taken = _take(sender, body, media)
     if not taken.kept:
         return _back() if not forms.asks_for_part() else jsonify(kept="")
@@ -114,27 +125,29 @@ def text() -> Response:
 @phone.post("/phone/table")
 def rearrange() -> Response:
     """Open a telephone, put one away, or get a new one."""
-    laid = _checked_table()
+    laid = checked_table()
     if laid is None:
         return _back("fresh")
     if forms.field("new"):
-        return _remember(_back("full" if laid.is_full else ""), laid.with_new())
+        return remember(_back("full" if laid.is_full else ""), laid.with_new())
     if laid.find(forms.field("open")):
-        return _remember(_back(), laid.front(forms.field("open")))
-    return _remember(_back(), laid.put_away(forms.field("close")))
+        return remember(_back(), laid.front(forms.field("open")))
+    return remember(_back(), laid.put_away(forms.field("close")))
 
 
 @phone.post("/phone/clock")
 def push_clock() -> Response:
     """Push the demo's clock forward by one of the offered steps; the worker's next sweep sees what is due by then."""
-    if _checked_table() is None:
+    if checked_table() is None:
         return _back("fresh")
     clock = runtime().clock
     step = STEPS.get(forms.field("step"))
     if step is None or not isinstance(clock, DemoClock):
         abort(400, f"The demo's clock can be pushed by {', '.join(STEPS)}.")
     clock.advance(step)
-    return _back() if not forms.asks_for_part() else jsonify(kept="")
+    if forms.asks_for_part():
+        return jsonify(kept="")
+    return make_response(redirect(url_for(CLOCKS.get(forms.field("page"), CLOCKS[""])), 303))
 
 
 def _take(sender: PretendPhone, body: str, media: tuple[Media, ...]) -> reception.Reception:
@@ -178,51 +191,61 @@ def _page(laid: Table, notice: str, changed: Shown | None = None) -> str:
     if changed:
         shown_phones = [changed if each.phone == changed.phone else each for each in shown_phones]
     return render_template(
-        "phone/page.html", table=laid, shown_phones=shown_phones, notice=notice, once=_once, **_values(laid)
+        "phone/page.html", table=laid, shown_phones=shown_phones, notice=notice, once=once, **_values(laid)
     )
 
 
 def _values(laid: Table) -> dict[str, Any]:
-    open_ = runtime()
-    clock = open_.clock
-    return {
+    return clock_values() | {
         "secret": laid.secret,
-        "now": clock.now(),
-        "zone": open_.settings.timezone,
-        "ahead": _ahead(clock.offset()) if isinstance(clock, DemoClock) else "",
-        "can_push": isinstance(clock, DemoClock),
-        "line_name": open_.settings.line_name,
+        "line_name": runtime().settings.line_name,
         "suggestions": SUGGESTIONS,
         "most": LONGEST_BODY,
         "measure": measure,
     }
 
 
+def clock_values() -> dict[str, Any]:
+    """What templates/phone/clock.html shows, and the times of the lines."""
+    open_ = runtime()
+    clock = open_.clock
+    return {
+        "now": clock.now(),
+        "zone": open_.settings.timezone,
+        "ahead": _ahead(clock.offset()) if isinstance(clock, DemoClock) else "",
+        "can_push": isinstance(clock, DemoClock),
+    }
+
+
 def _ahead(offset: timedelta) -> str:
     """How far the demo runs ahead, in words; "" where it does not."""
-    hours = offset.seconds // 3600
-    parts = [(offset.days, "day"), (hours, "hour")]
-    return " and ".join(f"{count} {unit}{'s' if count != 1 else ''}" for count, unit in parts if count)
+    minutes = offset.seconds // 60
+    parts = [(offset.days, "day"), (minutes // 60, "hour"), (minutes % 60, "minute")]
+    said = [f"{count} {unit}{'s' if count != 1 else ''}" for count, unit in parts if count]
+    return format_list(said, locale="en_US") if said else ""
 
 
-def _once() -> str:
+def once() -> str:
+    """The number of one sending, for its form."""
     return secrets.token_urlsafe(9)
 
 
-def _table() -> Table | None:
+def own_table() -> Table | None:
+    """The table of the browser that asks; None where its cookie is gone or not ours."""
     return pretend_phones.load(request.cookies.get(pretend_phones.COOKIE, ""), runtime().settings.secret_key)
 
 
-def _checked_table() -> Table | None:
+def checked_table() -> Table | None:
     """The table of a post that our own page made; 403 for any other. None where the cookie is gone or not ours."""
     forms.refuse_foreign()
-    laid = _table()
+    laid = own_table()
     if laid and not hmac.compare_digest(laid.secret.encode(), forms.field("secret").encode("utf-8", "replace")):
         abort(403, "This form is not from your pretend phones. Load the page again and repeat it.")
     return laid
 
 
-def _remember(response: Response, laid: Table) -> Response:
+def remember(response: Response, laid: Table) -> Response:
+    """Put the table into the cookie of the answer."""
     settings = runtime().settings
     response.set_cookie(
         pretend_phones.COOKIE,

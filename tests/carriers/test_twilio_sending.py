@@ -10,6 +10,7 @@ import pytest
 
 from bot.carriers.carrier import Carrier, CarrierError, Outgoing
 from bot.carriers.twilio import TwilioCarrier
+from bot.carriers.twilio_client import Account
 from bot.domain.delivery import State
 from bot.domain.message import Address, Channel, Lane
 from tests.stand_in_twilio import OUR_NUMBER, StandInTwilio
@@ -27,8 +28,8 @@ def twilio() -> Iterator[StandInTwilio]:
 
 def carrier_to(twilio: StandInTwilio, **settings: Any) -> TwilioCarrier:
     sender = {} if "messaging_service_sid" in settings else {"from_": OUR_NUMBER}
-    login = {"account_sid": twilio.account_sid, "username": "SKtest", "password": "secret"}
-    return TwilioCarrier(**{**login, **sender, "api_url": twilio.url, "timeout": 0.5, **settings})
+    account = Account(twilio.account_sid, "SKtest", "secret", twilio.url, timeout=0.5)
+    return TwilioCarrier(account, **{**sender, **settings})
 
 
 def outgoing(body: str = "We are here.", to: Address = PERSON, **rest: Any) -> Outgoing:
@@ -215,10 +216,10 @@ def test_it_shows_no_words_and_no_number_in_errors_and_logs(twilio: StandInTwili
 
 def test_it_needs_a_sender() -> None:
     with pytest.raises(ValueError, match="sender"):
-        TwilioCarrier(account_sid="AC1", username="SK1", password="p")
+        TwilioCarrier(Account("AC1", "SK1", "p"))
 
 
 def test_it_goes_to_twilio_itself_without_another_address() -> None:
-    carrier = TwilioCarrier(account_sid="AC1", username="SK1", password="p", from_=OUR_NUMBER)
+    carrier = TwilioCarrier(Account("AC1", "SK1", "p"), from_=OUR_NUMBER)
     assert carrier._client.http_client.timeout == 10
     assert carrier._client.messages._version.domain.base_url == "https://api.twilio.com"

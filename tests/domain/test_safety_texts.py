@@ -128,6 +128,41 @@ def test_it_refuses_texts_that_are_not_whole(was: str, becomes: str, said: str) 
         read_texts(source.replace(was, becomes, 1), "safety/texts.yaml", frozenset({"after_no"}))
 
 
+SAID = """
+review: {clinician: not yet, counsel: not yet}
+languages: [en, es]
+texts:
+  taken:
+    segments: 1
+    en: "{name} is here."
+    es: "{name} ya lee."
+"""
+NAMED = {"taken": frozenset({"name"})}
+
+
+def test_it_fills_in_what_may_stand_in_a_text() -> None:
+    words = read_texts(SAID, "words.yaml", frozenset({"taken"}), NAMED)
+    assert words.get("taken", "es", name="Ana") == "Ana ya lee."
+    assert words.get("taken", "bs", name="{name}") == "{name} is here."
+    with pytest.raises(KeyError, match="name"):
+        words.get("taken", "en")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ("{name} is", "{nam} is", "words.yaml, line 7: '{nam}' cannot be filled in here. Known here: {name}."),
+        ("{name} is", "{name is", "words.yaml, line 7: A brace stands alone."),
+        ("{name} is", "name} is", "words.yaml, line 7: A brace stands alone."),
+        ("{name} ya", "Ya se", "words.yaml, line 8: What is filled in here is not what is filled in in English."),
+        ("  taken:", "  other:", "words.yaml, line 7: '{name}' cannot be filled in here. Known here: none."),
+    ],
+)
+def test_it_refuses_what_nobody_fills_in(was: str, becomes: str, said: str) -> None:
+    with pytest.raises(SafetyRuleError, match=re.escape(said)):
+        read_texts(SAID.replace(was, becomes), "words.yaml", frozenset(), NAMED)
+
+
 def test_it_tells_how_soon_a_person_must_look() -> None:
     soon = [urgency(Assessment(level)) for level in sorted(Level, reverse=True)]
     assert soon == [

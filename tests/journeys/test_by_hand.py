@@ -13,7 +13,8 @@ from bot.domain.conversation import load
 from bot.domain.message import Address, Channel, Inbound
 from bot.storage import erasures, outbox
 from bot.storage.tables import Alert, Conversation, Handoff, Message
-from bot.usecases.close_handoff import NoSuchHandoff, close_handoff
+from bot.usecases.answering import Refused
+from bot.usecases.answering.ending import close_by_operator
 from tests.helpline import ADA, HelpLine
 
 
@@ -22,17 +23,17 @@ def test_it_gives_the_conversation_back_to_the_bot_at_its_place(line: HelpLine) 
     line.text("i want to kill myself")
     with line.db() as db:
         handoff = db.scalars(select(Handoff)).one()
-        close_handoff(db, line.runtime.desk.sealer, handoff.id, line.clock.now())
+        close_by_operator(db, line.runtime.desk, handoff.id, line.clock.now())
     assert "211" in "\n".join(line.text("63118"))
-    assert line.count(Alert, Alert.acknowledged_at.is_(None)) == 0
-    with line.db() as db, pytest.raises(NoSuchHandoff):
-        close_handoff(db, line.runtime.desk.sealer, handoff.id, line.clock.now())
+    assert line.count(Alert, Alert.handoff_id.is_not(None), Alert.acknowledged_at.is_(None)) == 0
+    with line.db() as db, pytest.raises(Refused):
+        close_by_operator(db, line.runtime.desk, handoff.id, line.clock.now())
 
 
 def test_it_opens_another_handoff_after_one_was_closed(line: HelpLine) -> None:
     line.text("PERSON")
     with line.db() as db:
-        close_handoff(db, line.runtime.desk.sealer, db.scalars(select(Handoff.id)).one(), line.clock.now())
+        close_by_operator(db, line.runtime.desk, db.scalars(select(Handoff.id)).one(), line.clock.now())
     line.text("PERSON")
     assert line.count(Handoff) == 2
 
@@ -54,7 +55,7 @@ def test_it_begins_anew_for_somebody_whose_human_is_done(line: HelpLine) -> None
     line.text("i need a job")
     line.text("anything")
     with line.db() as db:
-        close_handoff(db, line.runtime.desk.sealer, db.scalars(select(Handoff.id)).one(), line.clock.now())
+        close_by_operator(db, line.runtime.desk, db.scalars(select(Handoff.id)).one(), line.clock.now())
     line.clock.advance(timedelta(days=7))
     assert "ZIP" in "\n".join(line.text("hi i need food for my kids"))
 

@@ -74,7 +74,7 @@ def test_it_hears_danger_first_and_calls_a_human(line: HelpLine) -> None:
     with line.db() as db:
         handoff = db.scalars(select(Handoff)).one()
         assert (handoff.reason, handoff.team) == ("danger", "crisis")
-        assert db.scalars(select(Alert)).one().handoff_id == handoff.id
+        assert db.scalars(select(Alert).where(Alert.kind == "handoff")).one().handoff_id == handoff.id
         reply = db.scalars(select(Message).where(Message.outbound).order_by(Message.id.desc()).limit(1)).one()
     assert reply.lane == "crisis"
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from bot.domain.safety.levels import Assessment, Danger, Level
-from bot.domain.safety.lined_yaml import SafetyRuleError, check_review, read_yaml
+from bot.domain.safety.lined_yaml import Place, SafetyRuleError, check_review, read_yaml
 
 FALLBACK = "en"
+_BRACED = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +22,42 @@ class Texts:
     segments: Mapping[str, int]
     review: Mapping[str, str]
 
-    def get(self, key: str, language: str) -> str:
-        """The text for `key` in `language`, in English where the language is not there; KeyError for an unknown key."""
+    def get(self, key: str, language: str, **fields: str | int) -> str:
+        """The text for `key` in `language`, in English where the language is not there, with its `{braces}` filled in
+        from `fields`; KeyError for an unknown key and for a field that the text holds and the caller does not give."""
         by_language = self.words[key]
-        return by_language.get(language) or by_language[FALLBACK]
+        return fill(by_language.get(language) or by_language[FALLBACK], fields)
 
 
-def read_texts(yaml_text: str, file: str, needed: frozenset[str] | None = None) -> Texts:
+def fill(words: str, fields: Mapping[str, str | int]) -> str:
+    """`words` with each `{field}` filled in; KeyError for one that is not in `fields`.
+
+    Not str.format: a name that somebody typed must never be read as a format, nor may a text reach into an object.
+    """
+    return _BRACED.sub(lambda found: str(fields[found[1]]), words)
+
+
+def check_braces(place: Place, words: str, known: Collection[str]) -> frozenset[str]:
+    """The fields that `words`, written at `place`, wants filled in; SafetyRuleError for one that is not `known` there and
+    for a brace that stands alone."""
+    found = frozenset(_BRACED.findall(words))
+    remedy = f"Known here: {', '.join(f'{{{field}}}' for field in sorted(known)) or 'none'}."
+    for field in sorted(found - set(known)):
+        raise place.error(f"'{{{field}}}' cannot be filled in here.", remedy)
+    if re.search(r"[{}]", _BRACED.sub("", words)):
+        raise place.error("A brace stands alone.", remedy)
+    return found
+
+
+def read_texts(
+    yaml_text: str,
+    file: str,
+    needed: frozenset[str] | None = None,
+    fillable: Mapping[str, frozenset[str]] | None = None,
+) -> Texts:
     """The replies in one YAML text; every key of `needed` (None: the safety replies) must be there in every language.
 
+    `fillable` tells which `{fields}` may stand in the text of a key; the same ones in each language, in others none.
     Raises SafetyRuleError naming `file`, the line, what is wrong and the remedy.
     """
     top = read_yaml(yaml_text, file)
@@ -46,11 +75,19 @@ def read_texts(yaml_text: str, file: str, needed: frozenset[str] | None = None) 
             raise budget.error(f"'{budget.text()}' is not a number of segments.", "Write 1 or more.")
         segments[key] = int(budget.text())
         words[key] = {language: place.need(entry, language).text() for language in languages}
+        _check_fields(entry, words[key], (fillable or {}).get(key, frozenset()))
     missing = sorted((REPLY_KEYS if needed is None else needed) - words.keys())
     if missing:
         raise SafetyRuleError(file, fields["texts"].line, f"Missing: {', '.join(missing)}.", "Add them in each language.")
     review = {who: place.text() for who, place in fields["review"].fields().items()}
     return Texts(languages, words, segments, review)
+
+
+def _check_fields(entry: Mapping[str, Place], by_language: Mapping[str, str], known: frozenset[str]) -> None:
+    held = {language: check_braces(entry[language], words, known) for language, words in by_language.items()}
+    for language, fields in held.items():
+        if fields != held[FALLBACK]:
+            raise entry[language].error("What is filled in here is not what is filled in in English.", "Make them the same.")
 
 
 _ASKS = {

@@ -7,8 +7,9 @@ const SLOWEST = 30000;
 /**
  * Call `look` until it is stopped. `look` is async and throws when the server could not be asked.
  * `onTrouble(true)` is called once when it has failed twice, `onTrouble(false)` when it works again.
+ * `every` is the pace in milliseconds.
  */
-export function keepLooking(look, onTrouble = () => {}) {
+export function keepLooking(look, onTrouble = () => {}, { every = EVERY } = {}) {
   let failures = 0;
   let timer = 0;
   let stopped = false;
@@ -27,7 +28,7 @@ export function keepLooking(look, onTrouble = () => {}) {
   }
 
   function pause() {
-    const wait = Math.min(EVERY * 2 ** failures, SLOWEST);
+    const wait = Math.min(every * 2 ** failures, SLOWEST);
     return document.hidden ? Math.max(wait, HIDDEN) : wait;
   }
 
@@ -36,7 +37,7 @@ export function keepLooking(look, onTrouble = () => {}) {
   }
 
   document.addEventListener("visibilitychange", onVisible);
-  timer = setTimeout(once, EVERY);
+  timer = setTimeout(once, every);
   return () => {
     stopped = true;
     clearTimeout(timer);

@@ -1,0 +1,110 @@
+"""`warmline staff add|list|leave|team`: the people who answer, from the command line."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from bot.clock import SystemClock
+from bot.commands.common import Refused, attached, database
+from bot.domain.message import Channel
+from bot.domain.permissions import Role
+from bot.storage import audits
+from bot.storage import staff as rows
+from bot.storage.sealing import Sealer
+
+_EMAIL = re.compile(r"[^@\s,;\"']+@[^@\s,;\"']+\.[^@\s,;\"']+")
+_SLUG = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@click.group()
+def staff() -> None:
+    """The people who answer."""
+
+
+@staff.command()
+@click.argument("email")
+@click.option("--name", required=True, help="First and last name.")
+@click.option("--called", help="What a resident is told; the first name unless given.")
+@click.option(
+    "--role", "roles", multiple=True, default=("social_worker",), show_default=True,
+    type=click.Choice([role.value for role in Role]), help="May be given several times.",
+)  # fmt: skip
+@click.option("--team", "teams", multiple=True, help="The slug of a team; may be given several times.")
+@click.option("--language", "languages", multiple=True, default=("en",), show_default=True, help="Like en or es.")
+@click.option("--phone/--no-phone", default=True, help="Ask for their telephone, to which alerts go.")
+def add(
+    email: str, *, name: str, called: str | None, roles: tuple[str, ...], teams: tuple[str, ...],
+    languages: tuple[str, ...], phone: bool,
+) -> None:  # fmt: skip
+    """Add somebody. Their telephone is asked for, not typed as an argument: a shell remembers arguments."""
+    if not _EMAIL.fullmatch(email) or not name.strip():
+        raise Refused("An e-mail address like ana@city.example and a name are needed; nobody was added.")
+    if wrong := [code for code in languages if not re.fullmatch(r"[a-z]{2,3}", code)]:
+        raise Refused(f"{wrong[0]} is no language code. Write two letters, like en or es; nobody was added.")
+    found = attached()
+    number = (
+        click.prompt("Their telephone (Enter for none)", default="", hide_input=True, show_default=False) if phone else ""
+    )
+    now = SystemClock().now()
+    try:
+        with database(found) as opened, opened.transaction() as db:
+            granted = [Role(role) for role in roles]
+            row = rows.add(db, email, name, now, called=called, roles=granted, teams=teams, languages=languages)
+            if number.strip():
+                channel = Channel.SIMULATOR if found.is_demo else Channel.SMS
+                sealer = Sealer(found.encryption_keys, found.secret_key)
+                rows.set_phone(db, sealer, row, rows.telephone(number, channel))
+            audits.record(db, None, "staff_added", now, detail=f"staff {row.id}, command line")
+    except (rows.Taken, rows.BadPhone, LookupError) as error:
+        raise Refused(f"{error.args[0]} Nobody was added.") from error
+    click.echo(f"{row.name} <{row.email}> is number {row.id}.")
+
+
+@staff.command("list")
+def list_command() -> None:
+    """Who is here: number, e-mail, name, roles, teams, languages, and who has no telephone."""
+    with database(attached()) as opened, opened.transaction() as db:
+        members = [(row, sorted(rows.roles(row)), sorted(rows.teams_of(db, row.id))) for row in rows.all_active(db)]
+    for row, roles, teams in members:
+        reach = "" if row.sealed_phone else "  no telephone"
+        click.echo(
+            f"{row.id:>5}  {row.email:<30} {row.name:<24} {','.join(roles):<24} {','.join(teams):<20} "
+            f"{','.join(row.languages)}{reach}"
+        )
+    click.echo(f"{len(members)} here.")
+
+
+@staff.command()
+@click.argument("email")
+@click.confirmation_option(prompt="They can no longer sign in, and their telephone is forgotten. Go on?")
+def leave(email: str) -> None:
+    """Somebody no longer works here: no sign-in, no alerts. What they did stays theirs."""
+    now = SystemClock().now()
+    with database(attached()) as opened, opened.transaction() as db:
+        row = rows.find_by_email(db, email)
+        if row is None or row.left_at is not None:
+            raise Refused("Nobody with that e-mail address works here; nothing was changed.")
+        rows.leave(db, row, now)
+        audits.record(db, None, "staff_left", now, detail=f"staff {row.id}, command line")
+    click.echo(f"{row.name} has left. Look at `warmline roster check`: their shifts hold no more.")
+
+
+@staff.command()
+@click.argument("slug")
+@click.option("--name", required=True, help="What pages call it.")
+def team(slug: str, name: str) -> None:
+    """Add a team. Flows and rosters name it by its slug, like housing."""
+    if not _SLUG.fullmatch(slug) or slug == "anyone":
+        raise Refused('A slug is small letters, digits and underlines, like night_team; "anyone" is every team.')
+    now = SystemClock().now()
+    with database(attached()) as opened, opened.transaction() as db:
+        if rows.find_team(db, slug) is not None:
+            raise Refused(f"There is a team {slug} already.")
+        row = rows.add_team(db, slug, name)
+        audits.record(db, None, "team_added", now, detail=f"team {row.id}, command line")
+    click.echo(f"The team {slug} is there.")
+
+
+COMMANDS = (staff,)

@@ -1,0 +1,59 @@
+"""Which passwords are refused: short ones, and those that are tried first by whoever guesses (NIST SP 800-63B, 5.1.1.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+SHORTEST = 12
+LONGEST = 256
+"""Hashing is slow on purpose; a megabyte of password would be a way to keep us busy."""
+
+_COMMON = frozenset(
+    """
+    password passwort contrasena letmein welcome bienvenido qwerty qwertyuiop qwertz azerty asdfgh asdfghjkl zxcvbn
+    zxcvbnm iloveyou teamo monkey dragon sunshine princess football baseball basketball superman batman trustno
+    master shadow michael jesus jesuschrist admin administrator changeme default secret login hello helloworld
+    whatever freedom starwars summer winter spring autumn january february march april june july august september
+    october november december monday tuesday wednesday thursday friday saturday sunday
+    warmline stlhelp helpline hotline socialworker saintlouis stlouis cardinals blues missouri gateway arch city county
+    """.split()
+)
+_SPOKEN = str.maketrans("01345789@$!", "oleastbgasi")
+_ROWS = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiopasdfghjklzxcvbnm")
+
+
+def complaint(password: str, about: Iterable[str] = ()) -> str | None:
+    """Why this password is refused, as a sentence; None where it is taken. `about`: their name, e-mail address."""
+    if len(password) < SHORTEST:
+        return f"Use at least {SHORTEST} characters. A few words with spaces between are easy to remember."
+    if len(password) > LONGEST:
+        return f"Use at most {LONGEST} characters."
+    if len(set(password.casefold())) < 5:
+        return "This repeats the same few characters. Use a few words with spaces between."
+    if _is_guessed_first(password, about):
+        return "This is one of the passwords that are guessed first. Use a few words that nobody would put together."
+    return None
+
+
+def _is_guessed_first(password: str, about: Iterable[str]) -> bool:
+    plain = password.casefold()
+    known = _COMMON | {part for text in about for part in re.split(r"[\W_]+", text.casefold()) if len(part) > 2}
+    for spelled in (plain, plain.translate(_SPOKEN)):
+        letters = re.sub(r"[\W\d_]+", "", spelled)
+        if _left_over(letters, known) < 4 and (letters or _runs(plain)):
+            return True
+    return _runs(re.sub(r"[\W_]+", "", plain))
+
+
+def _left_over(letters: str, known: Iterable[str]) -> int:
+    """How many letters remain when the known words are taken out, the longest first."""
+    for word in sorted(known, key=len, reverse=True):
+        letters = letters.replace(word, "")
+    return len(letters)
+
+
+def _runs(text: str) -> bool:
+    """Whether it is a row of keys or of the alphabet, forwards or backwards."""
+    long_rows = [row * 12 for row in (*_ROWS, *(row[::-1] for row in _ROWS))]
+    return len(text) > 3 and any(text in row for row in long_rows)

@@ -1,0 +1,63 @@
+"""Who may do what: one table, read by the pages through `bot/web/console/access.py` and by nothing else.
+
+Reading a transcript also needs the team: `may_see` below. An admin edits and an auditor looks over shoulders; neither
+reads what residents wrote, unless they are a social worker or supervisor as well (34 USC 12291: no more eyes than needed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+
+ANYONE = "anyone"
+"""The team of a handoff that every social worker may take."""
+
+
+class Role(StrEnum):
+    SOCIAL_WORKER = "social_worker"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+
+
+class Permission(StrEnum):
+    """The verb that a page or a button stands for."""
+
+    SEE_INBOX = "see_inbox"
+    READ_TRANSCRIPT = "read_transcript"
+    ANSWER = "answer"
+    """Claim, write, pass on, hand back, close, note."""
+    TAKE_OVER = "take_over"
+    SEE_BOARD = "see_board"
+    SEE_ROSTER = "see_roster"
+    EDIT_ROSTER = "edit_roster"
+    EDIT_REPLIES = "edit_replies"
+    SEE_STAFF = "see_staff"
+    EDIT_STAFF = "edit_staff"
+    SEE_AUDIT = "see_audit"
+    EDIT_OWN = "edit_own"
+    """One's own telephone, languages, alerts and second factor."""
+
+
+_P = Permission
+ALLOWED: dict[Role, frozenset[Permission]] = {
+    Role.SOCIAL_WORKER: frozenset({_P.SEE_INBOX, _P.READ_TRANSCRIPT, _P.ANSWER, _P.SEE_ROSTER, _P.EDIT_OWN}),
+    Role.SUPERVISOR: frozenset({
+        _P.SEE_INBOX, _P.READ_TRANSCRIPT, _P.ANSWER, _P.TAKE_OVER, _P.SEE_BOARD, _P.SEE_ROSTER, _P.EDIT_ROSTER,
+        _P.EDIT_REPLIES, _P.SEE_STAFF, _P.SEE_AUDIT, _P.EDIT_OWN,
+    }),
+    Role.ADMIN: frozenset({
+        _P.SEE_ROSTER, _P.EDIT_ROSTER, _P.EDIT_REPLIES, _P.SEE_STAFF, _P.EDIT_STAFF, _P.EDIT_OWN,
+    }),
+    Role.AUDITOR: frozenset({_P.SEE_AUDIT, _P.SEE_STAFF, _P.EDIT_OWN}),
+}  # fmt: skip
+
+
+def allowed(roles: Iterable[Role], permission: Permission) -> bool:
+    """Whether any of these roles holds the permission."""
+    return any(permission in ALLOWED[role] for role in roles)
+
+
+def may_see(team: str, own_teams: Collection[str], *, is_called: bool) -> bool:
+    """Whether somebody of these teams may see a handoff of `team`; `is_called`: they own it or were called out for it."""
+    return is_called or team == ANYONE or team in own_teams

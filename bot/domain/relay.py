@@ -1,0 +1,104 @@
+"""What a social worker's own telephone may say: answers to alerts, commands, and words for a person.
+
+And what must be cut off before such words leave."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import phonenumbers
+
+from bot.domain.handoff import DISPOSITIONS
+
+
+class Verb(StrEnum):
+    TAKE = "take"
+    PASS = "pass"  # noqa: S105
+    BACK = "back"
+    CLOSE = "close"
+    HELP = "help"
+    OPEN = "open"
+    STOP = "stop"
+    START = "start"
+    SAY = "say"
+    UNKNOWN = "unknown"
+    """It begins like a command and is none that we know: nobody gets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffText:
+    """A worker's text as it was understood. `handoff` is the number that was named, `disposition` what a CLOSE said."""
+
+    verb: Verb
+    handoff: int | None = None
+    disposition: str | None = None
+    words: str = ""
+
+
+_ANSWER = re.compile(r"\s*([12])\s*(?:[#.,:]?\s*(\d{1,18}))?\s*[.!]?\s*", re.ASCII)
+_CLAIM = re.compile(r"\s*(claim|take|pass)\s+#?(\d{1,18})\s*[.!]?\s*", re.ASCII | re.IGNORECASE)
+_COMMAND = re.compile(r"\s*#\s*([A-Za-z]+)\b[\s:]*(.*)", re.DOTALL)
+_STOPS = frozenset({"stop", "stopall", "unsubscribe", "end", "quit", "cancel", "revoke", "optout"})
+_STARTS = frozenset({"start", "unstop"})
+_COMMANDS = {"back": Verb.BACK, "close": Verb.CLOSE, "help": Verb.HELP, "open": Verb.OPEN}
+
+
+def read(text: str, opt_out: str | None = None) -> StaffText:
+    """Understand a worker's text. A carrier's keyword counts as a whole message only, as the carrier itself counts it."""
+    word = text.strip().lower()
+    if opt_out in ("STOP", "START", "HELP") or word in _STOPS | _STARTS | {"help", "info"}:
+        stops = opt_out == "STOP" or (opt_out is None and word in _STOPS)
+        starts = opt_out == "START" or (opt_out is None and word in _STARTS)
+        return StaffText(Verb.STOP if stops else Verb.START if starts else Verb.HELP)
+    if answer := _ANSWER.fullmatch(text):
+        number = int(answer[2]) if answer[2] else None
+        return StaffText(Verb.TAKE if answer[1] == "1" else Verb.PASS, number, words=text.strip())
+    if claim := _CLAIM.fullmatch(text):
+        return StaffText(Verb.PASS if claim[1].lower() == "pass" else Verb.TAKE, int(claim[2]), words=text.strip())
+    if command := _COMMAND.fullmatch(text):
+        return _command(command[1].lower(), command[2].strip())
+    return StaffText(Verb.SAY, words=text)
+
+
+def _command(name: str, rest: str) -> StaffText:
+    verb = _COMMANDS.get(name)
+    if verb is None:
+        return StaffText(Verb.UNKNOWN)
+    if verb is Verb.CLOSE:
+        said = re.sub(r"[\s-]+", "_", rest.lower()).strip("_.!")
+        return StaffText(verb, disposition=said if said in DISPOSITIONS else None)
+    return StaffText(verb)
+
+
+_PHONE_SIGNATURES = re.compile(
+    r"\n\s*(?:--\s*\n.*|sent from my \S.*|get outlook for .*|sent via .*|enviado desde mi \S.*)\s*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_DASHED = re.compile(r"\n\s*(?:--|__|—|–)\s?.*\Z", re.DOTALL)
+
+
+def without_signature(text: str, own_number: str) -> str:
+    """The words without what a telephone adds below them, and without the worker's own number wherever it stands.
+
+    A signature is the last lines after two dashes, or a maker's line. `own_number` is E.164, or a simulator's address.
+    """
+    text = text.replace("\r\n", "\n")
+    text = _PHONE_SIGNATURES.sub("", text)
+    last = _DASHED.search(text)
+    if last and last[0].count("\n") <= 5:
+        text = text[: last.start()]
+    return _without_number(text, own_number).strip()
+
+
+def _without_number(text: str, own_number: str) -> str:
+    if not own_number.startswith("+"):
+        return text.replace(own_number, "") if own_number else text
+    for found in reversed(list(phonenumbers.PhoneNumberMatcher(text, "US", leniency=phonenumbers.Leniency.POSSIBLE))):
+        if phonenumbers.format_number(found.number, phonenumbers.PhoneNumberFormat.E164) == own_number:
+            text = text[: found.start] + text[found.end :]
+    # As bare digits inside of other signs the library may pass it over.
+    digits = own_number.removeprefix("+1")
+    pattern = r"\+?1?[\s().-]*" + r"[\s().-]*".join(map(re.escape, digits))
+    return re.sub(pattern, "", text)

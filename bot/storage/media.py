@@ -1,0 +1,28 @@
+"""Where the pictures and voice notes of a text are kept by the carrier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from bot.domain.message import Media
+from bot.storage.sealing import Sealer
+from bot.storage.tables import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The media of one text from a person, and whose it is."""
+
+    conversation_id: int
+    media: tuple[Media, ...]
+
+
+def of_message(db: Session, sealer: Sealer, message_id: int) -> Kept | None:
+    """The media of a text; None where there is no such text from a person. Empty where they were deleted with its words."""
+    row = db.get(Message, message_id)
+    if row is None or row.conversation_id is None or row.outbound:
+        return None
+    pairs = sealer.open_json(row.sealed_media) if row.sealed_media else []
+    return Kept(row.conversation_id, tuple(Media(url, kind) for url, kind in pairs))

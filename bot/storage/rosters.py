@@ -1,0 +1,180 @@
+"""The roster's rows: weekly and extra shifts, time off, holidays; and all of them as the Roster that is asked who is on.
+
+Shifts of people who have left are kept and hold nothing: whoever looks back must see who was planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot.domain.roster import Away, Extra, Roster, Weekly
+from bot.domain.roster import Holiday as FreeDay
+from bot.domain.roster_rows import ExtraRow, HolidayRow, Row, ShiftRow, TimeOffRow, kind_of
+from bot.storage.staff_tables import ExtraShift, Holiday, Membership, Shift, Staff, Team, TimeOff
+
+_TABLES: dict[str, type[Shift] | type[ExtraShift] | type[TimeOff] | type[Holiday]] = {
+    "shift": Shift,
+    "extra": ExtraShift,
+    "time_off": TimeOff,
+    "holiday": Holiday,
+}
+KINDS = frozenset(_TABLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored row, with the names to show. `is_present`: its owner still works here (a holiday has none)."""
+
+    id: int
+    row: Row
+    staff_id: int | None
+    staff: str
+    team: str
+    is_present: bool = True
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.row)
+
+
+def load(db: Session, zone: ZoneInfo) -> Roster:
+    """The whole roster of the present staff, teams by slug."""
+    shifts = db.execute(select(Shift, Team.slug).join(Team, Team.id == Shift.team_id).join(Staff).where(*_PRESENT))
+    extras = db.execute(select(ExtraShift, Team.slug).join(Team, Team.id == ExtraShift.team_id).join(Staff).where(*_PRESENT))
+    holidays = db.execute(select(Holiday, Team.slug).outerjoin(Team, Team.id == Holiday.team_id))
+    return Roster(
+        zone,
+        tuple(
+            Weekly(slug, row.staff_id, row.weekday, row.starts, row.ends, row.place, row.since, row.until)
+            for row, slug in shifts
+        ),
+        tuple(Extra(slug, row.staff_id, row.starts_at, row.ends_at, row.place) for row, slug in extras),
+        tuple(Away(row.staff_id, row.starts_at, row.ends_at) for row in db.scalars(select(TimeOff))),
+        tuple(FreeDay(row.day, row.name, slug) for row, slug in holidays),
+    )
+
+
+def entries(db: Session) -> list[Entry]:
+    """Every stored row with its names: weekly shifts by team, day and time, then what has a date, by date."""
+    return [*_shifts(db), *_extras(db), *_times_off(db), *_holidays(db)]
+
+
+def find(db: Session, kind: str, row_id: int) -> Entry | None:
+    """One stored row; None where somebody has removed it meanwhile."""
+    return next((entry for entry in entries(db) if (entry.kind, entry.id) == (kind, row_id)), None)
+
+
+def _shifts(db: Session) -> Iterable[Entry]:
+    found = db.execute(
+        select(Shift, Staff, Team)
+        .join(Staff, Staff.id == Shift.staff_id)
+        .join(Team, Team.id == Shift.team_id)
+        .order_by(Team.slug, Shift.weekday, Shift.starts, Shift.place, Shift.id)
+    )
+    for row, staff, team in found:
+        written = ShiftRow(
+            team.slug, staff.email, row.weekday, row.starts, row.ends, row.place, row.since, row.until
+        )  # fmt: skip
+        yield Entry(row.id, written, staff.id, staff.name, team.name, _is_present(staff))
+
+
+def _extras(db: Session) -> Iterable[Entry]:
+    found = db.execute(
+        select(ExtraShift, Staff, Team)
+        .join(Staff, Staff.id == ExtraShift.staff_id)
+        .join(Team, Team.id == ExtraShift.team_id)
+        .order_by(ExtraShift.starts_at, ExtraShift.id)
+    )
+    for row, staff, team in found:
+        written = ExtraRow(team.slug, staff.email, row.starts_at, row.ends_at, row.place)
+        yield Entry(row.id, written, staff.id, staff.name, team.name, _is_present(staff))
+
+
+def _times_off(db: Session) -> Iterable[Entry]:
+    found = db.execute(
+        select(TimeOff, Staff).join(Staff, Staff.id == TimeOff.staff_id).order_by(TimeOff.starts_at, TimeOff.id)
+    )
+    for row, staff in found:
+        yield Entry(
+            row.id, TimeOffRow(staff.email, row.starts_at, row.ends_at), staff.id, staff.name, "", _is_present(staff)
+        )
+
+
+def _holidays(db: Session) -> Iterable[Entry]:
+    found = db.execute(select(Holiday, Team).outerjoin(Team, Team.id == Holiday.team_id).order_by(Holiday.day, Holiday.id))
+    for row, team in found:
+        written = HolidayRow(row.day, row.name, team.slug if team else None)
+        yield Entry(row.id, written, None, "", team.name if team else "All teams")
+
+
+def add(db: Session, rows: Iterable[Row]) -> None:
+    """Store these rows. Raises LookupError for a team or e-mail address that is not known."""
+    teams = {slug: number for number, slug in db.execute(select(Team.id, Team.slug))}
+    staff = {email: number for number, email in db.execute(select(Staff.id, Staff.email))}
+    try:
+        made = [_stored(row, teams, staff) for row in rows]
+    except KeyError as error:
+        raise LookupError(f"{error.args[0]} is no team and nobody on the staff.") from None
+    db.add_all(made)
+    db.flush()
+
+
+def _stored(row: Row, teams: dict[str, int], staff: dict[str, int]) -> Shift | ExtraShift | TimeOff | Holiday:
+    match row:
+        case ShiftRow():
+            return Shift(
+                team_id=teams[row.team], staff_id=staff[row.email], weekday=row.weekday, starts=row.starts,
+                ends=row.ends, place=row.place, since=row.since, until=row.until,
+            )  # fmt: skip
+        case ExtraRow():
+            return ExtraShift(
+                team_id=teams[row.team], staff_id=staff[row.email], starts_at=row.starts, ends_at=row.ends,
+                place=row.place,
+            )  # fmt: skip
+        case TimeOffRow():
+            return TimeOff(staff_id=staff[row.email], starts_at=row.starts, ends_at=row.ends)
+        case HolidayRow():
+            return Holiday(team_id=teams[row.team] if row.team else None, day=row.day, name=row.name)
+
+
+def remove(db: Session, kind: str, row_id: int) -> bool:
+    """Whether the row was there and is gone."""
+    found = db.get(_TABLES[kind], row_id)
+    if found is None:
+        return False
+    db.delete(found)
+    db.flush()
+    return True
+
+
+def replace(db: Session, removed: Iterable[Entry], added: Iterable[Row]) -> None:
+    """Take rows out and put others in, as one act."""
+    for entry in removed:
+        remove(db, entry.kind, entry.id)
+    add(db, added)
+
+
+def lock(db: Session) -> None:
+    """One change of the whole roster at a time, until the transaction ends: what was shown must be what is done."""
+    db.execute(select(func.pg_advisory_xact_lock(func.hashtext("warmline roster"))))
+
+
+def _is_present(staff: Staff) -> bool:
+    return staff.left_at is None and staff.active
+
+
+def members(db: Session) -> dict[str, frozenset[int]]:
+    """The numbers of each team's present members, by the team's slug; teams without any too."""
+    found: dict[str, set[int]] = {slug: set() for slug in db.scalars(select(Team.slug))}
+    query = select(Team.slug, Membership.staff_id).join(Membership, Membership.team_id == Team.id).join(Staff)
+    for slug, staff_id in db.execute(query.where(*_PRESENT)):
+        found[slug].add(staff_id)
+    return {slug: frozenset(ids) for slug, ids in found.items()}
+
+
+_PRESENT = (Staff.left_at.is_(None), Staff.active)

@@ -1,0 +1,126 @@
+"""The staff and the teams as the pages of the admins list them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot.domain.handoff import HELD
+from bot.domain.permissions import Role
+from bot.storage import staff
+from bot.storage.sealing import Sealer
+from bot.storage.staff_tables import Membership, Staff, Team
+from bot.storage.staff_tables import Role as RoleRow
+from bot.storage.tables import Handoff
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One member of staff. `phone` holds the last two characters of their telephone only, or ""; `teams` are slugs."""
+
+    id: int
+    name: str
+    called: str
+    email: str
+    tells_name: bool
+    roles: tuple[str, ...]
+    teams: tuple[str, ...]
+    languages: tuple[str, ...]
+    skills: tuple[str, ...]
+    communities: tuple[str, ...]
+    capacity: int
+    phone: str
+    has_second_factor: bool
+    seen_at: datetime | None
+    has_signed_in: bool
+    locked_until: datetime | None
+    left_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRow:
+    id: int
+    slug: str
+    name: str
+    members: tuple[str, ...]
+    """The names of those who are present."""
+
+
+def everybody(db: Session, sealer: Sealer) -> list[Listed]:
+    """All who are or were on the staff; the present ones first, by name."""
+    rows = db.scalars(select(Staff).order_by(Staff.left_at.is_not(None), Staff.name, Staff.id)).all()
+    teams = _teams(db)
+    return [_listed(row, teams.get(row.id, ()), sealer) for row in rows]
+
+
+def one(db: Session, sealer: Sealer, staff_id: int) -> Listed | None:
+    row = db.get(Staff, staff_id)
+    return _listed(row, _teams(db).get(staff_id, ()), sealer) if row else None
+
+
+def all_teams(db: Session) -> list[TeamRow]:
+    """Every team by name, with its present members."""
+    rows = db.execute(
+        select(Membership.team_id, Staff.name)
+        .join(Staff, Staff.id == Membership.staff_id)
+        .where(Staff.active, Staff.left_at.is_(None))
+        .order_by(Staff.name)
+    )
+    members: dict[int, list[str]] = {}
+    for team_id, name in rows:
+        members.setdefault(team_id, []).append(name)
+    return [TeamRow(team.id, team.slug, team.name, tuple(members.get(team.id, ()))) for team in staff.teams(db)]
+
+
+def other_admins(db: Session, staff_id: int) -> int:
+    """How many present admins there are but this one. Whoever asks waits for others who ask: two admins who take each
+    other's role away at the same moment would leave none."""
+    role = db.scalar(select(RoleRow).where(RoleRow.name == Role.ADMIN.value).with_for_update())
+    return len([row for row in staff.with_role(db, Role.ADMIN) if row.id != staff_id]) if role else 0
+
+
+def held_by(db: Session, staff_id: int) -> Sequence[int]:
+    """The handoffs that this worker has."""
+    states = [state.value for state in HELD]
+    return db.scalars(select(Handoff.id).where(Handoff.owner_id == staff_id, Handoff.state.in_(states))).all()
+
+
+def offered_to(db: Session, staff_id: int) -> Sequence[int]:
+    """The handoffs that this worker is asked to take from a colleague."""
+    states = [state.value for state in HELD]
+    return db.scalars(select(Handoff.id).where(Handoff.offered_to_id == staff_id, Handoff.state.in_(states))).all()
+
+
+def _teams(db: Session) -> dict[int, tuple[str, ...]]:
+    slugs = func.array_agg(Team.slug)
+    rows = db.execute(
+        select(Membership.staff_id, slugs).join(Team, Team.id == Membership.team_id).group_by(Membership.staff_id)
+    )
+    return {staff_id: tuple(sorted(found)) for staff_id, found in rows}
+
+
+def _listed(row: Staff, teams: tuple[str, ...], sealer: Sealer) -> Listed:
+    address = staff.phone(sealer, row)
+    return Listed(
+        id=row.id,
+        name=row.name,
+        called=row.called,
+        email=row.email,
+        tells_name=row.tells_name,
+        roles=tuple(role.name for role in row.roles),
+        teams=teams,
+        languages=tuple(row.languages),
+        skills=tuple(row.skills),
+        communities=tuple(row.communities),
+        capacity=row.capacity,
+        phone=address.value[-2:] if address else "",
+        has_second_factor=bool(row.tf_primary_method),
+        seen_at=row.current_login_at or row.last_login_at,
+        has_signed_in=bool(row.password or row.oidc_subject or row.current_login_at),
+        locked_until=row.locked_until,
+        left_at=row.left_at,
+    )

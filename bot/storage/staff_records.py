@@ -1,0 +1,53 @@
+"""Reading all that one member of staff was sent, and sent: what the demo shows as their telephone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.domain.message import Channel
+from bot.storage.staff_tables import CallOut, Staff, StaffThread
+from bot.storage.tables import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One member of staff with their threads by line, the texts of each thread (by its id, oldest first), and the latest
+    answer to the call-out for each handoff (None while it is open). Sealed columns are still sealed."""
+
+    staff: Staff
+    threads: Sequence[StaffThread]
+    messages: dict[int, Sequence[Message]]
+    answers: dict[int, str | None]
+
+
+def of_staff(db: Session, staff_id: int, limit: int = 200) -> Rows | None:
+    """The newest `limit` texts of each thread of this member of staff; None where nobody in service has that id."""
+    staff = db.get(Staff, staff_id)
+    if staff is None or not staff.active or staff.left_at is not None:
+        return None
+    threads = db.scalars(
+        select(StaffThread).where(StaffThread.staff_id == staff_id).order_by(StaffThread.line, StaffThread.id)
+    ).all()
+    answers = db.execute(select(CallOut.handoff_id, CallOut.answer).where(CallOut.staff_id == staff_id).order_by(CallOut.id))
+    return Rows(
+        staff=staff,
+        threads=threads,
+        messages={thread.id: _newest(db, thread.id, limit) for thread in threads},
+        answers={row.handoff_id: row.answer for row in answers},
+    )
+
+
+def has_call(db: Session, staff_id: int, message_id: int) -> bool:
+    """Whether this row is a call to that member of staff."""
+    mine = select(Message.id).join(StaffThread, StaffThread.id == Message.staff_thread_id)
+    call = mine.where(StaffThread.staff_id == staff_id, StaffThread.channel == Channel.VOICE.value)
+    return db.scalar(call.where(Message.id == message_id, Message.outbound)) is not None
+
+
+def _newest(db: Session, thread_id: int, limit: int) -> Sequence[Message]:
+    rows = select(Message).where(Message.staff_thread_id == thread_id)
+    return list(reversed(db.scalars(rows.order_by(Message.id.desc()).limit(limit)).all()))

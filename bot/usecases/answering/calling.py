@@ -1,0 +1,146 @@
+"""Climbing the ladder: one rung of alerts after another until somebody says "I have it", and the person told the truth."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from bot.domain.effects import OpenHandoff
+from bot.domain.handoff import DANGEROUS, HELD, UNCLAIMED
+from bot.domain.ladder import Candidate, Rung, Wanted, Way, Who, next_rung
+from bot.domain.roster import Roster
+from bot.domain.safety.levels import Urgency
+from bot.storage import alerts, candidates, handoffs, rosters, staff
+from bot.storage.handoffs import Locked
+from bot.storage.staff_tables import CallOut
+from bot.storage.tables import Handoff
+from bot.usecases.answering import alerting
+from bot.usecases.answering.telling import tell
+from bot.usecases.desk import Desk
+
+SKILLS = {
+    "self_harm": "crisis",
+    "overdose": "crisis",
+    "violence": "crisis",
+    "domestic_violence": "domestic_violence",
+    "child": "children",
+}
+"""The skill that a danger calls for, as it is written on the staff page."""
+LONGEST_REST = timedelta(hours=12)
+"""A handoff that rests until a shift begins is looked at again after this at the latest: rosters change."""
+TELL_AFTER = (timedelta(minutes=4), timedelta(minutes=15), timedelta(hours=1))
+"""A person in danger who waits is told so again after these pauses, the last one for as long as it lasts."""
+
+
+def call_human(
+    db: Session, desk: Desk, effect: OpenHandoff, conversation_id: int, message_id: int | None, language: str, now: datetime
+) -> list[int]:
+    """Open the handoff, or make the open one more urgent, and climb its first rung in the same transaction, so that
+    "I am alerting our team" is true when it is said. Returns outbox rows to be woken."""
+    handoff = handoffs.open_or_raise(db, desk.sealer, effect, conversation_id, message_id, now, language)
+    if handoff.state in HELD:
+        handoffs.record(db, handoff, "danger_again", now)
+        handoff.unanswered_since = handoff.unanswered_since or now
+        return remind_owner(db, desk, handoff, "alert_danger_again", now)
+    if handoff.state in UNCLAIMED and handoff.rung_due_at is not None and handoff.rung_due_at <= now:
+        return _alert_rung(db, desk, handoff, now)
+    return []
+
+
+def climb(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
+    """The rung is over and nobody has it: the next one, and the truth for the person."""
+    handoff = locked.handoff
+    if handoff.rung > 0:
+        handoffs.answer_call_outs(db, handoff.id, "missed", now)
+    return [*_alert_rung(db, desk, handoff, now), *_tell_waiting(db, desk, locked, now)]
+
+
+def remind_owner(db: Session, desk: Desk, handoff: Handoff, key: str, now: datetime, **more: int) -> list[int]:
+    """Tell who has it, by text and e-mail."""
+    owner = staff.get(db, handoff.owner_id) if handoff.owner_id else None
+    return alerting.alert(db, desk, handoff, owner, (Way.TEXT, Way.EMAIL), key, now, **more) if owner else []
+
+
+def _alert_rung(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[int]:
+    roster = rosters.load(db, desk.zone)
+    found = candidates.of_team(db, handoff.team, roster, handoff.conversation_id, now)
+    # In a ladder that began anew (it got worse, or was given back) those who missed the first one are asked again;
+    # who has passed or given it back is not, until everybody is.
+    called = {
+        one.staff_id
+        for one in handoffs.call_outs(db, handoff.id)
+        if one.answer in ("passed", "released") or (handoff.alerted_at is not None and one.raised_at >= handoff.alerted_at)
+    }
+    wanted = Wanted(Urgency(handoff.urgency), handoff.language, handoff.community, _skills(handoff))
+    rung = next_rung(wanted, found, called, handoff.rung + 1)
+    if rung is None:
+        return _rest(db, desk, handoff, roster, now)
+    handoff.rung += 1
+    handoff.rung_due_at = now + rung.lasts
+    if not rung.staff:
+        _nobody_to_call(db, handoff, now)
+        return []
+    return _call(db, desk, handoff, rung, now)
+
+
+def _skills(handoff: Handoff) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(SKILLS[danger] for danger in handoff.dangers if danger in SKILLS))
+
+
+def _call(db: Session, desk: Desk, handoff: Handoff, rung: Rung, now: datetime) -> list[int]:
+    handoffs.move(handoff, "alert" if rung.who is Who.WORKER else "escalate")
+    handoff.alerted_at = handoff.alerted_at or now
+    key = "alert_phone_person" if not handoff.reachable else "alert" if handoff.rung == 1 else "alert_again"
+    ids: list[int] = []
+    for staff_id in rung.staff:
+        one = staff.get(db, staff_id)
+        if one is None:
+            continue
+        db.add(CallOut(handoff_id=handoff.id, staff_id=staff_id, rung=handoff.rung, raised_at=now))
+        ids += alerting.alert(db, desk, handoff, one, rung.ways, key, now)
+    handoffs.record(db, handoff, "called", now, rung=handoff.rung, who=rung.who.value, staff=list(rung.staff))
+    if rung.who is Who.EVERYBODY and Urgency(handoff.urgency) in DANGEROUS:
+        alerts.raise_alarm(db, "nobody_answers", f"handoff {handoff.id}: everybody is being called", None, now)
+    return ids
+
+
+def _nobody_to_call(db: Session, handoff: Handoff, now: datetime) -> None:
+    """There is no one on the staff at all. The ladder goes on: somebody may be added."""
+    handoffs.move(handoff, "rest")
+    alerts.raise_alarm(db, "nobody_to_call", "a handoff waits and no member of staff can answer", None, now)
+
+
+def _rest(db: Session, desk: Desk, handoff: Handoff, roster: Roster, now: datetime) -> list[int]:
+    """It can wait for the next shift, and does: nobody is woken at night for it."""
+    handoffs.move(handoff, "rest")
+    begins = roster.next_on(now, None)
+    handoff.rung_due_at = min(begins or now + LONGEST_REST, now + LONGEST_REST)
+    handoff.limit_at = max(handoff.limit_at or now, handoff.rung_due_at)
+    handoffs.record(db, handoff, "rests", now)
+    return []
+
+
+def _tell_waiting(db: Session, desk: Desk, locked: Locked, now: datetime) -> tuple[int, ...]:
+    handoff = locked.handoff
+    told = handoff.told_at
+    dangerous = Urgency(handoff.urgency) in DANGEROUS
+    if not dangerous:
+        # Once, when the time has passed by which somebody should have said that they have it.
+        if told is not None or handoff.limit_at is None or now < handoff.limit_at or handoff.state not in UNCLAIMED:
+            return ()
+    else:
+        waited = now - handoff.opened_at
+        pause = next((pause for pause in TELL_AFTER if waited < pause * 4), TELL_AFTER[-1])
+        last = max(filter(None, (told, locked.state.told_at)), default=None)
+        if last is not None and now - last < min(pause, TELL_AFTER[-1]) and told is not None:
+            return ()
+    handoff.told_at = now
+    ids = tell(db, desk, locked, "still_trying" if dangerous else "still_trying_calm", now)
+    handoffs.record(db, handoff, "told_waiting" if ids else "could_not_tell", now)
+    return ids
+
+
+def candidate_list(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[Candidate]:
+    """Who could take this handoff now, for the pages that pass it on."""
+    return candidates.of_team(db, handoff.team, rosters.load(db, desk.zone), handoff.conversation_id, now)

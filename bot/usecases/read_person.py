@@ -1,0 +1,139 @@
+"""Reading one person's page: who they are, how they may be reached safely, what they told, and all that happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from bot.domain.conversation import load
+from bot.domain.message import Channel
+from bot.domain.safe_contact import SafeContact, is_safe_time, needs_word, next_safe_time
+from bot.storage import handoffs, inbox, people, staff, timeline
+from bot.storage.sealing import Sealer
+from bot.storage.tables import Conversation, Handoff, Person
+from bot.usecases import person_timeline
+from bot.usecases.desk import Desk
+from bot.usecases.library import StoredLibrary
+from bot.usecases.person_timeline import Line
+from bot.usecases.read_case import Guarded, answers_of, may_read, may_see_handoff
+
+SAID_TIMES = "safe_times"
+"""The answer of a flow in which a person says in their own words when and how they may be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another conversation of the same person, which the reader may read."""
+
+    conversation_id: int
+    number: str
+    channel: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPage:
+    """One conversation with its person. Times are aware UTC; rows are detached and only read.
+
+    `number` is masked; `answers` are (what was asked, what was answered); `said_times` what they answered when asked how
+    they may be reached; `set_by` who wrote the safe contact down; `why_not` why nobody can write first now, or "".
+    `read_at` is the newest handoff at which the reader may read the texts; `hidden` counts the person's conversations that
+    they may not read.
+    """
+
+    conversation: Conversation
+    number: str
+    name: str
+    language: str
+    safe: SafeContact
+    set_by: str
+    is_safe_now: bool
+    safe_from: datetime | None
+    needs_word: bool
+    said_times: str
+    answers: tuple[tuple[str, str], ...]
+    needs: tuple[str, ...]
+    planned: tuple[tuple[str, datetime], ...]
+    handoff: Handoff | None
+    read_at: int | None
+    owner: str
+    why_not: str
+    others: tuple[Other, ...]
+    hidden: int
+    line: Line
+
+
+def read_person(
+    db: Session, desk: Desk, me: Guarded, conversation_id: int, now: datetime, before: date | None = None
+) -> PersonPage | None:
+    """The page of this conversation's person, with the timeline before the day `before` or the newest; None where there is
+    no such conversation or it is not this reader's to read."""
+    row = db.get(Conversation, conversation_id) if may_read(db, me, conversation_id) else None
+    if row is None:
+        return None
+    state = load(desk.sealer.open(row.sealed_state))
+    safe = state.safe
+    safe_now = is_safe_time(safe, now, desk.zone)
+    safe_from = None if safe_now else next_safe_time(safe, now, desk.zone)
+    handoff = handoffs.current(db, conversation_id)
+    person = db.get_one(Person, row.person_id)
+    others = people.of_same_person(db, row)
+    mine = [other for other in others if may_read(db, me, other.id)]
+    return PersonPage(
+        conversation=row,
+        number=masked(desk.sealer, row),
+        name=desk.sealer.open(person.sealed_name) if person.sealed_name else "",
+        language=state.language,
+        safe=safe,
+        set_by=staff_name(db, safe.set_by),
+        is_safe_now=safe_now,
+        safe_from=safe_from,
+        needs_word=needs_word(safe, now),
+        said_times=str(state.answers.get(SAID_TIMES) or ""),
+        answers=tuple(answers_of(StoredLibrary(db, desk.cache, desk.zone), db, state)),
+        needs=tuple(timeline.needs(db, conversation_id)),
+        planned=tuple((row.flow, row.due_at) for row in timeline.planned_check_ins(db, conversation_id, now)),
+        handoff=handoff,
+        read_at=newest_readable(db, me, conversation_id),
+        owner=staff_name(db, handoff.owner_id) if handoff else "",
+        why_not=_why_not(row, handoff, safe, safe_now=safe_now),
+        others=tuple(Other(each.id, masked(desk.sealer, each), each.channel, each.created_at) for each in mine),
+        hidden=len(others) - len(mine),
+        line=person_timeline.read(db, desk.sealer, conversation_id, now, desk.zone, before),
+    )
+
+
+def masked(sealer: Sealer, row: Conversation) -> str:
+    """The last two digits of a telephone number; "" for a web chat, which has none."""
+    address = sealer.open_address(row.sealed_address)
+    digits = [char for char in address.value if char.isdigit()]
+    return f"••{''.join(digits[-2:])}" if address.channel is not Channel.WEB and len(digits) > 2 else ""
+
+
+def newest_readable(db: Session, me: Guarded, conversation_id: int) -> int | None:
+    """The newest handoff of this conversation that is theirs to see."""
+    rows = inbox.of_conversation(db, conversation_id)
+    return next((row.id for row in reversed(rows) if may_see_handoff(db, me, row.id)), None)
+
+
+def staff_name(db: Session, staff_id: int | None) -> str:
+    """The name of a member of staff, "" for nobody."""
+    found = staff.get(db, staff_id) if staff_id is not None else None
+    return found.name if found else ""
+
+
+def _why_not(row: Conversation, handoff: Handoff | None, safe: SafeContact, *, safe_now: bool) -> str:
+    """Why nobody can write to them first now, in words for the page; "" where somebody can."""
+    if handoff is not None:
+        return "A handoff is open already: write there."
+    if row.channel == Channel.WEB:
+        return "They write by web chat: nothing can be sent to a page that is closed."
+    if row.opted_out:
+        return "They have opted out of texts: nothing may be sent."
+    if row.unreachable:
+        return "Texts do not reach them."
+    if safe.paused:
+        return "They left with an exit word: nothing is sent until they write again."
+    return "" if safe_now else "It is not a safe time for them."

@@ -1,0 +1,148 @@
+"""What the line says to its own staff, read once from words/staff.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bot.domain.safety import SafetyRuleError, Urgency
+from bot.domain.safety.lined_yaml import Place, read_yaml
+from bot.domain.safety.texts import check_braces, fill
+from bot.usecases.line import ROOT
+
+FILE = "words/staff.yaml"
+
+
+def _keys(table: str) -> dict[str, frozenset[str]]:
+    rows = (line.split() for line in table.strip().splitlines())
+    return {key: frozenset(fields) for key, *fields in rows}
+
+
+# Each text, and what its callers give: no more than this may stand in its words.
+SMS = _keys("""
+    alert               handoff urgency team language
+    alert_again         handoff urgency team language wait
+    alert_phone_person  handoff urgency team language
+    alert_offer         handoff urgency team language name
+    alert_reminder      handoff minutes link
+    alert_danger_again  handoff link
+    alert_look          handoff urgency minutes name link
+    quiet               handoff minutes link
+    took_console        handoff link
+    took_relay          handoff
+    taken_by            handoff name
+    gone                handoff
+    passed              handoff
+    nothing_open        link
+    which_one           codes
+    not_understood
+    from_person_prefix  handoff
+    relay_sent          handoff
+    relay_closed        link
+    relay_not_sent      reason
+    relay_too_long
+    relay_media         link
+    close_how           codes
+    open_link           handoff link
+    staff_help
+    staff_start         line
+    stranger            line
+    shift_ending        handoff minutes link
+    shift_over          handoff
+    released            handoff
+    handed_back         handoff link
+    closed              handoff
+    transferred_to      handoff name
+    offer_declined      handoff name
+    offer_expired       handoff name
+""")
+EMAIL = _keys("""
+    email_alert         handoff urgency team language wait link
+    email_reminder      handoff urgency minutes link
+    email_danger_again  handoff link
+    email_phone_person  handoff urgency team language wait link
+    staff_stop          line link
+    invitation          name link wait
+    password_reset      name link wait
+""")
+VOICE = _keys("""
+    voice_alert         handoff urgency team language
+    voice_took          handoff
+    voice_taken_by      handoff name
+    voice_passed        handoff
+    voice_gone          handoff
+    voice_wrong_key
+""")
+FIELDS = SMS | EMAIL | VOICE
+
+
+@dataclass(frozen=True, slots=True)
+class StaffWords:
+    """Every text to staff by its key; frozen, and shared by all threads."""
+
+    texts: Mapping[str, str]
+    segments: Mapping[str, int]
+    """The most that each text of `SMS` may cost."""
+    urgency: Mapping[str, str]
+
+    def say(self, key: str, **fields: str | int) -> str:
+        """The text for `key`, filled in. An e-mail's first line is its subject, and a blank line follows it.
+
+        KeyError for an unknown key, and where a field of FIELDS[key] is not given, whether or not the words use it just
+        now: others change the words, and an alert must not be lost to that.
+        """
+        missing = sorted(FIELDS[key] - fields.keys())
+        if missing:
+            raise KeyError(f"{key} needs {', '.join(missing)}")
+        return fill(self.texts[key], fields)
+
+
+@cache
+def read_staff_words(root: Path = ROOT) -> StaffWords:
+    """Read words/staff.yaml; raises SafetyRuleError naming the file, the line and what is wrong, which stops the start."""
+    return staff_words((root / FILE).read_text("utf-8"))
+
+
+def staff_words(yaml_text: str) -> StaffWords:
+    """The words in one YAML text; raises SafetyRuleError where a key or an urgency is missing or not known, a brace cannot
+    be filled in, a budget is no number or an e-mail has no subject."""
+    top = read_yaml(yaml_text, FILE)
+    fields = top.fields(("urgency", "sms", "email", "voice"))
+    texts: dict[str, str] = {}
+    segments: dict[str, int] = {}
+    for key, place in _whole(top.need(fields, "sms"), SMS).items():
+        entry = place.fields(("segments", "say", "note"))
+        said = place.need(entry, "say")
+        check_braces(said, said.text(), SMS[key])
+        texts[key], segments[key] = said.text(), _budget(place.need(entry, "segments"))
+    for section, keys in (("email", EMAIL), ("voice", VOICE)):
+        for key, place in _whole(top.need(fields, section), keys).items():
+            check_braces(place, place.text(), keys[key])
+            texts[key] = place.text()
+            if section == "email" and texts[key].split("\n")[1:2] != [""]:
+                raise place.error(f"'{key}' has no subject.", "Write it on the first line, and leave the next one blank.")
+    return StaffWords(texts, segments, _words(top.need(fields, "urgency"), frozenset(Urgency)))
+
+
+def _whole(place: Place, keys: Mapping[str, object] | frozenset[str]) -> dict[str, Place]:
+    """The fields of `place`, which must be these and no others."""
+    found = place.fields(keys)
+    missing = sorted(set(keys) - found.keys())
+    if missing:
+        raise SafetyRuleError(FILE, place.line, f"Missing: {', '.join(missing)}.", "Add them.")
+    return found
+
+
+def _words(place: Place, keys: frozenset[str]) -> dict[str, str]:
+    found = _whole(place, keys)
+    for word in found.values():
+        check_braces(word, word.text(), ())
+    return {key: word.text() for key, word in found.items()}
+
+
+def _budget(place: Place) -> int:
+    if not place.text().isdecimal() or int(place.text()) < 1:
+        raise place.error(f"'{place.text()}' is not a number of segments.", "Write 1 or more.")
+    return int(place.text())

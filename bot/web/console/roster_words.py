@@ -1,0 +1,57 @@
+"""How the roster's pages say rows, times and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time, get_day_names
+
+from bot.domain.roster_rows import ExtraRow, HolidayRow, Row, ShiftRow, TimeOffRow
+from bot.usecases.check_roster import Warned
+from bot.web.console import spoken
+
+KINDS = {"shift": "Weekly shifts", "extra": "Extra shifts", "time_off": "Time off", "holiday": "Holidays"}
+
+
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    return spoken.moment(at, zone)
+
+
+def span(start: datetime, end: datetime, zone: ZoneInfo) -> str:
+    """Mon, Oct 5, 8:00 AM to 5:00 PM; with the day of the end where it is another."""
+    same = start.astimezone(zone).date() == end.astimezone(zone).date()
+    return f"{moment(start, zone)} to {spoken.clock(end, zone) if same else moment(end, zone)}"
+
+
+def row(one: Row, zone: ZoneInfo) -> str:
+    """When a row holds, in a line; its person and team are said beside it."""
+    match one:
+        case ShiftRow():
+            day = get_day_names("wide", locale="en_US")[one.weekday]
+            words = f"{day} {_clock(one.starts)} to {_clock(one.ends)}"
+            words += f", from {_day(one.since)}" if one.since else ""
+            return words + (f", until {_day(one.until)}" if one.until else "")
+        case ExtraRow() | TimeOffRow():
+            return span(one.starts, one.ends, zone)
+        case HolidayRow():
+            return f"{_day(one.day)}: {one.name}"
+
+
+def in_short(new: Sequence[Warned], zone: ZoneInfo) -> str:
+    """What a change has brought, in a sentence or two for the notice after it."""
+    if not new:
+        return ""
+    first = new[0]
+    when = f" ({span(first.spans[0].start, first.spans[0].end, zone)})" if first.spans else ""
+    more = f" And {len(new) - 1} more; see the list on the roster." if len(new) > 1 else ""
+    return f"But now: {first.text.rstrip('.')}{when}.{more}"
+
+
+def _clock(at: time) -> str:
+    return format_time(at, "short", locale="en_US").replace("\u202f", " ")
+
+
+def _day(day: date) -> str:
+    return format_date(day, "EEE, MMM d, y", locale="en_US")

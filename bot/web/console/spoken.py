@@ -1,0 +1,66 @@
+"""How the supervisor's pages say moments, figures and fixed words; what the inbox says as well is in wording.py."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time
+
+from bot.web.console.wording import span
+
+STATES = {
+    "waiting": "Nobody could be called yet",
+    "alerted": "A social worker was called",
+    "escalated": "A supervisor or everybody was called",
+}
+ANSWERS = {
+    None: "no answer yet",
+    "took": "took it",
+    "passed": "passed",
+    "missed": "did not answer",
+    "unreachable": "could not be reached",
+    "taken": "somebody else took it",
+    "over": "was no longer needed",
+    "released": "had it and gave it back",
+}
+ROLES = {
+    "social_worker": "Social worker",
+    "supervisor": "Supervisor",
+    "admin": "Admin",
+    "auditor": "Auditor",
+}
+ROLE_HINTS = {
+    "social_worker": "Answers people, and reads the conversations of their teams.",
+    "supervisor": "The same, and the board, the roster, the canned replies and the audit.",
+    "admin": "Keeps staff, teams, roster and replies. Reads no conversations.",
+    "auditor": "Looks at the audit and the staff. Reads no conversations.",
+}
+
+
+def exact(time: timedelta | None) -> str:
+    """The same for a table of figures, with seconds below ten minutes; a dash for none."""
+    if time is None:
+        return "-"
+    seconds = int(time.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 600:
+        return _two(seconds // 60, "min", seconds % 60, "s")
+    return span(time)
+
+
+def moment(at: datetime | None, zone: ZoneInfo) -> str:
+    """Weekday, day and time in the city's zone; "never" for none."""
+    if at is None:
+        return "never"
+    return f"{format_date(at.astimezone(zone), 'EEE, MMM d', locale='en_US')}, {clock(at, zone)}"
+
+
+def clock(at: datetime, zone: ZoneInfo) -> str:
+    """Hour and minute in the city's zone."""
+    return format_time(at, "short", tzinfo=zone, locale="en_US").replace("\u202f", " ")
+
+
+def _two(many: int, unit: str, few: int, small: str) -> str:
+    return f"{many} {unit} {few} {small}" if few else f"{many} {unit}"

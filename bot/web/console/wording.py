@@ -1,0 +1,186 @@
+"""The words of the inbox and of the conversation page: plain English for what the rows hold as fixed words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.lists import format_list
+
+from bot.domain.delivery import State
+from bot.domain.handoff import DISPOSITIONS, LAPSED, HandoffState
+from bot.usecases.read_timeline import Happened
+
+URGENCIES = {
+    "now": "Now",
+    "minutes": "Within minutes",
+    "quarter_hour": "Within 15 minutes",
+    "this_shift": "This shift",
+    "routine": "Routine",
+}
+REASONS = {
+    "danger": "The safety rules heard danger",
+    "asked": "Asked for a person",
+    "flow": "The conversation called a person",
+    "not_understood": "The line could not understand them",
+    "failure": "The line had a fault",
+}
+DANGERS = {
+    "self_harm": "Self-harm",
+    "domestic_violence": "Violence at home",
+    "violence": "Violence",
+    "overdose": "Overdose",
+    "child": "A child in danger",
+    "medical": "Medical emergency",
+    "distress": "Deep distress",
+}
+SILENCES = {"opted_out": "the person has opted out", "with_human": "a human has the conversation"}
+CHANNELS = {"sms": "Text message", "whatsapp": "WhatsApp", "web": "Web chat", "simulator": "Phone simulator"}
+STATES = {
+    State.WAITING.value: "Waiting to leave",
+    State.CLAIMED.value: "Leaving",
+    State.UNKNOWN.value: "Not sure yet whether it left",
+    State.ANSWERED.value: "Sent",
+    State.DROPPED.value: "Not sent",
+    State.ACCEPTED.value: "Taken by the carrier",
+    State.SCHEDULED.value: "Planned with the carrier",
+    State.QUEUED.value: "Taken by the carrier",
+    State.SENDING.value: "Leaving",
+    State.SENT.value: "Sent",
+    State.DELIVERED.value: "Delivered",
+    State.UNDELIVERED.value: "Not delivered",
+    State.FAILED.value: "Failed",
+    State.CANCELED.value: "Cancelled",
+    State.READ.value: "Read",
+    "received": "",
+}
+UNREACHABLE = {
+    "bad_address": "the number is not valid",
+    "invalid": "the number is not valid",
+    "no_texts": "the number takes no texts",
+    "reassigned": "the number may belong to somebody else now",
+    "opted_out": "they opted out",
+    "erased": "what was kept of them has been deleted",
+}
+
+
+def plain(word: str, table: Mapping[str, str]) -> str:
+    """The word of a row in plain English; one that is not in the table with its underlines as spaces."""
+    return table[word] if word in table else word.replace("_", " ").capitalize()
+
+
+def language(code: str) -> str:
+    """The English name of a language; the code itself where there is none."""
+    try:
+        return Locale.parse(code).get_display_name("en") or code
+    except (UnknownLocaleError, ValueError):
+        return code
+
+
+def names(people: Sequence[str]) -> str:
+    """`Joy Adams, Sam Reed and Li Chen`."""
+    return str(format_list(list(people), locale="en")) if people else "nobody"
+
+
+def span(length: timedelta) -> str:
+    """How long: `under a minute`, `4 min`, `2 h 5 min`, `3 days`. Never negative."""
+    minutes = max(0, int(length.total_seconds())) // 60
+    if minutes < 1:
+        return "under a minute"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} day{'s' if hours >= 48 else ''}"
+
+
+def since(at: datetime, now: datetime) -> str:
+    """How long ago."""
+    return span(now - at)
+
+
+def limit(at: datetime, now: datetime) -> str:
+    """How much time is left until `at`, or how long it is over."""
+    return f"over by {span(now - at)}" if now > at else f"{span(at - now)} left"
+
+
+def disposition(key: str) -> str:
+    """How a handoff ended."""
+    return "Nobody closed it, so the line did" if key == LAPSED else plain(key, DISPOSITIONS)
+
+
+def state_of(state: str, owner: str, owner_is_me: bool, calling: Sequence[str], rung: int) -> str:
+    """Who has it, or who is being called on which rung of the ladder, in one sentence."""
+    who = "You" if owner_is_me else owner or "Nobody"
+    if state == HandoffState.CLAIMED:
+        return f"{who} {'have' if owner_is_me else 'has'} it and {'have' if owner_is_me else 'has'} not written yet"
+    if state == HandoffState.WITH_HUMAN:
+        return f"{who} {'are' if owner_is_me else 'is'} talking with them"
+    if state == HandoffState.HANDED_BACK:
+        return f"{who} handed it back to the line; it is not closed yet"
+    if state == HandoffState.CLOSED:
+        return "Closed"
+    if calling:
+        return f"Call {rung}: {names(calling)} {'is' if len(calling) == 1 else 'are'} being called"
+    return "Nobody could be called yet" if state == HandoffState.WAITING else "Nobody has answered the calls yet"
+
+
+_EVENTS = {
+    "opened": "A human was called",
+    "rose": "It became more urgent",
+    "reopened": "They need a human again",
+    "rests": "Nobody is on duty; it rests until a shift begins",
+    "told_waiting": "The person was told that we are still trying",
+    "could_not_tell": "The person was not told how it stands: it is not safe, or texts do not reach them",
+    "danger_again": "The safety rules heard danger again; the owner was told",
+    "reminded": "The owner was reminded",
+    "quiet_in_danger": "It is quiet and they may be in danger; the owner was told",
+    "shift_ending": "The owner was told that their shift ends soon",
+    "shift_over": "The owner's shift is over; others are being called",
+    "supervisor_called": "A supervisor was called",
+    "texts_blocked": "Texts do not reach them: somebody must phone",
+    "handed_back_idle": "It was quiet for long, so the line has it again",
+    "offer_expired": "The offer was not answered in time",
+}
+_DONE = {
+    "claimed": "took it",
+    "passed": "passed",
+    "released": "gave it back, for others to answer",
+    "offered": "offered it",
+    "accepted": "accepted it",
+    "offer_declined": "declined it",
+    "took_over": "took it over as supervisor",
+    "sent_to_team": "sent it to another team",
+    "handed_back": "handed it back to the line",
+    "closed": "closed it",
+    "scheduled": "planned a text",
+    "unscheduled": "cancelled a planned text",
+    "noted": "wrote a note",
+    "reached_out": "wrote first",
+}
+SILENT = frozenset({"spoke"})
+"""Events that the conversation shows by itself."""
+
+
+def event(happened: Happened, teams: Mapping[str, str]) -> str:
+    """What happened, in one line."""
+    kind, detail = happened.kind, happened.detail
+    others = [name for name in happened.names.values() if name != happened.by]
+    if kind == "called":
+        return f"Call {detail.get('rung', '')}: {names(others)} {'was' if len(others) == 1 else 'were'} called"
+    sentence = f"{happened.by or 'The line'} {_DONE[kind]}" if kind in _DONE else plain(kind, _EVENTS)
+    if others:
+        sentence += f" ({names(others)})"
+    return "".join([sentence, *(f": {more}" for more in _more(kind, detail, teams))])
+
+
+def _more(kind: str, detail: Mapping[str, object], teams: Mapping[str, str]) -> Iterator[str]:
+    if kind == "sent_to_team":
+        yield teams.get(str(detail.get("team")), str(detail.get("team")))
+    if kind in ("opened", "rose") and "urgency" in detail:
+        yield plain(str(detail["urgency"]), URGENCIES).lower()
+    if "disposition" in detail:
+        yield disposition(str(detail["disposition"]))

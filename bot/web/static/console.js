@@ -1,0 +1,228 @@
+/** The console's live pages: asks for news all the time, puts in what changed, and loses nothing that somebody types. */
+import { keepLooking } from "./wire.js";
+import { setUpReply, afterReplace } from "./reply.js";
+import { setUpCalls } from "./calls.js";
+
+const page = document.body.dataset;
+const EVERY = 1200;
+const trouble = document.getElementById("trouble");
+const announce = document.getElementById("announce");
+const calls = page.page === "inbox" ? setUpCalls(page.waiting) : null;
+const last = new Map();
+let ahead = Date.parse(page.now) - Date.now();
+let title = document.title;
+
+document.documentElement.dataset.script = "";
+
+/* -- times that go on while the page is open -- */
+function span(milliseconds) {
+  const minutes = Math.max(0, Math.floor(milliseconds / 60000));
+  if (minutes < 1) return "under a minute";
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+  return `${Math.floor(hours / 24)} day${hours >= 48 ? "s" : ""}`;
+}
+
+function tick() {
+  const now = Date.now() + ahead;
+  for (const place of document.querySelectorAll("time[data-since]")) {
+    write(place, span(now - Date.parse(place.dateTime)));
+  }
+  for (const place of document.querySelectorAll("time[data-limit]")) {
+    const left = Date.parse(place.dateTime) - now;
+    write(place, left < 0 ? `over by ${span(-left)}` : `${span(left)} left`);
+    place.closest(".entry-limit, .case-state")?.classList.toggle(place.closest(".entry") ? "over" : "late", left < 0);
+  }
+}
+
+function write(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
+/* -- news -- */
+async function look() {
+  const url = `${page.news}?seen=${encodeURIComponent(page.seen)}`;
+  const reply = await fetch(url, { headers: { "X-Pass": page.pass }, cache: "no-store", credentials: "omit" });
+  if (reply.status === 204) return;
+  if (reply.status === 200 || reply.status === 410) return void (await refresh());
+  throw new Error(String(reply.status));
+}
+
+let asked = 0;
+let shown = 0;
+
+export async function refresh() {
+  const mine = ++asked;
+  const reply = await fetch(page.parts, { headers: { Accept: "application/json" }, cache: "no-store" });
+  if (reply.status === 401) return signedOut();
+  if (reply.status === 403 || reply.status === 404) return say("You may not see this any more. What you typed is still here.");
+  if (!reply.ok) throw new Error(String(reply.status));
+  // Two questions can be on their way at once; the answer to the older one is old news.
+  if (mine < shown) return;
+  shown = mine;
+  putIn(await reply.json());
+}
+
+/** Put an answer of the server into the page; also what comes back from an act. */
+export function putIn(fresh) {
+  page.seen = fresh.seen;
+  page.pass = fresh.newsPass;
+  ahead = Date.parse(fresh.now) - Date.now();
+  if (trouble.dataset.kind === "signed-out") say("");
+  for (const [name, html] of Object.entries(fresh.parts)) replacePart(name, html);
+  if (fresh.csrf) renewForms(fresh.csrf);
+  if (fresh.box) page.box = fresh.box;
+  if (calls) {
+    const told = calls.show(fresh.waiting);
+    if (told) announce.textContent = told;
+    title = title.replace(/^\(\d+\) /, "");
+    document.title = fresh.waiting.length ? `(${fresh.waiting.length}) ${title}` : title;
+  }
+  tick();
+}
+
+/** What differs at every rendering without anything having changed. */
+function settled(html) {
+  return html.replace(/name="(csrf_token|once)" (type="hidden" )?value="[^"]*"/g, "").replace(/<time[^>]*data-(since|limit)[^>]*>[^<]*/g, "");
+}
+
+function replacePart(name, html) {
+  const place = document.getElementById(`part-${name}`);
+  if (!place) return;
+  const known = last.get(name) ?? null;
+  if (known === settled(html)) return;
+  if (name === "reply" && !replyMayChange(place, html)) return;
+  if (name !== "reply" && isTouched(place)) return;
+  last.set(name, settled(html));
+  const open = [...place.querySelectorAll("details[id][open]")].map((each) => each.id);
+  const wasKnown = new Set([...place.querySelectorAll("details[id]")].map((each) => each.id));
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  merge(place, parse(name === "lines" ? `<ol>${html}</ol>` : `<div>${html}</div>`).body.firstElementChild, known !== null);
+  for (const each of place.querySelectorAll("details[id]")) {
+    if (wasKnown.has(each.id)) each.open = open.includes(each.id);
+  }
+  if (focused && !focused.isConnected) refocus(place, focused);
+  if (name === "reply") afterReplace(place);
+}
+
+/** Rows keep their elements, so that nothing is read out, moved or animated twice. */
+function merge(place, fresh, tells) {
+  const old = new Map([...place.querySelectorAll("[data-row]")].map((row) => [row.dataset.row, row]));
+  const stays = isAtEnd();
+  const added = [];
+  for (const row of [...fresh.querySelectorAll("[data-row]")].reverse()) {
+    const known = old.get(row.dataset.row);
+    if (known && known.isConnected && settled(known.outerHTML) === settled(row.outerHTML)) row.replaceWith(known);
+    else if (!known && tells) added.push(row);
+  }
+  for (const row of added) row.classList.add("is-new");
+  place.replaceChildren(...fresh.childNodes);
+  if (place.id !== "part-lines") return;
+  const heard = added.reverse().filter((row) => row.classList.contains("by-person"));
+  if (heard.length) announce.textContent = `${heard[0].querySelector(".by").textContent}: ${heard.map((row) => row.querySelector(".bubble")?.textContent ?? "a picture").join(" ")}`;
+  if (stays && added.length) toEnd();
+}
+
+function refocus(place, was) {
+  const again = was.id ? document.getElementById(was.id) : place.querySelector(`a[href="${CSS.escape(was.getAttribute("href") ?? "")}"]`);
+  (again ?? document.getElementById("content")).focus({ preventScroll: true });
+}
+
+/** The box stays as long as it is the same kind of box; a reply that is being written is never taken away. */
+function replyMayChange(place, html) {
+  const body = place.querySelector("textarea[name=body]");
+  const fresh = parse(`<div>${html}</div>`).querySelector("textarea[name=body]");
+  if (!body) return true;
+  if (fresh) {
+    fillPlanned(place, html);
+    return false;
+  }
+  if (body.value.trim() === "") return true;
+  keepTyped(place, body.value);
+  return true;
+}
+
+/** What was typed when somebody else took over: shown above the new box, to be copied. */
+function keepTyped(place, text) {
+  document.getElementById("typed")?.remove();
+  const kept = document.createElement("p");
+  kept.id = "typed";
+  kept.className = "field kept";
+  const label = document.createElement("label");
+  label.htmlFor = "typed-body";
+  label.textContent = "What you wrote. It was not sent.";
+  const box = document.createElement("textarea");
+  box.id = "typed-body";
+  box.readOnly = true;
+  box.value = text;
+  kept.append(label, box);
+  place.before(kept);
+}
+
+function fillPlanned(place, html) {
+  const fresh = parse(`<div>${html}</div>`).querySelector("#fold-planned");
+  const old = place.querySelector("#fold-planned");
+  if (old && fresh) old.replaceWith(fresh);
+  else if (old) old.remove();
+  else if (fresh) place.prepend(fresh);
+}
+
+function isTouched(place) {
+  if ([...place.querySelectorAll("textarea")].some((each) => each.value !== each.defaultValue)) return true;
+  return place.contains(document.activeElement) && document.activeElement.matches("select, input, textarea");
+}
+
+function renewForms(html) {
+  const token = parse(html).querySelector("input").value;
+  for (const field of document.querySelectorAll('input[name="csrf_token"]')) field.value = token;
+}
+
+function parse(html) {
+  return new DOMParser().parseFromString(html, "text/html");
+}
+
+/* -- where the newest text is -- */
+function scroller() {
+  const place = document.querySelector(".talk-scroll");
+  if (!place) return null;
+  return place.scrollHeight > place.clientHeight + 1 && getComputedStyle(place).overflowY === "auto" ? place : document.scrollingElement;
+}
+
+function isAtEnd() {
+  const end = document.getElementById("newest");
+  return end ? end.getBoundingClientRect().top < window.innerHeight + 120 : false;
+}
+
+export function toEnd() {
+  const place = scroller();
+  if (place && place !== document.scrollingElement) place.scrollTop = place.scrollHeight;
+  else document.getElementById("newest")?.scrollIntoView({ block: "end" });
+}
+
+/* -- trouble -- */
+function say(text, kind = "") {
+  trouble.textContent = text;
+  trouble.dataset.kind = kind;
+  trouble.hidden = !text;
+}
+
+export function signedOut() {
+  say("Your session has ended. What you typed is still here. ", "signed-out");
+  const link = document.createElement("a");
+  link.href = `/console/sign-in?next=${encodeURIComponent(window.location.pathname)}`;
+  link.target = "_blank";
+  link.rel = "noopener";
+  link.textContent = "Sign in again in a new window";
+  trouble.append(link, ", then come back to this page.");
+}
+
+for (const place of document.querySelectorAll("[id^=part-]")) last.set(place.id.slice(5), null);
+if (page.page === "handoff") {
+  setUpReply({ putIn, refresh, signedOut, toEnd });
+  const wide = window.matchMedia("(min-width: 68rem)").matches;
+  if (wide || (page.box === "write" && !window.location.hash)) toEnd();
+}
+tick();
+setInterval(tick, 5000);
+keepLooking(look, (isTrouble) => say(isTrouble ? "The line does not answer. What is on the page may be old. Trying again." : ""), { every: EVERY });

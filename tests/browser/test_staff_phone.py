@@ -1,0 +1,93 @@
+"""The social workers' phones in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from bot.domain.message import Channel
+from bot.storage.staff_tables import CallOut
+from tests import staff_phones
+from tests.browser.conftest import OpenPage
+from tests.browser.test_accessibility import SCHEMES, SIZES, STILL, findings
+from tests.demo import Demo
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def rosa(demo: Demo) -> int:
+    return staff_phones.hire(demo, "Rosa Ortiz", phone="rosas-phone")
+
+
+def phone(page: Page, name: str = "Rosa Ortiz") -> Locator:
+    return page.locator(f'[data-name="{name}"]')
+
+
+def test_it_rings_by_itself_and_falls_silent_when_somebody_has_it(demo: Demo, open_page: OpenPage, rosa: int) -> None:
+    page = open_page("/phone/staff")
+    expect(phone(page)).to_contain_text("No texts yet")
+    staff_phones.alert(demo, rosa)
+    expect(phone(page).get_by_role("button", name="Press key 1")).to_be_visible()
+    expect(phone(page).locator(".theirs")).to_contain_text("Reply 1 to take it")
+    expect(phone(page).locator('[data-count="calls"]')).to_have_text("1")
+    with demo.db() as db:
+        db.query(CallOut).one().answer = "taken"
+    expect(phone(page).get_by_role("button", name="Press key 1")).to_have_count(0)
+
+
+def test_it_shows_calls_and_mails_behind_their_tabs(demo: Demo, open_page: OpenPage, rosa: int) -> None:
+    staff_phones.alert(demo, rosa)
+    page = open_page("/phone/staff")
+    phone(page).get_by_role("radio", name="Mail").check()
+    expect(phone(page).locator(".panel-texts")).to_be_hidden()
+    phone(page).get_by_text("Warmline: handoff 7, NOW").click()
+    staff_phones.write(demo, rosa, "Warmline: another\n\nword", "warmline@example.org", Channel.EMAIL)
+    expect(phone(page).locator(".mail")).to_have_count(2)
+    expect(phone(page).get_by_text("Open it here")).to_be_visible()
+    phone(page).get_by_role("radio", name="Calls").check()
+    expect(phone(page).locator(".panel-calls")).to_contain_text("It rings")
+
+
+def test_it_brings_the_number_to_the_front_that_writes_but_never_under_a_writers_hands(
+    demo: Demo, open_page: OpenPage, rosa: int
+) -> None:
+    staff_phones.write(demo, rosa, "an alert", "staff-1")
+    page = open_page("/phone/staff")
+    staff_phones.write(demo, rosa, "Person 7: hello", "staff-2")
+    expect(phone(page).get_by_text("Person 7: hello")).to_be_visible()
+    expect(phone(page).get_by_text("an alert")).to_be_hidden()
+    phone(page).get_by_role("textbox").fill("for person 7")
+    staff_phones.write(demo, rosa, "an alert again", "staff-1")
+    expect(phone(page).locator('label[data-unread]:has(input[value="staff-1"])')).to_be_visible()
+    expect(phone(page).get_by_role("radio", name="staff-2")).to_be_checked()
+    phone(page).get_by_role("radio", name="staff-1").check()
+    expect(phone(page).get_by_text("an alert again")).to_be_visible()
+
+
+def test_it_pushes_the_clock_by_minutes(open_page: OpenPage, rosa: int) -> None:
+    page = open_page("/phone/staff")
+    page.get_by_role("button", name="Push the clock 5 minutes forward").click()
+    expect(page.get_by_text("5 minutes ahead of real time")).to_be_visible()
+
+
+def test_it_fills_a_telephones_screen(demo: Demo, open_page: OpenPage, rosa: int) -> None:
+    staff_phones.alert(demo, rosa)
+    page = open_page("/phone/staff", viewport={"width": 390, "height": 844})
+    box = phone(page).locator(".screen").bounding_box()
+    assert box and (box["x"], box["y"], box["width"], box["height"]) == (0, 0, 390, 844)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_it_is_accessible(
+    demo: Demo, open_page: OpenPage, rosa: int, width: int, height: int, scheme: str
+) -> None:  # fmt: skip
+    staff_phones.alert(demo, rosa)
+    staff_phones.write(demo, rosa, "Person 7: hello", "staff-2")
+    page = open_page("/phone/staff", viewport={"width": width, "height": height}, color_scheme=scheme, **STILL)
+    assert findings(page) == []
+    for tab in ("Calls", "Mail"):
+        phone(page).get_by_role("radio", name=tab).check()
+        assert findings(page) == []

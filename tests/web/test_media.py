@@ -1,0 +1,174 @@
+"""Pictures on the console: whoever may read the conversation sees them, as what they are and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from bot import reception
+from bot.domain.message import Address, Channel, Inbound
+from bot.settings import Settings
+from bot.storage.staff_tables import Audit
+from bot.storage.tables import Conversation, Handoff, Message
+from bot.web.phone import PICTURE
+from tests.console import make_staff, signed_in
+from tests.demo import open_demo
+from tests.doubles import FrozenClock
+from tests.helpline import HelpLine, open_line
+
+JPEG = b"\xff\xd8\xff" + bytes(range(256)) * 8
+
+
+@pytest.fixture
+def line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
+    with open_line(settings, clock) as opened:
+        yield opened
+
+
+def send_picture(line: HelpLine, *kinds: str, body: bytes = JPEG) -> int:
+    """Ada sends pictures, and a human of the housing team is called; the row of her text."""
+    kept = [(line.twilio.store.keep(body, kind), kind) for kind in kinds]
+    named = {f"MediaUrl{at}": url for at, (url, _) in enumerate(kept)}
+    named |= {f"MediaContentType{at}": "image/jpeg" for at, _ in enumerate(kept)}
+    line.text("", NumMedia=str(len(kept)), **named)
+    now = line.clock.now()
+    with line.db() as db:
+        conversation = db.scalars(select(Conversation.id)).one()
+        db.add(
+            Handoff(
+                conversation_id=conversation,
+                reason="asked",
+                team="housing",
+                urgency="now",
+                dangers=[],
+                reachable=True,
+                state="alerted",
+                opened_at=now,
+                updated_at=now,
+                rung=1,
+            )
+        )
+        return db.scalars(select(Message.id).where(~Message.outbound)).one()
+
+
+def worker(line: HelpLine, team: str = "housing", role: str = "social_worker") -> FlaskClient:
+    return signed_in(line.app, make_staff(line.runtime, f"{team}.{role}@example.org", [role], [team]))
+
+
+def acts(line: HelpLine) -> list[str]:
+    with line.db() as db:
+        return list(db.scalars(select(Audit.act).order_by(Audit.id)))
+
+
+def test_it_shows_a_picture_to_the_team_and_writes_down_who_looked(line: HelpLine) -> None:
+    row = send_picture(line, "image/jpeg")
+    answer = worker(line).get(f"/console/media/{row}/1")
+    assert (answer.status_code, answer.data, answer.content_type) == (200, JPEG, "image/jpeg")
+    assert acts(line) == ["read_media"]
+    with line.db() as db:
+        audit = db.scalars(select(Audit)).one()
+        assert audit.conversation_id == db.scalars(select(Conversation.id)).one()
+
+
+def test_it_puts_what_a_stranger_sent_into_a_box(line: HelpLine) -> None:
+    headers = worker(line).get(f"/console/media/{send_picture(line, 'image/jpeg')}/1").headers
+    assert headers["Content-Disposition"] == "inline; filename=picture-1.jpg"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert "no-store" in headers["Cache-Control"]
+
+
+def test_it_shows_each_of_several_files_by_its_number(line: HelpLine) -> None:
+    row, rosa = send_picture(line, "image/png", "audio/ogg; codecs=opus", "application/pdf"), worker(line)
+    named = [rosa.get(f"/console/media/{row}/{number}").headers["Content-Disposition"] for number in (1, 2, 3)]
+    assert named == [
+        "inline; filename=picture-1.png",
+        "inline; filename=voice-note-2.ogg",
+        "attachment; filename=document-3.pdf",
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/html", "image/svg+xml", "application/xhtml+xml", "text/x-vcard", "", "image/jpeg\x0bx", "application/zip"]
+)
+def test_it_passes_no_other_kinds(line: HelpLine, kind: str) -> None:
+    answer = worker(line).get(f"/console/media/{send_picture(line, kind, body=b'<script>alert(1)</script>')}/1")
+    assert answer.status_code == 415
+    assert b"script" not in answer.data
+
+
+def test_it_gives_out_a_part_of_a_video(line: HelpLine) -> None:
+    row = send_picture(line, "video/mp4")
+    answer = worker(line).get(f"/console/media/{row}/1", headers={"Range": "bytes=3-9"})
+    assert (answer.status_code, answer.data) == (206, JPEG[3:10])
+    assert answer.headers["Content-Range"] == f"bytes 3-9/{len(JPEG)}"
+
+
+def test_it_sends_whoever_is_not_signed_in_to_the_sign_in(line: HelpLine) -> None:
+    answer = line.app.test_client().get(f"/console/media/{send_picture(line, 'image/jpeg')}/1")
+    assert answer.status_code == 303
+    assert line.twilio.store.fetched == 0
+
+
+@pytest.mark.parametrize(("team", "role"), [("food", "social_worker"), ("housing", "admin"), ("housing", "auditor")])
+def test_it_shows_nothing_to_another_team_or_role_and_writes_that_down(line: HelpLine, team: str, role: str) -> None:
+    answer = worker(line, team, role).get(f"/console/media/{send_picture(line, 'image/jpeg')}/1")
+    assert answer.status_code == 403
+    assert (line.twilio.store.fetched, acts(line)) == (0, ["refused"])
+
+
+@pytest.mark.parametrize("path", ["999999/1", "{row}/0", "{row}/2", "{reply}/1", "99999999999999999999/1", "{row}/x"])
+def test_it_has_no_other_pictures(line: HelpLine, path: str) -> None:
+    row = send_picture(line, "image/jpeg")
+    answer = worker(line).get("/console/media/" + path.format(row=row, reply=line.outgoing()[0].id))
+    assert answer.status_code == 404
+
+
+def test_it_has_none_once_they_were_deleted(line: HelpLine) -> None:
+    row = send_picture(line, "image/jpeg")
+    with line.db() as db:
+        db.get_one(Message, row).sealed_media = None
+    assert worker(line).get(f"/console/media/{row}/1").status_code == 404
+
+
+def test_it_says_why_a_picture_cannot_be_shown(line: HelpLine) -> None:
+    row, rosa = send_picture(line, "image/jpeg", body=b"x" * (5 * 1024 * 1024 + 1)), worker(line)
+    large = rosa.get(f"/console/media/{row}/1")
+    line.twilio.store.forget()
+    gone = rosa.get(f"/console/media/{row}/1")
+    line.twilio.stop_listening()
+    away = rosa.get(f"/console/media/{row}/1")
+    assert [answer.status_code for answer in (large, gone, away)] == [413, 404, 502]
+    assert "5 MB" in large.text and "any more" in gone.text and "again" in away.text
+    assert not any("/Media/" in answer.text for answer in (large, gone, away))
+
+
+def test_it_draws_the_picture_of_the_demo(settings: Settings) -> None:
+    with open_demo(settings) as demo:
+        sender = Address(Channel.SIMULATOR, "ada")
+        now = demo.runtime.clock.now()
+        reception.take(demo.runtime, Inbound("SIM1", sender, "warmline", "", now, media=(PICTURE,)))
+        with demo.db() as db:
+            conversation = db.scalars(select(Conversation.id)).one()
+            db.add(
+                Handoff(
+                    conversation_id=conversation,
+                    reason="asked",
+                    team="anyone",
+                    urgency="now",
+                    dangers=[],
+                    reachable=True,
+                    state="alerted",
+                    opened_at=now,
+                    updated_at=now,
+                    rung=1,
+                )
+            )
+            row = db.scalars(select(Message.id).where(~Message.outbound)).one()
+        answer = signed_in(demo.app, make_staff(demo.runtime)).get(f"/console/media/{row}/1")
+    assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+    assert answer.headers["Content-Disposition"] == "inline; filename=picture-1.svg"
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
