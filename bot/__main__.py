@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from bot.commands import data, flows, house, people, safety, talk
+from bot.commands import data, flows, house, people, roster, safety, staff, talk
 from bot.commands.common import Refused
 
 
@@ -15,7 +15,9 @@ def warmline() -> None:
     """Warmline: a help line by text that a city runs."""
 
 
-for command in (*house.COMMANDS, *data.COMMANDS, *people.COMMANDS, flows.flows, safety.safety, talk.talk):
+for command in (
+    *house.COMMANDS, *data.COMMANDS, *people.COMMANDS, *roster.COMMANDS, *staff.COMMANDS, flows.flows, safety.safety, talk.talk,
+):  # fmt: skip
     warmline.add_command(command)
 
 

@@ -418,7 +418,9 @@ def _locked_out(env: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
     missing = []
     oidc = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
     if given & set(oidc):
-        missing += [variables[name].problem("is missing and needed with the other two") for name in oidc if name not in given]
+        missing += [
+            variables[name].problem("is missing and needed with the other two") for name in oidc if name not in given
+        ]
     if values["staff_passwords"] is False and "OIDC_ISSUER" not in given:
         missing.append(variables["OIDC_ISSUER"].problem("is missing and needed when STAFF_PASSWORDS is false"))
     if "SMTP_URL" in given and "MAIL_FROM" not in given:

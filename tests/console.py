@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 from flask import Flask
@@ -22,6 +21,8 @@ from bot.web.console import access
 from tests.doubles import MONDAY_MORNING
 
 PASSWORD = "a calm river at dusk"
+_HASHES: dict[str, str] = {}
+"""Hashing is slow on purpose; a test needs it once."""
 
 
 def make_staff(
@@ -73,7 +74,10 @@ def sign_in(app: Flask, email: str, password: str = PASSWORD, **fields: str) -> 
 
 def password_hash(app: Flask, password: str = PASSWORD) -> str:
     """What is stored of a password."""
-    return _hashed(app, password)
+    if password not in _HASHES:
+        with app.app_context():
+            _HASHES[password] = str(hash_password(password))
+    return _HASHES[password]
 
 
 def post(client: FlaskClient, path: str, **fields: Any) -> TestResponse:
@@ -94,12 +98,6 @@ def form_secret(client: FlaskClient) -> str:
 def said(page: TestResponse) -> str:
     """The page's words without its marks, for looking at a sentence."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
-
-
-@cache
-def _hashed(app: Flask, password: str) -> str:
-    with app.app_context():
-        return str(hash_password(password))
 
 
 def _role(db: Session, name: str) -> Role:

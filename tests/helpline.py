@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_URL = "https://help.example.gov"
 ADA = "+13145550142"
 MARCUS = "+13145550177"
+POOL = ("+13145550111", "+13145550112", "+13145550113")
+"""Our numbers for staff; alerts come from the first."""
 
 
 class HelpLine:
@@ -82,6 +84,7 @@ def open_line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
             twilio_account_sid=twilio.account_sid,
             twilio_auth_tokens=(twilio.auth_token,),
             twilio_from="+13145550100",
+            staff_numbers=POOL,
             twilio_api_url=twilio.url,
         )
         runtime = Runtime.start(on_twilio, clock)

@@ -68,6 +68,11 @@ def test_it_counts_an_empty_variable_as_one_that_is_not_set() -> None:
         ("LOG_LEVEL", "loud"),
         ("RETENTION_DAYS", "-1"),
         ("WEB_WORKERS", "0"),
+        ("TWILIO_STAFF_NUMBERS", "314-555-0142"),
+        ("TWILIO_STAFF_NUMBERS", "+13145550111,+13145550111"),
+        ("HAND_BACK_MINUTES", "0"),
+        ("STAFF_PASSWORDS", "perhaps"),
+        ("STAFF_TOTP", "sometimes"),
     ],
 )
 def test_it_names_a_wrong_variable_and_shows_an_example(name: str, value: str) -> None:
@@ -103,9 +108,40 @@ def test_it_wants_https_with_twilio_but_not_on_this_machine() -> None:
         assert Settings.from_env(TWILIO | {"PUBLIC_URL": here}).public_url == here
 
 
+def test_it_needs_a_second_factor_with_twilio_and_not_in_a_demo() -> None:
+    assert Settings.from_env(TWILIO).needs_second_factor and not Settings.from_env({}).needs_second_factor
+    assert Settings.from_env({"STAFF_TOTP": "required"}).needs_second_factor
+    assert not Settings.from_env(TWILIO | {"STAFF_TOTP": "optional"}).needs_second_factor
+
+
+def test_it_has_pretend_numbers_for_staff_in_a_demo_only() -> None:
+    assert Settings.from_env({}).staff_numbers == ("staff-1", "staff-2", "staff-3", "staff-4")
+    assert Settings.from_env(TWILIO).staff_numbers == ()
+    given = Settings.from_env(TWILIO | {"TWILIO_STAFF_NUMBERS": "+13145550111, +13145550112"})
+    assert given.staff_numbers == ("+13145550111", "+13145550112")
+
+
+def test_it_shuts_nobody_out_by_half_a_sign_in() -> None:
+    assert problems({"STAFF_PASSWORDS": "false"})[0].startswith("OIDC_ISSUER is missing")
+    (problem,) = problems({"OIDC_ISSUER": "https://login.example.org", "OIDC_CLIENT_ID": "warmline"})
+    assert problem.startswith("OIDC_CLIENT_SECRET is missing")
+    city = {"OIDC_CLIENT_ID": "warmline", "OIDC_CLIENT_SECRET": "x", "STAFF_PASSWORDS": "false"}
+    assert not Settings.from_env(city | {"OIDC_ISSUER": "https://login.example.org/"}).staff_passwords
+    (problem,) = problems(city | {"OIDC_ISSUER": "http://login.example.org"})
+    assert problem.startswith("OIDC_ISSUER must start with https://")
+
+
+def test_it_needs_an_address_that_mails_come_from() -> None:
+    (problem,) = problems({"SMTP_URL": "smtp://mail.example.org"})
+    assert problem.startswith("MAIL_FROM is missing")
+    assert Settings.from_env({"SMTP_URL": "smtp://mail.example.org", "MAIL_FROM": "line@example.org"}).mail_from
+
+
 def test_it_never_shows_a_secret() -> None:
     secrets = {"SECRET_KEY": "hush-" * 8, "TWILIO_AUTH_TOKEN": "hush-token", "TWILIO_API_SECRET": "hush-api"}
     secrets |= {"DATABASE_URL": "postgresql://u:hush@db/w", "REDIS_URL": "redis://:hush@q/0"}
+    secrets |= {"SMTP_URL": "smtps://u:hush@mail.example.org", "MAIL_FROM": "line@example.org"}
+    secrets |= {"OIDC_ISSUER": "https://login.example.org", "OIDC_CLIENT_ID": "w", "OIDC_CLIENT_SECRET": "hush"}
     settings = Settings.from_env(TWILIO | secrets | {"TWILIO_API_KEY": "SK0123"})
     assert "hush" not in repr(settings) + module.describe(settings)
     wrong = {"SECRET_KEY": "hush", "ENCRYPTION_KEYS": "hush", "DATABASE_URL": "hush://", "REDIS_URL": "hush"}

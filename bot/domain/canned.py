@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from bot.domain.readability import grade
+from bot.domain.readability import grade, long_sentences
 from bot.domain.safety.lined_yaml import Place, check_review, read_yaml
 from bot.domain.segments import Segments, fold_for_sms, measure
 
@@ -48,10 +48,11 @@ def _seed(slug: str, place: Place, languages: list[str]) -> Seed:
 @dataclass(frozen=True, slots=True)
 class Weight:
     """What a reply costs and how hard it is to read; `grade` is None where that cannot be told: too few words, or not
-    English."""
+    English. Sentences that are too long are told of in every language."""
 
     segments: Segments
     grade: float | None
+    has_long_sentence: bool = False
 
     @property
     def is_hard(self) -> bool:
@@ -65,7 +66,7 @@ class Weight:
 def weigh(body: str, language: str, fold_accents: bool = True) -> Weight:
     """Weigh a reply as it will leave: with the accents folded that SMS lacks, where the line folds them."""
     sent = fold_for_sms(body) if fold_accents else body
-    return Weight(measure(sent), grade([body]) if language == "en" else None)
+    return Weight(measure(sent), grade([body]) if language == "en" else None, bool(long_sentences(body)))
 
 
 def slug_of(title: str) -> str:

@@ -14,4 +14,5 @@ def shut_for(failures: int) -> timedelta | None:
     if failures < TRIES or failures % TRIES:
         return None
     # Two to the tenth of the first time is a week already: a count that has run away must not overflow.
-    return min(FIRST * 2 ** min(failures // TRIES - 1, 10), LONGEST)
+    doublings: int = min(failures // TRIES - 1, 10)
+    return min(FIRST * (1 << doublings), LONGEST)

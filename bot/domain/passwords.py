@@ -9,16 +9,15 @@ SHORTEST = 12
 LONGEST = 256
 """Hashing is slow on purpose; a megabyte of password would be a way to keep us busy."""
 
-_COMMON = frozenset(
-    """
-    password passwort contrasena letmein welcome bienvenido qwerty qwertyuiop qwertz azerty asdfgh asdfghjkl zxcvbn
-    zxcvbnm iloveyou teamo monkey dragon sunshine princess football baseball basketball superman batman trustno
-    master shadow michael jesus jesuschrist admin administrator changeme default secret login hello helloworld
-    whatever freedom starwars summer winter spring autumn january february march april june july august september
-    october november december monday tuesday wednesday thursday friday saturday sunday
-    warmline stlhelp helpline hotline socialworker saintlouis stlouis cardinals blues missouri gateway arch city county
-    """.split()
-)
+_WORDS = """
+password passwort contrasena letmein welcome bienvenido qwerty qwertyuiop qwertz azerty asdfgh asdfghjkl zxcvbn
+zxcvbnm iloveyou teamo monkey dragon sunshine princess football baseball basketball superman batman trustno
+master shadow michael jesus jesuschrist admin administrator changeme default secret login hello helloworld
+whatever freedom starwars summer winter spring autumn january february march april june july august september
+october november december monday tuesday wednesday thursday friday saturday sunday
+warmline stlhelp helpline hotline socialworker saintlouis stlouis cardinals blues missouri gateway arch city county
+"""
+_COMMON = frozenset(_WORDS.split())
 _SPOKEN = str.maketrans("01345789@$!", "oleastbgasi")
 _ROWS = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiopasdfghjklzxcvbnm")
 

@@ -203,7 +203,9 @@ class Roster:
                 if (day, None) not in free and (day, shift.team) not in free and _holds(shift, day):
                     yield self._spell(shift, day, last_fold)
         for extra in self.extra:
-            yield Spell(extra.staff, extra.team, extra.place, extra.starts.astimezone(UTC), extra.ends.astimezone(UTC))
+            # Years of extra shifts are kept; most are looked past here.
+            if extra.starts < end and extra.ends > start:
+                yield Spell(extra.staff, extra.team, extra.place, extra.starts.astimezone(UTC), extra.ends.astimezone(UTC))
 
     def _spell(self, shift: Weekly, day: date, last_fold: bool) -> Spell:
         last = day + _DAY if shift.ends <= shift.starts else day

@@ -22,6 +22,7 @@ from bot.domain.roster_rows import WEEKDAYS, ExtraRow, HolidayRow, Row, ShiftRow
 
 COLUMNS = ("kind", "team", "staff", "day", "starts", "ends", "place", "since", "until", "name")
 LARGEST = 5 * 1024 * 1024
+LONGEST_NAME = 80
 MOST_COMPLAINTS = 100
 """More than anybody mends at one sitting; a file of another kind has one in each line."""
 
@@ -229,6 +230,8 @@ def _time_off(line: _Line, known: Known) -> list[Row]:
 def _holiday(line: _Line, known: Known) -> list[Row]:
     day = line.read("day", cells.day)
     name = line.read("name", str)
+    if name and len(name) > LONGEST_NAME:
+        line.complain("name", f"The name has more than {LONGEST_NAME} characters", "Write a shorter one.")
     team = _team(line, known) if line.cells.get("team") else None
     return [HolidayRow(day, name, team)] if day and name else []
 

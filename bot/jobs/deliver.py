@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot.carriers.carrier import Carrier, CarrierError, Outgoing, Receipt
 from bot.domain.delivery import State
-from bot.domain.message import Lane
+from bot.domain.message import Channel, Lane
 from bot.jobs import process
 from bot.runtime import Runtime
 from bot.storage import outbox
@@ -75,7 +75,8 @@ def _may_have_left(claimed: Claimed) -> bool:
 
 def _slot(runtime: Runtime, db: Session, claimed: Claimed, now: datetime) -> datetime:
     """When our number may send this. A crisis text takes its place in the count and does not wait for it."""
-    if claimed.has_slot or not runtime.settings.uses_twilio:
+    paced = claimed.to.channel in (Channel.SMS, Channel.WHATSAPP) and runtime.settings.uses_twilio
+    if claimed.has_slot or not paced:
         return now
     rate = runtime.settings.sender_segments_per_second
     slot = outbox.take_slot(db, claimed.line, claimed.segments, rate, now)

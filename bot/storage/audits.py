@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
@@ -79,14 +78,13 @@ def _found(sought: Filter) -> Select[Audit, str]:
 
 
 def _conditions(sought: Filter) -> list[ColumnElement[bool]]:
-    wanted: list[tuple[Any, ColumnElement[bool]]] = [
-        (sought.staff_id, Audit.staff_id == sought.staff_id),
-        (sought.conversation_id, Audit.conversation_id == sought.conversation_id),
-        (sought.act, Audit.act == sought.act),
-        (sought.since, Audit.at >= sought.since),
-        (sought.before, Audit.at < sought.before),
-    ]
-    return [condition for value, condition in wanted if value is not None]
+    equal = ((Audit.staff_id, sought.staff_id), (Audit.conversation_id, sought.conversation_id), (Audit.act, sought.act))
+    conditions = [column == value for column, value in equal if value is not None]
+    if sought.since is not None:
+        conditions.append(Audit.at >= sought.since)
+    if sought.before is not None:
+        conditions.append(Audit.at < sought.before)
+    return conditions
 
 
 def _entry(row: Audit, staff: str | None) -> Entry:

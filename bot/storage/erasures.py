@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation as State
 from bot.storage.sealing import Sealer
+from bot.storage.staff_tables import Note
 from bot.storage.tables import Conversation, Erasure, Handoff, Message, Person, Referral
 
 SETTLE = timedelta(minutes=15)
@@ -31,6 +32,14 @@ def due(db: Session, now: datetime, limit: int = 50) -> list[Erasure]:
     return list(db.scalars(rows.order_by(Erasure.id).limit(limit).with_for_update(skip_locked=True)))
 
 
+def _erase_from_staff(db: Session, conversation_id: int) -> None:
+    """Their words on the way to and from a worker's telephone, and what workers wrote down about them."""
+    handoffs = select(Handoff.id).where(Handoff.conversation_id == conversation_id)
+    relayed = update(Message).where(Message.staff_thread_id.is_not(None), Message.handoff_id.in_(handoffs))
+    db.execute(relayed.values(sealed_body=None, due_at=None))
+    db.execute(update(Note).where(Note.conversation_id == conversation_id).values(sealed_body=None))
+
+
 def erase(db: Session, sealer: Sealer, erasure: Erasure, now: datetime) -> None:
     """Delete words, pictures, answers, name and number of the conversation. Afterwards nobody can tell whose it was.
 
@@ -43,6 +52,7 @@ def erase(db: Session, sealer: Sealer, erasure: Erasure, now: datetime) -> None:
         .where(Message.conversation_id == conversation.id)
         .values(sealed_body=None, sealed_media=None, due_at=None, rules=None)
     )
+    _erase_from_staff(db, conversation.id)
     db.execute(update(Handoff).where(Handoff.conversation_id == conversation.id).values(sealed_because=None))
     db.execute(delete(Referral).where(Referral.conversation_id == conversation.id))
     db.execute(update(Person).where(Person.id == conversation.person_id).values(sealed_name=None, erased_at=now))

@@ -10,6 +10,7 @@ from sqlalchemy.orm.attributes import InstrumentedAttribute
 
 from bot.domain.message import Address, Channel
 from bot.storage.sealing import CannotOpen, Sealer
+from bot.storage.staff_tables import Note, Staff, StaffThread
 from bot.storage.tables import Canary, Conversation, Handoff, Message, Person
 
 _VALUE = "warmline"
@@ -21,6 +22,9 @@ SEALED: tuple[tuple[type, InstrumentedAttribute[int], InstrumentedAttribute[Any]
     (Message, Message.id, Message.sealed_body),
     (Message, Message.id, Message.sealed_media),
     (Handoff, Handoff.id, Handoff.sealed_because),
+    (Staff, Staff.id, Staff.sealed_phone),
+    (StaffThread, StaffThread.id, StaffThread.sealed_address),
+    (Note, Note.id, Note.sealed_body),
 )
 
 
@@ -67,5 +71,8 @@ def reindex(db: Session, sealer: Sealer) -> int:
         if not lookup.startswith(b"erased "):
             index = sealer.index(sealer.open_address(sealed))
             db.execute(update(Conversation).where(Conversation.id == row_id).values(lookup=index))
+    for staff_id, phone in db.execute(select(Staff.id, Staff.sealed_phone).where(Staff.sealed_phone.is_not(None))).all():
+        index = sealer.index(sealer.open_address(phone or ""))
+        db.execute(update(Staff).where(Staff.id == staff_id).values(phone_lookup=index))
     db.execute(update(Canary).values(lookup=sealer.index(_ADDRESS), sealed_value=sealer.seal(_VALUE)))
     return len(rows)

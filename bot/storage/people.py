@@ -3,7 +3,7 @@ for, no member of staff has a reason to look up by lists or names."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,16 +62,23 @@ def may_see(viewer: Viewer) -> ColumnElement[bool]:
 
 def by_handoff(db: Session, viewer: Viewer, sought: Filter, limit: int = PAGE) -> list[Found]:
     """Handoffs that the viewer may see and the filter finds, newest first; one more than `limit` shows that there are."""
-    wanted: list[tuple[Any, ColumnElement[bool]]] = [
-        (sought.team, Handoff.team == sought.team),
-        (sought.language, Handoff.language == sought.language),
-        (sought.state, Handoff.state != "closed" if sought.state == "open" else Handoff.state == sought.state),
-        (sought.since, Handoff.opened_at >= sought.since),
-        (sought.before, Handoff.opened_at < sought.before),
-        (sought.below, Handoff.id < (sought.below or 0)),
-    ]
-    conditions = [condition for value, condition in wanted if value is not None]
-    return _found(db, _rows().where(may_see(viewer), *conditions).order_by(Handoff.id.desc()).limit(limit + 1))
+    rows = _rows().where(may_see(viewer), *_conditions(sought))
+    return _found(db, rows.order_by(Handoff.id.desc()).limit(limit + 1))
+
+
+def _conditions(sought: Filter) -> Iterator[ColumnElement[bool]]:
+    if sought.team is not None:
+        yield Handoff.team == sought.team
+    if sought.language is not None:
+        yield Handoff.language == sought.language
+    if sought.state is not None:
+        yield Handoff.state != "closed" if sought.state == "open" else Handoff.state == sought.state
+    if sought.since is not None:
+        yield Handoff.opened_at >= sought.since
+    if sought.before is not None:
+        yield Handoff.opened_at < sought.before
+    if sought.below is not None:
+        yield Handoff.id < sought.below
 
 
 def held_by(db: Session, staff_id: int) -> list[Found]:

@@ -87,6 +87,13 @@ class Inbox:
     languages: tuple[str, ...]
 
     @property
+    def order(self) -> tuple[Section, ...]:
+        """The headings from the top. Somebody in danger whom nobody has comes before everything, on a telephone too."""
+        if any(each.urgency == Urgency.NOW for each in self.sections[Section.WAITING]):
+            return (Section.WAITING, *(section for section in Section if section is not Section.WAITING))
+        return tuple(Section)
+
+    @property
     def total(self) -> int:
         return sum(len(entries) for entries in self.sections.values())
 

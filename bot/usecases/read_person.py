@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -79,6 +79,7 @@ def read_person(
     safe_from = None if safe_now else next_safe_time(safe, now, desk.zone)
     handoff = handoffs.current(db, conversation_id)
     person = db.get_one(Person, row.person_id)
+    other_answers = {name: value for name, value in state.answers.items() if name != SAID_TIMES}
     others = people.of_same_person(db, row)
     mine = [other for other in others if may_read(db, me, other.id)]
     return PersonPage(
@@ -92,7 +93,7 @@ def read_person(
         safe_from=safe_from,
         needs_word=needs_word(safe, now),
         said_times=str(state.answers.get(SAID_TIMES) or ""),
-        answers=tuple(answers_of(StoredLibrary(db, desk.cache, desk.zone), db, state)),
+        answers=tuple(answers_of(StoredLibrary(db, desk.cache, desk.zone), db, replace(state, answers=other_answers))),
         needs=tuple(timeline.needs(db, conversation_id)),
         planned=tuple((row.flow, row.due_at) for row in timeline.planned_check_ins(db, conversation_id, now)),
         handoff=handoff,
@@ -135,5 +136,5 @@ def _why_not(row: Conversation, handoff: Handoff | None, safe: SafeContact, *, s
     if row.unreachable:
         return "Texts do not reach them."
     if safe.paused:
-        return "They left with an exit word: nothing is sent until they write again."
+        return "Texts to them are paused until they write again."
     return "" if safe_now else "It is not a safe time for them."

@@ -13,9 +13,10 @@ from bot.domain.effects import Choice, Effect, OpenHandoff, RecordConsent, Reply
 from bot.domain.message import Channel, Inbound, Lane
 from bot.domain.segments import fold_for_sms, join, measure
 from bot.storage import messages, turns
-from bot.usecases.answer import Said, answer
+from bot.usecases.answer import answer
 from bot.usecases.apply_effects import Place, apply_effects
 from bot.usecases.desk import Desk
+from bot.usecases.guarded_turn import Said
 from bot.usecases.library import StoredLibrary
 from bot.usecases.line import Line
 

@@ -12,6 +12,7 @@ from bot.domain.conversation import Conversation as State
 from bot.domain.conversation import load
 from bot.storage import erasures
 from bot.storage.sealing import Sealer
+from bot.storage.staff_tables import Note
 from bot.storage.tables import Conversation, Handoff, Message, Person
 
 
@@ -41,7 +42,7 @@ def forget_old_words(db: Session, sealer: Sealer, now: datetime, keep: timedelta
         .values(sealed_body=None, sealed_media=None)
         .returning(Message.conversation_id)
     ).all()
-    _forget_recent(db, sealer, {row.conversation_id for row in rows}, now - keep)
+    _forget_recent(db, sealer, {row.conversation_id for row in rows if row.conversation_id is not None}, now - keep)
     return len(rows)
 
 
@@ -65,9 +66,11 @@ def forget_old_answers(db: Session, sealer: Sealer, now: datetime, keep: timedel
     rows = db.scalars(old.with_for_update(skip_locked=True)).all()
     for row in rows:
         state = load(sealer.open(row.sealed_state))
-        chosen = {"language": state.language, "language_chosen": state.language_chosen}
+        # How they may be reached safely stays too: who comes back to the same home is in the same danger.
+        chosen = {"language": state.language, "language_chosen": state.language_chosen, "safe": state.safe}
         kept = State(channel=state.channel, **chosen, ended=True, turn=state.turn)  # type: ignore[arg-type]
         row.sealed_state, row.flow_version, row.step, row.waking = sealer.seal(kept.dump()), None, None, None
         row.holder, row.in_danger, row.forgotten_at = kept.holder.value, False, now
         db.execute(update(Person).where(Person.id == row.person_id).values(sealed_name=None))
+        db.execute(update(Note).where(Note.conversation_id == row.id).values(sealed_body=None))
     return len(rows)

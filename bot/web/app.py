@@ -7,8 +7,17 @@ from werkzeug.exceptions import HTTPException
 
 from bot.runtime import Runtime
 from bot.web.chat import chat
+from bot.web.console import layout
 from bot.web.console.account import account
+from bot.web.console.audit import audit
+from bot.web.console.board import board
+from bot.web.console.handoff import handoff
+from bot.web.console.inbox import inbox
 from bot.web.console.media import media
+from bot.web.console.people import people
+from bot.web.console.replies import replies
+from bot.web.console.roster import roster
+from bot.web.console.staff import staff
 from bot.web.health import health
 from bot.web.metrics import metrics
 from bot.web.phone import phone
@@ -18,6 +27,7 @@ from bot.web.staff_phone import staff_phone
 from bot.web.twilio import LARGEST_BODY, twilio
 from bot.web.twilio_voice import twilio_voice
 
+CONSOLE = (inbox, handoff, people, media, board, roster, staff, replies, audit, account)
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -32,8 +42,9 @@ def create_app(runtime: Runtime) -> Flask:
     app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=LARGEST_BODY)
     set_up_sign_in(app, runtime)
     demo = (phone, staff_phone) if runtime.settings.is_demo else ()
-    for blueprint in (twilio, twilio_voice, health, metrics, chat, media, *demo):
+    for blueprint in (twilio, twilio_voice, health, metrics, chat, *CONSOLE, *demo):
         app.register_blueprint(blueprint)
+    app.context_processor(layout.around)
     app.register_error_handler(HTTPException, _plainly)
     app.after_request(_guard)
     return app

@@ -37,7 +37,7 @@ STEPS = {
     "1d": timedelta(days=1),
     "7d": timedelta(days=7),
 }
-"""The minutes are those of the ladder: two steps of two see an alert of urgency `now` go unanswered."""
+"""The minutes are those in which a handoff climbs its ladder (bot/domain/ladder.py)."""
 CLOCKS = {"": "phone.table", "staff": "staff_phone.table"}
 """The pages on which the clock is pushed."""
 SUGGESTIONS = ("my landlord is evicting me", "me van a desalojar", "no tengo comida", "STOP")

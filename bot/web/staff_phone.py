@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot import reception
-from bot.domain.message import Address, Channel, Inbound, Lane
+from bot.domain.message import Address, Channel, Inbound
 from bot.domain.segments import LONGEST_BODY, measure
 from bot.usecases import staff_texts
 from bot.usecases.read_staff_thread import Owner, Telephone, Thread, is_called, list_owners, read_telephone
@@ -181,10 +181,7 @@ def _answer(key: str, message_id: int, digit: str) -> str | None:
     with open_.database.transaction() as db:
         if not key.isdecimal() or not is_called(db, int(key), message_id):
             return None
-        said, wake = staff_texts.answer_call(db, open_.desk, message_id, digit, open_.clock.now())
-    if wake:
-        open_.queue.wake_delivery(wake, Lane.CRISIS)
-    return said
+        return staff_texts.answer_call(db, open_.desk, message_id, digit, open_.clock.now())
 
 
 def _take(shown: Shown, sender: Address, line: str, body: str) -> reception.Reception:

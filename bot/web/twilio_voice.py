@@ -7,8 +7,6 @@ import logging
 from flask import Blueprint, Response, abort
 
 from bot.carriers import twilio_voice_webhook as carrier
-from bot.domain.message import Lane
-from bot.runtime import Runtime
 from bot.storage.database import is_outage
 from bot.usecases.staff_texts import answer_call
 from bot.web.forms import runtime
@@ -18,7 +16,7 @@ log = logging.getLogger(__name__)
 twilio_voice = Blueprint("twilio_voice", __name__, url_prefix="/twilio")
 
 KEYS = ("1", "2")
-AWAY = "Your answer could not be kept just now. Please answer by text, or open the console. Goodbye."
+AWAY = "Your answer could not be kept just now. Please press it again, or answer by text."
 TEXTS_ONLY = (
     "You have reached a help line that works by text message. Please send a text to this number. If someone is in danger, "
     "hang up and call 9 1 1. In a crisis, call 9 8 8, day or night."
@@ -45,22 +43,18 @@ def voice() -> Response:
     message_id = named_message()
     if message_id is None:
         return _said(carrier.write_voice(TEXTS_ONLY, TEXTS_ONLY_ES))
-    sentence = _answer(open_, message_id, call.digits)
-    if call.digits in KEYS:
-        return _said(carrier.write_voice(sentence))
-    # A finger that slips in the dark must not end the call.
-    return _said(carrier.write_question(sentence, f"{open_.settings.public_url}/twilio/voice?message={message_id}"))
-
-
-def _answer(open_: Runtime, message_id: int, digit: str) -> str:
     try:
         with open_.database.transaction() as db:
-            sentence, wake = answer_call(db, open_.desk, message_id, digit, open_.clock.now())
+            sentence = answer_call(db, open_.desk, message_id, call.digits, open_.clock.now())
     except Exception as error:
         log.warning("an answer by telephone was not kept: %s", type(error).__name__, exc_info=not is_outage(error))
-        return AWAY
-    open_.queue.wake_delivery(list(wake), Lane.CRISIS)
-    return sentence
+        sentence, is_over = AWAY, False
+    else:
+        # A finger that slips in the dark must not end the call.
+        is_over = call.digits in KEYS
+    if is_over:
+        return _said(carrier.write_voice(sentence))
+    return _said(carrier.write_question(sentence, f"{open_.settings.public_url}/twilio/voice?message={message_id}"))
 
 
 def _said(twiml: str) -> Response:

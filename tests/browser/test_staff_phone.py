@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from bot import job_queue
 from bot.domain.message import Channel
+from bot.jobs import process
+from bot.jobs.sweep import sweep
 from bot.storage.staff_tables import CallOut
 from tests import staff_phones
 from tests.browser.conftest import OpenPage
 from tests.browser.test_accessibility import SCHEMES, SIZES, STILL, findings
+from tests.browser.test_phone_page import text
 from tests.demo import Demo
 
 pytestmark = pytest.mark.browser
@@ -91,3 +95,33 @@ def test_it_is_accessible(
     for tab in ("Calls", "Mail"):
         phone(page).get_by_role("radio", name=tab).check()
         assert findings(page) == []
+
+
+def test_it_brings_a_cry_for_help_to_a_human_and_their_words_back(demo: Demo, open_page: OpenPage, rosa: int) -> None:
+    page = open_page("/phone/staff", viewport={"width": 1280, "height": 900})
+    ada = page.context.new_page()
+    ada.goto("/phone")
+    text(ada, "Ada", "I just took all my pills to die")
+    work(demo)
+    expect(page.get_by_text("STL Help calls")).to_be_visible()
+    phone(page).get_by_role("button", name="Press key 1").click()
+    expect(phone(page).locator(".said")).to_contain_text("You have handoff")
+    expect(page.get_by_text("STL Help calls")).to_have_count(0)
+    work(demo)
+    expect(phone(ada, "Ada")).to_contain_text("Rosa from our team has your texts now")
+    expect(phone(page).locator(".thread:not([hidden])")).to_contain_text("leads to a person")
+    phone(page).get_by_role("textbox").fill("This is Rosa. I am here with you.")
+    page.keyboard.press("Enter")
+    expect(phone(page).locator(".mine").last).to_contain_text("I am here with you")
+    work(demo)
+    expect(phone(ada, "Ada")).to_contain_text("I am here with you")
+
+
+def work(demo: Demo) -> None:
+    """What the worker does, once."""
+    process.use(demo.runtime)
+    try:
+        sweep(demo.runtime)
+        job_queue.work(demo.runtime.settings.redis_url or "", burst=True)
+    finally:
+        process.use(None)

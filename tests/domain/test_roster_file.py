@@ -84,6 +84,7 @@ def test_it_reads_what_spreadsheets_make_of_it(text: str) -> None:
         ("holiday,,joe@stl.example,2026-12-25,,,,,,Christmas\n", "staff", "has no staff", "change the kind"),
         ("time_off,,joe@stl.example,2026-12-24,12:00,,,,2026-12-23,\n", "until", "ends before it starts", "Look at"),
         ("extra,housing,joe@stl.example,2026-10-05,08:00,17:00,1,,2027-10-05,\n", "until", "more than a week", "Look at"),
+        (f"holiday,,,2026-12-25,,,,,,{'x' * 81}\n", "name", "more than 80", "shorter"),
         (ONE.strip() + ",,,x\n", "", "more cells", "comma"),
     ],
 )
@@ -158,7 +159,9 @@ STARTS = st.builds(
     st.integers(0, 600),
 )
 LENGTHS = st.integers(1, 7 * 24 * 60 - 60).map(lambda minutes: timedelta(minutes=minutes))
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1).map(lambda t: " ".join(t.split()))
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1).map(
+    lambda t: " ".join(t.split())[:80].strip()
+)
 ROWS: st.SearchStrategy[Row] = st.one_of(
     st.builds(ShiftRow, TEAMS, EMAILS, st.integers(0, 6), CLOCKS, CLOCKS, st.integers(1, 99), st.none() | DATES),
     st.builds(lambda t, e, start, long, p: ExtraRow(t, e, start, start + long, p), TEAMS, EMAILS, STARTS, LENGTHS,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bot.domain.conversation import Conversation, Frame, Holder, load
 from bot.domain.effects import OpenHandoff, RaiseAlarm, Reason, RecordConsent, Reply, StaySilent, TellHuman
 from bot.domain.turn import Turn
-from bot.usecases.answer import Said, answer
+from bot.usecases.answer import answer
+from bot.usecases.guarded_turn import Said
 from bot.usecases.library import DraftLibrary
 from bot.usecases.line import Line
 

@@ -1,4 +1,4 @@
-"""Writing down how somebody may be reached: kept sealed, told to nobody else, never undoing what the person did meanwhile."""
+"""Writing down how somebody may be reached: sealed, told to nobody else, never undoing what the person did meanwhile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.storage.staff_tables import Audit, HandoffEvent
 from bot.storage.tables import Conversation
 from bot.usecases.desk import Desk
 from bot.usecases.name_person import name_person
-from bot.usecases.read_person import read_person
+from bot.usecases.read_person import PersonPage, read_person
 from bot.usecases.set_safe_contact import Asked, NoSuchPerson, menu_words, set_safe_contact
 from tests.console import make_staff
 from tests.demo import Demo, open_demo
@@ -84,7 +84,7 @@ def test_it_writes_nothing_where_nothing_changes(db: Session, desk: Desk, rosa: 
     assert db.scalars(select(Audit)).all() == []
 
 
-@pytest.mark.parametrize("word", ["STOP", "landlord", "Alquiler o desalojo", "comida"])
+@pytest.mark.parametrize("word", ["STOP", "landlord", "Food", "comida"])
 def test_it_refuses_a_word_that_the_line_listens_to(db: Session, desk: Desk, rosa: int, ada: Made, word: str) -> None:
     wrong = set_safe_contact(db, desk, ada.conversation, rosa, ask(SafeContact(word=word)), NOW)
     assert [complaint.field for complaint in wrong] == ["word"]
@@ -156,13 +156,14 @@ class Reader:
     """Somebody of the housing team who may do everything."""
 
     def __init__(self, staff_id: int) -> None:
-        self.id, self.teams = staff_id, frozenset({"housing"})
+        self.id = staff_id
+        self.teams = frozenset({"housing"})
 
     def may(self, _permission: object) -> bool:
         return True
 
 
-def page_of(db: Session, desk: Desk, reader: int, made: Made) -> object:
+def page_of(db: Session, desk: Desk, reader: int, made: Made) -> PersonPage:
     page = read_person(db, desk, Reader(reader), made.conversation, NOW)
     assert page is not None
     return page
@@ -176,7 +177,7 @@ def page_of(db: Session, desk: Desk, reader: int, made: Made) -> object:
         ({"state": "closed", "opted_out": True}, "opted out"),
         ({"state": "closed", "unreachable": "no_texts"}, "do not reach"),
         ({"state": "closed", "channel": Channel.WEB}, "web chat"),
-        ({"state": "closed", "safe": SafeContact(paused=True)}, "exit word"),
+        ({"state": "closed", "safe": SafeContact(paused=True)}, "paused"),
         ({"state": "closed", "safe": EVENINGS}, "not a safe time"),
     ],
 )

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import time_machine
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from bot.runtime import Runtime
 from bot.settings import Settings
+from bot.storage.database import Database
 from bot.storage.staff_tables import Audit, Staff
+from bot.storage.tables import Message
 from bot.usecases import invite
 from bot.web.app import create_app
-from bot.web.sign_in import doors
 from bot.web.sign_in.attempts import MOST, Throttle
 from tests.console import PASSWORD, make_staff, password_hash, post, said, sign_in, signed_in
+from tests.demo import NOBODY_HOME
 from tests.doubles import FrozenClock
+from tests.helpline import open_line
 
 ROSA = "rosa@example.org"
 WRONG = "a different river"
@@ -88,14 +93,12 @@ def open_house(settings: Settings, clock: FrozenClock) -> Iterator[House]:
 
 @pytest.fixture
 def house(settings: Settings, clock: FrozenClock) -> Iterator[House]:
-    doors.throttle.__init__()  # type: ignore[misc]
     yield from open_house(settings, clock)
 
 
 @pytest.fixture
 def strict(settings: Settings, clock: FrozenClock) -> Iterator[House]:
     """A house in which everybody needs a second factor."""
-    doors.throttle.__init__()  # type: ignore[misc]
     yield from open_house(dataclasses.replace(settings, needs_second_factor=True), clock)
 
 
@@ -111,7 +114,10 @@ def test_it_lets_in_by_password_and_goes_where_they_wanted(house: House) -> None
     assert house.row().login_count == 1 and house.row().current_login_at == house.clock.now()
 
 
-@pytest.mark.parametrize("onward", ["//evil.example", "https://evil.example/console", "/console/\\evil", "/phone", "/console.evil"])
+ELSEWHERE = ("//evil.example", "https://evil.example/console", "/console/\\evil", "/phone", "/console.evil")
+
+
+@pytest.mark.parametrize("onward", ELSEWHERE)
 def test_it_leads_nowhere_else(house: House, onward: str) -> None:
     _, answer = sign_in(house.app, ROSA, next=onward)
     assert answer.location == "/console/start"
@@ -340,16 +346,12 @@ def test_it_refuses_a_link_that_is_forged_or_of_somebody_who_left(house: House) 
 
 
 @pytest.mark.parametrize(("purpose", "hours"), [(invite.Purpose.INVITATION, 72), (invite.Purpose.FORGOTTEN, 1)])
-def test_it_refuses_a_link_that_is_too_old(
-    house: House, monkeypatch: pytest.MonkeyPatch, purpose: invite.Purpose, hours: int
-) -> None:
-    import itsdangerous.timed
-
-    link, client, now = house.link(purpose), house.app.test_client(), itsdangerous.timed.time.time()
-    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now + hours * 3600 - 60)
-    assert client.get(link).status_code == 200
-    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now + hours * 3600 + 60)
-    assert client.get(link).location == "/sign-in?notice=spent"
+def test_it_refuses_a_link_that_is_too_old(house: House, purpose: invite.Purpose, hours: int) -> None:
+    link, client, now = house.link(purpose), house.app.test_client(), time.time()
+    with time_machine.travel(now + hours * 3600 - 60):
+        assert client.get(link).status_code == 200
+    with time_machine.travel(now + hours * 3600 + 60):
+        assert client.get(link).location == "/sign-in?notice=spent"
 
 
 def test_it_asks_for_the_second_factor_after_a_forgotten_password_too(house: House) -> None:
@@ -375,6 +377,13 @@ def test_it_mails_a_link_to_who_forgot_and_says_the_same_to_everybody(settings: 
         answers = {post(client, "/sign-in/forgotten", email=email).text for email in (ROSA, ROSA, "nobody@example.org")}
         assert len(answers) == 1
         assert house.acts() == [("password_link", "forgotten")]
+        with house.runtime.database.transaction() as db:
+            (mail,) = db.scalars(select(Message).where(Message.outbound))
+            body = house.runtime.desk.sealer.open(mail.sealed_body or "")
+        subject, _, rest = body.partition("\n")
+        assert subject == "A link to choose a new password" and ROSA not in body
+        (link,) = re.findall(re.escape(mailing.public_url) + r"(/sign-in/link/\S+)", rest)
+        assert "Choose a new password" in said(client.get(link))
 
 
 def test_it_has_no_forgotten_page_without_mail(house: House) -> None:
@@ -382,25 +391,74 @@ def test_it_has_no_forgotten_page_without_mail(house: House) -> None:
     assert "forgot" not in house.app.test_client().get("/sign-in").text
 
 
-def test_it_signs_in_with_one_press_in_a_demo_only(house: House, settings: Settings, clock: FrozenClock) -> None:
+def test_it_signs_in_with_one_press_in_a_demo(house: House) -> None:
     client = house.app.test_client()
     assert "Rosa Ortiz" in said(client.get("/sign-in"))
     assert post(client, "/sign-in/demo", staff=str(house.rosa)).status_code == 303
     assert is_in(client)
-    real = dataclasses.replace(
-        settings, twilio_account_sid="AC0", twilio_auth_tokens=("t",), twilio_from="+13145550100"
-    )
-    for other in open_house(dataclasses.replace(real, database_url=settings.database_url), clock) if False else ():
-        assert post(other.app.test_client(), "/sign-in/demo", staff="1").status_code == 404
+
+
+def test_it_has_no_such_door_with_a_carrier(settings: Settings, clock: FrozenClock) -> None:
+    with open_line(settings, clock) as line:
+        number = make_staff(line.runtime, ROSA)
+        client = line.app.test_client()
+        assert "Rosa" not in client.get("/sign-in").text
+        assert post(client, "/sign-in/demo", staff=str(number)).status_code == 404
+
+
+def test_it_changes_the_telephone_of_who_shows_again_that_it_is_them(settings: Settings, clock: FrozenClock) -> None:
+    with open_line(settings, clock) as line:
+        number = make_staff(line.runtime, ROSA, password=password_hash(line.app))
+        client = signed_in(line.app, number)
+        fields = {"phone": "(314) 555-0199", "proof": WRONG}
+        assert post(client, "/console/account/phone", **fields).status_code == 422
+        done = post(client, "/console/account/phone", **fields | {"proof": PASSWORD})
+        assert done.status_code == 303, said(done)
+        assert "ends in 0199" in said(client.get("/console/account"))
+        wrong = post(client, "/console/account/phone", phone="12", proof=PASSWORD)
+        assert wrong.status_code == 422 and "ends in 0199" in said(wrong)
+
+
+def test_it_changes_how_i_am_called_out_but_leaves_one_way(house: House) -> None:
+    client = signed_in(house.app, house.rosa)
+    assert post(client, "/console/account/alerts", text="yes").status_code == 303
+    assert (house.row().alerts_by_text, house.row().alerts_by_email, house.row().alerts_by_voice) == (True, False, False)
+    assert post(client, "/console/account/alerts").status_code == 422
+    assert house.acts()[-1][0] == "account_changed"
+
+
+def test_it_changes_what_people_are_told_of_me(house: House) -> None:
+    client = signed_in(house.app, house.rosa)
+    done = post(client, "/console/account/self", called="Rosie", language=["es", "en", "tlh"])
+    assert done.status_code == 303
+    row = house.row()
+    assert (row.called, row.tells_name, row.languages) == ("Rosie", False, ["en", "es"])
+    assert post(client, "/console/account/self", called=" ", language="en").status_code == 422
+    assert post(client, "/console/account/self", called="Rosie").status_code == 422
+
+
+def test_it_turns_the_second_factor_off_where_it_is_optional(house: House) -> None:
+    codes = house.turn_on()
+    client = signed_in(house.app, house.rosa)
+    assert post(client, "/console/account/second-factor/off", proof="wrong").status_code == 422
+    assert post(client, "/console/account/second-factor/off", proof=codes[0]).status_code == 303
+    assert (house.row().tf_totp_secret, house.row().mf_recovery_codes) == (None, None)
+
+
+def test_it_replaces_recovery_codes(house: House) -> None:
+    codes = house.turn_on()
+    client = signed_in(house.app, house.rosa)
+    page = post(client, "/console/account/codes", proof=house.code())
+    fresh = re.findall(r"<li>([0-9a-f-]{14})</li>", page.text)
+    assert len(fresh) == 10 and not set(fresh) & set(codes)
+    other, _ = sign_in(house.app, ROSA)
+    assert post(other, "/sign-in/code", code=codes[1]).status_code == 422
+    assert post(other, "/sign-in/code", code=fresh[1]).status_code == 303
 
 
 def test_it_says_so_when_the_database_is_away(house: House) -> None:
     client = signed_in(house.app, house.rosa)
-    post(client, "/sign-in")  # the secret of the form is in the cookie now
-    object.__setattr__(house.runtime, "database", None)
-    from bot.storage.database import Database
-
-    away = Database("postgresql://nobody@127.0.0.1:1/nothing")
-    object.__setattr__(house.runtime, "database", away)
+    away = dataclasses.replace(house.runtime, database=Database(NOBODY_HOME))
+    house.app.extensions["warmline"] = away
     answer = client.get("/console/account")
     assert answer.status_code == 503 and "cannot reach our records" in said(answer)

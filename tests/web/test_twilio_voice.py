@@ -83,10 +83,10 @@ def test_it_passes_for_a_pressed_2(line: HelpLine, call: Call) -> None:
     assert handoff_of(line).owner_id is None
 
 
-@pytest.mark.parametrize("key", ["5", "*", "#", "", "11", "ü"])
-def test_it_asks_again_after_a_slip_of_the_finger(line: HelpLine, call: Call, key: str) -> None:
-    first, second, _ = line.twilio.telephone.press(call, key)
-    assert first == second and "press 1" in first.lower()
+def test_it_asks_again_after_a_slip_of_the_finger(line: HelpLine, call: Call) -> None:
+    for key in ("5", "*", "#", "", "11", "ü"):
+        first, second, _ = line.twilio.telephone.press(call, key)
+        assert first == second and "press 1" in first.lower()
     assert handoff_of(line).owner_id is None
     line.twilio.telephone.press(call, "1")
     assert handoff_of(line).owner_id is not None
@@ -98,25 +98,30 @@ def test_it_takes_nobody_for_an_answer_who_only_picked_up(line: HelpLine, call: 
     assert handoff_of(line).owner_id is None
 
 
-@pytest.mark.parametrize("ending", ["busy", "no-answer", "failed", "canceled"])
+@pytest.mark.parametrize("ending", ["no-answer", "failed"])
 def test_it_hears_that_nobody_picked_up(line: HelpLine, call: Call, ending: str) -> None:
     assert line.twilio.telephone.end(call, ending) == 204
-    assert alert_row(line).state in ("undelivered", "failed", "canceled")
-    assert line.count(DeliveryReport) >= 1
+    assert alert_row(line).state in ("undelivered", "failed")
+    assert line.count(DeliveryReport) == 1
 
 
-def test_it_says_so_when_the_answer_cannot_be_kept(line: HelpLine, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> tuple[str, tuple[int, ...]]:
+def test_it_says_so_when_an_answer_cannot_be_kept_and_takes_it_once_it_can(
+    line: HelpLine, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
         raise RuntimeError("our own fault")
 
-    monkeypatch.setattr(twilio_voice, "answer_call", broken)
-    assert line.twilio.telephone.press(call, "1") == [twilio_voice.AWAY]
+    with monkeypatch.context() as for_now:
+        for_now.setattr(twilio_voice, "answer_call", broken)
+        assert line.twilio.telephone.press(call, "1")[0] == twilio_voice.AWAY
+    line.twilio.telephone.press(call, "1")
+    assert handoff_of(line).owner_id is not None
 
 
-@pytest.mark.parametrize("named", ["?message=999999", "?message=0", "?message=99999999999999999999", "?message=x", ""])
-def test_it_answers_for_rows_that_are_no_alert(line: HelpLine, call: Call, named: str) -> None:
-    heard = line.twilio.telephone.ring_us(f"{PUBLIC_URL}/twilio/voice{named}", ADA, POOL)
-    assert heard and all(heard)
+def test_it_answers_for_rows_that_are_no_alert(line: HelpLine, call: Call) -> None:
+    for named in ("?message=999999", "?message=0", "?message=99999999999999999999", "?message=x", "?message="):
+        heard = line.twilio.telephone.ring_us(f"{PUBLIC_URL}/twilio/voice{named}", ADA, POOL)
+        assert heard and all(heard)
 
 
 def test_it_tells_somebody_who_calls_that_the_line_is_for_texts(line: HelpLine) -> None:

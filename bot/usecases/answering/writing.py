@@ -12,7 +12,8 @@ from bot.domain.conversation import Holder
 from bot.domain.delivery import State
 from bot.domain.effects import OpenHandoff, Reason
 from bot.domain.handoff import HELD, HandoffState
-from bot.domain.message import Lane
+from bot.domain.message import Channel, Lane
+from bot.domain.permissions import ANYONE
 from bot.domain.safe_contact import is_safe_time
 from bot.domain.safety.levels import Urgency
 from bot.domain.segments import LONGEST_BODY
@@ -147,13 +148,18 @@ def reach_out(db: Session, desk: Desk, conversation_id: int, staff_id: int, now:
     """
     actor = worker(db, staff_id)
     row = db.scalar(select(Conversation).where(Conversation.id == conversation_id).with_for_update(key_share=True))
-    if row is None:
-        raise Refused("no_such_person")
+    if row is None or row.channel == Channel.WEB.value:
+        # To a page that was closed nothing can be sent.
+        raise Refused("no_such_person" if row is None else "unreachable")
     open_one = handoffs.current(db, conversation_id, lock=True)
     if open_one is not None:
         found = handoffs.lock(db, desk.sealer, open_one.id)
         raise Refused("busy", owner_name(db, found) if found else None)
-    effect = OpenHandoff(Reason.ASKED, Urgency.ROUTINE, because="a social worker wrote first")
+    # Whoever could read this person before can read them now, and nobody else.
+    team = db.scalar(
+        select(Handoff.team).where(Handoff.conversation_id == conversation_id).order_by(Handoff.id.desc()).limit(1)
+    )
+    effect = OpenHandoff(Reason.ASKED, Urgency.ROUTINE, team or ANYONE, because="a social worker wrote first")
     handoff = handoffs.open_or_raise(db, desk.sealer, effect, conversation_id, None, now)
     locked = handoffs.lock(db, desk.sealer, handoff.id)
     assert locked is not None

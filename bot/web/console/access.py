@@ -144,7 +144,8 @@ def real_now(open_: Runtime) -> datetime:
 def page(kind: str, status: int, **values: Any) -> Response:
     """One of the calm pages that say why something cannot be done."""
     typed = [text for name in _TYPED if (text := forms.words(name))] if request.method == "POST" else []
-    return make_response(render_template("sign_in/stopped.html", kind=kind, typed=typed, sign_in=SIGN_IN, start=START, **values), status)
+    values |= {"kind": kind, "typed": typed, "sign_in": SIGN_IN, "start": START}
+    return make_response(render_template("sign_in/stopped.html", **values), status)
 
 
 def _may(permission: str) -> bool:

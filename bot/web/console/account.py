@@ -174,7 +174,7 @@ def sign_out_everywhere() -> Response:
 
 
 def _prove() -> Account | None:
-    """My account with its row locked, once I have shown again that it is me; None, counted and audited, otherwise."""
+    """My account, once I have shown again that it is me; None, counted and audited, otherwise."""
     mine = attempts.lock_row(Account.__table__.c.id == me().id)
     now = access.real_now(runtime())
     if mine is None or attempts.is_shut(mine, now):
@@ -182,12 +182,15 @@ def _prove() -> Account | None:
     typed = forms.field("proof")
     if not mine.password and not steps.has_second_factor(mine):
         return mine if now.timestamp() - session["since"] < FRESH.total_seconds() else None
-    if steps.has_second_factor(mine) and steps.take_code(mine, typed):
-        return mine
-    if mine.password and attempts.fits(mine, typed):
-        return mine
-    attempts.failed(mine, "own page")
-    return None
+    has_shown = (steps.has_second_factor(mine) and steps.take_code(mine, typed)) or (
+        mine.password and attempts.fits(mine, typed)
+    )
+    if not has_shown:
+        attempts.failed(mine, "own page")
+        return None
+    # A code that was shown is used, whatever comes after; and the row must be free for what follows in another session.
+    security.accounts().commit()
+    return mine
 
 
 def _mine(db: Any) -> Staff:
@@ -233,8 +236,8 @@ def _page(error: str = "", status: int = 200, *, said: str = "") -> Response:
 def _set_up_page(error: str = "", status: int = 200) -> Response:
     mine = attempts.lock_row(Account.__table__.c.id == me().id)
     assert mine is not None  # the guard has just read it
-    asks = _asks_proof(mine)
-    return steps.setup_page("console/second_factor.html", mine, status, error=error, asks_proof=asks)
+    values = {"error": error, "asks_proof": _asks_proof(mine), "has_factor": steps.has_second_factor(mine)}
+    return steps.setup_page("console/second_factor.html", mine, status, **values)
 
 
 def _codes_page(codes: list[str]) -> Response:

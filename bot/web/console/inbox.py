@@ -14,7 +14,6 @@ from bot.web.console.access import me, needs, record
 from bot.web.forms import runtime
 
 inbox = Blueprint("inbox", __name__, url_prefix="/console")
-inbox.app_context_processor(layout.around)
 for name in ("since", "limit", "language", "names", "plain", "disposition"):
     inbox.add_app_template_filter(getattr(wording, name), f"in_words_{name}")
 

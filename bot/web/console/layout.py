@@ -67,10 +67,15 @@ def not_here(handoff_id: int | None, detail: str) -> Response:
     """404 for what does not exist or is not theirs to see: the two look the same, and both are written down."""
     open_ = runtime()
     with open_.database.transaction() as db:
-        record(db, "refused", open_.clock.now(), handoff_id=handoff_id, detail=detail)
+        record(db, "refused", open_.clock.now(), handoff_id=handoff_id if _fits(handoff_id) else None, detail=detail)
     return refused(
         "This is not here",
         "There is no such conversation among those that you may see. It may belong to another team. If you were sent here "
         "by an alert, ask your supervisor. That you looked is in the audit log.",
         404,
     )
+
+
+def _fits(row: int | None) -> bool:
+    """Whether a number can be a row's: an address may hold any."""
+    return row is not None and row < 2**63

@@ -6,7 +6,6 @@ put into a message: only kinds that a browser shows without running them are pas
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from flask import Blueprint, Response, abort, request
@@ -34,8 +33,11 @@ _KINDS: Final = {
     "application/pdf": "pdf",
 }  # fmt: skip
 _NAMES: Final = {"image": "picture", "audio": "voice-note", "video": "video", "application": "document"}
-# The file itself may be loaded again from here: a browser builds a page around a video that is opened by its address.
-_POLICY: Final = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'"
+# A browser builds a small page of its own around a file that is opened by its address: it may load that file and lay it
+# out, and run nothing. A sound or a video is asked for once more by that page, which fails from a box without an origin.
+_MAY: Final = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+_POLICIES: Final = {"audio": f"sandbox allow-same-origin; {_MAY}", "video": f"sandbox allow-same-origin; {_MAY}"}
+_POLICY: Final = f"sandbox; {_MAY}"
 _ANSWERS: Final = {
     Trouble.FOREIGN: (404, "This picture is not kept by the carrier and is not fetched."),
     Trouble.GONE: (404, "The carrier does not have this picture any more."),
@@ -49,7 +51,7 @@ _PRETEND: Final = b"""<svg xmlns="http://www.w3.org/2000/svg" width="320" height
 <circle cx="248" cy="62" r="28" fill="#f2c14e"/>
 <path d="M0 190 L90 96 L160 168 L214 118 L320 206 V240 H0 Z" fill="#5b7f95"/>
 <path d="M0 208 Q80 184 160 206 T320 204 V240 H0 Z" fill="#3d5a6c"/>
-<text x="160" y="34" text-anchor="middle" font-family="sans-serif" font-size="18" fill="#22333d">A pretend picture</text>
+<text x="16" y="30" font-family="sans-serif" font-size="18" fill="#22333d">A pretend picture</text>
 </svg>"""
 
 
@@ -69,7 +71,7 @@ def show(message_id: int, number: int) -> Response:
         return page("not_allowed", 403)
     if kept is None or not 1 <= number <= len(kept.media):
         abort(404, "There is no such picture. Its words and pictures may have been deleted.")
-    return _shown(_fetch(kept.media[number - 1]), number, now)
+    return _shown(_fetch(kept.media[number - 1]), number)
 
 
 def _fetch(one: Media) -> Fetched:
@@ -86,7 +88,7 @@ def _fetch(one: Media) -> Fetched:
         abort(status, sentence)
 
 
-def _shown(fetched: Fetched, number: int, now: datetime) -> Response:
+def _shown(fetched: Fetched, number: int) -> Response:
     kind = fetched.content_type.partition(";")[0].strip().lower()
     ending = "svg" if fetched.body is _PRETEND else _KINDS.get(kind)
     if ending is None:
@@ -94,10 +96,11 @@ def _shown(fetched: Fetched, number: int, now: datetime) -> Response:
     response = Response(fetched.body, content_type=kind)
     # A browser's own reader of PDF does not run in the box that the policy makes, so a document is saved instead.
     way = "attachment" if kind == "application/pdf" else "inline"
+    main = kind.partition("/")[0]
     headers = response.headers
-    headers["Content-Disposition"] = f"{way}; filename={_NAMES[kind.partition('/')[0]]}-{number}.{ending}"
+    headers["Content-Disposition"] = f"{way}; filename={_NAMES[main]}-{number}.{ending}"
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Content-Security-Policy"] = _POLICY
+    headers["Content-Security-Policy"] = _POLICIES.get(main, _POLICY)
     headers["Cache-Control"] = "no-store, private"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     # Some browsers play a sound or a video only from a server that gives out parts.

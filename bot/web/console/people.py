@@ -143,8 +143,15 @@ def _results(found: Results, by: str, asked: dict[str, str], *, problem: str = "
 
 
 def _helpers(zone: ZoneInfo) -> dict[str, Any]:
+    year = runtime().clock.now().astimezone(zone).year
+
+    def moment(at: datetime) -> str:
+        # A person is known for years: a day without its year would be taken for one of this year.
+        then = at.astimezone(zone).year
+        return spoken.moment(at, zone) if then == year else f"{spoken.moment(at, zone)} ({then})"
+
     return {
-        "moment": lambda at: spoken.moment(at, zone),
+        "moment": moment,
         "clock": lambda at: spoken.clock(at, zone),
         "language": wording.language,
         "answers": spoken.ANSWERS,

@@ -167,7 +167,7 @@ class _Pen:
     def _group(self, slug: str, name: str) -> Group:
         group = Group(slug, name, self._cells())
         holes = [
-            Span(max(hole.start, self.start), min(hole.end, self.end))
+            hole
             for hole in self.roster.holes(slug, self.start - _AROUND, self.end + _AROUND)
             if hole.start < self.end and hole.end > self.start
         ]
@@ -236,7 +236,8 @@ def _x(at: datetime, day: Span) -> int:
 
 def _times(span: Span, zone: ZoneInfo, start: datetime, end: datetime) -> str:
     """8 AM to 5 PM; with the weekday where it ends more than a day later; what sticks out of the week is open there."""
-    is_long = span.end - span.start > timedelta(hours=25)
+    is_long = span.end - max(span.start, start) > timedelta(hours=25)
+    runs_on = span.end >= end + _AROUND
     first, last = hour(span.start, zone), hour(span.end, zone)
     if is_long:
         last = f"{span.end.astimezone(zone):%a} {last}"
@@ -244,6 +245,8 @@ def _times(span: Span, zone: ZoneInfo, start: datetime, end: datetime) -> str:
         return "all week"
     if span.start < start:
         return f"until {last}"
+    if runs_on:
+        return f"from {first} on"
     return f"{first} to {last}"
 
 

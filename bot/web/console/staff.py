@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from bot.domain.message import Lane
-from bot.domain.permissions import Permission, Role
+from bot.domain.permissions import Permission, Role, allowed
 from bot.domain.staff_form import MOST_AT_ONCE, Typed, language_names
 from bot.storage import staff_lists
 from bot.storage.staff_lists import Listed
@@ -48,6 +48,7 @@ def everybody() -> ResponseReturnValue:
         skill=wording.plain,
         no_words={},
         is_locked=lambda one: one.locked_until is not None and one.locked_until > now,
+        answers=lambda one: allowed([Role(role) for role in one.roles], Permission.ANSWER),
         moment=lambda at: spoken.moment(at, zone),
         may_edit=me().may(Permission.EDIT_STAFF),
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from babel import Locale
 from babel.core import UnknownLocaleError
+from babel.dates import format_date
 from babel.lists import format_list
 
 from bot.domain.delivery import State
@@ -107,6 +108,14 @@ def limit(at: datetime, now: datetime) -> str:
     return f"over by {span(now - at)}" if now > at else f"{span(at - now)} left"
 
 
+def answer(said: str) -> str:
+    """What a person answered, with a date as people write it."""
+    try:
+        return format_date(date.fromisoformat(said), "EEEE, MMMM d, y", locale="en_US")
+    except ValueError:
+        return said
+
+
 def disposition(key: str) -> str:
     """How a handoff ended."""
     return "Nobody closed it, so the line did" if key == LAPSED else plain(key, DISPOSITIONS)
@@ -173,7 +182,7 @@ def event(happened: Happened, teams: Mapping[str, str]) -> str:
         return f"Call {detail.get('rung', '')}: {names(others)} {'was' if len(others) == 1 else 'were'} called"
     sentence = f"{happened.by or 'The line'} {_DONE[kind]}" if kind in _DONE else plain(kind, _EVENTS)
     if others:
-        sentence += f" ({names(others)})"
+        sentence += f" to {names(others)}" if kind == "offered" else f" ({names(others)})"
     return "".join([sentence, *(f": {more}" for more in _more(kind, detail, teams))])
 
 

@@ -61,7 +61,12 @@ class Accounts(SQLAlchemySessionUserDatastore):
         """This request's session; it ends without a commit, unless `commit()` is called."""
         return self.sessions()
 
+    def commit(self) -> None:
+        """Keep what was changed in this request, and let the locked row go."""
+        self.session.commit()
+
     def close_after_requests(self, app: Flask) -> None:
+        """Give the connection back when a request is done."""
         app.teardown_appcontext(self._close)
 
     def _close(self, _error: BaseException | None) -> Any:

@@ -11,9 +11,9 @@ import time
 from collections import deque
 from datetime import datetime
 
-from flask import request
+from flask import current_app, request
 from flask_security.utils import hash_password
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from bot.domain.lockout import shut_for
 from bot.domain.passwords import LONGEST
@@ -56,6 +56,12 @@ class Throttle:
         while times and times[0] < time.monotonic() - WINDOW:
             times.popleft()
         return times
+
+
+def throttle() -> Throttle:
+    """The one of the application that answers."""
+    found: Throttle = current_app.extensions["warmline throttle"]
+    return found
 
 
 def address() -> str:

@@ -12,10 +12,8 @@ from bot.web.console import access
 from bot.web.forms import runtime
 from bot.web.sign_in import attempts, security, steps
 from bot.web.sign_in.accounts import Account
-from bot.web.sign_in.attempts import Throttle
 
 sign_in = Blueprint("sign_in", __name__)
-throttle = Throttle()
 
 WRONG = (
     "That did not work. Look at the e-mail address and the password again. After several tries an account is closed for a "
@@ -57,7 +55,7 @@ def by_password() -> Response:
         return slow
     account = attempts.by_password(forms.words("email"), forms.field("password"))
     if account is None:
-        throttle.count(attempts.address())
+        attempts.throttle().count(attempts.address())
         return _page(error=WRONG, status=422)
     return steps.after_first_factor(account, "password")
 
@@ -94,7 +92,7 @@ def by_code() -> Response:
         return _code_page(account, SHUT, 429)
     taken = steps.take_code(account, forms.words("code"))
     if taken is None:
-        throttle.count(attempts.address())
+        attempts.throttle().count(attempts.address())
         attempts.failed(account, "second factor")
         return _code_page(account, WRONG_CODE, 422)
     if taken.recovery_left is None:
@@ -135,10 +133,7 @@ def sign_out() -> Response:
         steps.write_down(account, "signed_out")
     logout_user()
     session.clear()
-    response = steps.go("/sign-in?notice=out")
-    # What the browser still shows when somebody presses "back" on a shared computer.
-    response.headers["Clear-Site-Data"] = '"cache"'
-    return response
+    return steps.go("/sign-in?notice=out")
 
 
 def _page(error: str = "", notice: str = "", status: int = 200) -> Response:
@@ -178,7 +173,7 @@ def _too_late() -> Response:
 
 
 def _slowed() -> Response | None:
-    wait = throttle.wait(attempts.address())
+    wait = attempts.throttle().wait(attempts.address())
     if not wait:
         return None
     response = _page(error=f"Too many tries from here. Wait {-(-wait // 60)} minutes and try again.", status=429)

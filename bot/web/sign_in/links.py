@@ -17,7 +17,7 @@ from bot.web.console import access
 from bot.web.forms import runtime
 from bot.web.sign_in import attempts, security, steps
 from bot.web.sign_in.accounts import Account
-from bot.web.sign_in.doors import sign_in, throttle
+from bot.web.sign_in.doors import sign_in
 
 _EVERY = timedelta(minutes=5)
 """One mail in this time: nobody's mailbox is filled by somebody else's presses."""
@@ -55,8 +55,8 @@ def ask_forgotten() -> Response:
 def send_forgotten() -> Response:
     """The answer is always the same: whether somebody has an account here is nobody's business."""
     _need_mail()
-    if not throttle.wait(attempts.address()):
-        throttle.count(attempts.address())
+    if not attempts.throttle().wait(attempts.address()):
+        attempts.throttle().count(attempts.address())
         _mail_link(forms.words("email"))
     return make_response(render_template("sign_in/forgotten.html", sent=True))
 

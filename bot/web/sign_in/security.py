@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -117,7 +117,7 @@ def set_up(app: Flask, runtime: Runtime) -> None:
         SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
-        SECURITY_PASSWORD_HASH="argon2",
+        SECURITY_PASSWORD_HASH="argon2",  # noqa: S106
         SECURITY_PASSWORD_SCHEMES=["argon2"],
         # argon2 salts by itself; Flask-Security wants a pepper only for the schemes that it hashes twice.
         SECURITY_PASSWORD_SINGLE_HASH=["argon2"],
@@ -166,15 +166,14 @@ def engine() -> Security:
 
 def accounts() -> Accounts:
     """The accounts of the application that answers."""
-    found: Accounts = engine().datastore
-    return found
+    return cast(Accounts, engine().datastore)
 
 
 def totp() -> SealedTotp:
-    found: SealedTotp = engine().totp_factory
-    return found
+    """How this application's one-time codes are made and taken."""
+    return cast(SealedTotp, engine().totp_factory)
 
 
 def recovery() -> HashedCodes:
-    found: HashedCodes = engine().mf_recovery_codes_util
-    return found
+    """How this application's recovery codes are made and taken."""
+    return cast(HashedCodes, engine().mf_recovery_codes_util)

@@ -7,14 +7,17 @@ from flask import Flask
 from bot.runtime import Runtime
 from bot.web.console import access
 from bot.web.sign_in import city, links, security
+from bot.web.sign_in.attempts import Throttle
 from bot.web.sign_in.doors import sign_in
 
-assert links.sign_in is city.sign_in is sign_in  # their pages belong to it once they are imported
+PAGES = (links, city)
+"""Modules whose pages become part of the blueprint `sign_in` when they are imported."""
 
 
 def set_up(app: Flask, runtime: Runtime) -> None:
     """Register the pages of the sign-in, and look at every post to them and to the console."""
     security.set_up(app, runtime)
     access.set_up(app)
+    app.extensions["warmline throttle"] = Throttle()
     city.set_up(app, runtime.settings)
     app.register_blueprint(sign_in)

@@ -21,7 +21,7 @@ from bot.web.sign_in.accounts import Account
 
 HALF_WAY = timedelta(minutes=10)
 _PENDING = "pending"
-_NEW_SECRET = "new_totp"
+_NEW = "new_totp"
 FEW = 3
 """So few recovery codes left are worth a word."""
 
@@ -88,9 +88,9 @@ def take_code(account: Account, typed: str) -> Taken | None:
 
 def new_secret() -> str:
     """The secret of the second factor that is being set up in this browser."""
-    if _NEW_SECRET not in session:
-        session[_NEW_SECRET] = security.totp().generate_totp_secret()
-    return str(session[_NEW_SECRET])
+    if _NEW not in session:
+        session[_NEW] = security.totp().generate_totp_secret()
+    return str(session[_NEW])
 
 
 def confirm_new(account: Account, typed: str) -> list[str] | None:
@@ -98,7 +98,7 @@ def confirm_new(account: Account, typed: str) -> list[str] | None:
     kept = security.totp().use("".join(typed.split()), new_secret())
     if kept is None:
         return None
-    session.pop(_NEW_SECRET, None)
+    session.pop(_NEW, None)
     security.accounts().tf_set(account, "authenticator", totp_secret=kept)
     codes = security.recovery().create_recovery_codes(account)
     write_down(account, "second_factor_on", "authenticator")

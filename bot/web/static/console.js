@@ -135,7 +135,7 @@ function replyMayChange(place, html) {
   const fresh = parse(`<div>${html}</div>`).querySelector("textarea[name=body]");
   if (!body) return true;
   if (fresh) {
-    fillPlanned(place, html);
+    renewPiece(place, html);
     return false;
   }
   if (body.value.trim() === "") return true;
@@ -160,12 +160,15 @@ function keepTyped(place, text) {
   place.before(kept);
 }
 
-function fillPlanned(place, html) {
-  const fresh = parse(`<div>${html}</div>`).querySelector("#fold-planned");
-  const old = place.querySelector("#fold-planned");
-  if (old && fresh) old.replaceWith(fresh);
-  else if (old) old.remove();
-  else if (fresh) place.prepend(fresh);
+/** What stands above the box changes while somebody writes: warnings, and the texts that are planned. */
+function renewPiece(place, html) {
+  const fresh = parse(`<div>${html}</div>`).querySelector("[data-piece]");
+  const old = place.querySelector("[data-piece]");
+  if (!fresh || !old || settled(fresh.innerHTML) === settled(old.innerHTML.replace(/ open=""/g, ""))) return;
+  const wasOpen = old.querySelector("details")?.open;
+  old.replaceWith(fresh);
+  const planned = fresh.querySelector("details");
+  if (planned && wasOpen) planned.open = true;
 }
 
 function isTouched(place) {
@@ -210,7 +213,7 @@ function say(text, kind = "") {
 export function signedOut() {
   say("Your session has ended. What you typed is still here. ", "signed-out");
   const link = document.createElement("a");
-  link.href = `/console/sign-in?next=${encodeURIComponent(window.location.pathname)}`;
+  link.href = `/sign-in?next=${encodeURIComponent(window.location.pathname)}`;
   link.target = "_blank";
   link.rel = "noopener";
   link.textContent = "Sign in again in a new window";

@@ -1,0 +1,285 @@
+"""The console in a real browser: new ones appear by themselves, a reply goes out with one key, and nothing typed is lost."""
+
+from __future__ import annotations
+
+import time as machine
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+
+from bot.domain.safe_contact import SafeContact
+from bot.domain.segments import fold_for_sms, measure
+from bot.storage.staff_tables import Note, Staff
+from bot.storage.tables import Handoff, Message
+from bot.usecases import answering, canned_replies
+from tests.browser.conftest import OpenPage
+from tests.console import make_staff, signed_in
+from tests.demo import Demo
+from tests.someone import Made, make_person, make_text
+
+pytestmark = pytest.mark.browser
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+
+
+class Night:
+    """Rosa and Sam of the housing team, and the people who wait for them."""
+
+    def __init__(self, demo: Demo, open_page: OpenPage) -> None:
+        self.demo, self.open_page = demo, open_page
+        self.rosa = make_staff(demo.runtime, teams=["housing"], languages=["en", "es"])
+        self.sam = make_staff(demo.runtime, "sam@example.org", teams=["housing"])
+
+    def look(self, path: str, who: int = 0, **options: Any) -> Page:
+        """Open a page as Rosa, or as somebody else."""
+        app = self.demo.app
+        name = app.config["SESSION_COOKIE_NAME"]
+        cookie = signed_in(app, who or self.rosa).get_cookie(name)
+        assert cookie
+        kept = {"name": name, "value": cookie.value, "domain": "127.0.0.1", "path": "/"}
+        return self.open_page(path, storage_state={"cookies": [kept], "origins": []}, **options)
+
+    def person(self, number: int = 1, *, owner: int = 0, safe: SafeContact | None = None, **changes: Any) -> Made:
+        at = self.demo.runtime.clock.now() - timedelta(minutes=3)
+        desk = self.demo.runtime.desk
+        with self.demo.db() as db:
+            made = make_person(db, desk.sealer, f"+1314555{number:04}", name="Ana Lopez", at=at, safe=safe or SafeContact())
+            row = db.get_one(Handoff, made.handoff)
+            for field, value in {"urgency": "now", "limit_at": at, **changes}.items():
+                setattr(row, field, value)
+            make_text(db, desk.sealer, made.conversation, "is anybody there", at)
+            if owner:
+                answering.claim(db, desk, made.handoff, owner, self.demo.runtime.clock.now())
+        return made
+
+    def hear(self, made: Made, body: str) -> None:
+        """The person writes once more."""
+        with self.demo.db() as db:
+            make_text(db, self.demo.runtime.desk.sealer, made.conversation, body, self.demo.runtime.clock.now())
+
+    def act(self, do: Callable[..., Any], *given: Any) -> None:
+        """Something that somebody does elsewhere."""
+        with self.demo.db() as db:
+            do(db, self.demo.runtime.desk, *given, self.demo.runtime.clock.now())
+
+    def written(self) -> list[str]:
+        with self.demo.db() as db:
+            rows = db.scalars(select(Message).where(Message.staff_id.is_not(None)).order_by(Message.id)).all()
+            return [self.demo.runtime.desk.sealer.open(row.sealed_body) for row in rows if row.sealed_body]
+
+
+@pytest.fixture
+def night(demo: Demo, open_page: OpenPage) -> Night:
+    return Night(demo, open_page)
+
+
+def path(made: Made) -> str:
+    return f"/console/handoffs/{made.handoff}"
+
+
+def box(page: Page) -> Any:
+    return page.get_by_role("textbox", name="Your reply")
+
+
+def test_it_shows_who_needs_somebody_within_two_seconds(night: Night) -> None:
+    page = night.look("/console")
+    expect(page.get_by_text("Nobody waits")).to_be_visible()
+    page.wait_for_timeout(1500)
+    made = night.person()
+    began = machine.monotonic()
+    page.get_by_role("link", name=f"Person {made.conversation}, Ana").wait_for()
+    assert machine.monotonic() - began < 2.5  # the half second is for a busy machine of tests
+    expect(page).to_have_title("(1) Inbox - Warmline")
+    expect(page.locator("#announce")).to_have_text("Someone needs an answer. Urgency: now")
+    night.act(answering.claim, made.handoff, night.sam)
+    expect(page.get_by_role("heading", name="With others 1")).to_be_visible()
+    expect(page).to_have_title("Inbox - Warmline")
+
+
+NOTICES = """() => {
+  window.told = [];
+  window.Notification = class { constructor(title, options) { window.told.push(title, options.body); } };
+  window.Notification.permission = "granted";
+  window.Notification.requestPermission = async () => "granted";
+}"""
+
+
+def test_it_makes_itself_heard_only_where_wished_and_names_nobody(night: Night) -> None:
+    page = night.look("/console")
+    page.evaluate(NOTICES)
+    sound, notices = page.get_by_role("button", name="Sound"), page.get_by_role("button", name="Notices")
+    expect(sound).to_have_attribute("aria-pressed", "false")
+    made = night.person(1)
+    page.get_by_role("link", name=f"Person {made.conversation}").wait_for()
+    assert page.evaluate("told") == []
+    notices.click()
+    sound.click()
+    made = night.person(2, urgency="minutes")
+    page.get_by_role("link", name=f"Person {made.conversation}").wait_for()
+    assert page.evaluate("told") == ["Warmline", "Someone needs an answer. Urgency: within minutes"]
+    page.reload()
+    expect(page.get_by_role("button", name="Sound")).to_have_attribute("aria-pressed", "true")
+
+
+def test_it_is_claimed_and_answered_with_the_keyboard(night: Night) -> None:
+    made = night.person()
+    page = night.look(path(made))
+    page.get_by_role("button", name="Claim: I have it").click()
+    expect(page.get_by_role("status").filter(has_text="You have it")).to_be_visible()
+    box(page).fill("I am here.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".by-me .bubble").last).to_have_text("I am here.")
+    expect(box(page)).to_have_value("")
+    expect(box(page)).to_be_focused()
+    page.keyboard.type("And I stay.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".by-me .bubble").last).to_have_text("And I stay.")
+    assert night.written() == ["I am here.", "And I stay."]
+
+
+def test_it_brings_their_words_while_one_is_writing(night: Night) -> None:
+    made = night.person(owner=night.rosa)
+    page = night.look(path(made))
+    box(page).fill("half a th")
+    night.hear(made, "please hurry")
+    expect(page.locator(".by-person .bubble").last).to_have_text("please hurry")
+    expect(page.locator("#announce")).to_have_text("Ana: please hurry")
+    expect(box(page)).to_have_value("half a th")
+    expect(box(page)).to_be_focused()
+
+
+def test_it_gives_a_reply_back_that_did_not_go_out(night: Night) -> None:
+    made = night.person(owner=night.rosa)
+    page = night.look(path(made))
+    page.context.set_offline(True)
+    box(page).fill("hold on")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#notice")).to_contain_text("Nothing is lost")
+    expect(page.locator("#trouble")).to_contain_text("does not answer")
+    expect(box(page)).to_have_value("hold on")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator(".by-me .bubble").last).to_have_text("hold on")
+    expect(page.locator("#trouble")).to_be_hidden()
+    assert night.written() == ["hold on"]
+
+
+def test_it_keeps_what_was_typed_when_somebody_else_takes_over(night: Night) -> None:
+    made = night.person(owner=night.rosa)
+    joy = make_staff(night.demo.runtime, "joy@example.org", ["supervisor"], ["housing"])
+    page = night.look(path(made))
+    box(page).fill("I was about to say")
+    night.act(answering.take_over, made.handoff, joy)
+    expect(page.get_by_role("status").filter(has_text="Joy Ortiz has it")).to_be_visible()
+    expect(page.get_by_label("What you wrote. It was not sent.")).to_have_value("I was about to say")
+    expect(box(page)).to_be_hidden()
+
+
+def test_it_says_when_the_session_has_ended_and_loses_nothing(night: Night) -> None:
+    made = night.person(owner=night.rosa)
+    page = night.look(path(made))
+    box(page).fill("do not lose me")
+    with night.demo.db() as db:
+        db.get_one(Staff, night.rosa).fs_uniquifier = "ended"
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#trouble")).to_contain_text("Your session has ended")
+    link = page.get_by_role("link", name="Sign in again")
+    expect(link).to_have_attribute("href", f"/sign-in?next=%2Fconsole%2Fhandoffs%2F{made.handoff}")
+    expect(box(page)).to_have_value("do not lose me")
+
+
+def test_it_counts_what_a_text_costs_as_the_line_sends_it(night: Night) -> None:
+    page = night.look(path(night.person(owner=night.rosa)))
+    for body in ("a" * 160, "a" * 161, "á" * 161, "ñ" * 160, "😀" * 36, "¿está ahí?"):
+        box(page).fill(body)
+        cost = measure(fold_for_sms(body))
+        expect(page.locator("#count")).to_contain_text(f"{cost.segments} segment{'s' if cost.segments > 1 else ''}")
+
+
+def test_it_puts_a_ready_reply_of_their_language_into_the_box(night: Night) -> None:
+    with night.demo.db() as db:
+        canned_replies.seed(db, night.demo.runtime.clock.now())
+    page = night.look(path(night.person(owner=night.rosa, language="es")))
+    page.get_by_text("Ready replies").click()
+    choice = page.get_by_label("Ready reply", exact=True)
+    assert choice.locator("optgroup").first.get_attribute("label") == "Spanish"
+    body = choice.locator("optgroup").first.locator("option").first.get_attribute("data-body")
+    choice.select_option(index=1)
+    page.get_by_role("button", name="Put it in the box").click()
+    expect(box(page)).to_have_value(body or "-")
+    assert night.written() == []
+
+
+def test_it_plans_a_text_and_cancels_it(night: Night) -> None:
+    page = night.look(path(night.person(owner=night.rosa)))
+    box(page).fill("Good morning.")
+    page.get_by_text("Send later").click()
+    later = (night.demo.runtime.clock.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    page.get_by_label("When, by the city's clock").fill(later)
+    page.get_by_role("button", name="Plan this text").click()
+    page.get_by_text("Planned texts (1)").click()
+    expect(box(page)).to_have_value("")
+    page.get_by_role("button", name="Cancel this text").click()
+    expect(page.get_by_text("Planned texts")).to_be_hidden()
+
+
+def test_it_keeps_a_note_and_stays_where_it_is(night: Night) -> None:
+    page = night.look(path(night.person(owner=night.rosa)))
+    box(page).fill("half a th")
+    page.get_by_text("Write a note for the others").click()
+    page.get_by_label("Note. It is never sent to the person.").fill("Two children.")
+    page.get_by_role("button", name="Keep the note").click()
+    expect(page.locator("#part-summary")).to_contain_text("Two children.")
+    expect(box(page)).to_have_value("half a th")
+    assert night.demo.count(Note) == 1
+
+
+def test_it_works_without_scripts(night: Night) -> None:
+    made = night.person()
+    page = night.look("/console", java_script_enabled=False)
+    page.get_by_role("button", name="Claim").first.click()
+    box(page).fill("I am here.")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator(".by-me .bubble")).to_have_text("I am here.")
+    page.get_by_text("Close it").first.click()
+    page.get_by_label("How did it end?").select_option("linked")
+    page.get_by_role("button", name="Close it").click()
+    expect(page.get_by_text("This handoff is closed.")).to_be_visible()
+    assert made.handoff
+
+
+@pytest.mark.parametrize("width", [320, 390, 640, 900, 1280])
+def test_it_never_scrolls_sideways(night: Night, width: int) -> None:
+    waiting, mine = night.person(1), night.person(2, owner=night.rosa)
+    for each in ("/console", path(waiting), path(mine), "/console/handoffs/999"):
+        page = night.look(each, viewport={"width": width, "height": 700})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_it_is_accessible(night: Night, size: dict[str, int], scheme: Any) -> None:
+    with night.demo.db() as db:
+        canned_replies.seed(db, night.demo.runtime.clock.now())
+    waiting = night.person(1, dangers=["self_harm", "domestic_violence"], reason="danger")
+    mine = night.person(2, owner=night.rosa, safe=SafeContact(word="sunflower", neutral=True))
+    others = night.person(3, owner=night.sam, urgency="quarter_hour", reachable=False)
+    night.person(4, urgency="this_shift")
+    night.person(5, urgency="routine")
+    with night.demo.db() as db:
+        make_text(
+            db, night.demo.runtime.desk.sealer, mine.conversation, "Hello", night.demo.runtime.clock.now(), outbound=True,
+            state="failed", error_code=30003, staff_id=night.rosa,
+        )  # fmt: skip
+    for each in ("/console", path(waiting), path(mine), path(others), "/console/handoffs/999"):
+        page = night.look(each, viewport=size, color_scheme=scheme, reduced_motion="reduce")
+        page.evaluate("() => document.querySelectorAll('details:not(.more details)').forEach((each) => { each.open = true; })")
+        result = Axe().run(page, options={"runOnly": TAGS})
+        found = [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in result.response["violations"]]
+        assert (each, found) == (each, [])

@@ -1,0 +1,98 @@
+"""Coming in with a real browser: the pages at the door and one's own page, by keyboard and for axe."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.test_accessibility import SCHEMES, SIZES, STILL, findings
+from tests.console import PASSWORD, make_staff, password_hash
+from tests.demo import Demo
+
+pytestmark = pytest.mark.browser
+
+EMAIL = "rosa.ortiz@example.org"
+
+
+def add_people(demo: Demo) -> None:
+    make_staff(demo.runtime, EMAIL, teams=["housing"], password=password_hash(demo.app))
+    make_staff(demo.runtime, "sam@example.org", ["supervisor"], ["housing", "crisis"])
+    make_staff(demo.runtime, "ann@example.org", ["admin", "auditor"])
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing is wider than the screen."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def authenticator(demo: Demo, page: Page) -> str:
+    """The code of the key that the page shows."""
+    key = page.locator(".door-key").inner_text()
+    totp = demo.app.extensions["security"].totp_factory
+    return str(totp._totp(key=key, format="base32").generate(demo.runtime.clock.now()).token)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_it_is_accessible_from_the_door_to_ones_own_page(
+    demo: Demo, open_page: OpenPage, width: int, height: int, scheme: Any
+) -> None:
+    add_people(demo)
+    page = open_page(
+        "/sign-in?next=/console/account", viewport={"width": width, "height": height}, color_scheme=scheme, **STILL
+    )
+    assert findings(page) == [] and fits(page)
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert findings(page) == []
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="My account")).to_be_visible()
+    assert findings(page) == [] and fits(page)
+    page.get_by_role("link", name="Set it up").click()
+    assert findings(page) == [] and fits(page)
+    page.get_by_label("Type the six digits").fill(authenticator(demo, page))
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Turn it on").click()
+    expect(page.get_by_text(re.compile("shown this one time only"))).to_be_visible()
+    assert findings(page) == [] and fits(page)
+    page.goto("/console/account")
+    assert findings(page) == [] and fits(page)
+
+
+def test_it_asks_for_the_code_and_works_without_scripts(demo: Demo, open_page: OpenPage) -> None:
+    add_people(demo)
+    page = open_page("/sign-in", java_script_enabled=False)
+    page.get_by_role("button", name="Rosa Ortiz").click()
+    page.wait_for_url("**/console**")
+    page.goto("/console/account/second-factor")
+    page.get_by_label("Type the six digits").fill(authenticator(demo, page))
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Turn it on").click()
+    recovery = page.locator(".door-codes li").first.inner_text()
+    page.context.clear_cookies()
+    page.goto("/console/account")
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_label("Code").fill(recovery)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="My account")).to_be_visible()
+    expect(page.get_by_text("9 recovery codes are left")).to_be_visible()
+
+
+def test_it_tells_kindly_that_a_page_is_closed(demo: Demo, open_page: OpenPage) -> None:
+    add_people(demo)
+    page = open_page("/sign-in?next=/console/account", viewport={"width": 390, "height": 844})
+    page.get_by_role("button", name="Ann Ortiz").click()
+    expect(page.get_by_role("heading", name="My account")).to_be_visible()
+    page.evaluate("document.querySelector('input[name=csrf_token]').value = 'old'")
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_role("heading", name="This form is too old")).to_be_visible()
+    assert findings(page) == []
