@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import beside, growth, house, parts
+from benchmarks import alerts, beside, crowd, growth, house, pages, parts
 
 
 @click.group(invoke_without_command=True)
@@ -76,6 +76,43 @@ def beside_command(
             raise click.ClickException(str(why)) from why
         except subprocess.CalledProcessError as failure:
             raise click.ClickException(f"{Path(failure.cmd[0]).name} ended with status {failure.returncode}") from failure
+
+
+QUICK = click.option("--quick", is_flag=True, help="Small sizes, to see that it runs; its figures say little.")
+
+
+@main.command("alert")
+@click.option("--seconds", default=60, help="For how long fifty texts come in a second.")
+@QUICK
+@FOLDER
+def alert_command(seconds: int, quick: bool, folder: Path | None) -> None:
+    """How soon an alert is committed, and with the carrier, after a crisis text."""
+    with _folder(folder) as place, house.opened(place / "data") as env:
+        click.echo(alerts.measure(env, 6 if quick else seconds))
+
+
+@main.command("console")
+@click.option("--few", default=1000, help="Conversations stored in the small database.")
+@click.option("--many", default=100_000, help="Conversations stored in the large one.")
+@click.option("--rounds", default=5)
+@QUICK
+@FOLDER
+def console_command(few: int, many: int, rounds: int, quick: bool, folder: Path | None) -> None:
+    """The console's pages in times of a bare page, and whether they grow with what is stored."""
+    with _folder(folder) as place, house.opened(place / "data") as env:
+        click.echo(pages.measure(env, 300, 3000, 2, 5) if quick else pages.measure(env, few, many, rounds, 40))
+
+
+@main.command("consoles")
+@click.option("--many", default=200, help="Consoles that are open.")
+@click.option("--rounds", default=5)
+@click.option("--seconds", default=15, help="How long one round of one arm lasts.")
+@QUICK
+@FOLDER
+def consoles_command(many: int, rounds: int, seconds: int, quick: bool, folder: Path | None) -> None:
+    """What open consoles take from the throughput of residents' texts."""
+    with _folder(folder) as place, house.opened(place / "data") as env:
+        click.echo(crowd.measure(env, 40, 2, 3) if quick else crowd.measure(env, many, rounds, seconds))
 
 
 @main.command()

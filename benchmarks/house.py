@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
+
 from bot import supervisor
+from bot.children import Child, Program
 from bot.clock import SystemClock
 from bot.embedded import Servers
 from bot.settings import Settings
@@ -67,3 +71,46 @@ def settings(env: Mapping[str, str]) -> Settings:
 def web_command(env: Mapping[str, str]) -> list[str]:
     """The command that the house itself starts its web with."""
     return supervisor.web_command(settings(env))
+
+
+def free_port() -> int:
+    """A port of this machine on which nothing listens now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def running(env: Mapping[str, str], *names: str) -> Iterator[dict[str, Child]]:
+    """The house's own processes of these names ("the web", "the worker") on free servers of `env`, until the block ends.
+
+    The web is ready when the block begins. Its counts are kept across processes, as in production.
+    """
+    metrics = Path(env["DATA_DIR"]) / f"metrics-{env['PORT']}"
+    metrics.mkdir(parents=True, exist_ok=True)
+    whole = {**os.environ, **env, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    read = settings(env)
+    commands, ready = supervisor.HOUSE.programs(read), {"the web": lambda: supervisor.is_ready(read)}
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(started(name, commands[name], whole, ready.get(name, lambda: True))) for name in names
+        }
+
+
+@contextmanager
+def started(name: str, command: Sequence[str], env: Mapping[str, str] | None, ready: Callable[[], bool]) -> Iterator[Child]:
+    """A program in this repository that runs until the block ends and never outlives this process."""
+    child = Child(Program(name=name, command=command, env=env, cwd=HERE.parent, ready=ready))
+    child.start()
+    try:
+        child.wait_ready(60)
+        yield child
+    finally:
+        child.stop()
+
+
+def processor_seconds(child: Child) -> float:
+    """The processor time that a program and all that it has started have had so far."""
+    above = psutil.Process(child.pid)
+    times = [process.cpu_times() for process in (above, *above.children(recursive=True))]
+    return float(sum(time.user + time.system for time in times))

@@ -29,11 +29,12 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text: the posted form, its signature, and what the answer must hold."""
+    """One text: the posted form, its signature, what the answer must hold, and the carrier's id of it."""
 
     form: bytes
     signature: str
     expected: str
+    sid: str = ""
 
 
 def dialogs(seed: int) -> Iterator[list[Text]]:
@@ -41,7 +42,7 @@ def dialogs(seed: int) -> Iterator[list[Text]]:
     draw = random.Random(seed)
     for number in range(10**7):
         phone = f"+1{200 + seed % 800:03d}{number:07d}"
-        yield [_signed(phone, body, expected, f"SM{draw.getrandbits(128):032x}") for body, expected in _steps(draw)]
+        yield [signed(phone, body, expected, f"SM{draw.getrandbits(128):032x}") for body, expected in _steps(draw)]
 
 
 def _steps(draw: random.Random) -> list[tuple[str, str]]:
@@ -57,7 +58,8 @@ def _steps(draw: random.Random) -> list[tuple[str, str]]:
     ]
 
 
-def _signed(phone: str, body: str, expected: str, sid: str) -> Text:
+def signed(phone: str, body: str, expected: str, sid: str) -> Text:
+    """One text as the carrier would post it, with its signature over the public address."""
     form = {
         "ToCountry": "US", "ToState": "MO", "SmsMessageSid": sid, "NumMedia": "0", "ToCity": "ST LOUIS",
         "FromZip": "63101", "SmsSid": sid, "FromState": "MO", "SmsStatus": "received", "FromCity": "ST LOUIS",
@@ -65,9 +67,9 @@ def _signed(phone: str, body: str, expected: str, sid: str) -> Text:
         "ToZip": "63101", "NumSegments": "1", "MessageSid": sid, "AccountSid": ACCOUNT, "From": phone,
         "ApiVersion": "2010-04-01",
     }  # fmt: skip
-    signed = URL + PATH + "".join(name + form[name] for name in sorted(form))
-    signature = b64encode(digest(TOKEN.encode(), signed.encode(), "sha1")).decode()
-    return Text(urlencode(form).encode(), signature, expected)
+    whole = URL + PATH + "".join(name + form[name] for name in sorted(form))
+    signature = b64encode(digest(TOKEN.encode(), whole.encode(), "sha1")).decode()
+    return Text(urlencode(form).encode(), signature, expected, sid)
 
 
 def post(app: Wsgi, text: Text) -> None:

@@ -16,12 +16,6 @@ from bot.settings import Settings
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import CallOut, HandoffEvent
 from bot.storage.tables import Handoff
-from bot.web.console.audit import audit
-from bot.web.console.board import board
-from bot.web.console.handoff import handoff
-from bot.web.console.inbox import inbox
-from bot.web.console.replies import replies
-from bot.web.console.staff import staff
 from tests.console import make_staff, signed_in
 from tests.demo import Demo, open_demo
 from tests.doubles import FrozenClock
@@ -53,9 +47,6 @@ class Office:
 @contextmanager
 def open_office(settings: Settings) -> Iterator[Office]:
     with open_demo(settings) as demo:
-        for page in (inbox, handoff, board, staff, audit, replies):
-            if page.name not in demo.app.blueprints:
-                demo.app.register_blueprint(page)
         # It is nine on a Monday: figures of "today" must not depend on when the tests are run.
         demo.runtime = dataclasses.replace(demo.runtime, clock=FrozenClock())
         demo.app.extensions["warmline"] = demo.runtime

@@ -1,18 +1,23 @@
-"""`warmline staff add|list|leave|team`: the people who answer, from the command line."""
+"""`warmline staff add|list|invite|leave|forget-second-factor|team`: the people who answer, from the command line."""
 
 from __future__ import annotations
 
 import re
 
 import click
+from sqlalchemy.orm import Session
 
 from bot.clock import SystemClock
 from bot.commands.common import Refused, attached, database
 from bot.domain.message import Channel
 from bot.domain.permissions import Role
+from bot.runtime import Runtime
 from bot.storage import audits
 from bot.storage import staff as rows
 from bot.storage.sealing import Sealer
+from bot.storage.staff_tables import Staff
+from bot.usecases import keep_staff
+from bot.usecases.invite import Purpose, make_link
 
 _EMAIL = re.compile(r"[^@\s,;\"']+@[^@\s,;\"']+\.[^@\s,;\"']+")
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
@@ -81,14 +86,47 @@ def list_command() -> None:
 @click.confirmation_option(prompt="They can no longer sign in, and their telephone is forgotten. Go on?")
 def leave(email: str) -> None:
     """Somebody no longer works here: no sign-in, no alerts. What they did stays theirs."""
-    now = SystemClock().now()
-    with database(attached()) as opened, opened.transaction() as db:
-        row = rows.find_by_email(db, email)
-        if row is None or row.left_at is not None:
-            raise Refused("Nobody with that e-mail address works here; nothing was changed.")
-        rows.leave(db, row, now)
-        audits.record(db, None, "staff_left", now, detail=f"staff {row.id}, command line")
+    runtime = Runtime.start(attached())
+    try:
+        with runtime.database.transaction() as db:
+            row = _present(db, email)
+            keep_staff.deactivate(db, runtime.desk, None, row.id, runtime.clock.now())
+    except keep_staff.Unfit as unfit:
+        raise Refused(" ".join(unfit.problems.values())) from unfit
+    finally:
+        runtime.close()
     click.echo(f"{row.name} has left. Look at `warmline roster check`: their shifts hold no more.")
+
+
+@staff.command()
+@click.argument("email")
+def invite(email: str) -> None:
+    """Print the link by which EMAIL chooses a password. It works once, and whoever has it is in: hand it over safely."""
+    found = attached()
+    with database(found) as opened, opened.transaction() as db:
+        row = _present(db, email)
+        purpose = Purpose.FORGOTTEN if row.password else Purpose.INVITATION
+        link = make_link(found.public_url, found.secret_key, row, purpose)
+        audits.record(db, None, "staff_invited", SystemClock().now(), detail=f"staff {row.id}, command line")
+    click.echo(link)
+
+
+@staff.command("forget-second-factor")
+@click.argument("email")
+@click.confirmation_option(prompt="Have you made sure by sight or voice that it is them?")
+def forget_second_factor(email: str) -> None:
+    """EMAIL has lost their authenticator and its recovery codes: a new one is set up at the next sign-in."""
+    with database(attached()) as opened, opened.transaction() as db:
+        row = _present(db, email)
+        keep_staff.forget_second_factor(db, None, row.id, SystemClock().now())
+    click.echo(f"The second factor of {row.name} is forgotten, and their sessions have ended.")
+
+
+def _present(db: Session, email: str) -> Staff:
+    row = rows.find_by_email(db, email)
+    if row is None or row.left_at is not None:
+        raise Refused("Nobody with that e-mail address works here; nothing was changed.")
+    return row
 
 
 @staff.command()

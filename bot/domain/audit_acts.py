@@ -31,6 +31,7 @@ ACTS: dict[str, str] = {
     "schedule": "Planned a text to a person",
     "cancel_scheduled": "Cancelled a planned text",
     "note": "Wrote a note",
+    "number_shown": "Looked at a person's telephone number",
     "person_named": "Changed the name that is kept of a person",
     "safe_contact_changed": "Changed how a person may be reached safely",
     # Refusals
@@ -48,6 +49,7 @@ ACTS: dict[str, str] = {
     "password_changed": "Changed their password",
     "second_factor_on": "Turned their second factor on",
     "second_factor_off": "Turned their second factor off",
+    "second_factor_reset": "Had a colleague's lost second factor forgotten",
     "account_changed": "Changed their own settings",
     # Running the house
     "staff_added": "Added a member of staff",

@@ -16,6 +16,7 @@ from bot.runtime import Runtime
 from bot.storage import outbox
 from bot.storage.database import is_outage
 from bot.storage.outbox import Claimed
+from bot.usecases.answering.scheduled import still_holds
 from bot.usecases.record_delivery import CONFIRMS_OPT_OUT, record_drop, record_refusal, record_unknown
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def deliver_with(runtime: Runtime, message_id: int) -> bool:
         if claimed is None:
             return False
         carrier = runtime.carriers.get(claimed.to.channel)
-        if _must_not_leave(claimed) or carrier is None:
+        if _must_not_leave(claimed) or carrier is None or not still_holds(db, runtime.desk, claimed, now):
             outbox.settle(db, claimed.id, State.DROPPED)
             record_drop(db, runtime.desk.sealer, claimed, now)
             return True

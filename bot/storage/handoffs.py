@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation as State
@@ -64,6 +64,12 @@ def due(db: Session, now: datetime, limit: int = 100) -> list[int]:
     """Handoffs whose next rung, or whose next reminder, is due; the longest overdue first. Not locked."""
     rows = select(Handoff.id).where(Handoff.rung_due_at <= now).order_by(Handoff.rung_due_at).limit(limit)
     return list(db.scalars(rows))
+
+
+def oldest_due(db: Session, now: datetime) -> timedelta | None:
+    """For how long the most overdue rung or reminder has waited; None where nothing is due."""
+    oldest = db.scalar(select(func.min(Handoff.rung_due_at)).where(Handoff.rung_due_at <= now))
+    return now - oldest if oldest else None
 
 
 def move(handoff: Handoff, name: str) -> None:

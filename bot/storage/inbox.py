@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,8 +20,9 @@ from bot.storage.tables import Conversation, Handoff, Message, Person, Referral,
 
 # The sum, and not the newest alone: a transaction that began earlier may commit later, with an earlier time.
 _INBOX = """
-select count(*), coalesce(sum(extract(epoch from updated_at)), 0), coalesce(max(id), 0)
-  from handoff where state <> 'closed'
+select count(*) filter (where calls), coalesce(sum(at) filter (where calls), 0), count(*), coalesce(sum(at), 0)
+  from (select owner_id is null or offered_to_id is not null as calls, extract(epoch from updated_at) as at
+          from handoff where state <> 'closed') as open
 """
 _ONE = """
 select handoff.id, extract(epoch from handoff.updated_at), texts.newest, texts.states, events.newest, notes.newest
@@ -37,9 +39,15 @@ select handoff.id, extract(epoch from handoff.updated_at), texts.newest, texts.s
 
 
 def version(db: Session) -> str:
-    """What the whole inbox stands at."""
-    row = plain(db).execute(_INBOX).fetchone()
-    return "-".join(str(part) for part in row or ())
+    """What the whole inbox stands at, in two halves with a `.` between: those that call for somebody (nobody has them, or
+    they are offered), and all that are open."""
+    calls, at_of_calls, every, at_of_every = plain(db).execute(_INBOX).fetchone() or (0, 0, 0, 0)
+    return f"{calls}-{_compact(at_of_calls)}.{every}-{_compact(at_of_every)}"
+
+
+def _compact(seconds: Any) -> str:
+    """A sum of moments in microseconds, without a point."""
+    return f"{int(seconds * 1_000_000):x}"
 
 
 def versions(db: Session, handoff_ids: Collection[int]) -> dict[int, str]:
@@ -68,6 +76,12 @@ def open_ones(db: Session) -> list[Open]:
         .order_by(Handoff.opened_at, Handoff.id)
     )
     return [Open(*row) for row in rows]
+
+
+def called_for_open(db: Session, staff_id: int) -> frozenset[int]:
+    """For which of the open handoffs this member of staff was ever called out."""
+    rows = select(CallOut.handoff_id).join(Handoff, Handoff.id == CallOut.handoff_id)
+    return frozenset(db.scalars(rows.where(CallOut.staff_id == staff_id, Handoff.state != "closed")))
 
 
 def called_for(db: Session, staff_id: int, handoff_ids: Collection[int]) -> frozenset[int]:

@@ -23,6 +23,7 @@ SEALED: tuple[tuple[type, InstrumentedAttribute[int], InstrumentedAttribute[Any]
     (Message, Message.id, Message.sealed_media),
     (Handoff, Handoff.id, Handoff.sealed_because),
     (Staff, Staff.id, Staff.sealed_phone),
+    (Staff, Staff.id, Staff.tf_totp_secret),
     (StaffThread, StaffThread.id, StaffThread.sealed_address),
     (Note, Note.id, Note.sealed_body),
 )

@@ -53,6 +53,9 @@ class Claimed:
     unreachable: str | None
     key: str | None
     has_slot: bool
+    staff_id: int | None = None
+    """The social worker who wrote it."""
+    handoff_id: int | None = None
 
 
 def add(
@@ -121,6 +124,8 @@ def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claime
         unreachable=thread.unreachable,
         key=row.key,
         has_slot=row.slot_at is not None,
+        staff_id=row.staff_id,
+        handoff_id=row.handoff_id,
     )
 
 

@@ -86,13 +86,15 @@ def other_admins(db: Session, staff_id: int) -> int:
 def held_by(db: Session, staff_id: int) -> Sequence[int]:
     """The handoffs that this worker has."""
     states = [state.value for state in HELD]
-    return db.scalars(select(Handoff.id).where(Handoff.owner_id == staff_id, Handoff.state.in_(states))).all()
+    rows = select(Handoff.id).where(Handoff.owner_id == staff_id, Handoff.state.in_(states))
+    return db.scalars(rows.order_by(Handoff.id)).all()
 
 
 def offered_to(db: Session, staff_id: int) -> Sequence[int]:
     """The handoffs that this worker is asked to take from a colleague."""
     states = [state.value for state in HELD]
-    return db.scalars(select(Handoff.id).where(Handoff.offered_to_id == staff_id, Handoff.state.in_(states))).all()
+    rows = select(Handoff.id).where(Handoff.offered_to_id == staff_id, Handoff.state.in_(states))
+    return db.scalars(rows.order_by(Handoff.id)).all()
 
 
 def _teams(db: Session) -> dict[int, tuple[str, ...]]:

@@ -75,7 +75,7 @@ class GuardedTurn(TurnInProgress):
 
     def _call_human_for(self, assessment: Assessment, reachable: bool) -> None:
         dangers = tuple(danger.value for danger in assessment.dangers)
-        because = ", ".join(dangers) + (" (about somebody else)" if assessment.about_other else "")
+        because = ", ".join(dangers).replace("_", " ") + (" (about somebody else)" if assessment.about_other else "")
         self.effects.append(
             OpenHandoff(Reason.DANGER, urgency(assessment), "crisis", because, dangers, tuple(assessment.rules), reachable)
         )

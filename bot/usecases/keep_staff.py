@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -35,6 +38,10 @@ class Invitation:
     wake: tuple[int, ...] = ()
 
 
+class NotThere(Exception):
+    """There is no such member of staff, or they have left; or no such team."""
+
+
 class Unfit(Exception):
     """It cannot be done, and nothing is changed. `problems`: a sentence for each field ("" for the whole)."""
 
@@ -60,7 +67,7 @@ def add(db: Session, desk: Desk, by: int, typed: Typed, now: datetime) -> int:
 def change(db: Session, desk: Desk, by: int, staff_id: int, typed: Typed, now: datetime) -> tuple[int, ...]:
     """Change a member of staff; returns rows to be woken. The audit gets the names of the changed fields only.
 
-    Who may no longer answer gives back what they hold. Raises Unfit; LookupError where there is nobody of that number.
+    Who may no longer answer gives back what they hold. Raises Unfit; NotThere.
     """
     row = _present(db, staff_id)
     given = _read(db, typed, staff_id)
@@ -81,10 +88,10 @@ def change(db: Session, desk: Desk, by: int, staff_id: int, typed: Typed, now: d
     return wake
 
 
-def deactivate(db: Session, desk: Desk, by: int, staff_id: int, now: datetime) -> tuple[int, ...]:
+def deactivate(db: Session, desk: Desk, by: int | None, staff_id: int, now: datetime) -> tuple[int, ...]:
     """They no longer work here: what they hold goes back to the ladder, their sessions end. Returns rows to be woken.
 
-    Raises Unfit (oneself, the last admin); LookupError where there is nobody of that number.
+    Raises Unfit (oneself, the last admin); NotThere.
     """
     row = _present(db, staff_id)
     if staff_id == by:
@@ -102,7 +109,7 @@ def invite(
 ) -> Invitation:
     """Make the link by which they choose a password: to be shown once, or sent to them by e-mail.
 
-    It is kept nowhere but in the mail. Raises LookupError where there is nobody of that number.
+    It is kept nowhere but in the mail. Raises NotThere.
     """
     row = _present(db, staff_id)
     purpose = Purpose.FORGOTTEN if row.password else Purpose.INVITATION
@@ -116,11 +123,20 @@ def invite(
     return Invitation("", good_for, () if row_id is None else (row_id,))
 
 
+def forget_second_factor(db: Session, by: int | None, staff_id: int, now: datetime) -> None:
+    """Their authenticator and its recovery codes are lost: both are forgotten, every session of theirs ends, and a new one
+    is set up at the next sign-in. Whoever asks for this must be known by sight or voice. Raises NotThere."""
+    row = _present(db, staff_id)
+    row.tf_primary_method = row.tf_totp_secret = row.mf_recovery_codes = None
+    row.fs_uniquifier = uuid.uuid4().hex
+    audits.record(db, by, "second_factor_reset", now, detail=f"staff {staff_id}")
+
+
 def bring_back(db: Session, by: int, staff_id: int, now: datetime) -> None:
-    """They work here again, with their roles and teams; the telephone was forgotten. Raises LookupError."""
+    """They work here again, with their roles and teams; the telephone was forgotten. Raises NotThere."""
     row = staff.get(db, staff_id)
     if row is None:
-        raise LookupError(f"There is no member of staff {staff_id}.")
+        raise NotThere(f"There is no member of staff {staff_id}.")
     row.left_at, row.active = None, True
     audits.record(db, by, "staff_returned", now, detail=f"staff {staff_id}")
 
@@ -137,10 +153,10 @@ def add_team(db: Session, by: int, name: str, now: datetime) -> str:
 
 
 def rename_team(db: Session, by: int, slug: str, name: str, now: datetime) -> None:
-    """Give a team another name; the slug stays, since flows name it. Raises Unfit, LookupError."""
+    """Give a team another name; the slug stays, since flows name it. Raises Unfit, NotThere."""
     team = staff.find_team(db, slug)
     if team is None:
-        raise LookupError("There is no such team.")
+        raise NotThere("There is no such team.")
     _refuse_name(name)
     if team.name != name:
         team.name = name
@@ -169,7 +185,7 @@ def _hours(time: timedelta) -> str:
 def _present(db: Session, staff_id: int) -> Staff:
     row = staff.get(db, staff_id)
     if row is None or row.left_at is not None:
-        raise LookupError(f"There is no member of staff {staff_id}, or they have left.")
+        raise NotThere(f"There is no member of staff {staff_id}, or they have left.")
     return row
 
 
@@ -226,16 +242,37 @@ def _fields(db: Session, row: Staff) -> dict[str, object]:
 
 def _give_back(db: Session, desk: Desk, row: Staff, now: datetime) -> tuple[int, ...]:
     """All that they hold, or are asked for, is somebody else's to answer."""
-    wake: list[int] = []
     if not allowed(staff.roles(row), Permission.ANSWER):
         return ()
-    for number in staff_lists.offered_to(db, row.id):
-        wake += answering.answer_offer(db, desk, number, row.id, False, now).wake
-    for number in staff_lists.held_by(db, row.id):
-        wake += answering.release(db, desk, number, row.id, now).wake
-    for call_out in handoffs.open_call_outs(db, row.id):
-        wake += answering.pass_on(db, desk, call_out.handoff_id, row.id, now).wake
-    return tuple(wake)
+    acts: list[tuple[int, Callable[[int], answering.Done]]] = [
+        *((number, partial(_decline, db, desk, row, now)) for number in staff_lists.offered_to(db, row.id)),
+        *((number, partial(_release, db, desk, row, now)) for number in staff_lists.held_by(db, row.id)),
+    ]
+    wake = _try_each(acts)
+    # Only now: what was declined and released is not a call to them any more.
+    called = dict.fromkeys(call_out.handoff_id for call_out in handoffs.open_call_outs(db, row.id))
+    return (*wake, *_try_each([(number, partial(_pass_on, db, desk, row, now)) for number in called]))
+
+
+def _try_each(acts: Iterable[tuple[int, Callable[[int], answering.Done]]]) -> list[int]:
+    """Those that somebody has closed or taken meanwhile are no longer theirs to give back."""
+    wake: list[int] = []
+    for number, act in acts:
+        with suppress(answering.Refused):
+            wake += act(number).wake
+    return wake
+
+
+def _decline(db: Session, desk: Desk, row: Staff, now: datetime, number: int) -> answering.Done:
+    return answering.answer_offer(db, desk, number, row.id, False, now)
+
+
+def _release(db: Session, desk: Desk, row: Staff, now: datetime, number: int) -> answering.Done:
+    return answering.release(db, desk, number, row.id, now)
+
+
+def _pass_on(db: Session, desk: Desk, row: Staff, now: datetime, number: int) -> answering.Done:
+    return answering.pass_on(db, desk, number, row.id, now)
 
 
 def _refuse_name(name: str) -> None:

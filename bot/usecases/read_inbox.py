@@ -103,7 +103,7 @@ def read_inbox(db: Session, sealer: Sealer, reader: Reader, team: str = "", lang
     # Before the rows: what changes in between makes the next question answer "changed", and nothing is missed.
     version = inbox.version(db)
     rows = inbox.open_ones(db)
-    called = inbox.called_for(db, reader.id, [row.handoff.id for row in rows])
+    called = inbox.called_for_open(db, reader.id)
     seen = [row for row in rows if _sees(reader, row, row.handoff.id in called)]
     calling = inbox.calling(db, [row.handoff.id for row in seen])
     owners = {each for row in seen for each in (row.handoff.owner_id, row.handoff.offered_to_id)}

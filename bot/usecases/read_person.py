@@ -106,6 +106,15 @@ def read_person(
     )
 
 
+def whole_number(db: Session, sealer: Sealer, conversation_id: int) -> str | None:
+    """The telephone number of somebody who must be phoned; None for a web chat, and where it was deleted."""
+    row = db.get(Conversation, conversation_id)
+    if row is None or row.unreachable == "erased":
+        return None
+    address = sealer.open_address(row.sealed_address)
+    return None if address.channel is Channel.WEB else address.value
+
+
 def masked(sealer: Sealer, row: Conversation) -> str:
     """The last two digits of a telephone number; "" for a web chat, which has none."""
     address = sealer.open_address(row.sealed_address)

@@ -14,8 +14,8 @@ from bot.domain.flow_yaml import Problem
 from bot.domain.script import read_duration
 from bot.domain.transcript import Kind, Line, Transcript, describe, matches
 from bot.usecases.answer import answer
-from bot.usecases.guarded_turn import Said
 from bot.usecases.converse import enter
+from bot.usecases.guarded_turn import Said
 from bot.usecases.library import Library
 from bot.usecases.line import Line as HelpLine
 from bot.usecases.wake_conversation import on_silence

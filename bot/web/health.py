@@ -9,7 +9,7 @@ from flask import Blueprint, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.runtime import Runtime
-from bot.storage import outbox
+from bot.storage import handoffs, outbox
 
 health = Blueprint("health", __name__)
 
@@ -34,7 +34,8 @@ def ready() -> tuple[dict[str, Any], int]:
     oldest = None
     try:
         with runtime.database.transaction() as db:
-            oldest = outbox.oldest_due(db, runtime.clock.now())
+            now = runtime.clock.now()
+            oldest = max(filter(None, (outbox.oldest_due(db, now), handoffs.oldest_due(db, now))), default=None)
     except (SQLAlchemyError, OSError) as error:
         reasons.append(f"the database does not answer ({type(error).__name__})")
     if oldest is not None and oldest > TOO_OLD:

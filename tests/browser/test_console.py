@@ -25,6 +25,7 @@ from tests.someone import Made, make_person, make_text
 pytestmark = pytest.mark.browser
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+OPEN_ALL = "() => document.querySelectorAll('details:not(.more details)').forEach((each) => { each.open = true; })"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 
@@ -247,7 +248,7 @@ def test_it_works_without_scripts(night: Night) -> None:
     box(page).fill("I am here.")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator(".by-me .bubble")).to_have_text("I am here.")
-    page.get_by_text("Close it").first.click()
+    page.get_by_text("Close it", exact=True).first.click()
     page.get_by_label("How did it end?").select_option("linked")
     page.get_by_role("button", name="Close it").click()
     expect(page.get_by_text("This handoff is closed.")).to_be_visible()
@@ -279,7 +280,9 @@ def test_it_is_accessible(night: Night, size: dict[str, int], scheme: Any) -> No
         )  # fmt: skip
     for each in ("/console", path(waiting), path(mine), path(others), "/console/handoffs/999"):
         page = night.look(each, viewport=size, color_scheme=scheme, reduced_motion="reduce")
-        page.evaluate("() => document.querySelectorAll('details:not(.more details)').forEach((each) => { each.open = true; })")
+        page.evaluate(
+            "() => document.querySelectorAll('details:not(.more details)').forEach((each) => { each.open = true; })"
+        )
         result = Axe().run(page, options={"runOnly": TAGS})
         found = [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in result.response["violations"]]
         assert (each, found) == (each, [])

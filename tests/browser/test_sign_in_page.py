@@ -92,7 +92,7 @@ def test_it_tells_kindly_that_a_page_is_closed(demo: Demo, open_page: OpenPage) 
     page = open_page("/sign-in?next=/console/account", viewport={"width": 390, "height": 844})
     page.get_by_role("button", name="Ann Ortiz").click()
     expect(page.get_by_role("heading", name="My account")).to_be_visible()
-    page.evaluate("document.querySelector('input[name=csrf_token]').value = 'old'")
+    page.evaluate("document.querySelectorAll('input[name=csrf_token]').forEach((field) => { field.value = 'old' })")
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_role("heading", name="This form is too old")).to_be_visible()
     assert findings(page) == []

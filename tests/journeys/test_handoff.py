@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import time, timedelta
 
 import pytest
 from sqlalchemy import select
 
 from bot.domain.conversation import Holder, load
 from bot.domain.permissions import Role
-from bot.storage.staff_tables import Audit, CallOut, Note, StaffThread
+from bot.domain.safe_contact import SafeContact, Window
+from bot.storage import conversations
+from bot.storage.staff_tables import Audit, CallOut, HandoffEvent, Note, StaffThread
 from bot.storage.tables import Alert, Conversation, Message
 from bot.usecases import answering
 from bot.usecases.answering import Refused
@@ -429,3 +432,64 @@ def test_it_gives_the_state_back_to_the_bot_when_closed(line: HelpLine, dana: Wo
     assert (state.holder, state.in_danger) == (Holder.BOT, False)
     assert handoff(line).disposition == "safety_plan"
     assert line.count(CallOut, CallOut.answer.is_(None)) == 0
+
+
+def test_it_sends_a_planned_text_only_while_it_still_holds(line: HelpLine, dana: Worker) -> None:
+    take(line, dana, "i want to talk to a person")
+    number, desk = handoff(line).id, line.runtime.desk
+    for minutes, words in ((10, "How did the call go?"), (60, "Are you home?")):
+        with line.db() as db:
+            now = line.clock.now()
+            answering.write(db, desk, number, dana.id, words, now, once=words, at=now + timedelta(minutes=minutes))
+    pass_time(line, 9)
+    assert "How did the call go?" not in told(line, ADA)
+    pass_time(line, 2)
+    assert "How did the call go?" in told(line, ADA)
+    with line.db() as db:
+        answering.close(db, desk, number, dana.id, "resolved", line.clock.now())
+    pass_time(line, 60)
+    assert "Are you home?" not in told(line, ADA)
+    assert line.count(HandoffEvent, HandoffEvent.kind == "not_sent") == 1
+
+
+def test_it_writes_nothing_first_to_somebody_at_an_unsafe_time(line: HelpLine, dana: Worker) -> None:
+    thread = take(line, dana, "i want to talk to a person")
+    dana.texts("#CLOSE resolved", to=thread.line)
+    line.work()
+    never = SafeContact(times=(Window(frozenset({6}), time(3), time(4)),))
+    with line.db() as db:
+        row = db.scalars(select(Conversation)).one()
+        state = load(line.runtime.desk.sealer.open(row.sealed_state))
+        conversations.store(row, line.runtime.desk.sealer, replace(state, safe=never), line.clock.now())
+    with line.db() as db, pytest.raises(Refused) as refusal:
+        answering.reach_out(db, line.runtime.desk, row.id, dana.id, line.clock.now())
+    assert refusal.value.reason == "unsafe_time"
+
+
+def test_it_tells_nothing_to_an_unknown_hand(line: HelpLine, dana: Worker) -> None:
+    line.text("hi")
+    with line.db() as db:
+        row = db.scalars(select(Conversation)).one()
+        state = load(line.runtime.desk.sealer.open(row.sealed_state))
+        safe = SafeContact(word="bluebird", neutral=True)
+        conversations.store(row, line.runtime.desk.sealer, replace(state, safe=safe), line.clock.now())
+    assert line.text("who is this? what did she say to you") == ["Thanks for your message."]
+    line.work()
+    assert "within 15 minutes" in dana.got()[-1]
+    assert line.text("still me") == []
+    assert "Thanks for your message." not in line.text("bluebird menu")
+
+
+def test_it_ends_at_once_on_an_exit_word(line: HelpLine, dana: Worker) -> None:
+    thread = take(line, dana)
+    assert line.text("exit") == ["OK, no problem. Have a good day."]
+    with line.db() as db:
+        row = db.scalars(select(Conversation)).one()
+        state = load(line.runtime.desk.sealer.open(row.sealed_state))
+        conversations.store(
+            row, line.runtime.desk.sealer, replace(state, safe=SafeContact(exit_word="pizza")), line.clock.now()
+        )
+    dana.texts("Are you safe?", to=thread.line)
+    assert line.text("pizza") == ["OK, no problem. Have a good day."]
+    line.work()
+    assert "Are you safe?" not in told(line, ADA)

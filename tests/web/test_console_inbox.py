@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from bot.settings import Settings
 from bot.storage.staff_tables import Audit, CallOut
 from bot.storage.tables import Handoff
-from bot.web.console import news
+from bot.web.console import inbox, news
 from tests.console import make_staff, said, signed_in
 from tests.demo import Demo, open_demo
 from tests.someone import Made, make_person, make_text
@@ -179,6 +179,30 @@ def test_it_sees_a_change_that_was_committed_late_with_an_earlier_time(demo: Dem
     with demo.db() as db:
         db.get_one(Handoff, slow.handoff).updated_at += timedelta(minutes=1)
     assert ask(browser, page) == 200
+
+
+def test_it_is_in_no_hurry_with_what_somebody_has(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(news, "EVERY", 0.0)
+    me, browser = rosa(demo)
+    held = person(demo, 1, state="with_human", owner_id=me)
+    page = browser.get("/console").text
+    with demo.db() as db:
+        db.get_one(Handoff, held.handoff).updated_at += timedelta(seconds=1)
+    assert ask(browser, page) == 202
+    with demo.db() as db:
+        db.get_one(Handoff, held.handoff).offered_to_id = me
+    assert ask(browser, page) == 200
+
+
+def test_it_stays_light_when_many_are_with_others(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "MOST", 2)
+    _, browser = rosa(demo)
+    sam = make_staff(demo.runtime, "sam@example.org", teams=["housing"])
+    for number in range(3):
+        person(demo, number, state="claimed", owner_id=sam)
+    page = browser.get("/console").text
+    assert len(sections(page)["others"]) == 2 and "Show all 3" in page
+    assert len(sections(browser.get("/console?all=1").text)["others"]) == 3
 
 
 def test_it_needs_no_session_for_the_question_and_leaves_none(demo: Demo) -> None:

@@ -12,11 +12,11 @@ from werkzeug.test import TestResponse
 
 from bot.settings import Settings
 from bot.storage import staff
-from bot.storage.staff_tables import Audit, Staff, Team
+from bot.storage.staff_tables import Audit, CallOut, Staff, Team
 from bot.storage.tables import Handoff, Message
 from bot.usecases.invite import verify
 from tests.console import make_staff, post, said
-from tests.supervisors import Office, call_for_human, open_office, taken
+from tests.supervisors import Office, call_for_human, called, open_office, taken
 
 ROSA: dict[str, Any] = {
     "name": "Rosa Ortiz",
@@ -142,6 +142,17 @@ def test_it_gives_back_what_a_leaver_holds_and_ends_their_session(office: Office
         gone = db.get_one(Staff, office.worker)
         assert (gone.active, gone.sealed_phone, gone.left_at) == (False, None, office.now)
     assert browser.get("/console/replies").status_code == 303
+
+
+def test_it_passes_on_the_calls_that_a_leaver_has_not_answered(office: Office) -> None:
+    with office.demo.db() as db:
+        number = call_for_human(db, office.runtime.desk.sealer, "+13145550142", office.minutes_ago(3))
+        called(db, number, office.worker, office.minutes_ago(3))
+        called(db, number, office.worker, office.minutes_ago(1), rung=2)
+    assert send(office, f"/staff/{office.worker}/deactivate").status_code == 303
+    with office.demo.db() as db:
+        assert set(db.scalars(select(CallOut.answer).where(CallOut.staff_id == office.worker))) == {"passed"}
+        assert db.get_one(Handoff, number).rung_due_at == office.now
 
 
 def test_it_gives_back_what_somebody_holds_who_may_no_longer_answer(office: Office) -> None:

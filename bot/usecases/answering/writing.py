@@ -27,7 +27,8 @@ from bot.usecases.answering.common import Done, Refused, lock, lock_mine, owner_
 from bot.usecases.answering.telling import promise, tell
 from bot.usecases.desk import Desk
 
-SCHEDULED = "scheduled_by_staff"
+NOW, LATER = "by_staff:", "later_by_staff:"
+"""What the keys of a worker's own texts begin with: those that leave at once, and those that were planned."""
 
 
 def write(
@@ -45,7 +46,7 @@ def write(
         raise Refused("closed")
     if handoff.owner_id != staff_id or handoff.state not in (*HELD, HandoffState.HANDED_BACK):
         raise Refused("not_yours", owner_name(db, locked))
-    key = f"by_staff:{once}" if once else None
+    key = f"{LATER if at else NOW}{once}" if once else None
     if key and _was_written(db, locked, key):
         return Done(handoff_id)
     text = _sendable(desk, locked, body, now, at)
@@ -54,7 +55,7 @@ def write(
         locked.state = replace(locked.state, holder=Holder.HUMAN, asked=None, waking=None)
         locked.store(desk.sealer, now)
     lane = Lane.CRISIS if locked.state.in_danger and at is None else Lane.REPLY
-    row = promise(db, desk, locked, text, lane, now, key=key or SCHEDULED, staff_id=staff_id, at=at)
+    row = promise(db, desk, locked, text, lane, now, key=key or (LATER if at else NOW), staff_id=staff_id, at=at)
     if at is None:
         # Who is written to first learns who writes, and how to be left alone.
         introduced = tell(db, desk, locked, "reached_out", now, actor) if _is_first_word_of_ours(db, handoff) else ()

@@ -69,8 +69,11 @@ def me() -> Me:
     return found
 
 
-def needs(permission: Permission) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
-    """Guard a view: nobody signed in -> to the sign-in (303); not allowed -> a page that says so (403), audited."""
+def needs(*permissions: Permission) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
+    """Guard a view: nobody signed in -> to the sign-in (303); not allowed -> a page that says so (403), audited.
+
+    Who holds one of several permissions may come in.
+    """
 
     def guard(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
         @wraps(view)
@@ -79,12 +82,12 @@ def needs(permission: Permission) -> Callable[[Callable[P, ResponseReturnValue]]
             if found is None:
                 return _to_sign_in()
             g.me = found
-            if not found.may(permission):
-                refuse(f"{permission} at {request.endpoint}")
+            if not any(found.may(permission) for permission in permissions):
+                refuse(f"{' or '.join(permissions)} at {request.endpoint}")
                 return page("not_allowed", 403)
             return view(*args, **kwargs)
 
-        guarded.permission = permission  # type: ignore[attr-defined]
+        guarded.permissions = permissions  # type: ignore[attr-defined]
         return guarded
 
     return guard

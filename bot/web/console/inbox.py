@@ -9,14 +9,15 @@ from flask import Blueprint, Response, jsonify, make_response, render_template, 
 from bot.domain.permissions import Permission
 from bot.usecases.read_inbox import Entry, Inbox, Section, read_inbox
 from bot.web import forms
-from bot.web.console import layout, news, wording
+from bot.web.console import news, wording
 from bot.web.console.access import me, needs, record
 from bot.web.forms import runtime
 
 inbox = Blueprint("inbox", __name__, url_prefix="/console")
-for name in ("since", "limit", "language", "names", "plain", "disposition"):
-    inbox.add_app_template_filter(getattr(wording, name), f"in_words_{name}")
+inbox.add_app_template_filter(wording.language, "in_words_language")
 
+MOST = 30
+"""Cards under a heading that calls for nobody; the others are a press away, and the page stays light."""
 HEADINGS = {
     Section.OFFERED: "Offered to me",
     Section.MINE: "Mine",
@@ -71,6 +72,8 @@ def _values() -> dict[str, Any]:
         "zone": open_.settings.timezone,
         "team": team,
         "language": language,
+        "all": bool(request.args.get("all")),
+        "most": MOST,
         "waiting": _calling_for_me(found),
         "news_pass": news.make_pass(me().id),
         "may_answer": me().may(Permission.ANSWER),

@@ -21,7 +21,7 @@ from bot.usecases.answering import Refused, reach_out
 from bot.usecases.find_people import Results
 from bot.usecases.name_person import LONGEST, name_person
 from bot.usecases.read_case import may_read
-from bot.usecases.read_person import read_person
+from bot.usecases.read_person import read_person, whole_number
 from bot.usecases.set_safe_contact import NoSuchPerson, set_safe_contact
 from bot.web import forms
 from bot.web.console import access, layout, safe_form, spoken, wording
@@ -199,7 +199,7 @@ class _Refused:
     problems: dict[str, str]
 
 
-def _show(conversation_id: int, refused: _Refused | None = None) -> ResponseReturnValue:
+def _show(conversation_id: int, refused: _Refused | None = None, number: str = "") -> ResponseReturnValue:
     open_ = runtime()
     now = open_.clock.now()
     before = _day(request.args.get("before", ""))
@@ -214,6 +214,7 @@ def _show(conversation_id: int, refused: _Refused | None = None) -> ResponseRetu
         "console/person.html",
         here="people",
         page=page,
+        whole_number=number,
         form=refused.form if refused else safe_form.of(page.safe),
         problems=refused.problems if refused else {},
         summary=safe_form.in_words(page.safe),
@@ -269,6 +270,23 @@ def change_name(conversation_id: int) -> ResponseReturnValue:
         name_person(db, open_.desk.sealer, conversation_id, me().id, forms.words("name"), open_.clock.now())
     flash("The name was saved.", "good")
     return _to(conversation_id)
+
+
+@people.post(f"{_PERSON}/number")
+@needs(Permission.ANSWER)
+def show_number(conversation_id: int) -> ResponseReturnValue:
+    """Show the whole telephone number to somebody who must phone: texts are blocked, or a voice is better. Audited, and
+    never in an address."""
+    open_ = runtime()
+    with open_.database.transaction() as db:
+        if not may_read(db, me(), conversation_id):
+            return _not_theirs(conversation_id)
+        number = whole_number(db, open_.desk.sealer, conversation_id)
+        access.record(db, "number_shown", open_.clock.now(), conversation_id=conversation_id)
+    if number is None:
+        flash("There is no telephone number of this person.", "danger")
+        return _to(conversation_id)
+    return _show(conversation_id, number=number)
 
 
 @people.post(f"{_PERSON}/reach-out")

@@ -14,7 +14,7 @@ from bot.storage import board
 from bot.usecases import canned_replies
 from bot.usecases.canned_replies import Reply, Unfit
 from bot.web import forms
-from bot.web.console import access, wording
+from bot.web.console import wording
 from bot.web.console.access import me, needs
 from bot.web.forms import runtime
 
@@ -24,12 +24,9 @@ _READERS = (Permission.ANSWER, Permission.EDIT_REPLIES)
 
 
 @replies.get("/replies")
-@needs(Permission.EDIT_OWN)
+@needs(*_READERS)
 def everything() -> ResponseReturnValue:
     """All replies, side by side."""
-    if not any(me().may(permission) for permission in _READERS):
-        access.refuse("replies")
-        return access.page("not_allowed", 403)
     with runtime().database.transaction() as db:
         found = canned_replies.read_all(db)
         teams = board.teams(db)

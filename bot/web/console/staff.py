@@ -16,7 +16,7 @@ from bot.storage import staff_lists
 from bot.storage.staff_lists import Listed
 from bot.usecases import keep_staff
 from bot.usecases.answering.calling import SKILLS
-from bot.usecases.keep_staff import Unfit
+from bot.usecases.keep_staff import NotThere, Unfit
 from bot.web import forms
 from bot.web.console import layout, spoken, wording
 from bot.web.console.access import me, needs
@@ -84,7 +84,7 @@ def edit(staff_id: int) -> ResponseReturnValue:
         _act(lambda db: keep_staff.change(db, runtime().desk, me().id, staff_id, typed, runtime().clock.now()))
     except Unfit as unfit:
         return _form(stored, typed, unfit.problems)
-    except LookupError:
+    except NotThere:
         return _gone()
     flash(f"{typed.name} was saved.", "good")
     return redirect(url_for("staff.everybody", _anchor=f"staff-{staff_id}"), 303)
@@ -102,7 +102,7 @@ def invite(staff_id: int) -> ResponseReturnValue:
                 db, open_.desk, me().id, staff_id, open_.settings.public_url, open_.settings.secret_key, open_.clock.now(),
                 by_mail=by_mail,
             )  # fmt: skip
-    except LookupError:
+    except NotThere:
         return _gone()
     stored = _stored(staff_id)
     if stored is None:
@@ -128,10 +128,24 @@ def deactivate(staff_id: int) -> ResponseReturnValue:
         _act(lambda db: keep_staff.deactivate(db, runtime().desk, me().id, staff_id, runtime().clock.now()))
     except Unfit as unfit:
         return _form(stored, _as_typed(stored), unfit.problems)
-    except LookupError:
+    except NotThere:
         return _gone()
     flash(f"{stored.name} was deactivated. What they held was given back, and others are being called.", "good")
     return redirect(url_for("staff.everybody"), 303)
+
+
+@staff.post(f"{_ONE}/second-factor")
+@needs(Permission.EDIT_STAFF)
+def forget_second_factor(staff_id: int) -> ResponseReturnValue:
+    """They have lost their authenticator and its recovery codes."""
+    open_ = runtime()
+    try:
+        with open_.database.transaction() as db:
+            keep_staff.forget_second_factor(db, me().id, staff_id, open_.clock.now())
+    except NotThere:
+        return _gone()
+    flash("Their second factor was forgotten and their sessions ended. They set up a new one when they sign in.", "good")
+    return redirect(url_for("staff.edit", staff_id=staff_id), 303)
 
 
 @staff.post(f"{_ONE}/return")
@@ -142,7 +156,7 @@ def bring_back(staff_id: int) -> ResponseReturnValue:
     try:
         with open_.database.transaction() as db:
             keep_staff.bring_back(db, me().id, staff_id, open_.clock.now())
-    except LookupError:
+    except NotThere:
         return _gone()
     flash("The account is open again. Look at the roles and teams, and add the telephone, which was forgotten.", "good")
     return redirect(url_for("staff.edit", staff_id=staff_id), 303)
@@ -179,7 +193,7 @@ def rename_team(slug: str) -> ResponseReturnValue:
             keep_staff.rename_team(db, me().id, slug, name, open_.clock.now())
     except Unfit as unfit:
         return _teams(unfit.problems, name, slug)
-    except LookupError:
+    except NotThere:
         return layout.refused("This team is not here", "There is no such team any more.", 404)
     flash(f"The team is called {name} now. Flows go on naming it \u201c{slug}\u201d.", "good")
     return redirect(url_for("staff.teams"), 303)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from babel import Locale
 from babel.core import UnknownLocaleError
@@ -72,6 +73,7 @@ def plain(word: str, table: Mapping[str, str]) -> str:
     return table[word] if word in table else word.replace("_", " ").capitalize()
 
 
+@lru_cache(maxsize=200)
 def language(code: str) -> str:
     """The English name of a language; the code itself where there is none."""
     try:
@@ -152,6 +154,7 @@ _EVENTS = {
     "supervisor_called": "A supervisor was called",
     "texts_blocked": "Texts do not reach them: somebody must phone",
     "handed_back_idle": "It was quiet for long, so the line has it again",
+    "not_sent": "A planned text did not leave: things had changed since it was planned",
     "offer_expired": "The offer was not answered in time",
 }
 _DONE = {

@@ -5,6 +5,10 @@ import { setUpCalls } from "./calls.js";
 
 const page = document.body.dataset;
 const EVERY = 1200;
+/** Also a page behind another one calls its worker in time. */
+const HIDDEN = 3000;
+/** What calls for nobody is shown this late: with hundreds of consoles every text of anybody would load all of them. */
+const UNHURRIED = 8000;
 const trouble = document.getElementById("trouble");
 const announce = document.getElementById("announce");
 const calls = page.page === "inbox" ? setUpCalls(page.waiting) : null;
@@ -42,15 +46,18 @@ function write(place, text) {
 
 /* -- news -- */
 async function look() {
+  if (trouble.dataset.kind === "signed-out") return void (Date.now() - signedOutAt > 5000 && (await refresh()));
   const url = `${page.news}?seen=${encodeURIComponent(page.seen)}`;
   const reply = await fetch(url, { headers: { "X-Pass": page.pass }, cache: "no-store", credentials: "omit" });
   if (reply.status === 204) return;
-  if (reply.status === 200 || reply.status === 410) return void (await refresh());
+  if (reply.status === 202 && Date.now() - shownAt < UNHURRIED) return;
+  if ([200, 202, 410].includes(reply.status)) return void (await refresh());
   throw new Error(String(reply.status));
 }
 
 let asked = 0;
 let shown = 0;
+let shownAt = Date.now();
 
 export async function refresh() {
   const mine = ++asked;
@@ -67,6 +74,7 @@ export async function refresh() {
 /** Put an answer of the server into the page; also what comes back from an act. */
 export function putIn(fresh) {
   page.seen = fresh.seen;
+  shownAt = Date.now();
   page.pass = fresh.newsPass;
   ahead = Date.parse(fresh.now) - Date.now();
   if (trouble.dataset.kind === "signed-out") say("");
@@ -90,15 +98,14 @@ function settled(html) {
 function replacePart(name, html) {
   const place = document.getElementById(`part-${name}`);
   if (!place) return;
-  const known = last.get(name) ?? null;
-  if (known === settled(html)) return;
+  if (last.get(name) === settled(html)) return;
   if (name === "reply" && !replyMayChange(place, html)) return;
   if (name !== "reply" && isTouched(place)) return;
   last.set(name, settled(html));
   const open = [...place.querySelectorAll("details[id][open]")].map((each) => each.id);
   const wasKnown = new Set([...place.querySelectorAll("details[id]")].map((each) => each.id));
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
-  merge(place, parse(name === "lines" ? `<ol>${html}</ol>` : `<div>${html}</div>`).body.firstElementChild, known !== null);
+  merge(place, parse(name === "lines" ? `<ol>${html}</ol>` : `<div>${html}</div>`).body.firstElementChild);
   for (const each of place.querySelectorAll("details[id]")) {
     if (wasKnown.has(each.id)) each.open = open.includes(each.id);
   }
@@ -107,14 +114,14 @@ function replacePart(name, html) {
 }
 
 /** Rows keep their elements, so that nothing is read out, moved or animated twice. */
-function merge(place, fresh, tells) {
+function merge(place, fresh) {
   const old = new Map([...place.querySelectorAll("[data-row]")].map((row) => [row.dataset.row, row]));
   const stays = isAtEnd();
   const added = [];
   for (const row of [...fresh.querySelectorAll("[data-row]")].reverse()) {
     const known = old.get(row.dataset.row);
     if (known && known.isConnected && settled(known.outerHTML) === settled(row.outerHTML)) row.replaceWith(known);
-    else if (!known && tells) added.push(row);
+    else if (!known) added.push(row);
   }
   for (const row of added) row.classList.add("is-new");
   place.replaceChildren(...fresh.childNodes);
@@ -125,7 +132,7 @@ function merge(place, fresh, tells) {
 }
 
 function refocus(place, was) {
-  const again = was.id ? document.getElementById(was.id) : place.querySelector(`a[href="${CSS.escape(was.getAttribute("href") ?? "")}"]`);
+  const again = place.querySelector("textarea[name=body]") ?? (was.id ? document.getElementById(was.id) : place.querySelector(`a[href="${CSS.escape(was.getAttribute("href") ?? "")}"]`));
   (again ?? document.getElementById("content")).focus({ preventScroll: true });
 }
 
@@ -210,7 +217,11 @@ function say(text, kind = "") {
   trouble.hidden = !text;
 }
 
+let signedOutAt = 0;
+
 export function signedOut() {
+  signedOutAt = Date.now();
+  if (trouble.dataset.kind === "signed-out") return;
   say("Your session has ended. What you typed is still here. ", "signed-out");
   const link = document.createElement("a");
   link.href = `/sign-in?next=${encodeURIComponent(window.location.pathname)}`;
@@ -220,7 +231,6 @@ export function signedOut() {
   trouble.append(link, ", then come back to this page.");
 }
 
-for (const place of document.querySelectorAll("[id^=part-]")) last.set(place.id.slice(5), null);
 if (page.page === "handoff") {
   setUpReply({ putIn, refresh, signedOut, toEnd });
   const wide = window.matchMedia("(min-width: 68rem)").matches;
@@ -228,4 +238,11 @@ if (page.page === "handoff") {
 }
 tick();
 setInterval(tick, 5000);
-keepLooking(look, (isTrouble) => say(isTrouble ? "The line does not answer. What is on the page may be old. Trying again." : ""), { every: EVERY });
+keepLooking(
+  look,
+  (isTrouble) => {
+    if (isTrouble) say("The line does not answer. What is on the page may be old. Trying again.");
+    else if (trouble.dataset.kind !== "signed-out") say("");
+  },
+  { every: EVERY, hidden: HIDDEN },
+);

@@ -41,7 +41,7 @@ async function act(form, submitter) {
     const isOurs = (reply.headers.get("Content-Type") ?? "").includes("json");
     if (!isOurs) return void say("That did not work. What you typed is still here. Load the page again and repeat it.");
     fresh = await reply.json();
-    if (fresh.gone) return void window.location.assign(fresh.gone);
+    if (fresh.gone) return void leave(form, fresh.gone);
     say(fresh.notice);
     return reply.ok;
   } catch {
@@ -54,6 +54,11 @@ async function act(form, submitter) {
       page.putIn(fresh);
     }
   }
+}
+
+function leave(form, address) {
+  clear(form);
+  window.location.assign(address);
 }
 
 /** After it was done the form is as new, so that it can be replaced by what the server now offers. */
@@ -110,6 +115,10 @@ export function setUpReply(given) {
       event.preventDefault();
       form.requestSubmit(form.querySelector(".send"));
     }
+  });
+  // To leave by a slip of the thumb must not cost what was typed.
+  window.addEventListener("beforeunload", (event) => {
+    if ([...main.querySelectorAll("textarea")].some((each) => !each.readOnly && each.value !== each.defaultValue)) event.preventDefault();
   });
   afterReplace(main);
 }

@@ -7,9 +7,9 @@ const SLOWEST = 30000;
 /**
  * Call `look` until it is stopped. `look` is async and throws when the server could not be asked.
  * `onTrouble(true)` is called once when it has failed twice, `onTrouble(false)` when it works again.
- * `every` is the pace in milliseconds.
+ * `every` is the pace in milliseconds, `hidden` the pace while nobody looks.
  */
-export function keepLooking(look, onTrouble = () => {}, { every = EVERY } = {}) {
+export function keepLooking(look, onTrouble = () => {}, { every = EVERY, hidden = HIDDEN } = {}) {
   let failures = 0;
   let timer = 0;
   let stopped = false;
@@ -29,7 +29,7 @@ export function keepLooking(look, onTrouble = () => {}, { every = EVERY } = {}) 
 
   function pause() {
     const wait = Math.min(every * 2 ** failures, SLOWEST);
-    return document.hidden ? Math.max(wait, HIDDEN) : wait;
+    return document.hidden ? Math.max(wait, hidden) : wait;
   }
 
   function onVisible() {

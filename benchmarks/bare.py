@@ -1,0 +1,16 @@
+"""The least that a page of Flask can be: one route, one template with a table of thirty rows; what ours are held against."""
+
+from __future__ import annotations
+
+from flask import Flask, render_template
+
+from benchmarks.house import HERE
+
+app = Flask(__name__, template_folder=str(HERE))
+ROWS = [{"number": number, "name": f"Person {number}", "state": "waits", "since": f"{number} min"} for number in range(30)]
+
+
+@app.get("/")
+def page() -> str:
+    """The page."""
+    return render_template("bare.html", rows=ROWS)

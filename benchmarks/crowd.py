@@ -1,0 +1,174 @@
+"""What many open consoles take from the residents: the webhook's texts a second with and without them, in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks import house, pages, team
+from benchmarks.pages import news_question
+from benchmarks.residents import Text, dialogs
+from benchmarks.stored import Stored
+from benchmarks.team import Team
+from benchmarks.wire import Connection, posting, question
+from bot.children import Child
+
+CONVERSATIONS = 1000
+AT_ONCE = 32
+EVERY = 1.2
+"""Seconds between two questions of an open page (bot/web/static/console.js)."""
+GOAL = 0.9
+
+
+@dataclass
+class Round:
+    """One arm's round: texts a second, the web's processor time in seconds a second, and what the consoles said."""
+
+    texts: float
+    processor: float
+    watched: Mapping[str, float] = field(default_factory=dict)
+
+
+def measure(env: Mapping[str, str], consoles: int, rounds: int, seconds: float) -> str:
+    """A table: the webhook alone and beside so many open consoles, half on the inbox, half on handoffs."""
+    staff = team.hire(env, pages.ON_DUTY)
+    here, place = pages.filled(env, staff, "crowd", CONVERSATIONS)
+    residents = dialogs(int(time.time()) % 100_000)
+    with house.running(here, "the web") as children:
+        web, port = children["the web"], int(here["PORT"])
+        asyncio.run(_drive(port, residents, seconds / 2))
+        alone, beside = [], []
+        for _ in range(rounds):
+            alone.append(_round(web, port, residents, seconds))
+            with _consoles(here, staff, place, consoles) as said:
+                counted = _round(web, port, residents, seconds)
+            beside.append(Round(counted.texts, counted.processor, said))
+    return _table(alone, beside, consoles)
+
+
+def _round(web: Child, port: int, residents: Iterator[list[Text]], seconds: float) -> Round:
+    before, began = house.processor_seconds(web), time.perf_counter()
+    texts = asyncio.run(_drive(port, residents, seconds))
+    took = time.perf_counter() - began
+    return Round(texts / took, (house.processor_seconds(web) - before) / took)
+
+
+async def _drive(port: int, residents: Iterator[list[Text]], seconds: float) -> int:
+    """So many residents at once, each their dialog to its end, until the time is over; how many texts were answered."""
+    ends = time.perf_counter() + seconds
+
+    async def one() -> int:
+        line, texts = await Connection.open(port), 0
+        while time.perf_counter() < ends:
+            for text in next(residents):
+                answer = await line.ask(posting(text))
+                assert answer.status == 200 and text.expected in answer.text, "a text was not answered as it should be"
+                texts += 1
+        line.close()
+        return texts
+
+    return sum(await asyncio.gather(*(one() for _ in range(AT_ONCE))))
+
+
+@contextlib.contextmanager
+def _consoles(env: Mapping[str, str], staff: Team, place: Stored, many: int) -> Iterator[dict[str, float]]:
+    """Open consoles in a process of their own until the block ends; then what they counted stands in the given dict."""
+    asked = asyncio.run(_open_pages(env, staff, place, many))
+    said: dict[str, float] = {}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.crowd", env["PORT"]],
+        cwd=house.HERE.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdin and process.stdout
+        process.stdin.write(json.dumps([each.decode() for each in asked]) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "open\n", "the consoles could not be opened"
+        yield said
+        process.stdin.close()
+        said |= json.loads(process.stdout.read())
+
+
+async def _open_pages(env: Mapping[str, str], staff: Team, place: Stored, many: int) -> list[bytes]:
+    """Open the inbox and every open handoff once; what each of `many` pages asks from then on."""
+    signed_in = team.cookie(env, staff)
+    line = await Connection.open(int(env["PORT"]))
+    inbox = news_question((await line.ask(question("GET", "/console", signed_in))).text)
+    handoffs = [
+        news_question((await line.ask(question("GET", f"/console/handoffs/{number}", signed_in))).text)
+        for number in place.open
+    ]
+    line.close()
+    return [inbox if number % 2 else handoffs[number // 2 % len(handoffs)] for number in range(many)]
+
+
+def _table(alone: Sequence[Round], beside: Sequence[Round], consoles: int) -> str:
+    ratios = [b.texts / a.texts for a, b in zip(alone, beside, strict=True)]
+    ratio = statistics.median(ratios)
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    questions = sum(each.watched["questions"] for each in beside)
+    asked = statistics.median(each.watched["questions"] / each.watched["seconds"] for each in beside)
+    theirs = statistics.median(each.watched["processor"] / each.watched["seconds"] for each in beside)
+    # What a text costs alone is what it costs beside them too; the rest of the web's time went to the questions.
+    each_alone = statistics.median(each.processor / each.texts for each in alone)
+    for_news = statistics.median(each.processor - each.texts * each_alone for each in beside)
+    lines = [
+        f"{AT_ONCE} residents at once, alone and beside {consoles} consoles that ask every {EVERY} s, {len(alone)} rounds:",
+        f"  {'':24s}{'texts a second':>16s}{'web, cores':>14s}{'us a text':>12s}",
+        *(_arm(label, arm) for label, arm in (("alone", alone), ("beside the consoles", beside))),
+        f"  throughput beside to alone: x{ratio:.2f} ({spread}); goal x{GOAL:.2f}: {'met' if ratio > GOAL else 'MISSED'}",
+        f"  the consoles: {asked:.0f} questions a second, about {for_news / asked * 1e6:.0f} us of the web each;"
+        f" answered in {statistics.median(each.watched['p95'] for each in beside):.0f} ms (p95)",
+        f"  not news (204): {sum(each.watched['unchanged'] for each in beside) / questions:.1%};"
+        f" the consoles' own processor time: {theirs:.3f} cores",
+    ]
+    return "\n".join(lines)
+
+
+def _arm(label: str, rounds: Sequence[Round]) -> str:
+    texts, cores = (statistics.median(getattr(each, name) for each in rounds) for name in ("texts", "processor"))
+    return f"  {label:24s}{texts:16.0f}{cores:14.2f}{cores / texts * 1e6:12.0f}"
+
+
+async def watch(port: int, asked: Sequence[bytes]) -> None:
+    """Be the open consoles until standard input ends; then print what was counted."""
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    lines = [await Connection.open(port) for _ in asked]
+    took: list[float] = []
+    statuses: list[int] = []
+
+    async def one(line: Connection, question: bytes, place: int) -> None:
+        # Pages are not opened all at the same moment.
+        await asyncio.sleep(EVERY * place / len(asked))
+        while not over.is_set():
+            began = time.perf_counter()
+            statuses.append((await line.ask(question)).status)
+            took.append((time.perf_counter() - began) * 1000)
+            await asyncio.sleep(EVERY)
+
+    tasks = [loop.create_task(one(line, each, place)) for place, (line, each) in enumerate(zip(lines, asked, strict=True))]
+    print("open", flush=True)
+    began, before = time.perf_counter(), time.process_time()
+    await loop.run_in_executor(None, sys.stdin.read)
+    seconds, processor = time.perf_counter() - began, time.process_time() - before
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    failed = [each for each in ended if isinstance(each, Exception)]
+    assert not failed, f"{len(failed)} consoles failed, the first by {type(failed[0]).__name__}"
+    counted = {
+        "questions": len(statuses), "unchanged": statuses.count(204), "seconds": seconds, "processor": processor,
+        "p95": sorted(took)[int(len(took) * 0.95)] if took else 0.0,
+    }  # fmt: skip
+    print(json.dumps(counted), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(watch(int(sys.argv[1]), [each.encode() for each in json.loads(sys.stdin.readline())]))

@@ -1,0 +1,157 @@
+"""What a page of the console costs beside a bare page of Flask, and whether it grows with what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import re
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from html import unescape
+from urllib.parse import quote, urlencode
+
+import psycopg
+
+from benchmarks import house, stored, team
+from benchmarks.stored import Stored
+from benchmarks.team import Team
+from benchmarks.wire import Connection, question
+
+ON_DUTY = 25
+WARM_UP = 5
+BARE = "a bare page"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is asked, and the status that its answer must have."""
+
+    name: str
+    asked: bytes
+    status: int = 200
+
+
+@dataclass
+class Side:
+    """One server: its port, what it is asked, and by page the median of each round in milliseconds."""
+
+    port: int
+    pages: Sequence[Page]
+    took: dict[str, list[float]] = field(default_factory=dict)
+
+
+def measure(env: Mapping[str, str], few: int, many: int, rounds: int, each: int) -> str:
+    """A table of the pages over `few` and over `many` conversations: `rounds` rounds of `each` questions to every page."""
+    staff = team.hire(env, ON_DUTY)
+    with ExitStack() as stack:
+        bare = Side(stack.enter_context(_bare(env)), [Page(BARE, question("GET", "/"))])
+        small = stack.enter_context(_line(env, staff, "few", few))
+        large = stack.enter_context(_line(env, staff, "many", many))
+        asyncio.run(_ask_all([bare, small, large], rounds, each))
+    return _table(bare, small, large, few, many)
+
+
+@contextmanager
+def _bare(env: Mapping[str, str]) -> Iterator[int]:
+    """The bare page behind the same server with the same settings; gives its port."""
+    here = {**env, "PORT": str(house.free_port()), "WEB_WORKERS": "1"}
+    command = [*house.web_command(here)[:-1], "benchmarks.bare:app"]
+    with house.started("the bare page", command, None, lambda: _answers(int(here["PORT"]))):
+        yield int(here["PORT"])
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _line(env: Mapping[str, str], staff: Team, name: str, conversations: int) -> Iterator[Side]:
+    """A web of ours over a copy of the house's database with so many conversations in it."""
+    here, place = filled(env, staff, name, conversations)
+    with house.running(here | {"WEB_WORKERS": "1"}, "the web"):
+        yield Side(int(here["PORT"]), asyncio.run(_pages(here, staff, place)))
+
+
+def filled(env: Mapping[str, str], staff: Team, name: str, conversations: int) -> tuple[dict[str, str], Stored]:
+    """A copy of the house's database, filled, and the environment of a web over it on a port of its own."""
+    with psycopg.connect(env["DATABASE_URL"].replace("/warmline?", "/postgres?"), autocommit=True) as admin:
+        admin.execute(f"drop database if exists {name}".encode())
+        admin.execute(f"create database {name} template warmline".encode())
+    url = env["DATABASE_URL"].replace("/warmline?", f"/{name}?")
+    here = {**env, "DATABASE_URL": url, "PORT": str(house.free_port())}
+    return here, stored.fill(here, staff, conversations)
+
+
+async def _pages(env: Mapping[str, str], staff: Team, place: Stored) -> list[Page]:
+    """What the viewer opens, and what an open inbox asks all the time."""
+    signed_in = team.cookie(env, staff)
+    inbox = question("GET", "/console", signed_in)
+    connection = await Connection.open(int(env["PORT"]))
+    news = news_question((await connection.ask(inbox)).text)
+    connection.close()
+    sought = {"by": "telephone", "sought": stored.PHONE, "csrf_token": team.form_secret(env)}
+    return [
+        Page("inbox", inbox),
+        Page("handoff", question("GET", f"/console/handoffs/{place.handoff}", signed_in)),
+        Page("person", question("GET", f"/console/people/{place.conversation}", signed_in)),
+        Page("search by telephone", question("POST", "/console/people", signed_in, urlencode(sought).encode()), 303),
+        Page("list of people", question("GET", "/console/people?list=1", signed_in)),
+        Page("board", question("GET", "/console/board", signed_in)),
+        Page("is there news", news, 204),
+    ]
+
+
+def news_question(page: str) -> bytes:
+    """What an open page asks to learn whether it is still up to date, as its script does."""
+    held = {name: unescape(value) for name, value in re.findall(r'data-(news|seen|pass)="([^"]*)"', page)}
+    return question("GET", f"{held['news']}?seen={quote(held['seen'])}", {"X-Pass": held["pass"]})
+
+
+async def _ask_all(sides: Sequence[Side], rounds: int, each: int) -> None:
+    """Every page of every side in turn, so that a slow moment of the machine meets them all."""
+    for number in range(-1, rounds):
+        for side in sides:
+            for page in side.pages:
+                # A connection of its own: one that rests while the others are asked is closed by the server.
+                connection = await Connection.open(side.port)
+                took = [await _timed(connection, page) for _ in range(each if number >= 0 else WARM_UP)]
+                connection.close()
+                if number >= 0:
+                    side.took.setdefault(page.name, []).append(statistics.median(took))
+
+
+async def _timed(connection: Connection, page: Page) -> float:
+    """Milliseconds until the answer is there. Raises AssertionError where it is another one."""
+    began = time.perf_counter()
+    answer = await connection.ask(page.asked)
+    took = (time.perf_counter() - began) * 1000
+    assert answer.status == page.status, f"{page.name}: {answer.status} in place of {page.status}"
+    return took
+
+
+def _table(bare: Side, small: Side, large: Side, few: int, many: int) -> str:
+    plain = bare.took[BARE]
+    lines = [
+        f"times of a bare page of Flask with 30 rows ({statistics.median(plain):.1f} ms), medians of {len(plain)} rounds:",
+        f"  {'':22s}{f'at {few:,} conversations':>28s}{f'at {many:,}':>20s}{'growth':>10s}",
+    ]
+    for page in large.pages:
+        a, b = small.took[page.name], large.took[page.name]
+        shown = [f"{statistics.median(took):.1f} ms  x{_ratio(took, plain):.1f}" for took in (a, b)]
+        lines.append(f"  {page.name:22s}{shown[0]:>28s}{shown[1]:>20s}{f'x{_ratio(b, a):.2f}':>10s}")
+    return "\n".join(lines)
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))

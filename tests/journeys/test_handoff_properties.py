@@ -1,0 +1,390 @@
+"""The warm handoff under anything that people, telephones, carriers, clocks and crashes may do, in any order.
+
+A machine of hypothesis plays residents, workers, the console, the clock, failures; tests/handoff_world.py watches rows and
+the carrier's edge. `WARMLINE_EXAMPLES=300` plays so many nights in place of a few, each time others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import func, select
+
+from bot import job_queue
+from bot.domain.handoff import DISPOSITIONS, HELD
+from bot.jobs.deliver import deliver_with
+from bot.jobs.sweep import sweep
+from bot.settings import Settings
+from bot.storage import outbox
+from bot.storage.tables import Conversation, Handoff, Message
+from bot.usecases import answering
+from bot.usecases.answering import Done
+from tests.doubles import FrozenClock
+from tests.handoff_world import SHIFTS, World, Written
+from tests.helpline import POOL, open_line
+
+EXAMPLES = int(os.environ.get("WARMLINE_EXAMPLES", "0"))
+DANGER = (
+    "i want to kill myself tonight {}", "he is hitting me {}", "i took all the pills {}", "me quiero matar esta noche {}",
+)  # fmt: skip
+CALM = (
+    "my name is {} and i need food", "hola {} necesito comida", "{}", "rent {}", "{} " + "and they shut off the heat " * 60,
+    "i want to talk to a person {}", "my husband beats me {}",
+)  # fmt: skip
+BARE = ("1", "2", "MENU", "PERSON", "HELP", "BACK", "espanol", "no", "yes", "stop texting me", "thanks", "63104")
+LEAVING = ("release", "hand_back", "take_over", "send_to_team", "close", "pass_on")
+COMMANDS = ("#BACK", "#CLOSE resolved", "#CLOSE", "#OPEN", "#HELP", "#WHAT", "2")
+TEAM_B = "housing"
+PEOPLE, TEAM = st.integers(0, 2), st.integers(0, 3)
+SHIFT = st.sampled_from(sorted(SHIFTS))
+RARELY = st.sampled_from([False, False, False, False, True])
+CODES = st.sampled_from([30003, 30005, 30007, 30008, 21610])
+STEPS = [timedelta(seconds=5), timedelta(seconds=70), timedelta(minutes=2), timedelta(minutes=6), timedelta(minutes=16),
+         timedelta(minutes=61), timedelta(hours=3), timedelta(hours=13), timedelta(days=1)]  # fmt: skip
+
+
+class Night(RuleBasedStateMachine):
+    """What may happen, one thing after the other."""
+
+    world: World
+
+    @initialize(shifts=st.tuples(SHIFT, SHIFT, SHIFT, SHIFT))
+    def begin(self, shifts: tuple[str, str, str, str]) -> None:
+        # Somebody is always planned, or the night would be about an empty house more often than about anything else.
+        self.world.begin(["always" if n == 0 and set(shifts) == {"none"} else one for n, one in enumerate(shifts)])
+
+    # Residents
+
+    @rule(who=PEOPLE, words=st.sampled_from(DANGER), pool=st.booleans(), dies=RARELY)
+    def danger(self, who: int, words: str, pool: bool, dies: bool) -> None:
+        said = self._says(who, words, to=POOL[1] if pool else None, dies=dies)
+        if said is None:
+            return
+        handoff = self._open(who)
+        assert handoff is not None, "danger, and no human called"
+        assert handoff.reason == "danger" and handoff.dangers, "danger, and the human does not know"
+        assert handoff.urgency in ("now", "minutes", "quarter_hour")
+        with self.world.line.db() as db:
+            row = db.get_one(Conversation, handoff.conversation_id)
+            since = self.world.line.clock.now() - timedelta(seconds=20)
+            told = select(func.count()).where(
+                Message.conversation_id == row.id, Message.outbound, Message.lane == "crisis", Message.at >= since
+            )
+            count = db.scalar(told) or 0
+        assert row.opted_out or handoff.state in HELD or count > 0, "danger, and the person is told nothing"
+
+    @rule(who=PEOPLE, words=st.sampled_from(CALM), pictures=st.sampled_from([0, 0, 0, 2]))
+    def calm(self, who: int, words: str, pictures: int) -> None:
+        self._says(who, words, pictures=pictures)
+
+    @rule(who=PEOPLE, words=st.sampled_from(BARE))
+    def bare(self, who: int, words: str) -> None:
+        if words == "stop texting me":
+            self.world.residents[who].lost = True
+        self._says(who, words)
+
+    @rule(who=PEOPLE, carrier=st.booleans())
+    def stop(self, who: int, carrier: bool) -> None:
+        self.world.residents[who].lost = True
+        if carrier:
+            self.world.line.twilio.opted_out.add(self.world.residents[who].number)
+        self._says(who, "STOP", **({"OptOutType": "STOP"} if carrier else {}))
+
+    @rule(who=PEOPLE, carrier=st.booleans())
+    def start(self, who: int, carrier: bool) -> None:
+        self.world.line.twilio.opted_out.discard(self.world.residents[who].number)
+        self._says(who, "START", **({"OptOutType": "START"} if carrier else {}))
+
+    @rule(who=PEOPLE)
+    def exit(self, who: int) -> None:
+        self.world.residents[who].lost = True
+        self._says(who, "EXIT")
+
+    def _says(
+        self, who: int, words: str, to: str | None = None, pictures: int = 0, dies: bool = False, **more: str
+    ) -> list[str] | None:
+        """A resident's text; None where the process died over it."""
+        one, token = self.world.residents[who], self.world.token()
+        self.world.said[token] = who
+        if to:
+            more["To"] = to
+        if pictures:
+            more |= {"NumMedia": str(pictures)} | {f"MediaUrl{n}": f"https://api.twilio.com/{n}" for n in range(pictures)}
+            more |= {f"MediaContentType{n}": "image/jpeg" for n in range(pictures)}
+        with self.world.dying(dies) as death:
+            said = self.world.line.text(words.replace("{}", token), one.number, **more)
+        with self.world.line.db() as db:
+            newest = db.scalar(select(func.max(Conversation.id)))
+        if one.conversation_id is None and newest not in {other.conversation_id for other in self.world.residents}:
+            one.conversation_id = newest
+        return None if death.came else said
+
+    # Workers, by their own telephone
+
+    @rule(who=TEAM, number=st.sampled_from(POOL), sign=st.booleans(), again=st.booleans(), dies=RARELY)
+    def words(self, who: int, number: str, sign: bool, again: bool, dies: bool) -> None:
+        worker, token = self.world.team[who], self.world.token()
+        bound, named, sid = self.world.bound(worker, number), self.world.named(worker, number), f"SM{token}"
+        body = f"We are here {token}" + (f"\nSent from my iPhone\n{worker.phone}" if sign else "")
+        # Written down before it is sent: it may leave within the request.
+        self.world.written[token] = words = Written(worker.id, bound, None)
+        with self.world.dying(dies) as death:
+            answers = worker.texts(body, to=number, MessageSid=sid)
+        if again and not death.came:
+            worker.texts(body, to=number, MessageSid=sid)
+        rows = self._rows_of(token)
+        assert len(rows) <= 1, "one text of a worker's became two"
+        if death.came:
+            return
+        assert self._heard(sid) == 1, "a worker's text was not recorded once"
+        words.refused = bool(answers)
+        assert len(rows) == (0 if answers else 1), f"{answers} and {len(rows)} rows"
+        if rows:
+            assert self.world.person_of(rows[0].conversation_id) == bound, "words went to somebody else"
+            assert named == bound, f"the number was last said to mean {named}, the words went to {bound}"
+
+    @rule(who=TEAM, number=st.sampled_from(POOL), text=st.sampled_from(COMMANDS))
+    def command(self, who: int, number: str, text: str) -> None:
+        self.world.team[who].texts(text, to=number)
+
+    @rule(who=TEAM, named=st.booleans(), person=PEOPLE)
+    def one(self, who: int, named: bool, person: int) -> None:
+        handoff = self._open(person)
+        self.world.team[who].texts(f"1 {handoff.id}" if named and handoff else "1", to=POOL[0])
+
+    @rule(who=TEAM, number=st.sampled_from(POOL), word=st.sampled_from(["STOP", "START"]))
+    def own_stop(self, who: int, number: str, word: str) -> None:
+        self.world.team[who].texts(word, to=number, OptOutType=word)
+
+    def _rows_of(self, token: str) -> list[Message]:
+        with self.world.line.db() as db:
+            rows = db.scalars(select(Message).where(Message.outbound, Message.staff_id.is_not(None))).all()
+        return [row for row in rows if token in self.world.body(row).lower()]
+
+    def _heard(self, sid: str) -> int:
+        return self.world.line.count(Message, Message.sid == sid)
+
+    # The console
+
+    @rule(who=TEAM, person=PEOPLE, dies=RARELY)
+    def claim(self, who: int, person: int, dies: bool) -> None:
+        self._act(person, lambda db, desk, number, now: answering.claim(db, desk, number, self._id(who), now), dies)
+
+    @rule(who=TEAM, person=PEOPLE, act=st.sampled_from(LEAVING))
+    def leave(self, who: int, person: int, act: str) -> None:
+        staff = self._id(who)
+        acts = {
+            "release": lambda db, desk, number, now: answering.release(db, desk, number, staff, now, "a note"),
+            "hand_back": lambda db, desk, number, now: answering.hand_back(db, desk, number, staff, now),
+            "take_over": lambda db, desk, number, now: answering.take_over(db, desk, number, staff, now),
+            "send_to_team": lambda db, desk, number, now: answering.send_to_team(db, desk, number, staff, TEAM_B, "", now),
+            "close": lambda db, desk, number, now: answering.close(db, desk, number, staff, min(DISPOSITIONS), now),
+            "pass_on": lambda db, desk, number, now: answering.pass_on(db, desk, number, staff, now),
+        }
+        self._act(person, acts[act])
+
+    @rule(who=TEAM, to=TEAM, person=PEOPLE, answer=st.sampled_from([None, True, False]))
+    def offer(self, who: int, to: int, person: int, answer: bool | None) -> None:
+        me, other = self._id(who), self._id(to)
+        self._act(person, lambda db, desk, number, now: answering.offer(db, desk, number, me, other, "", now))
+        if answer is not None:
+            accept = answer
+            self._act(
+                person, lambda db, desk, number, now: answering.answer_offer(db, desk, number, self._id(to), accept, now)
+            )
+
+    @rule(who=TEAM, person=PEOPLE, later=st.sampled_from([0, 0, 20, 200]), cancel=st.booleans(), dies=RARELY)
+    def write(self, who: int, person: int, later: int, cancel: bool, dies: bool) -> None:
+        token, clock = self.world.token(), self.world.line.clock
+        words = Written(self._id(who), person, None, scheduled=bool(later))
+        self.world.written[token] = words
+        at = clock.now() + timedelta(minutes=later) if later else None
+        for _ in range(2):
+            # The page sends its form a second time where no answer came.
+            done = self._act(
+                person,
+                lambda db, desk, number, now: answering.write(
+                    db, desk, number, self._id(who), f"Hello {token}", now, once=token, at=at
+                ),
+                dies,
+            )
+        words.refused = not done
+        rows = self._rows_of(token)
+        assert len(rows) == int(done), f"written: {done}, rows: {len(rows)}"
+        assert not rows or self.world.person_of(rows[0].conversation_id) == person
+        if rows and later and cancel:
+            words.cancelled = self.world.act(
+                lambda db: answering.cancel_scheduled(db, self._desk(), rows[0].id, self._id(who), clock.now())
+            )
+
+    @rule(who=TEAM, person=PEOPLE)
+    def reach_out(self, who: int, person: int) -> None:
+        number = self.world.residents[person].conversation_id
+        if number is not None:
+            now = self.world.line.clock.now()
+            self.world.act(lambda db: answering.reach_out(db, self._desk(), number, self._id(who), now))
+
+    def _act(self, person: int, do: Callable[..., Done], dies: bool = False) -> bool:
+        """An act on the person's newest handoff, open or not."""
+        with self.world.line.db() as db:
+            number = db.scalar(
+                select(func.max(Handoff.id)).where(
+                    Handoff.conversation_id == (self.world.residents[person].conversation_id or 0)
+                )
+            )
+        if number is None:
+            return False
+        return self.world.act(lambda db: do(db, self._desk(), number, self.world.line.clock.now()), dies)
+
+    def _desk(self) -> answering.writing.Desk:
+        return self.world.line.runtime.desk
+
+    def _id(self, who: int) -> int:
+        return self.world.team[who].id
+
+    def _open(self, person: int) -> Handoff | None:
+        with self.world.line.db() as db:
+            number = self.world.residents[person].conversation_id or 0
+            return db.scalar(select(Handoff).where(Handoff.conversation_id == number, Handoff.state != "closed"))
+
+    def _holder(self, person: int) -> str | None:
+        with self.world.line.db() as db:
+            number = self.world.residents[person].conversation_id or 0
+            return db.scalar(select(Conversation.holder).where(Conversation.id == number))
+
+    # The clock, the worker, the carrier, and what breaks
+
+    @rule(step=st.sampled_from(STEPS), work=st.booleans(), dies=RARELY)
+    def time_passes(self, step: timedelta, work: bool, dies: bool) -> None:
+        self.world.line.clock.advance(step)
+        with self.world.dying(dies):
+            sweep(self.world.line.runtime)
+        if work:
+            self.work()
+        self._nothing_overdue()
+
+    @rule()
+    def work(self) -> None:
+        job_queue.work(self.world.line.runtime.settings.redis_url or "", burst=True)
+
+    def _nothing_overdue(self) -> None:
+        """After a few rounds; a telephone that is found out of reach makes the next rung due in the round itself."""
+        for _ in range(4):
+            with self.world.line.db() as db:
+                due = select(func.count()).where(Handoff.rung_due_at <= self.world.line.clock.now())
+                if not db.scalar(due):
+                    return
+            sweep(self.world.line.runtime)
+        raise AssertionError("a handoff stays due after four rounds")
+
+    @rule()
+    def queue_is_wiped(self) -> None:
+        self.world.forget_queue()
+
+    @rule()
+    def worker_dies_over_a_text(self) -> None:
+        now = self.world.line.clock.now()
+        with self.world.line.db() as db:
+            due = outbox.due(db, now)
+            if due:
+                outbox.claim(db, self._desk().sealer, due[0][0], now)
+
+    @rule(how=st.sampled_from(["refuse", "hold", "break", "cut", "cut_after"]), code=CODES)
+    def carrier_fails(self, how: str, code: int) -> None:
+        twilio, runtime = self.world.line.twilio, self.world.line.runtime
+        with self.world.line.db() as db:
+            due = outbox.due(db, runtime.clock.now())
+            row = db.get(Message, due[0][0]) if due else None
+        if row is None:
+            return
+        if how == "refuse" and row.conversation_id is not None:
+            self._loses(row.conversation_id)
+        match how:
+            case "refuse":
+                twilio.refuse(code)
+            case "hold":
+                twilio.break_down(503)
+            case "break":
+                twilio.break_down(502, takes=True)
+            case "cut":
+                twilio.cut_off(takes=False)
+            case _:
+                twilio.cut_off(takes=True)
+        deliver_with(runtime, row.id)
+        twilio._faults.clear()
+
+    def _loses(self, conversation_id: int) -> None:
+        person = self.world.person_of(conversation_id)
+        if person is not None:
+            self.world.residents[person].lost = True
+
+    @rule(pick=st.integers(0, 30), arrives=st.booleans(), code=CODES, order=st.permutations(["sent", "last", "sent"]))
+    def carrier_reports(self, pick: int, arrives: bool, code: int, order: list[str]) -> None:
+        world = self.world
+        sent = world.line.twilio.messages[world.since :]
+        texts = [one for one in sent if one.status_callback and one.sid not in world.fates]
+        if not texts:
+            return
+        message = texts[-1 - pick % len(texts)]
+        fate = world.fates[message.sid] = "delivered" if arrives else "undelivered"
+        if not arrives:
+            for one in world.residents:
+                one.lost = one.lost or one.number == message.to
+        for word in order:
+            error = None if arrives or word != "last" else code
+            assert world.line.twilio.report(message.sid, fate if word == "last" else word, error_code=error) == [204]
+        message.status = fate
+
+    @rule(who=TEAM, shift=SHIFT)
+    def roster_changes(self, who: int, shift: str) -> None:
+        self.world.plan(self.world.team[who], shift, "housing" if who == 2 else "crisis", who + 1)
+
+    # What must hold
+
+    @invariant()
+    def all_is_well(self) -> None:
+        if hasattr(self.world, "watch"):
+            self.world.check()
+
+    def teardown(self) -> None:
+        """Let all that waits come out; then every worker's words have left once."""
+        if not hasattr(self.world, "watch") or self.world.faults:
+            return
+        for step in (0.1, 0.5, 2, 7, 31, 65, 130, 370):
+            self.world.line.clock.advance(timedelta(minutes=step))
+            sweep(self.world.line.runtime)
+            self.world.check()
+        self._nothing_overdue()
+        self.world.check()
+        self.world.check_words_of_workers()
+
+
+@pytest.fixture
+def world(settings: Settings, clock: FrozenClock) -> Iterator[World]:
+    # Our number's pace is another test's: here nobody waits for a second in a queue.
+    fast = dataclasses.replace(settings, sender_segments_per_second=10_000)
+    with open_line(fast, clock) as line:
+        opened = World(line)
+        with opened.watching():
+            yield opened
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600 if EXAMPLES else 300)
+def test_it_keeps_everybody_safe_whatever_happens(world: World) -> None:
+    machine = type("Night", (Night,), {"world": world})
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES or 12, stateful_step_count=35, deadline=None, derandomize=not EXAMPLES, database=None,
+            suppress_health_check=list(HealthCheck), print_blob=False,
+            phases=[Phase.generate, Phase.shrink] if os.environ.get("WARMLINE_SHRINK") else [Phase.generate],
+        ),
+    )  # fmt: skip
