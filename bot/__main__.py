@@ -16,7 +16,8 @@ def warmline() -> None:
 
 
 for command in (
-    *house.COMMANDS, *data.COMMANDS, *demo.COMMANDS, *people.COMMANDS, *roster.COMMANDS, *staff.COMMANDS, flows.flows, safety.safety, talk.talk,
+    *house.COMMANDS, *data.COMMANDS, *demo.COMMANDS, *people.COMMANDS, *roster.COMMANDS, *staff.COMMANDS,
+    flows.flows, safety.safety, talk.talk,
 ):  # fmt: skip
     warmline.add_command(command)
 

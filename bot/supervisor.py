@@ -32,6 +32,13 @@ _LONGEST_PAUSE = 30.0
 # A child that has run this long is taken to be well; its next end is a new trouble, not the same one.
 _WELL_SECONDS = 60.0
 _TRIES_BEFORE_READY = 4
+# Of staff/people.yaml; on duty around the moment at which a demo is first started.
+_SIGN_IN_AS = (
+    "Nobody in this demo is real. Sign in to the console with one press, as",
+    "  Denise Okafor          supervisor",
+    "  Rosa Delgado           social worker, crisis",
+    "  Marisol Vega           social worker, housing",
+)
 
 log = structlog.get_logger(__name__)
 
@@ -55,9 +62,10 @@ class Plan:
     programs: Callable[[Settings], Mapping[str, Sequence[str]]]
 
 
-def _preparations(_settings: Settings) -> list[list[str]]:
+def _preparations(settings: Settings) -> list[list[str]]:
     bot = [sys.executable, "-m", "bot"]
-    return [[*bot, "migrate"], [*bot, "flows", "publish", "--if-changed"]]
+    night = [[*bot, "demo", "night"]] if settings.is_demo else []
+    return [[*bot, "migrate"], [*bot, "flows", "publish", "--if-changed"], *night]
 
 
 def _programs(settings: Settings) -> dict[str, list[str]]:
@@ -268,12 +276,12 @@ def _welcome(settings: Settings) -> str:
     lines = ["", f"{settings.line_name} is ready."]
     if settings.is_demo:
         lines.append(f"  A phone to try it on   {here}/phone")
-    lines += [
-        f"  Web chat               {here}/chat",
-        "Ctrl-C stops it.",
-        "",
-    ]
-    return "\n".join(lines)
+    lines += [f"  Web chat               {here}/chat", f"  Console for the staff  {here}/console"]
+    if settings.is_demo:
+        lines += [f"  Their own phones       {here}/phone/staff", *_SIGN_IN_AS]
+    else:
+        lines.append("  The first admin is added with: warmline staff add EMAIL --name NAME --role admin")
+    return "\n".join([*lines, "Ctrl-C stops it.", ""])
 
 
 def _listen_for_signals() -> None:

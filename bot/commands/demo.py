@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 
 from bot.clock import DemoClock
 from bot.commands.common import Refused, attached, database
-from bot.commands.stage import play
 from bot.runtime import Runtime
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
-from bot.usecases.demo_night import is_untouched, read_night, scenes
+from bot.usecases.demo_night import read_night
 from bot.usecases.demo_staff import fill_staff
+from bot.usecases.play_night import is_untouched, play
+
+log = logging.getLogger(__name__)
 
 REFUSAL = (
     "This line has a carrier (Twilio is set up), so nothing of the demo is loaded. Add the first admin: "
@@ -41,18 +45,20 @@ def night_command() -> None:
     with database(found) as opened:
         _fill(found, opened)
         with opened.transaction() as db:
-            untouched = is_untouched(db)
-    if not untouched:
-        click.echo("Somebody has texted this line already; nothing was played.")
-        return
+            if not is_untouched(db):
+                click.echo("Somebody has texted this line already; nothing was played.")
+                return
     runtime = Runtime.start(found)
     try:
-        now = runtime.clock.now()
-        night = scenes(read_night(), now)
-        left_out = play(runtime, night, now)
+        with runtime.database.transaction() as db:
+            left_out = play(db, runtime.desk, read_night(), runtime.clock.now())
+        click.echo(f"A night was played; {left_out} of its acts had to be left out.")
+    except Exception as error:
+        # A demo without its night is still a demo, and a house that does not start is none.
+        log.exception("the demo's night could not be played")
+        click.echo(f"The night could not be played ({type(error).__name__}); nothing of it was kept.")
     finally:
         runtime.close()
-    click.echo(f"A night was played: {len(night)} acts, {left_out} of them left out.")
 
 
 def _only_in_a_demo() -> Settings:

@@ -9,10 +9,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import settings as settings_module
 from bot import supervisor
+from bot.clock import SystemClock
 from bot.commands.common import ROOT, Refused, attached, database, settings
 from bot.domain.flow_yaml import FlowError
+from bot.domain.safety.lined_yaml import SafetyRuleError
 from bot.storage import keys, schema, services
 from bot.storage.sealing import CannotOpen, Sealer
+from bot.usecases import canned_replies
 from bot.usecases.flow_files import read_directory
 
 
@@ -24,7 +27,7 @@ def run() -> None:
 
 @click.command()
 def migrate() -> None:
-    """Bring the database up to date, see that the keys fit it, and load the directory."""
+    """Bring the database up to date, see that the keys fit it, load the directory, and fill the empty canned replies."""
     found = attached()
     try:
         schema.migrate(found.database_url or "")
@@ -32,9 +35,10 @@ def migrate() -> None:
         with database(found) as opened, opened.transaction() as db:
             keys.check(db, Sealer(found.encryption_keys, found.secret_key))
             services.replace_all(db, rows)
+            canned_replies.seed(db, SystemClock().now())
     except CannotOpen as error:
         raise Refused(str(error)) from error
-    except FlowError as error:
+    except (FlowError, SafetyRuleError) as error:
         raise Refused(str(error)) from error
     except SQLAlchemyError as error:
         raise Refused(

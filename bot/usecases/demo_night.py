@@ -15,7 +15,7 @@ from bot.domain.message import Address, Channel, Inbound
 from bot.domain.segments import measure
 from bot.usecases.line import ROOT
 
-_ACTS = ("says", "claims", "passes", "writes", "names", "notes", "plans", "offers_to", "hands_back", "closes", "safe")
+_ACTS = ("says", "claims", "writes", "names", "notes", "plans", "offers_to", "hands_back", "closes", "safe")
 _DAY = re.compile(r"\{today\+(\d+)\}")
 
 
@@ -39,7 +39,6 @@ class Act(_Part):
     by: str = ""
     says: str = ""
     claims: bool = False
-    passes: bool = False
     writes: str = ""
     names: str = ""
     notes: str = ""

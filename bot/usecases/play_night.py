@@ -32,14 +32,16 @@ _MOST_ROUNDS = 50
 """Of the alarm clock between two acts; more would mean that something falls due again and again."""
 
 
-def play(db: Session, desk: Desk, night: tuple[Story, ...], now: datetime) -> int | None:
-    """Play it up to `now` (aware UTC), for a demo alone; returns how many acts had to be left out.
+def is_untouched(db: Session) -> bool:
+    """Whether nobody has texted this line yet: the night is played into an empty house alone, and so only once."""
+    return db.scalar(select(Conversation.id).limit(1)) is None
 
-    None where somebody has texted the line already: it is played into an empty house, and so only once. What is written
-    is delivered as the simulator does it, and nobody is woken: no worker of ours may run meanwhile.
+
+def play(db: Session, desk: Desk, night: tuple[Story, ...], now: datetime) -> int:
+    """Play it up to `now` (aware UTC), for a demo that is untouched; returns how many acts had to be left out.
+
+    What is written is delivered as the simulator does it, and nobody is woken: no worker of ours may run meanwhile.
     """
-    if db.scalar(select(Conversation.id).limit(1)) is not None:
-        return None
     cast = {row.called: row.id for row in staff.all_active(db)}
     left_out, before = 0, now
     for scene in scenes(night, now):
@@ -104,8 +106,6 @@ def _act(db: Session, desk: Desk, scene: Scene, cast: Mapping[str, int]) -> None
     number, once = handoff.id, f"night-{scene.number}"
     if act.claims:
         answering.claim(db, desk, number, me, now)
-    elif act.passes:
-        answering.pass_on(db, desk, number, me, now)
     elif act.writes:
         answering.write(db, desk, number, me, act.writes, now, once)
     elif act.plans:

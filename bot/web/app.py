@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from bot.runtime import Runtime
+from bot.web import forms
 from bot.web.chat import chat
 from bot.web.console import layout
 from bot.web.console.account import account
@@ -50,8 +52,10 @@ def create_app(runtime: Runtime) -> Flask:
     return app
 
 
-def _plainly(error: HTTPException) -> tuple[str, int]:
+def _plainly(error: HTTPException) -> ResponseReturnValue:
     """An error in one sentence: whoever is refused is told why, and nobody is shown our insides."""
+    if request.path.startswith("/console") and not forms.asks_for_part():
+        return layout.refused(error.name, error.description or "", error.code or 500)
     return f"{error.description}\n", error.code or 500
 
 

@@ -432,3 +432,17 @@ def test_it_reads_only_as_many_handoffs_as_a_page_needs(demo: Demo, rosa: int, s
     assert "Index Scan Backward using handoff_pkey" in plan, plan
     assert "Sort" not in plan, plan
     assert "Seq Scan on conversation" not in plan, plan
+
+
+def test_it_shows_the_whole_number_to_who_must_phone_and_writes_that_down(demo: Demo, browser: FlaskClient) -> None:
+    made = known(demo, unreachable="no_texts")
+    assert NUMBER not in see(browser, made)
+    shown = post(browser, f"/console/people/{made.conversation}/number")
+    assert NUMBER in shown.text and NUMBER not in shown.request.path
+    assert demo.count(Audit, Audit.act == "number_shown", Audit.conversation_id == made.conversation) == 1
+
+
+def test_it_shows_no_number_of_somebody_elses_person(demo: Demo, browser: FlaskClient) -> None:
+    made = known(demo, team="crisis")
+    assert post(browser, f"/console/people/{made.conversation}/number").status_code == 404
+    assert demo.count(Audit, Audit.act == "number_shown") == 0

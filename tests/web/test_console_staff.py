@@ -221,3 +221,17 @@ def test_it_adds_a_team_and_renames_it_but_never_its_slug(office: Office) -> Non
         assert answer.status_code == 422
     assert send(office, "/teams/night_shift", name="").status_code == 422
     assert send(office, "/teams/unknown", name="Any").status_code == 404
+
+
+def test_it_forgets_a_lost_second_factor_and_ends_their_sessions(office: Office) -> None:
+    worker = one(office, "wanda@example.org")
+    with office.demo.db() as db:
+        row = db.get_one(Staff, worker.id)
+        row.tf_primary_method, row.tf_totp_secret, row.mf_recovery_codes = "authenticator", "sealed", ["hash"]
+    theirs = office.browser(worker.id)
+    assert theirs.get("/console").status_code == 200
+    assert send(office, f"/staff/{worker.id}/second-factor").status_code == 303
+    after = one(office, "wanda@example.org")
+    assert (after.tf_primary_method, after.tf_totp_secret, after.mf_recovery_codes) == (None, None, None)
+    assert theirs.get("/console").status_code == 303
+    assert office.demo.count(Audit, Audit.act == "second_factor_reset") == 1

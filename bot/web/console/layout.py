@@ -19,19 +19,20 @@ class Link:
     key: str
     label: str
     path: str
-    permission: Permission
+    permissions: tuple[Permission, ...]
+    """Any of them is enough."""
 
 
 _P = Permission
 LINKS = (
-    Link("inbox", "Inbox", "/console", _P.SEE_INBOX),
-    Link("board", "Board", "/console/board", _P.SEE_BOARD),
-    Link("people", "People", "/console/people", _P.READ_TRANSCRIPT),
-    Link("roster", "Roster", "/console/roster", _P.SEE_ROSTER),
-    Link("replies", "Replies", "/console/replies", _P.EDIT_REPLIES),
-    Link("staff", "Staff", "/console/staff", _P.SEE_STAFF),
-    Link("audit", "Audit", "/console/audit", _P.SEE_AUDIT),
-    Link("account", "My account", "/console/account", _P.EDIT_OWN),
+    Link("inbox", "Inbox", "/console", (_P.SEE_INBOX,)),
+    Link("board", "Board", "/console/board", (_P.SEE_BOARD,)),
+    Link("people", "People", "/console/people", (_P.READ_TRANSCRIPT,)),
+    Link("roster", "Roster", "/console/roster", (_P.SEE_ROSTER,)),
+    Link("replies", "Replies", "/console/replies", (_P.ANSWER, _P.EDIT_REPLIES)),
+    Link("staff", "Staff", "/console/staff", (_P.SEE_STAFF,)),
+    Link("audit", "Audit", "/console/audit", (_P.SEE_AUDIT,)),
+    Link("account", "My account", "/console/account", (_P.EDIT_OWN,)),
 )
 _SIGN_OUT = "sign_in.sign_out"
 
@@ -43,7 +44,9 @@ def around() -> dict[str, Any]:
         return {}
     has_way_out = _SIGN_OUT in current_app.view_functions
     return {
-        "console_links": lambda: [link for link in LINKS if me.may(link.permission) and link.path in _known_paths()],
+        "console_links": lambda: [
+            link for link in LINKS if any(me.may(each) for each in link.permissions) and link.path in _known_paths()
+        ],
         "staff_name": me.name,
         "sign_out_path": url_for(_SIGN_OUT) if has_way_out else "",
     }
