@@ -41,6 +41,8 @@ class OpenHandoff:
     dangers: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     reachable: bool = True
+    wish: str = ""
+    """What a worker should know well, in the person's own words; only a community of the staff's own is kept of it."""
 
 
 @dataclass(frozen=True, slots=True)

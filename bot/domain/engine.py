@@ -320,7 +320,8 @@ class _Walk:
     def _hand_off(self, name: str, step: Handoff) -> None:
         plan = step.handoff
         because = self._text(f"{name}.because", plan.because) if plan.because else f"{self.flow.name}/{name}"
-        self.effects.append(OpenHandoff(Reason.FLOW, plan.urgency, plan.team, because))
+        wish = self._text(f"{name}.community", plan.community) if plan.community else ""
+        self.effects.append(OpenHandoff(Reason.FLOW, plan.urgency, plan.team, because, wish=wish))
         if plan.team == CRISIS_TEAM:
             self.conversation = replace(self.conversation, in_danger=True)
         if step.say:

@@ -64,3 +64,5 @@ def _unspoken(name: str, step: Step) -> Iterator[tuple[str, Path, str]]:
             yield f"{name}.refer.near", (*path, "refer", "near"), step.refer.near
     if isinstance(step, Handoff) and step.handoff.because:
         yield f"{name}.because", (*path, "handoff", "because"), step.handoff.because
+    if isinstance(step, Handoff) and step.handoff.community:
+        yield f"{name}.community", (*path, "handoff", "community"), step.handoff.community

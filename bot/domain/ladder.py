@@ -14,6 +14,7 @@ from typing import Final
 
 from bot.domain.handoff import DANGEROUS
 from bot.domain.safety.levels import Urgency
+from bot.domain.understanding import words_of
 
 WORKERS_BEFORE_SUPERVISOR: Final = 2
 REPEATS_AT_FULL_PACE: Final = 5
@@ -101,6 +102,17 @@ def by_match(wanted: Wanted, candidates: Iterable[Candidate]) -> list[Candidate]
         )
 
     return sorted(candidates, key=key)
+
+
+def named_community(wish: str, communities: Iterable[str]) -> str | None:
+    """The first of the staff's communities that a person's wish names, as the staff page writes it.
+
+    Whole words, whatever the case and the accents: "someone Bosnian, please" names "Bosnian".
+    """
+    said = f" {' '.join(words_of(wish))} "
+    found = [one for one in dict.fromkeys(communities) if one and f" {' '.join(words_of(one))} " in said]
+    # The longest is the most exact: "North St. Louis" says more than "St. Louis".
+    return max(found, key=len, default=None)
 
 
 def next_rung(wanted: Wanted, candidates: Sequence[Candidate], called: Collection[int], number: int) -> Rung | None:

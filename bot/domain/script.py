@@ -162,6 +162,8 @@ class HandoffPlan(Model):
     urgency: Urgency = Urgency.THIS_SHIFT
     because: Text | None = None
     """For the social worker, never sent to the person."""
+    community: Text | None = None
+    """What the person asked a worker to know well (a language, a faith, a community), in their own words."""
 
 
 class Handoff(Step):

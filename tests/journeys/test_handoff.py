@@ -10,13 +10,16 @@ import pytest
 from sqlalchemy import select
 
 from bot.domain.conversation import Holder, load
+from bot.domain.effects import OpenHandoff, Reason
 from bot.domain.permissions import Role
 from bot.domain.safe_contact import SafeContact, Window
+from bot.domain.safety.levels import Urgency
 from bot.storage import conversations
 from bot.storage.staff_tables import Audit, CallOut, HandoffEvent, Note, StaffThread
 from bot.storage.tables import Alert, Conversation, Message
 from bot.usecases import answering
 from bot.usecases.answering import Refused
+from bot.usecases.answering.calling import call_human
 from tests.helpline import ADA, MARCUS, POOL, HelpLine
 from tests.team import Worker, handoff, hire, keys, told
 
@@ -493,3 +496,16 @@ def test_it_ends_at_once_on_an_exit_word(line: HelpLine, dana: Worker) -> None:
     assert line.text("pizza") == ["OK, no problem. Have a good day."]
     line.work()
     assert "Are you safe?" not in told(line, ADA)
+
+
+def test_it_calls_a_worker_of_the_community_that_was_asked_for(line: HelpLine) -> None:
+    dana = hire(line, "Dana", DANA, teams=["counseling"])
+    amra = hire(line, "Amra", LEE, teams=["counseling"], place=5, communities=["Bosnian"])
+    effect = OpenHandoff(Reason.FLOW, Urgency.QUARTER_HOUR, "counseling", wish="somebody bosnian please")
+    line.text("hi")
+    with line.db() as db:
+        conversation = db.scalars(select(Conversation.id)).one()
+        call_human(db, line.runtime.desk, effect, conversation, None, "en", line.clock.now())
+    line.work()
+    assert handoff(line).community == "Bosnian"
+    assert len(amra.got()) == 1 and dana.got() == []

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.effects import OpenHandoff
 from bot.domain.handoff import DANGEROUS, HELD, UNCLAIMED
-from bot.domain.ladder import Candidate, Rung, Wanted, Way, Who, next_rung
+from bot.domain.ladder import Candidate, Rung, Wanted, Way, Who, named_community, next_rung
 from bot.domain.roster import Roster
 from bot.domain.safety.levels import Urgency
 from bot.storage import alerts, candidates, handoffs, rosters, staff
@@ -39,6 +39,9 @@ def call_human(
     """Open the handoff, or make the open one more urgent, and climb its first rung in the same transaction, so that
     "I am alerting our team" is true when it is said. Returns outbox rows to be woken."""
     handoff = handoffs.open_or_raise(db, desk.sealer, effect, conversation_id, message_id, now, language)
+    if effect.wish:
+        known = (community for one in staff.all_active(db) for community in one.communities)
+        handoff.community = named_community(effect.wish, known) or handoff.community
     if handoff.state in HELD:
         handoffs.record(db, handoff, "danger_again", now)
         handoff.unanswered_since = handoff.unanswered_since or now

@@ -1,0 +1,258 @@
+"""Defects of the warm handoff that were found by playing nights at random (test_handoff_properties.py), one test each."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+
+import pytest
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from bot.domain.conversation import load
+from bot.domain.permissions import Role
+from bot.storage import handoffs
+from bot.storage.staff_tables import CallOut, HandoffEvent, Shift, StaffThread, Team
+from bot.storage.tables import Conversation, Message
+from bot.usecases import answering
+from bot.usecases.answering.attending import attend
+from tests.helpline import ADA, MARCUS, POOL, HelpLine
+from tests.team import Worker, handoff, hire, told
+
+DANA, LEE = "+13145550121", "+13145550122"
+CRISIS = "i want to kill myself tonight"
+CALM = "i want to talk to a person"
+
+
+@pytest.fixture
+def dana(line: HelpLine) -> Worker:
+    return hire(line, "Dana", DANA, place=1)
+
+
+def take(line: HelpLine, worker: Worker, sender: str = ADA, words: str = CRISIS) -> int:
+    """The worker has the person on their telephone; the handoff's number."""
+    line.text(words, sender)
+    number = handoff(line).id
+    worker.texts(f"1 {number}")
+    line.work()
+    return number
+
+
+def bound(line: HelpLine, worker: Worker) -> str:
+    """The number of the pool that means somebody for this worker."""
+    with line.db() as db:
+        return db.scalars(
+            select(StaffThread.line).where(StaffThread.staff_id == worker.id, StaffThread.conversation_id.is_not(None))
+        ).one()
+
+
+def pass_time(line: HelpLine, minutes: int) -> None:
+    for _ in range(minutes):
+        line.clock.advance(timedelta(minutes=1))
+        line.work()
+
+
+def test_it_keeps_a_persons_words_from_one_who_had_them(line: HelpLine, dana: Worker) -> None:
+    number = take(line, dana)
+    line.text("the key is under the mat")
+    with line.db() as db:
+        answering.release(db, line.runtime.desk, number, dana.id, line.clock.now())
+    pass_time(line, 1)
+    assert not [text for text in dana.got() if "under the mat" in text]
+
+
+def test_it_gives_a_worker_a_number_that_meant_nobody_before(line: HelpLine, dana: Worker) -> None:
+    first = take(line, dana)
+    before = bound(line, dana)
+    with line.db() as db:
+        answering.close(db, line.runtime.desk, first, dana.id, "resolved", line.clock.now())
+    take(line, dana, MARCUS)
+    assert bound(line, dana) != before
+
+
+def test_it_passes_no_words_on_by_a_number_that_has_not_said_whom_it_means(line: HelpLine, dana: Worker) -> None:
+    line.text(CRISIS)
+    line.work()
+    dana.texts("1")
+    # Whom the number means waits to be sent: the worker cannot know it yet.
+    assert "Not sent" in dana.texts("hello there", to=bound(line, dana))[0]
+    line.work()
+    assert dana.texts("hello again", to=bound(line, dana)) == []
+    line.work()
+    assert "hello there" not in told(line, ADA) and "hello again" in told(line, ADA)
+
+
+class Crash(Exception):
+    pass
+
+
+def test_it_sends_words_that_were_kept_in_an_outage_to_nobody_else(line: HelpLine, dana: Worker) -> None:
+    first = take(line, dana)
+    number = bound(line, dana)
+
+    def die(_session: Session) -> None:
+        raise Crash
+
+    event.listen(Session, "before_commit", die)
+    dana.texts("for Ada alone", to=number)
+    event.remove(Session, "before_commit", die)
+    line.clock.advance(timedelta(minutes=1))
+    with line.db() as db:
+        answering.close(db, line.runtime.desk, first, dana.id, "resolved", line.clock.now())
+    for sender in (MARCUS, "+13145550178", "+13145550179"):
+        line.text(CRISIS, sender)
+        with line.db() as db:
+            answering.claim(db, line.runtime.desk, handoff(line).id, dana.id, line.clock.now(), by_phone=True)
+    pass_time(line, 1)
+    assert not [message for message in line.twilio.messages if "for Ada alone" in message.body and message.to != DANA]
+
+
+def test_it_never_lets_go_by_a_clock_of_who_wrote_of_danger_to_a_human(line: HelpLine, dana: Worker) -> None:
+    take(line, dana, words=CALM)
+    dana.texts("Hello, this is Dana", to=bound(line, dana))
+    line.text("i took all the pills")
+    dana.texts("I am here", to=bound(line, dana))
+    for _ in range(14):
+        line.clock.advance(timedelta(minutes=10))
+        line.work()
+    assert handoff(line).state == "with_human"
+
+
+def test_it_tells_who_waits_in_danger_again_as_one_in_danger(line: HelpLine, dana: Worker) -> None:
+    number = take(line, dana, words=CALM)
+    line.text("i took all the pills")
+    with line.db() as db:
+        answering.release(db, line.runtime.desk, number, dana.id, line.clock.now())
+        row = db.scalars(select(Conversation)).one()
+        assert load(line.runtime.desk.sealer.open(row.sealed_state)).in_danger
+
+
+def test_it_rests_while_members_are_on_for_another_team_only(line: HelpLine) -> None:
+    dana = hire(line, "Dana", DANA, teams=["crisis", "anyones"], on=False)
+    with line.db() as db:
+        team = db.scalars(select(Team.id).where(Team.slug == "anyones")).one()
+        db.add_all(Shift(team_id=team, staff_id=dana.id, weekday=day, starts=time(0), ends=time(0), place=1) for day in range(7))
+    line.text(CALM)
+    with line.db() as db:
+        one = db.get_one(type(handoff(line)), handoff(line).id)
+        one.team, one.rung_due_at = "crisis", line.clock.now()
+    line.work(3)
+    assert line.count(HandoffEvent, HandoffEvent.kind == "rests") <= 1
+    assert _due(line) > line.clock.now()
+
+
+def _due(line: HelpLine) -> datetime:
+    due = handoff(line).rung_due_at
+    assert due is not None
+    return due
+
+
+def test_it_looks_soon_after_danger_from_one_who_opted_out_while_a_human_has_them(line: HelpLine, dana: Worker) -> None:
+    take(line, dana, words=CALM)
+    dana.texts("Hello", to=bound(line, dana))
+    line.text("STOP")
+    line.text("i took all the pills")
+    assert handoff(line).unanswered_since is not None
+    assert _due(line) <= line.clock.now() + timedelta(minutes=3)
+
+
+def test_it_begins_the_reminders_anew_for_danger_after_a_long_quiet(line: HelpLine, dana: Worker) -> None:
+    sue = hire(line, "Sue", LEE, role=Role.SUPERVISOR)
+    take(line, dana)
+    dana.texts("I am here", to=bound(line, dana))
+    for _ in range(30):
+        line.clock.advance(timedelta(minutes=10))
+        line.work()
+    assert handoff(line).rung >= 2
+    line.text("i took all the pills")
+    pass_time(line, 10)
+    assert [text for text in sue.got() if "Please look" in text]
+
+
+def test_it_says_danger_again_once(line: HelpLine, dana: Worker) -> None:
+    take(line, dana)
+    line.text("i took all the pills")
+    pass_time(line, 1)
+    assert len([text for text in dana.got() if "wrote of danger again" in text]) == 1
+
+
+def test_it_tells_the_owner_that_the_person_stopped_texts(line: HelpLine, dana: Worker) -> None:
+    take(line, dana)
+    dana.texts("I am here", to=bound(line, dana))
+    line.text("STOP")
+    pass_time(line, 1)
+    assert [text for text in dana.got() if "Texts do not reach this person" in text]
+
+
+def test_it_tells_the_owner_that_their_words_did_not_arrive(line: HelpLine, dana: Worker) -> None:
+    take(line, dana)
+    dana.texts("I am here", to=bound(line, dana))
+    line.work()
+    sent = next(message for message in line.twilio.messages if message.body == "I am here")
+    line.twilio.report(sent.sid, "undelivered", error_code=30005)
+    pass_time(line, 1)
+    assert [text for text in dana.got() if "Texts do not reach this person" in text]
+
+
+def test_it_says_no_more_that_nobody_came_once_somebody_has(line: HelpLine, dana: Worker) -> None:
+    line.text(CRISIS)
+    line.work()
+    line.clock.advance(timedelta(minutes=3))
+    with line.db() as db:
+        attend(db, line.runtime.desk, handoff(line).id, line.clock.now())
+        answering.claim(db, line.runtime.desk, handoff(line).id, dana.id, line.clock.now())
+    pass_time(line, 1)
+    assert not [text for text in told(line, ADA) if "No one has picked up" in text]
+
+
+def test_it_ends_the_first_offer_with_the_second(line: HelpLine, dana: Worker) -> None:
+    lee, otto = hire(line, "Lee", LEE), hire(line, "Otto", "+13145550124")
+    number = take(line, dana)
+    with line.db() as db:
+        answering.offer(db, line.runtime.desk, number, dana.id, lee.id, "", line.clock.now())
+        answering.offer(db, line.runtime.desk, number, dana.id, otto.id, "", line.clock.now())
+        assert not handoffs.open_call_outs(db, lee.id)
+
+
+def test_it_warns_of_the_end_of_a_shift_once(line: HelpLine, dana: Worker) -> None:
+    number = take(line, dana)
+    with line.db() as db:
+        one = db.get_one(type(handoff(line)), number)
+        one.shift_ends_at = one.rung_due_at = line.clock.now() + timedelta(minutes=14)
+    for _ in range(3):
+        line.clock.advance(timedelta(minutes=1))
+        with line.db() as db:
+            db.get_one(type(handoff(line)), number).rung_due_at = line.clock.now()
+        line.work()
+    assert len([text for text in dana.got() if "your shift ends" in text]) == 1
+
+
+def test_it_tells_the_truth_as_often_to_who_is_let_go_late(line: HelpLine, dana: Worker) -> None:
+    number = take(line, dana)
+    dana.texts("I am here", to=bound(line, dana))
+    for _ in range(10):
+        line.clock.advance(timedelta(hours=1))
+        line.work()
+    line.text("are you there")
+    with line.db() as db:
+        answering.release(db, line.runtime.desk, number, dana.id, line.clock.now())
+    pass_time(line, 7)
+    assert [text for text in told(line, ADA) if "No one has picked up yet" in text]
+
+
+def test_it_does_not_take_equal_answers_by_two_numbers_for_one(line: HelpLine, dana: Worker) -> None:
+    for number in POOL:
+        assert "Not sent" in dana.texts("hello", to=number)[0]
+    for message in line.twilio.messages:
+        message.created_at = line.clock.now()
+    for _ in range(4):
+        line.clock.advance(timedelta(minutes=2))
+        line.work()
+    sids = [message.sid for message in line.twilio.messages]
+    with line.db() as db:
+        rows = {row.sid for row in db.scalars(select(Message).where(Message.outbound, Message.staff_thread_id.is_not(None)))}
+    assert rows == set(sids) and len(sids) == len(POOL)
+
+
+def test_it_counts_nobody_as_called_who_was_called_for_somebody_elses(line: HelpLine, dana: Worker) -> None:
+    take(line, dana)
+    assert line.count(CallOut, CallOut.answer.is_(None)) == 0
