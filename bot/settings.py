@@ -28,15 +28,6 @@ _TWILIO_VARIABLES = (
 )
 PRETEND_STAFF_NUMBERS = ("staff-1", "staff-2", "staff-3", "staff-4")
 """The pool of a demo; no telephone has such a number."""
-_PAGE_HEAD = """# Settings
-
-Warmline reads its settings from the environment, once, when it starts. A setting that is missing or wrong
-stops the start with the variable's name and an example. An empty variable counts as one that is not set.
-`warmline settings` prints the settings in force, without the secrets. This page is printed by
-`warmline settings --page`.
-
-| Variable | Default | What it does | Example |
-|---|---|---|---|"""
 
 
 class SettingsError(Exception):
@@ -441,32 +432,3 @@ def _insecure(settings: Settings) -> str | None:
 def _is_open(address: str) -> bool:
     parts = urlsplit(address)
     return parts.scheme != "https" and not read.is_loopback(parts.hostname or "")
-
-
-def describe(settings: Settings) -> str:
-    """The settings in force, one a line, for `warmline settings`; of a secret only that it is set."""
-    lines = []
-    for name, variable in fields():
-        value = getattr(settings, name)
-        if isinstance(value, tuple):
-            value = ",".join(value)
-        shown = "" if value is None else str(value)
-        lines.append(f"{variable.name}={'(set)' if variable.secret and shown else shown}")
-    return "\n".join(lines)
-
-
-def page() -> str:
-    """The operators' page docs/operators/settings.md, made from the fields so that it stays true."""
-    return "\n".join((_PAGE_HEAD, *(_row(variable) for _, variable in fields()), ""))
-
-
-def _row(variable: Variable) -> str:
-    # A bar ends a Markdown cell, even inside code.
-    example = variable.example.replace("|", "\\|")
-    return f"| `{variable.name}` | {_default(variable)} | {variable.help} | `{example}` |"
-
-
-def _default(variable: Variable) -> str:
-    if variable.default is not None:
-        return f"`{variable.default}`"
-    return variable.default_note or "not set"

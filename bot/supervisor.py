@@ -62,10 +62,8 @@ class Plan:
     programs: Callable[[Settings], Mapping[str, Sequence[str]]]
 
 
-def _preparations(settings: Settings) -> list[list[str]]:
-    bot = [sys.executable, "-m", "bot"]
-    night = [[*bot, "demo", "night"]] if settings.is_demo else []
-    return [[*bot, "migrate"], [*bot, "flows", "publish", "--if-changed"], *night]
+def _preparations(_settings: Settings) -> list[list[str]]:
+    return [[sys.executable, "-m", "bot", "prepare"]]
 
 
 def _programs(settings: Settings) -> dict[str, list[str]]:

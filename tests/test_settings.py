@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import settings as module
+from bot import settings_page as module
 from bot.settings import Settings, SettingsError
 
 KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="

@@ -41,22 +41,28 @@ def staff_command() -> None:
 @demo.command("night")
 def night_command() -> None:
     """Add that staff where it is missing, and play a night, where nobody has texted the line yet."""
-    found = _only_in_a_demo()
+    click.echo(fill(_only_in_a_demo()) or "Somebody has texted this line already; nothing was played.")
+
+
+def fill(found: Settings) -> str:
+    """The staff and the night, in a demo; returns what was done, "" where there was nothing to do."""
     with database(found) as opened:
         _fill(found, opened)
         with opened.transaction() as db:
-            if not is_untouched(db):
-                click.echo("Somebody has texted this line already; nothing was played.")
-                return
+            untouched = is_untouched(db)
+    return _play(found) if untouched else ""
+
+
+def _play(found: Settings) -> str:
     runtime = Runtime.start(found)
     try:
         with runtime.database.transaction() as db:
             left_out = play(db, runtime.desk, read_night(), runtime.clock.now())
-        click.echo(f"A night was played; {left_out} of its acts had to be left out.")
+        return "A night was played." + f" {left_out} of its acts had to be left out." * bool(left_out)
     except Exception as error:
         # A demo without its night is still a demo, and a house that does not start is none.
         log.exception("the demo's night could not be played")
-        click.echo(f"The night could not be played ({type(error).__name__}); nothing of it was kept.")
+        return f"The night could not be played ({type(error).__name__}); nothing of it was kept."
     finally:
         runtime.close()
 

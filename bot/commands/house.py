@@ -1,4 +1,4 @@
-"""`warmline run`, `migrate`, `settings`: the house itself."""
+"""`warmline run`, `prepare`, `migrate`, `settings`: the house itself."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import sys
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import settings as settings_module
-from bot import supervisor
+from bot import settings_page, supervisor
 from bot.clock import SystemClock
 from bot.commands.common import ROOT, Refused, attached, database, settings
+from bot.commands.demo import fill
+from bot.commands.flows import publish
 from bot.domain.flow_yaml import FlowError
 from bot.domain.safety.lined_yaml import SafetyRuleError
 from bot.storage import keys, schema, services
@@ -46,11 +47,23 @@ def migrate() -> None:
         ) from error
 
 
+@click.command()
+@click.pass_context
+def prepare(context: click.Context) -> None:
+    """What `run` does before the web and the worker: migrate, publish what has changed, in a demo fill it."""
+    # One process for all of it: to start each of them by itself takes longer than what they do.
+    context.invoke(migrate)
+    context.invoke(publish, if_changed=True, by="files")
+    found = attached()
+    if found.is_demo and (done := fill(found)):
+        click.echo(done)
+
+
 @click.command("settings")
 @click.option("--page", is_flag=True, help="Print the operators' page instead.")
 def settings_command(page: bool) -> None:
     """Print the settings in force, without the secrets."""
-    click.echo(settings_module.page() if page else settings_module.describe(settings()))
+    click.echo(settings_page.page() if page else settings_page.describe(settings()))
 
 
-COMMANDS = (run, migrate, settings_command)
+COMMANDS = (run, prepare, migrate, settings_command)

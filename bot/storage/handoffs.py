@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from bot.domain.conversation import Conversation as State
 from bot.domain.conversation import load
 from bot.domain.effects import OpenHandoff, Reason
-from bot.domain.handoff import ACKNOWLEDGED_WITHIN, HELD, MOVES, HandoffState
+from bot.domain.handoff import ACKNOWLEDGED_WITHIN, HELD, MOVES, UNCLAIMED, HandoffState
 from bot.domain.safety.levels import Urgency
 from bot.storage import conversations
 from bot.storage.sealing import Sealer
@@ -112,6 +112,8 @@ def open_or_raise(
         open_one.urgency = effect.urgency.value
     if worse or new_danger:
         _take_over(sealer, open_one, effect)
+    if open_one.reachable and not effect.reachable:
+        _look_now(open_one, now)
     rises = worse or new_danger or (open_one.reachable and not effect.reachable)
     open_one.dangers = sorted({*open_one.dangers, *effect.dangers})
     open_one.reachable = open_one.reachable and effect.reachable
@@ -171,8 +173,13 @@ def unreachable(db: Session, conversation_id: int, now: datetime) -> None:
         handoff.reachable = False
         record(db, handoff, "texts_blocked", now)
         db.add(_alert(handoff, now))
-        if handoff.state in (HandoffState.WAITING, HandoffState.ALERTED, HandoffState.ESCALATED):
-            handoff.rung_due_at = now
+        _look_now(handoff, now)
+
+
+def _look_now(handoff: Handoff, now: datetime) -> None:
+    """Texts do not reach the person: the next rung says so, or who has it is told to telephone."""
+    if handoff.state in (*UNCLAIMED, *HELD):
+        handoff.rung_due_at = now
 
 
 def _new(

@@ -6,17 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from bot.domain.delivery import State
+from bot.domain.delivery import State, rank
 from bot.domain.message import Address, Channel, Inbound, Lane
 from bot.domain.segments import measure
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import Staff, StaffThread
 from bot.storage.tables import Message
 
+_NAMES_PERSON = ("took_relay", "relay", "relay_media")
+"""Texts to a worker's telephone that say whom the number means."""
+_NOT_GONE = tuple(state.value for state in State if rank(state) < rank(State.ANSWERED))
+_TAKEN = tuple(
+    state.value for state in State
+    if rank(state) >= rank(State.ACCEPTED) and state not in (State.FAILED, State.UNDELIVERED, State.CANCELED)
+)  # fmt: skip
 BY_TEXT = (Channel.SMS.value, Channel.SIMULATOR.value)
 
 
@@ -149,6 +156,8 @@ def bind(
     """Give the worker's telephone a number of ours that means this person from now on; None where none is free.
 
     The first line is the one that alerts come from, so it is taken last: a "1" there must stay an answer to an alert.
+    Of the others the one that has meant nobody for longest: what the worker still types to the last person on it must not
+    come to the next one.
     """
     threads = db.scalars(
         select(StaffThread)
@@ -156,7 +165,9 @@ def bind(
         .with_for_update(key_share=True)
     ).all()
     busy = {thread.line for thread in threads if thread.conversation_id or thread.opted_out or thread.unreachable}
-    for line in (*lines[1:], *lines[:1]):
+    bound = {thread.line: thread.bound_at for thread in threads if thread.bound_at is not None}
+    rested = sorted((line for line in lines[1:] if line in bound), key=lambda line: bound[line])
+    for line in (*(line for line in lines[1:] if line not in bound), *rested, *lines[:1]):
         if line in busy:
             continue
         thread = open_thread(db, sealer, staff, Channel.SMS, line)
@@ -171,6 +182,32 @@ def unbind(db: Session, conversation_id: int) -> list[StaffThread]:
     """No telephone leads to this person any more; what the worker texts now is refused and said so."""
     threads = list(relays_of(db, conversation_id))
     for thread in threads:
-        thread.conversation_id = None
+        cut(db, thread)
     db.flush()
     return threads
+
+
+def cut(db: Session, thread: StaffThread) -> None:
+    """This telephone leads to nobody any more, and what the person wrote to it and has not left does not leave: the worker
+    has them no longer, and the number may mean somebody else in a moment. The console has every word."""
+    thread.conversation_id = None
+    db.execute(
+        update(Message)
+        .where(
+            Message.staff_thread_id == thread.id, Message.outbound, Message.key.in_(_NAMES_PERSON),
+            Message.state.in_(_NOT_GONE),
+        )
+        .values(state=State.DROPPED.value, due_at=None)
+    )  # fmt: skip
+
+
+def means(db: Session, thread: StaffThread, written_at: datetime) -> bool:
+    """Whether what a worker wrote then by this number is for the person that it means now: they have been told whom it
+    means, and wrote after it came to mean them (a text may have waited for hours until the database came back)."""
+    if thread.conversation_id is None or thread.bound_at is None or written_at < thread.bound_at:
+        return False
+    said = select(Message.id).where(
+        Message.staff_thread_id == thread.id, Message.handoff_id == thread.handoff_id, Message.outbound,
+        Message.at >= thread.bound_at, Message.key.in_(_NAMES_PERSON), Message.state.in_(_TAKEN),
+    )  # fmt: skip
+    return db.scalar(said.limit(1)) is not None

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.delivery import Mark, Rule
 from bot.domain.handoff import HELD, UNCLAIMED
-from bot.storage import alerts, handoffs, outbox
+from bot.storage import alerts, handoffs, outbox, staff_threads
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import CallOut, StaffThread
 from bot.storage.tables import Handoff, Message
@@ -84,10 +84,11 @@ def phone_is_lost(db: Session, thread: StaffThread, now: datetime) -> None:
     """
     if thread.conversation_id is not None:
         held = handoffs.current(db, thread.conversation_id)
-        thread.conversation_id = None
+        staff_threads.cut(db, thread)
         if held is not None and held.owner_id == thread.staff_id and held.state in HELD:
             handoffs.record(db, held, "phone_lost", now, staff_id=thread.staff_id)
-            held.unanswered_since = held.unanswered_since or now
+            if held.unanswered_since is None:
+                held.unanswered_since, held.rung = now, 0
             held.rung_due_at = now
     for call_out in handoffs.open_call_outs(db, thread.staff_id):
         alert_failed(db, call_out, now)

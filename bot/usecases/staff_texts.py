@@ -197,8 +197,8 @@ class _StaffTurn:
         )
 
     def _bound(self) -> Handoff | None:
-        """The handoff that this telephone and this number name, while it is theirs."""
-        if self.thread.conversation_id is None:
+        """The handoff that this telephone and this number name, while it is theirs and they know whom it means."""
+        if self.thread.conversation_id is None or not staff_threads.means(self.db, self.thread, self.inbound.received_at):
             return None
         handoff = handoffs.current(self.db, self.thread.conversation_id)
         if handoff is None or handoff.owner_id != self.sender.id or handoff.state not in HELD:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff import HELD, UNCLAIMED, HandoffState
 from bot.domain.ladder import Way
 from bot.storage import candidates, handoffs, rosters, staff
 from bot.storage.handoffs import Locked
-from bot.storage.staff_tables import CallOut
+from bot.storage.staff_tables import CallOut, HandoffEvent, StaffThread
+from bot.storage.tables import Handoff, Message
 from bot.usecases.answering import alerting
 from bot.usecases.answering.attention import (
     GIVE_UP_AFTER,
@@ -53,7 +55,7 @@ def _attend_held(db: Session, desk: Desk, locked: Locked, now: datetime) -> list
     ids = _expire_offer(db, desk, locked, now)
     if _shift_is_over(locked, now):
         return [*ids, *_end_shift(db, desk, locked, now)]
-    ids += _warn_of_shift_end(db, desk, locked, now)
+    ids += [*_warn_of_shift_end(db, desk, locked, now), *_say_to_phone(db, desk, handoff, now)]
     if handoff.unanswered_since is not None:
         ids += _attend_unanswered(db, desk, locked, now)
     elif now >= quiet_since(handoff, now) + desk.hand_back_after * (handoff.rung + 1):
@@ -102,9 +104,30 @@ def _warn_of_shift_end(db: Session, desk: Desk, locked: Locked, now: datetime) -
     left = handoff.shift_ends_at - now
     if left > SHIFT_WARNING:
         return []
+    warned = select(HandoffEvent.id).where(
+        HandoffEvent.handoff_id == handoff.id, HandoffEvent.kind == "shift_ending",
+        HandoffEvent.at >= handoff.shift_ends_at - SHIFT_WARNING,
+    )  # fmt: skip
+    if db.scalar(warned.limit(1)) is not None:
+        return []
     minutes = max(1, round(left.total_seconds() / 60))
     handoffs.record(db, handoff, "shift_ending", now)
     return alerting.inform(db, desk, handoff.owner_id, "shift_ending", now, handoff, minutes=minutes)
+
+
+def _say_to_phone(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[int]:
+    """Texts reach the person no longer: who has them is told once, or they would go on writing to nobody."""
+    if handoff.reachable:
+        return []
+    told = (
+        select(Message.id)
+        .join(StaffThread, StaffThread.id == Message.staff_thread_id)
+        .where(
+            Message.handoff_id == handoff.id, StaffThread.staff_id == handoff.owner_id,
+            Message.key.in_(("alert_phone_person", "email_phone_person")),
+        )
+    )  # fmt: skip
+    return [] if db.scalar(told.limit(1)) is not None else remind_owner(db, desk, handoff, "alert_phone_person", now)
 
 
 def _attend_unanswered(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:

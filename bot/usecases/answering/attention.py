@@ -28,6 +28,13 @@ def is_dangerous(handoff: Handoff) -> bool:
     return Urgency(handoff.urgency) in DANGEROUS
 
 
+def waits_for_owner(handoff: Handoff, now: datetime, hand_back_after: timedelta) -> None:
+    """The person has written to who has them: the reminders begin with their oldest text that is not answered."""
+    if handoff.unanswered_since is None:
+        handoff.unanswered_since, handoff.rung = now, 0
+    handoff.rung_due_at = next_look(handoff, now, hand_back_after)
+
+
 def first_look(handoff: Handoff, now: datetime) -> datetime:
     """When a handoff that somebody has just taken is looked at first."""
     return next_look(handoff, now, timedelta(hours=2))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from bot.domain.effects import OpenHandoff
+from bot.domain.effects import OpenHandoff, Reason
 from bot.domain.handoff import DANGEROUS, HELD, UNCLAIMED
 from bot.domain.ladder import Candidate, Rung, Wanted, Way, Who, named_community, next_rung
 from bot.domain.roster import Roster
@@ -16,6 +17,7 @@ from bot.storage.handoffs import Locked
 from bot.storage.staff_tables import CallOut
 from bot.storage.tables import Handoff
 from bot.usecases.answering import alerting
+from bot.usecases.answering.attention import waits_for_owner
 from bot.usecases.answering.telling import tell
 from bot.usecases.desk import Desk
 
@@ -29,6 +31,7 @@ SKILLS = {
 """The skill that a danger calls for, as it is written on the staff page."""
 LONGEST_REST = timedelta(hours=12)
 """A handoff that rests until a shift begins is looked at again after this at the latest: rosters change."""
+SHORTEST_REST = timedelta(minutes=10)
 TELL_AFTER = (timedelta(minutes=4), timedelta(minutes=15), timedelta(hours=1))
 """A person in danger who waits is told so again after these pauses, the last one for as long as it lasts."""
 
@@ -43,12 +46,24 @@ def call_human(
         known = (community for one in staff.all_active(db) for community in one.communities)
         handoff.community = named_community(effect.wish, known) or handoff.community
     if handoff.state in HELD:
-        handoffs.record(db, handoff, "danger_again", now)
-        handoff.unanswered_since = handoff.unanswered_since or now
-        return remind_owner(db, desk, handoff, "alert_danger_again", now)
+        return _danger_while_held(db, desk, handoff, effect, now) if effect.reason is Reason.DANGER else []
     if handoff.state in UNCLAIMED and handoff.rung_due_at is not None and handoff.rung_due_at <= now:
         return _alert_rung(db, desk, handoff, now)
     return []
+
+
+def _danger_while_held(db: Session, desk: Desk, handoff: Handoff, effect: OpenHandoff, now: datetime) -> list[int]:
+    """Somebody has them already. From now on no clock lets them go, and the reminders have the pace of danger."""
+    waits_for_owner(handoff, now, desk.hand_back_after)
+    locked = handoffs.lock(db, desk.sealer, handoff.id)
+    if locked is not None and not locked.state.in_danger:
+        locked.state = replace(locked.state, in_danger=True)
+        locked.store(desk.sealer, now)
+    if effect.reachable:
+        # Their words follow in the same turn (relaying.person_wrote), and with them the owner is told, once.
+        return []
+    handoffs.record(db, handoff, "danger_again", now)
+    return remind_owner(db, desk, handoff, "alert_danger_again" if effect.dangers else "alert_phone_person", now)
 
 
 def climb(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
@@ -119,7 +134,11 @@ def _rest(db: Session, desk: Desk, handoff: Handoff, roster: Roster, now: dateti
     handoffs.move(handoff, "rest")
     begins = roster.next_on(now, None)
     handoff.rung_due_at = min(begins or now + LONGEST_REST, now + LONGEST_REST)
-    handoff.limit_at = max(handoff.limit_at or now, handoff.rung_due_at)
+    if handoff.rung_due_at <= now:
+        # Somebody is on, but nobody who could be called for this one.
+        handoff.rung_due_at = now + SHORTEST_REST
+    else:
+        handoff.limit_at = max(handoff.limit_at or now, handoff.rung_due_at)
     handoffs.record(db, handoff, "rests", now)
     return []
 
@@ -133,7 +152,8 @@ def _tell_waiting(db: Session, desk: Desk, locked: Locked, now: datetime) -> tup
         if told is not None or handoff.limit_at is None or now < handoff.limit_at or handoff.state not in UNCLAIMED:
             return ()
     else:
-        waited = now - handoff.opened_at
+        # Since this ladder began: one that was given back after hours begins at the pace of a new one.
+        waited = now - (handoff.alerted_at or handoff.opened_at)
         pause = next((pause for pause in TELL_AFTER if waited < pause * 4), TELL_AFTER[-1])
         last = max(filter(None, (told, locked.state.told_at)), default=None)
         if last is not None and now - last < min(pause, TELL_AFTER[-1]) and told is not None:

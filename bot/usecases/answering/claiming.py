@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Holder
+from bot.domain.effects import Reason
 from bot.domain.handoff import HELD, UNCLAIMED, HandoffState
 from bot.domain.ladder import Way
 from bot.domain.message import Lane
@@ -18,7 +19,7 @@ from bot.storage.staff_tables import CallOut, Note, Staff, StaffThread
 from bot.usecases.answering import alerting
 from bot.usecases.answering.attention import first_look
 from bot.usecases.answering.common import Done, Refused, lock, lock_mine, owner_name, worker
-from bot.usecases.answering.telling import tell
+from bot.usecases.answering.telling import tell, unsay_waiting
 from bot.usecases.desk import Desk
 
 OFFER_LASTS = timedelta(minutes=5)
@@ -91,6 +92,9 @@ def offer(db: Session, desk: Desk, handoff_id: int, staff_id: int, to_staff_id: 
         raise Refused("not_staff")
     write_note(db, desk, locked, staff_id, note, now)
     handoff = locked.handoff
+    if handoff.offered_to_id is not None:
+        # One is asked at a time: the "1" of whoever was asked before must not be taken for a yes any more.
+        handoffs.answer_call_outs(db, handoff_id, "over", now, of=handoff.offered_to_id)
     handoff.offered_to_id = to.id
     handoff.rung_due_at = min(handoff.rung_due_at or now + OFFER_LASTS, now + OFFER_LASTS)
     db.add(CallOut(handoff_id=handoff_id, staff_id=to.id, rung=0, raised_at=now))
@@ -149,8 +153,10 @@ def give(
     handoff.rung_due_at = first_look(handoff, now)
     handoffs.record(db, handoff, how, now, staff_id=to.id)
     # A question of the net's own is the worker's to ask now: an answer to it must not be answered by the bot.
-    locked.state = replace(locked.state, holder=Holder.HUMAN, asked=None, waking=None)
+    in_danger = locked.state.in_danger or handoff.reason == Reason.DANGER.value
+    locked.state = replace(locked.state, holder=Holder.HUMAN, in_danger=in_danger, asked=None, waking=None)
     locked.store(desk.sealer, now)
+    unsay_waiting(db, locked.row.id)
     ids = [*tell(db, desk, locked, text, now, to)] if text else []
     staff_threads.unbind(db, locked.row.id)
     ids += _open_relay(db, desk, locked, to, now) if by_phone else []

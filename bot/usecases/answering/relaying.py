@@ -6,13 +6,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import HELD, UNCLAIMED, HandoffState
+from bot.domain.handoff import UNCLAIMED, HandoffState
 from bot.domain.message import Lane
 from bot.domain.segments import LONGEST_BODY
 from bot.storage import handoffs, staff_threads
 from bot.storage.staff_tables import StaffThread
 from bot.storage.staff_threads import Concerns
-from bot.usecases.answering.attention import next_look
+from bot.usecases.answering.attention import waits_for_owner
 from bot.usecases.answering.calling import remind_owner
 from bot.usecases.desk import Desk
 
@@ -33,10 +33,7 @@ def person_wrote(
     if handoff.state == HandoffState.HANDED_BACK:
         return []
     ids: list[int] = []
-    if handoff.unanswered_since is None:
-        handoff.unanswered_since, handoff.rung = now, 0
-    if handoff.state in HELD:
-        handoff.rung_due_at = next_look(handoff, now, desk.hand_back_after)
+    waits_for_owner(handoff, now, desk.hand_back_after)
     for thread in staff_threads.relays_of(db, conversation_id):
         if thread.staff_id == handoff.owner_id and not thread.opted_out and not thread.unreachable:
             ids += _relay(db, desk, thread, handoff.id, words, media, now)

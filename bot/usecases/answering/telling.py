@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from bot.domain.delivery import State
 from bot.domain.message import Channel, Lane
 from bot.domain.safe_contact import is_safe_time
 from bot.domain.segments import fold_for_sms, measure
@@ -28,6 +29,8 @@ NEUTRAL = {
     "goodbye": "neutral_ended",
     "reached_out": "neutral_reached_out",
 }
+NOBODY_YET = ("still_trying", "still_trying_calm", "stepped_away")
+"""Texts that say that nobody has the person."""
 WATCHED = frozenset({"domestic_violence", "violence"})
 """In these dangers somebody else may hold the phone."""
 STILL_THERE = timedelta(minutes=10)
@@ -59,6 +62,18 @@ def tell(db: Session, desk: Desk, locked: Locked, key: str, now: datetime, worke
         text = desk.line.text(key, state.language)
     lane = Lane.CRISIS if state.in_danger else Lane.REPLY
     return (promise(db, desk, locked, text, lane, now, key=key),)
+
+
+def unsay_waiting(db: Session, conversation_id: int) -> None:
+    """Somebody has them now: that nobody has is not sent any more, where it still waits to leave."""
+    db.execute(
+        update(Message)
+        .where(
+            Message.conversation_id == conversation_id, Message.outbound, Message.key.in_(NOBODY_YET),
+            Message.state.in_((State.WAITING.value, State.CLAIMED.value, State.UNKNOWN.value)),
+        )
+        .values(state=State.DROPPED.value, due_at=None)
+    )  # fmt: skip
 
 
 def promise(

@@ -1,0 +1,44 @@
+"""The settings as people read them: those in force, and the operators' page."""
+
+from __future__ import annotations
+
+from bot.settings import Settings, Variable, fields
+
+_PAGE_HEAD = """# Settings
+
+Warmline reads its settings from the environment, once, when it starts. A setting that is missing or wrong
+stops the start with the variable's name and an example. An empty variable counts as one that is not set.
+`warmline settings` prints the settings in force, without the secrets. This page is printed by
+`warmline settings --page`.
+
+| Variable | Default | What it does | Example |
+|---|---|---|---|"""
+
+
+def describe(settings: Settings) -> str:
+    """The settings in force, one a line, for `warmline settings`; of a secret only that it is set."""
+    lines = []
+    for name, variable in fields():
+        value = getattr(settings, name)
+        if isinstance(value, tuple):
+            value = ",".join(value)
+        shown = "" if value is None else str(value)
+        lines.append(f"{variable.name}={'(set)' if variable.secret and shown else shown}")
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """The operators' page docs/operators/settings.md, made from the fields so that it stays true."""
+    return "\n".join((_PAGE_HEAD, *(_row(variable) for _, variable in fields()), ""))
+
+
+def _row(variable: Variable) -> str:
+    # A bar ends a Markdown cell, even inside code.
+    example = variable.example.replace("|", "\\|")
+    return f"| `{variable.name}` | {_default(variable)} | {variable.help} | `{example}` |"
+
+
+def _default(variable: Variable) -> str:
+    if variable.default is not None:
+        return f"`{variable.default}`"
+    return variable.default_note or "not set"
