@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import statistics
 import time
@@ -33,6 +34,7 @@ PATIENCE = 60.0
 # Made up. One worker is called for either; for the last everybody, by text and by telephone.
 _CRISES = ("I want to kill myself", "I'm going to kill myself tonight")
 _DYING = "I just took all the pills"
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _ALERTS = """
 select heard.sid, array_agg(alert.id)
   from handoff
@@ -62,15 +64,18 @@ class StandIn(asyncio.Protocol):
         at = time.perf_counter()
         self._heard += data
         head, end, body = self._heard.partition(b"\r\n\r\n")
-        lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-        if not end or len(body) < int(lines.get(b"content-length", b"0")):
+        length = _LENGTH.search(head)
+        if not end or (length and len(body) < int(length[1])):
             return
         self._heard = b""
-        self._answer(self._take(body, at) if body else {"messages": [], "calls": []})
+        if body:
+            self._answer("201 Created", self._take(body, at))
+        else:
+            self._answer("200 OK", {"messages": [], "calls": []})
 
-    def _answer(self, said: dict[str, object]) -> None:
+    def _answer(self, status: str, said: dict[str, object]) -> None:
         text = json.dumps(said).encode()
-        head = f"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
         assert self._transport is not None
         self._transport.write(head.encode() + text)
 
@@ -171,7 +176,7 @@ async def _post(free: asyncio.Queue[Connection], sent: Sent) -> None:
 async def _until_taken(env: Mapping[str, str], taken: Mapping[int, float]) -> None:
     """Wait until the carrier has every alert that was promised, or patience ends: what is missing then is told."""
     deadline = time.perf_counter() + PATIENCE
-    wanted = {row for rows in _alerts(env).values() for row in rows}
+    wanted = {row for rows in (await asyncio.to_thread(_alerts, env)).values() for row in rows}
     while not wanted <= taken.keys() and time.perf_counter() < deadline:
         await asyncio.sleep(0.1)
 

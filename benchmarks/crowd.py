@@ -50,7 +50,17 @@ def measure(env: Mapping[str, str], consoles: int, rounds: int, seconds: float) 
             with _consoles(here, staff, place, consoles) as said:
                 counted = _round(web, port, residents, seconds)
             beside.append(Round(counted.texts, counted.processor, said))
-    return _table(alone, beside, consoles)
+        only = _only(web, here, staff, place, consoles, seconds)
+    return _table(alone, beside, only, consoles)
+
+
+def _only(web: Child, env: Mapping[str, str], staff: Team, place: Stored, consoles: int, seconds: float) -> float:
+    """The web's processor time in seconds for each question of the consoles, while nobody texts."""
+    with _consoles(env, staff, place, consoles) as said:
+        before = house.processor_seconds(web)
+        time.sleep(seconds)
+        used = house.processor_seconds(web) - before
+    return used / seconds / (said["questions"] / said["seconds"])
 
 
 def _round(web: Child, port: int, residents: Iterator[list[Text]], seconds: float) -> Round:
@@ -109,24 +119,23 @@ async def _open_pages(env: Mapping[str, str], staff: Team, place: Stored, many: 
     return [inbox if number % 2 else handoffs[number // 2 % len(handoffs)] for number in range(many)]
 
 
-def _table(alone: Sequence[Round], beside: Sequence[Round], consoles: int) -> str:
+def _table(alone: Sequence[Round], beside: Sequence[Round], only: float, consoles: int) -> str:
     ratios = [b.texts / a.texts for a, b in zip(alone, beside, strict=True)]
     ratio = statistics.median(ratios)
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    questions = sum(each.watched["questions"] for each in beside)
+    questions, unchanged, changed = (
+        sum(each.watched[name] for each in beside) for name in ("questions", "unchanged", "changed")
+    )
     asked = statistics.median(each.watched["questions"] / each.watched["seconds"] for each in beside)
     theirs = statistics.median(each.watched["processor"] / each.watched["seconds"] for each in beside)
-    # What a text costs alone is what it costs beside them too; the rest of the web's time went to the questions.
-    each_alone = statistics.median(each.processor / each.texts for each in alone)
-    for_news = statistics.median(each.processor - each.texts * each_alone for each in beside)
     lines = [
         f"{AT_ONCE} residents at once, alone and beside {consoles} consoles that ask every {EVERY} s, {len(alone)} rounds:",
         f"  {'':24s}{'texts a second':>16s}{'web, cores':>14s}{'us a text':>12s}",
         *(_arm(label, arm) for label, arm in (("alone", alone), ("beside the consoles", beside))),
         f"  throughput beside to alone: x{ratio:.2f} ({spread}); goal x{GOAL:.2f}: {'met' if ratio > GOAL else 'MISSED'}",
-        f"  the consoles: {asked:.0f} questions a second, about {for_news / asked * 1e6:.0f} us of the web each;"
+        f"  the consoles: {asked:.0f} questions a second, each {only * 1e6:.0f} us of the web when nobody texts;"
         f" answered in {statistics.median(each.watched['p95'] for each in beside):.0f} ms (p95)",
-        f"  not news (204): {sum(each.watched['unchanged'] for each in beside) / questions:.1%};"
+        f"  no news (204): {unchanged / questions:.1%}, news (200): {changed / questions:.1%};"
         f" the consoles' own processor time: {theirs:.3f} cores",
     ]
     return "\n".join(lines)
@@ -164,7 +173,7 @@ async def watch(port: int, asked: Sequence[bytes]) -> None:
     failed = [each for each in ended if isinstance(each, Exception)]
     assert not failed, f"{len(failed)} consoles failed, the first by {type(failed[0]).__name__}"
     counted = {
-        "questions": len(statuses), "unchanged": statuses.count(204), "seconds": seconds, "processor": processor,
+        "questions": len(statuses), "unchanged": statuses.count(204), "changed": statuses.count(200), "seconds": seconds, "processor": processor,
         "p95": sorted(took)[int(len(took) * 0.95)] if took else 0.0,
     }  # fmt: skip
     print(json.dumps(counted), flush=True)

@@ -276,9 +276,7 @@ class World:
         if outgoing.sender in POOL:
             self.faults.append(f"row {row.id}: a text to a person from a number of the staff's")
         self.judge_text_to_person(outgoing.body, person)
-        held = db.scalar(
-            select(Handoff.id).where(Handoff.conversation_id == row.conversation_id, Handoff.state.in_(HELD))
-        )
+        held = db.scalar(select(Handoff.id).where(Handoff.conversation_id == row.conversation_id, Handoff.state.in_(HELD)))
         if held is not None and row.key in WAITS_STILL:
             self.faults.append(f"row {row.id}: {row.key} leaves though somebody has handoff {held}")
 
@@ -405,9 +403,7 @@ class World:
         with self.line.db() as db:
             rows = db.scalars(select(Message).where(Message.outbound, Message.staff_id.is_not(None))).all()
             unreached = set(
-                db.scalars(
-                    select(Conversation.id).where(Conversation.opted_out | Conversation.unreachable.is_not(None))
-                )
+                db.scalars(select(Conversation.id).where(Conversation.opted_out | Conversation.unreachable.is_not(None)))
             )
         waiting = [row.id for row in rows if row.state in ("waiting", "claimed") and row.due_at is not None
                    and row.due_at <= self.line.clock.now()]  # fmt: skip

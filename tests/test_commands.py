@@ -109,6 +109,15 @@ def test_it_migrates_publishes_and_refuses_a_wrong_key(env: dict[str, str]) -> N
     assert refused.returncode == 1 and "ENCRYPTION_KEYS" in refused.stderr and "Traceback" not in refused.stderr
 
 
+def test_it_prepares_a_demo_once(env: dict[str, str]) -> None:
+    first = warmline("prepare", env=env)
+    assert first.returncode == 0, first.stderr
+    assert "Published: " in first.stdout and "A night was played." in first.stdout
+    assert "Rosa Delgado" in warmline("staff", "list", env=env).stdout
+    again = warmline("prepare", env=env)
+    assert (again.returncode, again.stdout) == (0, "")
+
+
 def test_it_rotates_keys(env: dict[str, str]) -> None:
     warmline("migrate", env=env)
     new = warmline("keys", "new").stdout.strip()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import get_args
 from xml.etree import ElementTree
@@ -18,10 +19,18 @@ from bot import settings
 from bot.__main__ import warmline
 from bot.domain import delivery
 from bot.domain.effects import Effect
+from bot.domain.handoff import ACKNOWLEDGED_WITHIN, DANGEROUS, MOVES, HandoffState
+from bot.domain.ladder import Candidate, Rung, Wanted, Way, Who, next_rung
+from bot.domain.permissions import Permission, Role, allowed
 from bot.domain.safety import read_texts
+from bot.domain.safety.levels import Urgency
 from bot.domain.segments import fold_for_sms, measure
 from bot.storage.database import ANSWER_SECONDS, CONNECT_SECONDS, STATEMENT_MS
 from bot.storage.tables import Table
+from bot.usecases.answering import attention
+from bot.usecases.answering.calling import TELL_AFTER
+from bot.usecases.answering.claiming import OFFER_LASTS
+from bot.usecases.staff_words import read_staff_words
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,6 +38,8 @@ NAMES = [str(path.relative_to(ROOT)) for path in DOCS]
 GOING_LIVE = ROOT / "docs/operators/going-live.md"
 BREAKS = ROOT / "docs/operators/when-something-breaks.md"
 ARCHITECTURE = ROOT / "docs/architecture.md"
+TEAM = ROOT / "docs/supervisors/running-a-team.md"
+STAFF = ROOT / "docs/admins/staff-and-teams.md"
 NOT_OURS = {"PROMETHEUS_MULTIPROC_DIR", "FAULT_SEED", "FAULT_SECONDS", "FAULT_PEOPLE"}
 """Variables that another program reads, or only a test."""
 
@@ -68,7 +79,8 @@ def rows(path: Path, heading: str) -> list[list[str]]:
 
 def sources() -> str:
     """All of our own code and words, in which a quoted message must be found."""
-    files = [*(ROOT / "bot").rglob("*.py"), ROOT / "worker.py", ROOT / "safety/texts.yaml"]
+    programs, pages = (ROOT / "bot").rglob("*.py"), (ROOT / "templates").rglob("*.html")
+    files = [*programs, *pages, ROOT / "worker.py", ROOT / "safety/texts.yaml"]
     text = "".join(path.read_text("utf-8") for path in files) + (ROOT / "docs/operators/fallback.xml").read_text("utf-8")
     # Long messages are written over two lines.
     return re.sub(r'"\s*\n\s*f?"', "", text)
@@ -101,7 +113,9 @@ def refuse_unknown(arguments: str) -> None:
             assert word in command.commands, f"there is no command `warmline {arguments}`"
             command = command.commands[word]
         elif word.startswith("--"):
-            assert any(word in option.opts for option in command.params), f"`warmline {arguments}` has no {word}"
+            assert any(word in (*option.opts, *option.secondary_opts) for option in command.params), (
+                f"`warmline {arguments}` has no {word}"
+            )
 
 
 def test_it_lists_every_command_in_the_readme() -> None:
@@ -130,7 +144,7 @@ def test_it_names_only_targets_of_the_makefile(path: Path) -> None:
 
 @each_doc
 def test_it_names_only_files_that_there_are(path: Path) -> None:
-    rooms = "bot|docs|flows|safety|words|directory|templates|migrations|tests|benchmarks"
+    rooms = "bot|docs|flows|safety|staff|words|directory|templates|migrations|tests|benchmarks"
     for span in code(path):
         if re.fullmatch(rf"(?:{rooms})/[\w./*<>-]*|(?:wsgi|worker)\.py", span):
             # A language to come and a flow's name stand for any.
@@ -198,7 +212,7 @@ def test_it_gives_twilio_times_that_fit_ours() -> None:
 
 def test_it_lists_every_number_that_is_texted() -> None:
     numbers = set(re.findall(r"\b(?:\d{3}-\d{3}-\d{4}|911|988|211)\b", texts_of_the_line()))
-    listed = {row[0] for row in rows(GOING_LIVE, "12. Numbers must not die")}
+    listed = {row[0] for row in rows(GOING_LIVE, "13. Numbers must not die")}
     assert len(numbers) >= 5
     assert numbers <= listed
 
@@ -257,3 +271,91 @@ def test_it_gives_operators_queries_that_run(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         for statement in statements:
             connection.execute(f"explain {statement}".encode())
+
+
+def test_it_explains_every_alarm() -> None:
+    raised = set(re.findall(r'(?:raise_alarm\(db, |RaiseAlarm\()"(\w+)"', sources()))
+    assert len(raised) >= 5
+    assert raised == {row[0].strip("`") for row in rows(BREAKS, "Alarms")}
+
+
+def in_words(span: timedelta) -> str:
+    """Like "5 minutes", "1 hour", "7 days"."""
+    for size, unit in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
+        # A day's limit is told in hours, like the others.
+        if span % size == timedelta(0) and (unit != "day" or span > timedelta(days=2)):
+            return f"{span // size} {unit}{'s' if span // size > 1 else ''}"
+    raise ValueError(f"{span} is not told in whole minutes")
+
+
+def climbed(urgency: Urgency, rungs: int = 12) -> list[Rung]:
+    """The rungs of a handoff that nobody takes, in a team with two workers and a supervisor on shift."""
+    team = [Candidate(number, on_duty=True, in_team=True, is_supervisor=number == 3) for number in (1, 2, 3)]
+    found: list[Rung] = []
+    for number in range(1, rungs + 1):
+        rung = next_rung(Wanted(urgency), team, {one for each in found for one in each.staff}, number)
+        assert rung is not None
+        found.append(rung)
+    return found
+
+
+def ladder_cells(urgency: Urgency) -> list[str]:
+    """What the supervisors' page must say of this urgency, cell by cell."""
+    found, waited = climbed(urgency), timedelta(0)
+    cells: dict[int, str] = {}
+    for place, rung in enumerate(found):
+        column = {Who.WORKER: place, Who.SUPERVISOR: 2, Who.EVERYBODY: 3}[rung.who]
+        said = f"after {in_words(waited)}" if waited else "at once"
+        said += ", by call too" if Way.VOICE in rung.ways else ""
+        said += f", then every {in_words(rung.lasts)}" if rung.who is Who.EVERYBODY else ""
+        cells.setdefault(column, said)
+        waited += rung.lasts
+    night = "people are woken" if urgency in DANGEROUS else "it rests"
+    return [in_words(ACKNOWLEDGED_WITHIN[urgency]), *(cells.get(column, "") for column in range(4)), night]
+
+
+def test_it_tells_supervisors_the_ladder_that_is_climbed() -> None:
+    names = read_staff_words().urgency
+    told = {row[0]: row[1:] for row in rows(TEAM, "The ladder")}
+    assert told == {names[urgency.value]: ladder_cells(urgency) for urgency in Urgency}
+
+
+def test_it_tells_supervisors_when_the_ladder_slows_down() -> None:
+    found = climbed(Urgency.QUARTER_HOUR)
+    everybody = [rung.lasts for rung in found if rung.who is Who.EVERYBODY]
+    slower = next(place for place, rung in enumerate(found, 1) if rung.lasts == 3 * everybody[0])
+    assert f"From rung {slower} on the pauses are three times as" in TEAM.read_text("utf-8")
+    assert [in_words(pause) for pause in TELL_AFTER] == ["4 minutes", "15 minutes", "1 hour"]
+    assert "after 4 minutes, 15 minutes, and each hour" in TEAM.read_text("utf-8")
+
+
+def test_it_tells_supervisors_all_the_times() -> None:
+    quiet = timedelta(minutes=settings.Settings.from_env({}).hand_back_minutes)
+    always = (OFFER_LASTS, attention.SHIFT_WARNING, attention.SHIFT_GRACE, quiet, attention.LAPSES_AFTER)
+    parted = (attention.REMIND_AFTER, attention.SUPERVISE_AFTER, attention.GIVE_UP_AFTER)
+    expected = [*((times[True], times[False]) for times in parted), *((time, time) for time in always)]
+    assert [row[1:] for row in rows(TEAM, "All the times")] == [[in_words(time) for time in pair] for pair in expected]
+
+
+def test_it_tells_admins_who_may_do_what() -> None:
+    told = {row[0].strip("`"): row[2:] for row in rows(STAFF, "Who may do what")}
+    assert told == {each.value: ["yes" if allowed([role], each) else "" for role in Role] for each in Permission}
+
+
+def test_it_tells_of_every_move_of_a_handoff() -> None:
+    told = {
+        (row[0].strip("`"), state): row[2].strip("`")
+        for row in rows(ARCHITECTURE, "The life of a handoff")
+        for state in _SPAN.findall(row[1])
+    }
+    names = set(re.findall(r'^        \("(\w+)", ', (ROOT / "bot/domain/handoff.py").read_text("utf-8"), re.MULTILINE))
+    assert len(names) >= 9
+    assert told == dict(moves(names))
+
+
+def moves(names: Iterable[str]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Every move that a handoff can make: its name and where from, and where to."""
+    for name in names:
+        for state in HandoffState:
+            if MOVES.allows(state.value, name):
+                yield (name, state.value), MOVES.move(state.value, name)

@@ -105,6 +105,7 @@ def free_port() -> int:
 def test_it_stops_everything_when_it_is_asked_to(house: House, sign: signal.Signals) -> None:
     process = house.up()
     assert f"http://127.0.0.1:{house.port}/phone" in house.said()
+    assert f"http://127.0.0.1:{house.port}/console" in house.said() and "Denise Okafor" in house.said()
     asked = time.monotonic()
     process.send_signal(sign)
     assert process.wait(10) == 0
@@ -150,6 +151,17 @@ def test_it_starts_an_embedded_server_again(house: House, name: str) -> None:
 def answers(address: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(address)) == 0
+
+
+def test_it_invites_nobody_of_the_demo_where_there_is_a_carrier(tmp_path: Path) -> None:
+    twilio = {
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "t" * 32, "TWILIO_FROM": "+13145550100",
+        "PUBLIC_URL": "https://help.example.org", "SECRET_KEY": "s" * 64, "DATA_DIR": str(tmp_path),
+        "ENCRYPTION_KEYS": "A" * 43 + "=",
+    }  # fmt: skip
+    said = supervisor._welcome(Settings.from_env(twilio))
+    assert "/phone" not in said and "Denise" not in said
+    assert "warmline staff add" in said and "/console" in said
 
 
 def test_it_says_what_to_do_when_the_port_is_taken(house: House) -> None:

@@ -78,7 +78,7 @@ def _fill(found: Settings, opened: Database) -> int:
     now = DemoClock(found.data_dir / "clock").now()
     sealer = Sealer(found.encryption_keys, found.secret_key)
     with opened.transaction() as db:
-        return fill_staff(db, sealer, found.timezone, found.languages, now)
+        return fill_staff(db, sealer, found.timezone, now)
 
 
 COMMANDS = (demo,)

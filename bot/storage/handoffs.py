@@ -78,8 +78,15 @@ def move(handoff: Handoff, name: str) -> None:
 
 
 def record(db: Session, handoff: Handoff, kind: str, now: datetime, *, staff_id: int | None = None, **detail: Any) -> None:
-    """Write down what happened. `detail` holds ids and fixed words only."""
+    """Write down what happened, and that the handoff has changed. `detail` holds ids and fixed words only."""
     handoff.updated_at = now
+    note_event(db, handoff, kind, now, staff_id=staff_id, **detail)
+
+
+def note_event(
+    db: Session, handoff: Handoff, kind: str, now: datetime, *, staff_id: int | None = None, **detail: Any
+) -> None:
+    """Write down what happened, without a word to the handoff's own row."""
     db.add(
         HandoffEvent(
             handoff_id=handoff.id, conversation_id=handoff.conversation_id, staff_id=staff_id, kind=kind, detail=detail,

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 
 from bot.domain.message import Address, Channel
 from bot.domain.permissions import Role
+from bot.domain.roster_file import read_file
 from bot.domain.roster_rows import ExtraRow, TimeOffRow
 from bot.storage import rosters, staff
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import Staff
 from bot.usecases import keep_roster
-from bot.usecases.keep_roster import Keeper
 from bot.usecases.line import ROOT
 
 _HERE_SINCE = timedelta(days=200)
@@ -97,9 +97,7 @@ def read_demo_staff(root: Path = ROOT) -> DemoStaff:
     return DemoStaff.model_validate(yaml.safe_load((root / "staff/people.yaml").read_text("utf-8")))
 
 
-def fill_staff(
-    db: Session, sealer: Sealer, zone: ZoneInfo, languages: tuple[str, ...], now: datetime, root: Path = ROOT
-) -> int:
+def fill_staff(db: Session, sealer: Sealer, zone: ZoneInfo, now: datetime, root: Path = ROOT) -> int:
     """Add the demo's staff with their roster where there is nobody yet; returns how many were added.
 
     For a demo alone: the door asks whether it is one. `now` is aware; tonight's shifts lie around it. Raises
@@ -112,8 +110,10 @@ def fill_staff(
         staff.add_team(db, slug, name)
     for member in given.people:
         _add(db, sealer, member, now - _HERE_SINCE)
-    weekly = (root / "staff/roster.csv").read_bytes()
-    keep_roster.carry_out(db, Keeper(), weekly, zone, languages, now, whole=True)
+    weekly, complaints = read_file((root / "staff/roster.csv").read_bytes(), keep_roster.known(db, zone))
+    if complaints:
+        raise keep_roster.Refused(f"staff/roster.csv, {complaints[0]}")
+    rosters.add(db, weekly)
     rosters.add(db, [*_tonight(db, given, zone, now), *_days_off(given, zone, now)])
     return len(given.people)
 

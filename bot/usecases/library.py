@@ -35,7 +35,7 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Whether somebody of the team is on duty, so that the first words after a call for a human are true.
+    """Whether anybody is on duty, so that the first words after a call for a human are true.
 
     `when` is the next planned shift in the city's own time, like "Mon 8 AM"; "" where none is planned. A line that has no
     staff at all (a demo of the flows, a draft) counts as attended: its texts promise nothing anyhow.
@@ -98,10 +98,10 @@ class StoredLibrary:
         if not staff.all_active(self._db):
             return Presence()
         roster = rosters.load(self._db, self._zone)
-        known = team if staff.of_team(self._db, team) else None
-        if roster.on_duty(now, known):
+        # Where the team itself is off, whoever is on is called for it (bot/domain/ladder.py).
+        if roster.on_duty(now):
             return Presence()
-        begins = roster.next_on(now, known) or roster.next_on(now)
+        begins = roster.next_on(now)
         return Presence(False, hour_of_week(begins, self._zone, language) if begins else "")
 
 

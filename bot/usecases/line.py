@@ -27,7 +27,7 @@ HANDOFF: dict[str, frozenset[str]] = {
     **dict.fromkeys(("taken", "transfer", "reached_out", "texts_by_human_delayed"), _NAMED),
     **dict.fromkeys((
         "nobody_on", "nobody_on_calm_open", "still_trying", "still_trying_calm", "taken_unnamed", "transfer_unnamed",
-        "stepped_away", "back_soon", "texts_by_human_delayed_unnamed", "handed_back", "handed_back_idle", "goodbye",
+        "stepped_away", "texts_by_human_delayed_unnamed", "handed_back", "handed_back_idle", "goodbye",
         "reached_out_unnamed", "neutral_waiting", "neutral_taken", "neutral_ended", "neutral_reached_out", "neutral_word",
         "exit_ack",
     ), frozenset()),

@@ -263,7 +263,7 @@ def take_or_pass(
         audits.record(db, sender.id, "claim_refused", now, handoff_id=handoff_id, detail=refusal.reason)
         if refusal.reason in ("taken", "not_yours"):
             return "taken_by", {"handoff": handoff_id, "name": refusal.by or "Somebody else"}, ()
-        if refusal.reason == "unknown" or (refusal.reason == "gone" and not takes):
+        if refusal.reason in ("unknown", "not_staff") or (refusal.reason == "gone" and not takes):
             return "nothing_open", {"link": desk.console_url}, ()
         return "gone", {"handoff": handoff_id}, ()
 
@@ -292,6 +292,7 @@ def answer_call(db: Session, desk: Desk, message_id: int, digit: str, now: datet
     if digit not in ("1", "2"):
         return desk.staff_words.say("voice_wrong_key")
     key, fields, _ = take_or_pass(db, desk, row.handoff_id, sender, digit == "1", now, by_phone=True)
-    spoken = {"": "voice_took", "passed": "voice_passed", "taken_by": "voice_taken_by"}.get(key, "voice_gone")
+    said = {"": "voice_took", "passed": "voice_passed", "taken_by": "voice_taken_by", "nothing_open": "voice_nothing_open"}
+    spoken = said.get(key, "voice_gone")
     given: dict[str, str | int] = {"handoff": row.handoff_id, "name": ""}
     return desk.staff_words.say(spoken, **(given | fields))

@@ -39,7 +39,6 @@ SMS = _keys("""
     which_one           codes
     not_understood
     from_person_prefix  handoff
-    relay_sent          handoff
     relay_closed        link
     relay_not_sent      reason
     relay_too_long
@@ -61,6 +60,9 @@ SMS = _keys("""
 EMAIL = _keys("""
     email_alert         handoff urgency team language wait link
     email_reminder      handoff urgency minutes link
+    email_look          handoff urgency minutes link name
+    email_quiet         handoff urgency minutes link
+    email_offer         handoff urgency team language link name
     email_danger_again  handoff link
     email_phone_person  handoff urgency team language wait link
     staff_stop          line link
@@ -73,6 +75,7 @@ VOICE = _keys("""
     voice_taken_by      handoff name
     voice_passed        handoff
     voice_gone          handoff
+    voice_nothing_open
     voice_wrong_key
 """)
 FIELDS = SMS | EMAIL | VOICE

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Flask, Request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-
 _WITHOUT = ("/twilio/", "/console/news")
 
 

@@ -107,7 +107,7 @@ def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_pa
     expect(phone(resident, "Ada")).to_contain_text("Are you safe right now?")
     send(resident, "Ada", "i am with my sister now")
     work(demo)
-    expect(phone(phones, "Sue Cole")).to_contain_text("Person 1: i am with my sister now")
+    expect(phone(phones, "Sue Cole")).to_contain_text("From handoff 1: i am with my sister now")
     keep(phones, "night-3-relay")
 
     # On the console the same conversation, with what must be known before the words.

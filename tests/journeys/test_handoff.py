@@ -356,7 +356,7 @@ def test_it_keeps_a_warm_transfer_with_the_owner_until_the_other_says_yes(line: 
     assert "Lee has handoff" in dana.got()[-1]
     line.text("hi")
     line.work()
-    assert "hi" in lee.got()[-1] and "Person" not in dana.got()[-1]
+    assert "hi" in lee.got()[-1] and "From handoff" not in dana.got()[-1]
 
 
 def test_it_leaves_a_declined_or_forgotten_offer_where_it_was(line: HelpLine, dana: Worker, lee: Worker) -> None:

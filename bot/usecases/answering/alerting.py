@@ -19,8 +19,9 @@ from bot.usecases.desk import Desk
 
 _BY_MAIL = {
     "alert_reminder": "email_reminder",
-    "alert_look": "email_reminder",
-    "quiet": "email_reminder",
+    "alert_look": "email_look",
+    "alert_offer": "email_offer",
+    "quiet": "email_quiet",
     "alert_danger_again": "email_danger_again",
     "alert_phone_person": "email_phone_person",
 }

@@ -33,5 +33,6 @@ def still_holds(db: Session, desk: Desk, claimed: Claimed, now: datetime) -> boo
     theirs = handoff.owner_id == claimed.staff_id and handoff.state in (*HELD, HandoffState.HANDED_BACK)
     if theirs and is_safe_time(safe, now, desk.zone):
         return True
-    handoffs.record(db, handoff, "not_sent", now, staff_id=claimed.staff_id, message=claimed.id)
+    # Only added to: the row of the handoff may be locked by who is cancelling this very text and waits for the text's.
+    handoffs.note_event(db, handoff, "not_sent", now, staff_id=claimed.staff_id, message=claimed.id)
     return False

@@ -17,7 +17,7 @@ sign_in = Blueprint("sign_in", __name__)
 
 WRONG = (
     "That did not work. Look at the e-mail address and the password again. After several tries an account is closed for a "
-    "while; a supervisor can send you a new link."
+    "while; an admin can send you a new link."
 )
 WRONG_CODE = "That code is not right, or it was used already. Wait for the next one and try again."
 SHUT = "There were too many wrong codes. Your account is closed for a while; try again in some minutes."
