@@ -173,9 +173,13 @@ async def watch(port: int, asked: Sequence[bytes]) -> None:
     failed = [each for each in ended if isinstance(each, Exception)]
     assert not failed, f"{len(failed)} consoles failed, the first by {type(failed[0]).__name__}"
     counted = {
-        "questions": len(statuses), "unchanged": statuses.count(204), "changed": statuses.count(200), "seconds": seconds, "processor": processor,
+        "questions": len(statuses),
+        "unchanged": statuses.count(204),
+        "changed": statuses.count(200),
+        "seconds": seconds,
+        "processor": processor,
         "p95": sorted(took)[int(len(took) * 0.95)] if took else 0.0,
-    }  # fmt: skip
+    }
     print(json.dumps(counted), flush=True)
 
 

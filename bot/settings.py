@@ -242,7 +242,7 @@ class Settings:
     )
     hand_back_minutes: int = _setting(
         "HAND_BACK_MINUTES",
-        "Minutes of quiet after a social worker's last words, after which the bot speaks again; in danger the worker is asked.",
+        "Minutes of quiet after a social worker's last words before the bot speaks again; in danger the worker is asked.",
         read.count(5, 10_080),
         default="120",
         example="120",

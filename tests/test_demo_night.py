@@ -83,6 +83,7 @@ def test_it_plays_every_act_at_any_hour(demo: Demo, now: datetime) -> None:
     assert ended <= DISPOSITIONS.keys() and len(ended) >= 6
 
 
+@pytest.mark.slow
 def test_it_stays_believable_for_an_hour_in_which_nobody_does_anything(demo: Demo) -> None:
     night = Night(demo, MONDAY_MORNING)
     for _ in range(11):

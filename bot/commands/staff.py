@@ -65,6 +65,7 @@ def add(
     except (rows.Taken, rows.BadPhone, LookupError) as error:
         raise Refused(f"{error.args[0]} Nobody was added.") from error
     click.echo(f"{row.name} <{row.email}> is number {row.id}.")
+    click.echo(f"The link by which they choose a password: warmline staff invite {row.email}")
 
 
 @staff.command("list")

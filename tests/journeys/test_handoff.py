@@ -509,3 +509,19 @@ def test_it_calls_a_worker_of_the_community_that_was_asked_for(line: HelpLine) -
     line.work()
     assert handoff(line).community == "Bosnian"
     assert len(amra.got()) == 1 and dana.got() == []
+
+
+def test_it_takes_a_note_for_the_answer_to_somebody_who_can_only_be_phoned(
+    line: HelpLine, dana: Worker, lee: Worker
+) -> None:
+    line.text("hi")
+    line.text("STOP")
+    line.text("i want to kill myself tonight")
+    line.work()
+    assert "Texts do not reach this person" in dana.got()[-1]
+    dana.texts("1")
+    with line.db() as db:
+        conversation = db.scalars(select(Conversation.id)).one()
+        answering.add_note(db, line.runtime.desk, conversation, dana.id, "Phoned, with her sister now.", line.clock.now())
+    pass_time(line, 20)
+    assert handoff(line).owner_id == dana.id and handoff(line).state == "with_human"

@@ -137,9 +137,16 @@ def add_note(
         conversation_id=conversation_id, handoff_id=handoff_id, staff_id=staff_id, sealed_body=desk.sealer.seal(text), at=now
     )
     db.add(note)
-    handoff = handoffs.current(db, conversation_id)
-    if handoff is not None:
-        handoffs.record(db, handoff, "noted", now, staff_id=staff_id)
+    open_one = handoffs.current(db, conversation_id)
+    locked = handoffs.lock(db, desk.sealer, open_one.id) if open_one is not None else None
+    if locked is None:
+        return
+    handoff, row = locked.handoff, locked.row
+    handoffs.record(db, handoff, "noted", now, staff_id=staff_id)
+    by_phone = not handoff.reachable or row.opted_out or row.unreachable is not None
+    if by_phone and handoff.owner_id == staff_id and handoff.state in HELD:
+        # Who cannot be texted is phoned, and what came of it is noted: that is the worker's answer to them.
+        _spoke(desk, handoff, now)
 
 
 def reach_out(db: Session, desk: Desk, conversation_id: int, staff_id: int, now: datetime) -> Done:

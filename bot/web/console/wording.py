@@ -82,9 +82,16 @@ def language(code: str) -> str:
         return code
 
 
+MOST_NAMES = 4
+"""When everybody is called, a card must not grow to the length of the staff."""
+
+
 def names(people: Sequence[str]) -> str:
-    """`Joy Adams, Sam Reed and Li Chen`."""
-    return str(format_list(list(people), locale="en")) if people else "nobody"
+    """`Joy Adams, Sam Reed and Li Chen`; of more than `MOST_NAMES` the first three and how many others."""
+    shown = list(people)
+    if len(shown) > MOST_NAMES:
+        shown = [*shown[:3], f"{len(shown) - 3} others"]
+    return str(format_list(shown, locale="en")) if shown else "nobody"
 
 
 def span(length: timedelta) -> str:
@@ -107,6 +114,8 @@ def since(at: datetime, now: datetime) -> str:
 
 def limit(at: datetime, now: datetime) -> str:
     """How much time is left until `at`, or how long it is over."""
+    if timedelta() < now - at < timedelta(minutes=1):
+        return "just over"
     return f"over by {span(now - at)}" if now > at else f"{span(at - now)} left"
 
 

@@ -35,7 +35,7 @@ function tick() {
   }
   for (const place of document.querySelectorAll("time[data-limit]")) {
     const left = Date.parse(place.dateTime) - now;
-    write(place, left < 0 ? `over by ${span(-left)}` : `${span(left)} left`);
+    write(place, left < 0 ? (left > -60000 ? "just over" : `over by ${span(-left)}`) : `${span(left)} left`);
     place.closest(".entry-limit, .case-state")?.classList.toggle(place.closest(".entry") ? "over" : "late", left < 0);
   }
 }
