@@ -167,6 +167,8 @@ async def watch(port: int, asked: Sequence[bytes]) -> None:
     began, before = time.perf_counter(), time.process_time()
     await loop.run_in_executor(None, sys.stdin.read)
     seconds, processor = time.perf_counter() - began, time.process_time() - before
+    # Both: waiting with a time limit swallows a cancellation that comes together with the answer.
+    over.set()
     for task in tasks:
         task.cancel()
     ended = await asyncio.gather(*tasks, return_exceptions=True)

@@ -37,7 +37,8 @@ class StaffText:
     words: str = ""
 
 
-_ANSWER = re.compile(r"\s*([12])\s*(?:[#.,:]?\s*(\d{1,18}))?\s*[.!]?\s*", re.ASCII)
+# A digit that touches the next one ("11", "2:30") is a number of somebody's own, never an answer and a handoff.
+_ANSWER = re.compile(r"\s*([12])(?:(?:[ \t]+#?|#)[ \t]*(\d{1,18}))?\s*[.!]?\s*", re.ASCII)
 _CLAIM = re.compile(r"\s*(claim|take|pass)\s+#?(\d{1,18})\s*[.!]?\s*", re.ASCII | re.IGNORECASE)
 _COMMAND = re.compile(r"\s*#\s*([A-Za-z]+)\b[\s:]*(.*)", re.DOTALL)
 _STOPS = frozenset({"stop", "stopall", "unsubscribe", "end", "quit", "cancel", "revoke", "optout"})
@@ -45,17 +46,25 @@ _STARTS = frozenset({"start", "unstop"})
 _COMMANDS = {"back": Verb.BACK, "close": Verb.CLOSE, "help": Verb.HELP, "open": Verb.OPEN}
 
 
-def read(text: str, opt_out: str | None = None) -> StaffText:
-    """Understand a worker's text. A carrier's keyword counts as a whole message only, as the carrier itself counts it."""
+def is_start(text: str) -> bool:
+    """Whether these words ask for our texts again. The carrier also counts a bare "Yes" as that."""
+    return text.strip().lower() in _STARTS
+
+
+def read(text: str, opt_out: str | None = None, *, for_person: bool = False) -> StaffText:
+    """Understand a worker's text. A carrier's keyword counts as a whole message only, as the carrier itself counts it.
+
+    `for_person`: it came by a number that means a person, and no alert comes from there. Then nothing is an answer.
+    """
     word = text.strip().lower()
     if opt_out in ("STOP", "START", "HELP") or word in _STOPS | _STARTS | {"help", "info"}:
         stops = opt_out == "STOP" or (opt_out is None and word in _STOPS)
         starts = opt_out == "START" or (opt_out is None and word in _STARTS)
         return StaffText(Verb.STOP if stops else Verb.START if starts else Verb.HELP)
-    if answer := _ANSWER.fullmatch(text):
+    if not for_person and (answer := _ANSWER.fullmatch(text)):
         number = int(answer[2]) if answer[2] else None
         return StaffText(Verb.TAKE if answer[1] == "1" else Verb.PASS, number, words=text.strip())
-    if claim := _CLAIM.fullmatch(text):
+    if not for_person and (claim := _CLAIM.fullmatch(text)):
         return StaffText(Verb.PASS if claim[1].lower() == "pass" else Verb.TAKE, int(claim[2]), words=text.strip())
     if command := _COMMAND.fullmatch(text):
         return _command(command[1].lower(), command[2].strip())
@@ -73,22 +82,20 @@ def _command(name: str, rest: str) -> StaffText:
 
 
 _PHONE_SIGNATURES = re.compile(
-    r"\n\s*(?:--\s*\n.*|sent from my \S.*|get outlook for .*|sent via .*|enviado desde mi \S.*)\s*\Z",
-    re.IGNORECASE | re.DOTALL,
+    r"\n\s*(?:sent from my \S.*|get outlook for .*|sent via .*|enviado desde mi \S.*)\s*\Z", re.IGNORECASE
 )
-_DASHED = re.compile(r"\n\s*(?:--|__|—|–)\s?.*\Z", re.DOTALL)
+# The mark of a signature stands alone on its line (RFC 3676, 4.3): behind a dash stand the items of a list.
+_DASHED = re.compile(r"\n--[ \t]*\n(?:(?!--[ \t]*\n)[^\n]*\S[^\n]*(?:\n|\Z)){0,5}\s*\Z")
 
 
 def without_signature(text: str, own_number: str) -> str:
     """The words without what a telephone adds below them, and without the worker's own number wherever it stands.
 
-    A signature is the last lines after two dashes, or a maker's line. `own_number` is E.164, or a simulator's address.
+    A signature is the last lines, five at the most, below a line of two dashes, or a maker's line. `own_number` is E.164,
+    or a simulator's address.
     """
     text = text.replace("\r\n", "\n")
-    text = _PHONE_SIGNATURES.sub("", text)
-    last = _DASHED.search(text)
-    if last and last[0].count("\n") <= 5:
-        text = text[: last.start()]
+    text = _DASHED.sub("", _PHONE_SIGNATURES.sub("", text))
     return _without_number(text, own_number).strip()
 
 

@@ -129,6 +129,13 @@ class Roster:
             for spell in foremost.values()
         )
 
+    def places(self, at: datetime, team: str | None = None) -> dict[int, int]:
+        """Who is on, with their foremost place; `on_duty` without the ends of duty, which cost the most."""
+        found: dict[int, int] = {}
+        for spell in self._at(at, team, None):
+            found[spell.staff] = min(spell.place, found.get(spell.staff, spell.place))
+        return found
+
     def shift_end(self, staff: int, at: datetime) -> datetime | None:
         """When this person's duty is over, whatever the team; None when they are not on. Shifts that touch are one."""
         return self._end_of_duty(staff, at, None) if self._at(at, None, staff) else None
@@ -185,13 +192,14 @@ class Roster:
         self, start: datetime, end: datetime, team: str | None, staff: int | None, *, last_fold: bool = True
     ) -> Iterator[Spell]:
         """Every spell that meets [start, end), whole: time off is cut out, the bounds are not."""
-        for whole in self._planned(start, end, last_fold):
-            if (team in (None, whole.team)) and (staff in (None, whole.staff)):
-                for piece in _without(whole, self.away):
-                    if piece.start < end and piece.end > start:
-                        yield piece
+        for whole in self._planned(start, end, team, staff, last_fold):
+            for piece in _without(whole, self.away):
+                if piece.start < end and piece.end > start:
+                    yield piece
 
-    def _planned(self, start: datetime, end: datetime, last_fold: bool) -> Iterator[Spell]:
+    def _planned(
+        self, start: datetime, end: datetime, team: str | None, staff: int | None, last_fold: bool
+    ) -> Iterator[Spell]:
         free = {(holiday.day, holiday.team) for holiday in self.holidays}
         # The longest weekly shift is a day and the hour that autumn adds: two days back hold every one still on.
         days = _days((start - 2 * _DAY).astimezone(self.zone).date(), end.astimezone(self.zone).date())
@@ -199,12 +207,15 @@ class Roster:
         for day in days:
             by_weekday.setdefault(day.weekday(), []).append(day)
         for shift in self.weekly:
+            # Before the clock is asked: to put one shift on the calendar costs more than to look past a hundred.
+            if team not in (None, shift.team) or staff not in (None, shift.staff):
+                continue
             for day in by_weekday.get(shift.weekday, ()):
                 if (day, None) not in free and (day, shift.team) not in free and _holds(shift, day):
                     yield self._spell(shift, day, last_fold)
         for extra in self.extra:
             # Years of extra shifts are kept; most are looked past here.
-            if extra.starts < end and extra.ends > start:
+            if extra.starts < end and extra.ends > start and team in (None, extra.team) and staff in (None, extra.staff):
                 yield Spell(extra.staff, extra.team, extra.place, extra.starts.astimezone(UTC), extra.ends.astimezone(UTC))
 
     def _spell(self, shift: Weekly, day: date, last_fold: bool) -> Spell:

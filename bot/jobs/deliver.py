@@ -50,7 +50,10 @@ def deliver_with(runtime: Runtime, message_id: int) -> bool:
         if claimed is None:
             return False
         carrier = runtime.carriers.get(claimed.to.channel)
-        if _must_not_leave(claimed) or carrier is None or not still_holds(db, runtime.desk, claimed, now):
+        if not still_holds(db, runtime.desk, claimed, now):
+            outbox.settle(db, claimed.id, State.DROPPED)
+            return True
+        if _must_not_leave(claimed) or carrier is None:
             outbox.settle(db, claimed.id, State.DROPPED)
             record_drop(db, runtime.desk.sealer, claimed, now)
             return True
@@ -67,7 +70,8 @@ def deliver_with(runtime: Runtime, message_id: int) -> bool:
 def _must_not_leave(claimed: Claimed) -> bool:
     if claimed.unreachable:
         return True
-    return claimed.opted_out and claimed.key not in CONFIRMS_OPT_OUT
+    # Nothing is sent to an open page: it reads its texts from here, whatever was said before.
+    return claimed.opted_out and claimed.to.channel is not Channel.WEB and claimed.key not in CONFIRMS_OPT_OUT
 
 
 def _may_have_left(claimed: Claimed) -> bool:

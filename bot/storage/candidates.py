@@ -12,7 +12,7 @@ from bot.domain.handoff import HELD
 from bot.domain.ladder import Candidate
 from bot.domain.permissions import ANYONE, Role
 from bot.domain.roster import Roster
-from bot.storage.staff_tables import HandoffEvent, Membership, Staff, Team
+from bot.storage.staff_tables import CallOut, HandoffEvent, Membership, Staff, Team
 from bot.storage.tables import Handoff
 
 _ANSWERING = {Role.SOCIAL_WORKER.value, Role.SUPERVISOR.value}
@@ -28,8 +28,8 @@ def of_team(db: Session, team: str, roster: Roster, conversation_id: int, now: d
     members = set(db.scalars(select(Membership.staff_id).join(Team, Team.id == Membership.team_id).where(Team.slug == team)))
     members &= {one.id for one in staff}
     open_to_all = team == ANYONE or not members
-    on_duty = {one.staff: one.place for one in reversed(roster.on_duty(now, None if open_to_all else team))}
-    anywhere = on_duty if open_to_all else {one.staff: one.place for one in roster.on_duty(now)}
+    on_duty = roster.places(now, None if open_to_all else team)
+    anywhere = on_duty if open_to_all else roster.places(now)
     loads, knows = _loads(db), last_worker(db, conversation_id)
     return [
         Candidate(
@@ -55,12 +55,15 @@ def _answering(db: Session) -> list[Staff]:
 
 
 def _loads(db: Session) -> Counter[int]:
+    """How many people each has, or is just being called for: in a surge the calls go round, or one telephone gets thirty
+    alerts while others lie still."""
     rows = db.execute(
         select(Handoff.owner_id, func.count())
         .where(Handoff.owner_id.is_not(None), Handoff.state.in_(HELD))
         .group_by(Handoff.owner_id)
     )
-    return Counter({owner: count for owner, count in rows if owner is not None})
+    called = db.execute(select(CallOut.staff_id, func.count()).where(CallOut.answer.is_(None)).group_by(CallOut.staff_id))
+    return Counter({owner: count for owner, count in rows if owner is not None}) + Counter(dict(called.tuples().all()))
 
 
 def last_worker(db: Session, conversation_id: int) -> int | None:

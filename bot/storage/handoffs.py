@@ -105,12 +105,15 @@ def open_or_raise(
     """
     open_one = current(db, conversation_id, lock=True)
     if open_one is None:
-        handoff = _new(sealer, effect, conversation_id, message_id, now, language)
+        handoff = _new(sealer, effect, conversation_id, message_id, now, language or _language(db, sealer, conversation_id))
         db.add(handoff)
         db.flush()
         record(db, handoff, "opened", now, reason=handoff.reason, urgency=handoff.urgency, team=handoff.team)
         db.add(_alert(handoff, now))
         return handoff
+    if open_one.state == HandoffState.HANDED_BACK:
+        reopen(db, sealer, open_one, effect, now)
+        return open_one
     worse = _ORDER[effect.urgency.value] < _ORDER[open_one.urgency]
     new_danger = effect.reason is Reason.DANGER and (
         open_one.reason != Reason.DANGER.value or not set(effect.dangers) <= set(open_one.dangers)
@@ -128,18 +131,52 @@ def open_or_raise(
     if rises:
         record(db, open_one, "rose", now, reason=open_one.reason, urgency=open_one.urgency, reachable=open_one.reachable)
         db.add(_alert(open_one, now))
-    if open_one.state == HandoffState.HANDED_BACK:
-        reopen(db, open_one, now)
-    elif rises and open_one.state not in HELD:
+    if rises and open_one.state not in HELD:
         _climb_now(open_one, now, anew=worse)
     return open_one
 
 
-def reopen(db: Session, handoff: Handoff, now: datetime) -> None:
-    """The person needs a human once more, before the worker had written down how it ended."""
+def _language(db: Session, sealer: Sealer, conversation_id: int) -> str:
+    row = db.get_one(Conversation, conversation_id)
+    return load(sealer.open(row.sealed_state)).language
+
+
+def waiting_since(handoff: Handoff) -> datetime:
+    """Since when somebody is being looked for: a handoff that was handed back and reopened waits from then on."""
+    if handoff.limit_at is None:
+        return handoff.opened_at
+    return max(handoff.opened_at, handoff.limit_at - ACKNOWLEDGED_WITHIN[Urgency(handoff.urgency)])
+
+
+def reachable_again(db: Session, conversation_id: int, now: datetime) -> None:
+    """They take texts again (START)."""
+    handoff = current(db, conversation_id)
+    if handoff is not None and not handoff.reachable:
+        handoff.reachable = True
+        record(db, handoff, "texts_open", now)
+
+
+def undelivered(db: Session, conversation_id: int, staff_id: int, message_id: int, now: datetime) -> None:
+    """What a worker wrote did not arrive: whoever has the person is told at the next look, which is now."""
+    handoff = current(db, conversation_id)
+    if handoff is not None and handoff.state in HELD:
+        record(db, handoff, "undelivered", now, staff_id=staff_id, message=message_id)
+        handoff.rung_due_at = now
+
+
+def reopen(db: Session, sealer: Sealer, handoff: Handoff, effect: OpenHandoff, now: datetime) -> None:
+    """The person needs a human once more, before the worker had written down how it ended: as urgently as it is now, and
+    not as it was then."""
     move(handoff, "reopen")
-    handoff.owner_id = handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = None
-    record(db, handoff, "reopened", now)
+    handoff.owner_id = handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = handoff.told_at = None
+    handoff.urgency, handoff.reason = effect.urgency.value, effect.reason.value
+    handoff.dangers, handoff.reachable = list(effect.dangers), effect.reachable
+    if effect.team != "anyone":
+        handoff.team = effect.team
+    if effect.because:
+        handoff.sealed_because = sealer.seal(effect.because)
+    record(db, handoff, "reopened", now, urgency=handoff.urgency, reason=handoff.reason)
+    db.add(_alert(handoff, now))
     _climb_now(handoff, now, anew=True)
 
 

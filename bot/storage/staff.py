@@ -183,6 +183,11 @@ def all_active(db: Session) -> Sequence[Staff]:
     return db.scalars(select(Staff).where(*_PRESENT).order_by(Staff.id)).all()
 
 
+def is_anybody_here(db: Session) -> bool:
+    """Whether there is any staff at all."""
+    return db.scalar(select(Staff.id).where(*_PRESENT).limit(1)) is not None
+
+
 def leave(db: Session, staff: Staff, now: datetime) -> None:
     """They no longer work here: no sign-in, no alerts, and their telephone is forgotten; what they did stays theirs."""
     staff.left_at, staff.active = now, False

@@ -87,10 +87,10 @@ class _Answering(GuardedTurn):
             self._answer_opted_out(assessment)
         elif alerts_human(assessment) and not assessment.ask:
             self._answer_danger(assessment)
+        elif self._leaves_in_a_hurry():
+            self._exit()
         elif self.said.late and not assessment.ask and self._wants_to_stop() is None:
             self._answer_late()
-        elif self.conversation.safe != NOTHING and says_exit(self.conversation.safe, self.said.text):
-            self._exit()
         elif self.conversation.asked and not assessment.ask:
             self._hear_direct_answer(assessment)
         elif assessment.ask:
@@ -112,6 +112,9 @@ class _Answering(GuardedTurn):
         elif starts:
             self._opt_in()
         else:
+            if self.conversation.in_danger or self.conversation.holder is not Holder.BOT:
+                # We may not text them; their words still reach the human who is called for them.
+                self.effects.append(TellHuman())
             self.silent("opted out")
 
     def _opt_in(self) -> None:
@@ -133,6 +136,10 @@ class _Answering(GuardedTurn):
             self.silent("a social worker holds the conversation")
             return
         self.effects.append(OpenHandoff(Reason.FAILURE, Urgency.ROUTINE, because="a text came in while the line was away"))
+        if replace(self.conversation.safe, paused=False) != NOTHING:
+            # It may be another hour now, and somebody else may hold the phone.
+            self.silent("how they may be reached is agreed, and this text came late; a human has it")
+            return
         self.reply("back_after_outage")
 
     # 5. Keywords.

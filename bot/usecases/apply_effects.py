@@ -65,6 +65,8 @@ def apply_effects(db: Session, desk: Desk, effects: Iterable[Effect], place: Pla
                 checkins.plan(db, place.conversation_id, flow, after, now)
             case RecordConsent():
                 consents.record(db, effect, place.conversation_id, place.message_id, place.language, now)
+                if effect.choice is Choice.OPTED_IN:
+                    handoffs.reachable_again(db, place.conversation_id, now)
                 if effect.choice is Choice.OPTED_OUT:
                     # Whoever was about to answer by text must know that it would not arrive.
                     handoffs.unreachable(db, place.conversation_id, now)

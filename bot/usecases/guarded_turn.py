@@ -12,7 +12,7 @@ from bot.domain.conversation import Conversation, Holder
 from bot.domain.effects import Choice, HoldTexts, Method, OpenHandoff, Reason, RecordConsent, TellHuman
 from bot.domain.keywords import Keyword
 from bot.domain.message import Lane
-from bot.domain.safe_contact import has_word, needs_word, without_word
+from bot.domain.safe_contact import NOTHING, has_word, needs_word, says_exit, without_word
 from bot.domain.safety import (
     Assessment,
     Danger,
@@ -137,11 +137,23 @@ class GuardedTurn(TurnInProgress):
     def _exit(self) -> None:
         """Nothing but a line that tells nothing, and nothing of ours after it, until they write again."""
         self.effects.append(HoldTexts())
-        if self.conversation.holder is Holder.HUMAN:
-            self.effects.append(TellHuman(urgent=True))
+        if self.conversation.holder is not Holder.BOT:
+            self.effects.append(TellHuman())
+        if self.conversation.asked:
+            # They were asked about a danger and had to go: a human is called, and nothing is said of it.
+            self._call_human_for(_believed(Danger(self.conversation.asked), Level.ACTIVE), reachable=True)
         self.reply("exit_ack")
         safe = replace(self.conversation.safe, paused=True, verified_at=None)
         self.conversation = replace(self.conversation, safe=safe, asked=None, waking=None)
+
+    def _leaves_in_a_hurry(self) -> bool:
+        """Whether the text is an exit word of somebody who is at risk of being read, or was just asked about a danger, or
+        wrote it while we were away. Others who say "wrong number" are heard by the keywords first."""
+        if not says_exit(self.conversation.safe, self.said.text):
+            return False
+        if self.conversation.safe != NOTHING:
+            return True
+        return (self.conversation.asked is not None or self.said.late) and self._wants_to_stop() is None
 
     def _is_of_unknown_hand(self) -> bool:
         """Whether a safe word is agreed and was not given lately. STOP is anybody's, and a human reads for themselves."""

@@ -95,11 +95,11 @@ class StoredLibrary:
 
     def presence(self, team: str, language: str, now: datetime) -> Presence:
         """Who is on duty, from the roster as it is at this moment."""
-        if not staff.all_active(self._db):
+        if not staff.is_anybody_here(self._db):
             return Presence()
-        roster = rosters.load(self._db, self._zone)
+        roster = rosters.of_turn(self._db, self._zone)
         # Where the team itself is off, whoever is on is called for it (bot/domain/ladder.py).
-        if roster.on_duty(now):
+        if roster.places(now):
             return Presence()
         begins = roster.next_on(now)
         return Presence(False, hour_of_week(begins, self._zone, language) if begins else "")

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.domain.conversation import load
 from bot.domain.delivery import Mark, Rule, State, retry_delay, rule_for
 from bot.domain.effects import Choice, Method, OpenHandoff, Reason, RecordConsent
 from bot.domain.message import Lane
@@ -17,11 +18,13 @@ from bot.storage import alerts, consents, handoffs, outbox
 from bot.storage.outbox import Claimed
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import StaffThread
-from bot.storage.tables import Conversation, Message
+from bot.storage.tables import Conversation, Handoff, Message
 from bot.usecases import staff_reach
+from bot.usecases.answering.telling import OF_THE_HANDOFF
 
 CONFIRMS_OPT_OUT = frozenset({"stop_ack", "opted_out_confirm_free_text"})
 """The one confirmation that may follow an opt-out (47 CFR 64.1200(a)(12))."""
+OF_THE_END = frozenset({"handed_back", "handed_back_idle", "goodbye"})
 MOST_QUESTIONS = 30
 TRIES_BEFORE_A_HUMAN = 3
 """A crisis text that could not leave so often is not left to the retries alone: somebody may have to phone."""
@@ -87,10 +90,20 @@ def record_drop(db: Session, sealer: Sealer, claimed: Claimed, now: datetime) ->
 
 def record_overdue(db: Session, sealer: Sealer, text: outbox.Unfinished, now: datetime) -> None:
     """The carrier has no last word on a crisis text yet: a human must not take it for read."""
+    row = db.get(Message, text.id)
+    if row is None or (text.conversation_id is not None and outbox.was_overtaken(db, row)) or _is_over(db, row):
+        # They have written since, or a human has closed it: what is not confirmed matters no more.
+        return
     if text.lane is Lane.CRISIS and text.conversation_id is not None:
         _lock_conversation(db, text.conversation_id)
         effect = OpenHandoff(Reason.FAILURE, Urgency.MINUTES, because="a crisis text is not confirmed as delivered")
         handoffs.open_or_raise(db, sealer, effect, text.conversation_id, None, now)
+
+
+def _is_over(db: Session, row: Message) -> bool:
+    """Whether the handoff that was open at this text has been closed since."""
+    closed = select(Handoff.id).where(Handoff.conversation_id == row.conversation_id, Handoff.closed_at >= row.at)
+    return db.scalar(closed.limit(1)) is not None
 
 
 def record_refusal(db: Session, sealer: Sealer, message_id: int, code: int | None, permanent: bool, now: datetime) -> None:
@@ -142,11 +155,19 @@ def _react(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime)
         return
     # The person has written since and was answered: an old question would only confuse. What the code teaches of the
     # number, and what the operator must know of it (a filter, a blocked account), holds all the same.
+    # So would one that was true at one moment of a handoff, and one that reaches a phone which its owner had to leave.
     overtaken = lane is Lane.REPLY and outbox.was_overtaken(db, row)
+    overtaken = overtaken or row.key in OF_THE_HANDOFF or _has_left(db, sealer, row)
     if delay is not None and not overtaken:
         row.attempts += 1
         outbox.send_again(db, row, now + delay)
     _tell(db, sealer, row, rule, now, gave_up=delay is None and not overtaken)
+
+
+def _has_left(db: Session, sealer: Sealer, row: Message) -> bool:
+    """Whether the person ended it with an exit word and has not written since."""
+    conversation = db.get_one(Conversation, row.conversation_id)
+    return load(sealer.open(conversation.sealed_state)).safe.paused
 
 
 def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, *, gave_up: bool) -> None:
@@ -158,6 +179,11 @@ def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, 
         return
     if rule.page_operator:
         alerts.raise_alarm(db, "sending_failed", f"code {row.error_code}: {rule.meaning}", None, now)
+    if row.staff_id is not None and row.conversation_id is not None:
+        handoffs.undelivered(db, row.conversation_id, row.staff_id, row.id, now)
+    if row.key in OF_THE_END:
+        # It was over when this was said; that it did not arrive opens nothing anew.
+        return
     tired = lane is Lane.CRISIS and row.attempts >= TRIES_BEFORE_A_HUMAN
     if rule.needs_human(lane) or gave_up or tired:
         urgency = Urgency.MINUTES if lane is Lane.CRISIS else Urgency.THIS_SHIFT

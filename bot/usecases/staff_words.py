@@ -39,6 +39,7 @@ SMS = _keys("""
     which_one           codes
     not_understood
     from_person_prefix  handoff
+    not_delivered       handoff link
     relay_closed        link
     relay_not_sent      reason
     relay_too_long

@@ -73,4 +73,5 @@ def forget_old_answers(db: Session, sealer: Sealer, now: datetime, keep: timedel
         row.holder, row.in_danger, row.forgotten_at = kept.holder.value, False, now
         db.execute(update(Person).where(Person.id == row.person_id).values(sealed_name=None))
         db.execute(update(Note).where(Note.conversation_id == row.id).values(sealed_body=None))
+        db.execute(update(Handoff).where(Handoff.conversation_id == row.id).values(sealed_because=None))
     return len(rows)

@@ -12,7 +12,7 @@ from bot.domain.conversation import load
 from bot.domain.permissions import Role
 from bot.storage import handoffs
 from bot.storage.staff_tables import HandoffEvent, Shift, StaffThread, Team
-from bot.storage.tables import Conversation, Message
+from bot.storage.tables import Conversation, Handoff, Message
 from bot.usecases import answering
 from bot.usecases.answering.attending import attend
 from tests.helpline import ADA, MARCUS, POOL, HelpLine
@@ -253,3 +253,24 @@ def test_it_does_not_take_equal_answers_by_two_numbers_for_one(line: HelpLine, d
     with line.db() as db:
         rows = {row.sid for row in db.scalars(select(Message).where(Message.outbound, Message.staff_thread_id.is_not(None)))}
     assert rows == set(sids) and len(sids) == len(POOL)
+
+
+@pytest.mark.xfail(reason="record_delivery sends a bot's question again that failed, whoever has the person by then")
+def test_it_does_not_send_a_failed_question_of_the_bots_again_while_a_human_has_them(line: HelpLine, dana: Worker) -> None:
+    line.text("i need food")
+    asked = line.twilio.messages[-1]
+    line.twilio.report(asked.sid, "undelivered", error_code=30003)
+    with line.db() as db:
+        answering.claim(db, line.runtime.desk, handoff(line).id, dana.id, line.clock.now())
+    for _ in range(4):
+        line.clock.advance(timedelta(minutes=15))
+        line.work()
+    assert told(line, ADA).count(asked.body) == 1
+
+
+@pytest.mark.xfail(reason="assess reads a short text of two minutes ago as the beginning of this one: no + me quiero matar")
+def test_it_calls_a_human_for_danger_after_a_no_to_another_question(line: HelpLine, dana: Worker) -> None:
+    line.text("no")
+    line.text("me quiero matar esta noche")
+    line.work()
+    assert line.count(Handoff, Handoff.reason == "danger") == 1

@@ -1,7 +1,6 @@
 """The warm handoff under anything that people, telephones, carriers, clocks and crashes may do, in any order.
 
-A machine of hypothesis plays residents, workers, the console, the clock, failures; tests/handoff_world.py watches rows and
-the carrier's edge. `WARMLINE_EXAMPLES=300` plays so many nights in place of a few, each time others.
+tests/handoff_world.py watches. `WARMLINE_EXAMPLES=300` plays so many nights in place of a few, each time others.
 """
 
 from __future__ import annotations
@@ -29,27 +28,15 @@ from bot.usecases import answering
 from bot.usecases.answering import Done
 from bot.usecases.desk import Desk
 from tests.doubles import FrozenClock
+from tests.handoff_edge import BARE, CALM, COMMANDS, DANGER, LEAVING, STEPS
 from tests.handoff_world import SHIFTS, World, Written
 from tests.helpline import POOL, open_line
 
 EXAMPLES = int(os.environ.get("WARMLINE_EXAMPLES", "0"))
-DANGER = (
-    "i want to kill myself tonight {}", "he is hitting me {}", "i took all the pills {}", "me quiero matar esta noche {}",
-)  # fmt: skip
-CALM = (
-    "my name is {} and i need food", "hola {} necesito comida", "{}", "rent {}", "{} " + "and they shut off the heat " * 60,
-    "i want to talk to a person {}", "my husband beats me {}",
-)  # fmt: skip
-BARE = ("1", "2", "MENU", "PERSON", "HELP", "BACK", "espanol", "no", "yes", "stop texting me", "thanks", "63104")
-LEAVING = ("release", "hand_back", "take_over", "send_to_team", "close", "pass_on")
-COMMANDS = ("#BACK", "#CLOSE resolved", "#CLOSE", "#OPEN", "#HELP", "#WHAT", "2")
-TEAM_B = "housing"
 PEOPLE, TEAM = st.integers(0, 2), st.integers(0, 3)
 SHIFT = st.sampled_from(sorted(SHIFTS))
 RARELY = st.sampled_from([False, False, False, False, True])
 CODES = st.sampled_from([30003, 30005, 30007, 30008, 21610])
-STEPS = [timedelta(seconds=5), timedelta(seconds=70), timedelta(minutes=2), timedelta(minutes=6), timedelta(minutes=16),
-         timedelta(minutes=61), timedelta(hours=3), timedelta(hours=13), timedelta(days=1)]  # fmt: skip
 
 
 class Night(RuleBasedStateMachine):
@@ -61,8 +48,6 @@ class Night(RuleBasedStateMachine):
     def begin(self, shifts: tuple[str, str, str, str]) -> None:
         # Somebody is always planned, or the night would be about an empty house more often than about anything else.
         self.world.begin(["always" if n == 0 and set(shifts) == {"none"} else one for n, one in enumerate(shifts)])
-
-    # Residents
 
     @rule(who=PEOPLE, words=st.sampled_from(DANGER), pool=st.booleans(), dies=RARELY)
     def danger(self, who: int, words: str, pool: bool, dies: bool) -> None:
@@ -149,7 +134,7 @@ class Night(RuleBasedStateMachine):
         assert len(rows) <= 1, "one text of a worker's became two"
         if death.came:
             return
-        assert self._heard(sid) == 1, "a worker's text was not recorded once"
+        assert self.world.line.count(Message, Message.sid == sid) == 1, "a worker's text was not recorded once"
         words.refused = bool(answers)
         assert len(rows) == (0 if answers else 1), f"{answers} and {len(rows)} rows"
         if rows:
@@ -199,11 +184,6 @@ class Night(RuleBasedStateMachine):
             rows = db.scalars(select(Message).where(Message.outbound, Message.staff_id.is_not(None))).all()
         return [row for row in rows if token in self.world.body(row).lower()]
 
-    def _heard(self, sid: str) -> int:
-        return self.world.line.count(Message, Message.sid == sid)
-
-    # The console
-
     @rule(who=TEAM, person=PEOPLE, dies=RARELY)
     def claim(self, who: int, person: int, dies: bool) -> None:
         self._act(person, lambda db, desk, number, now: answering.claim(db, desk, number, self._id(who), now), dies)
@@ -215,7 +195,9 @@ class Night(RuleBasedStateMachine):
             "release": lambda db, desk, number, now: answering.release(db, desk, number, staff, now, "a note"),
             "hand_back": lambda db, desk, number, now: answering.hand_back(db, desk, number, staff, now),
             "take_over": lambda db, desk, number, now: answering.take_over(db, desk, number, staff, now),
-            "send_to_team": lambda db, desk, number, now: answering.send_to_team(db, desk, number, staff, TEAM_B, "", now),
+            "send_to_team": lambda db, desk, number, now: answering.send_to_team(
+                db, desk, number, staff, "housing", "", now
+            ),
             "close": lambda db, desk, number, now: answering.close(db, desk, number, staff, min(DISPOSITIONS), now),
             "pass_on": lambda db, desk, number, now: answering.pass_on(db, desk, number, staff, now),
         }
@@ -335,8 +317,8 @@ class Night(RuleBasedStateMachine):
             row = db.get(Message, due[0][0]) if due else None
         if row is None:
             return
-        if how == "refuse" and row.conversation_id is not None:
-            self._loses(row.conversation_id)
+        for one in self.world.residents:
+            one.lost = one.lost or (how == "refuse" and one.conversation_id == row.conversation_id)
         match how:
             case "refuse":
                 twilio.refuse(code)
@@ -350,11 +332,6 @@ class Night(RuleBasedStateMachine):
                 twilio.cut_off(takes=True)
         deliver_with(runtime, row.id)
         twilio._faults.clear()
-
-    def _loses(self, conversation_id: int) -> None:
-        person = self.world.person_of(conversation_id)
-        if person is not None:
-            self.world.residents[person].lost = True
 
     @rule(pick=st.integers(0, 30), arrives=st.booleans(), code=CODES, order=st.permutations(["sent", "last", "sent"]))
     def carrier_reports(self, pick: int, arrives: bool, code: int, order: list[str]) -> None:

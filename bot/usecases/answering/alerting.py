@@ -11,7 +11,7 @@ from bot.domain.handoff import DANGEROUS
 from bot.domain.ladder import Way
 from bot.domain.message import Channel, Lane
 from bot.domain.safety.levels import Urgency
-from bot.storage import staff, staff_threads
+from bot.storage import handoffs, staff, staff_threads
 from bot.storage.staff_tables import Staff
 from bot.storage.staff_threads import Concerns
 from bot.storage.tables import Handoff
@@ -40,7 +40,7 @@ def facts(desk: Desk, handoff: Handoff, now: datetime) -> dict[str, str | int]:
         "urgency": desk.staff_words.urgency.get(handoff.urgency, handoff.urgency),
         "team": handoff.team.replace("_", " "),
         "language": _LANGUAGES.get(handoff.language, handoff.language),
-        "wait": in_words(now - handoff.opened_at),
+        "wait": in_words(now - handoffs.waiting_since(handoff)),
         "minutes": max(1, int((now - (handoff.unanswered_since or handoff.opened_at)).total_seconds() // 60)),
         "link": link(desk, handoff),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff import HELD, UNCLAIMED, HandoffState
@@ -52,7 +52,7 @@ def attend(db: Session, desk: Desk, handoff_id: int, now: datetime) -> list[int]
 
 def _attend_held(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
     handoff = locked.handoff
-    ids = _expire_offer(db, desk, locked, now)
+    ids = [*_expire_offer(db, desk, locked, now), *_tell_undelivered(db, desk, handoff, now)]
     if _shift_is_over(locked, now):
         return [*ids, *_end_shift(db, desk, locked, now)]
     ids += [*_warn_of_shift_end(db, desk, locked, now), *_say_to_phone(db, desk, handoff, now)]
@@ -65,6 +65,17 @@ def _attend_held(db: Session, desk: Desk, locked: Locked, now: datetime) -> list
         if handoff.offered_to_id is not None:
             handoff.rung_due_at = min(handoff.rung_due_at, now + OFFER_LASTS)
     return ids
+
+
+def _tell_undelivered(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[int]:
+    """A text of the worker's did not arrive: they must not go on talking to nobody. Told once for each."""
+    latest = select(func.max(HandoffEvent.id)).where(HandoffEvent.handoff_id == handoff.id)
+    failed = db.scalar(latest.where(HandoffEvent.kind == "undelivered"))
+    told = db.scalar(latest.where(HandoffEvent.kind == "told_undelivered"))
+    if failed is None or (told is not None and told > failed) or handoff.owner_id is None:
+        return []
+    handoffs.record(db, handoff, "told_undelivered", now)
+    return alerting.inform(db, desk, handoff.owner_id, "not_delivered", now, handoff)
 
 
 def _expire_offer(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
@@ -98,7 +109,7 @@ def _warn_of_shift_end(db: Session, desk: Desk, locked: Locked, now: datetime) -
         return []
     if handoff.shift_ends_at <= now:
         # In the middle of it: another look when they have been quiet for a while. A later shift may have begun meanwhile.
-        later = rosters.load(db, desk.zone).shift_end(handoff.owner_id, now)
+        later = rosters.of_turn(db, desk.zone).shift_end(handoff.owner_id, now)
         handoff.shift_ends_at = later or now + SHIFT_GRACE
         return []
     left = handoff.shift_ends_at - now
@@ -151,7 +162,7 @@ def _attend_unanswered(db: Session, desk: Desk, locked: Locked, now: datetime) -
 
 def _call_supervisors(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
     handoff = locked.handoff
-    found = candidates.of_team(db, handoff.team, rosters.load(db, desk.zone), handoff.conversation_id, now)
+    found = candidates.of_team(db, handoff.team, rosters.of_turn(db, desk.zone), handoff.conversation_id, now)
     those = [one for one in found if one.is_supervisor and one.in_team and one.staff_id != handoff.owner_id]
     those = [one for one in those if one.on_duty] or (those if is_dangerous(handoff) else [])
     owner = staff.get(db, handoff.owner_id) if handoff.owner_id else None

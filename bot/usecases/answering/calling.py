@@ -81,7 +81,7 @@ def remind_owner(db: Session, desk: Desk, handoff: Handoff, key: str, now: datet
 
 
 def _alert_rung(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[int]:
-    roster = rosters.load(db, desk.zone)
+    roster = rosters.of_turn(db, desk.zone)
     found = candidates.of_team(db, handoff.team, roster, handoff.conversation_id, now)
     # In a ladder that began anew (it got worse, or was given back) those who missed the first one are asked again;
     # who has passed or given it back is not, until everybody is.
@@ -166,4 +166,4 @@ def _tell_waiting(db: Session, desk: Desk, locked: Locked, now: datetime) -> tup
 
 def candidate_list(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[Candidate]:
     """Who could take this handoff now, for the pages that pass it on."""
-    return candidates.of_team(db, handoff.team, rosters.load(db, desk.zone), handoff.conversation_id, now)
+    return candidates.of_team(db, handoff.team, rosters.of_turn(db, desk.zone), handoff.conversation_id, now)

@@ -149,7 +149,7 @@ def give(
     handoff.claimed_at, handoff.spoke_at = now, None
     # The person waits for the first word from now on.
     handoff.unanswered_since = now
-    handoff.shift_ends_at = rosters.load(db, desk.zone).shift_end(to.id, now)
+    handoff.shift_ends_at = rosters.of_turn(db, desk.zone).shift_end(to.id, now)
     handoff.rung_due_at = first_look(handoff, now)
     handoffs.record(db, handoff, how, now, staff_id=to.id)
     # A question of the net's own is the worker's to ask now: an answer to it must not be answered by the bot.

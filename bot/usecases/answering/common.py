@@ -25,6 +25,7 @@ _SENTENCES = {
     "no_such_person": "There is nobody with that number here.",
     "unsafe_time": "It is not a safe time to text this person first. Nothing was sent.",
     "gone": "That text has left already, or was cancelled.",
+    "left": "They left with an exit word. Nothing was sent: wait until they write again.",
     "past": "That time is over. Choose a later one.",
     "busy": "Somebody talks with this person already, or is being called for them.",
     "not_staff": "They cannot take handoffs.",

@@ -89,7 +89,7 @@ def to_bot(db: Session, desk: Desk, locked: Locked, how: str, now: datetime, *, 
     handoffs.record(db, handoff, how, now, staff_id=staff_id)
     handoffs.answer_call_outs(db, handoff.id, "over", now)
     staff_threads.unbind(db, locked.row.id)
-    _free(locked, in_danger=False)
+    _free(locked)
     locked.store(desk.sealer, now)
     ids = list(tell(db, desk, locked, how, now))
     if handoff.owner_id is not None:
@@ -126,7 +126,7 @@ def end(
 ) -> tuple[int, ...]:
     """Close under the lock. Somebody else's telephone that still leads to the person is cut off and told."""
     handoff = locked.handoff
-    spoke = handoff.state in HELD
+    spoke, with_bot = handoff.state in HELD, handoff.state == HandoffState.HANDED_BACK
     handoffs.move(handoff, "close")
     owner = handoff.owner_id
     handoffs.acknowledge(db, handoff.id, now)
@@ -135,8 +135,10 @@ def end(
     handoff.rung_due_at = handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = None
     handoffs.record(db, handoff, "closed", now, staff_id=staff_id, disposition=disposition)
     staff_threads.unbind(db, locked.row.id)
-    _free(locked, in_danger=False)
-    locked.store(desk.sealer, now)
+    if not with_bot:
+        # Handed back, the conversation is the bot's again: what it has asked since, it must go on waiting for.
+        _free(locked)
+        locked.store(desk.sealer, now)
     ids = list(tell(db, desk, locked, "goodbye", now)) if goodbye and spoke else []
     for one in {*called, *([owner] if owner and owner != staff_id else [])}:
         ids += alerting.inform(db, desk, one, "gone", now, handoff)
@@ -158,7 +160,7 @@ def close_by_operator(db: Session, desk: Desk, handoff_id: int, now: datetime) -
     return Done(handoff_id, end(db, desk, locked, "other", now, staff_id=None, goodbye=False))
 
 
-def _free(locked: Locked, *, in_danger: bool) -> None:
+def _free(locked: Locked) -> None:
     locked.state = replace(
-        locked.state, holder=Holder.BOT, in_danger=in_danger, asked=None, told=None, told_at=None, waking=None
+        locked.state, holder=Holder.BOT, in_danger=False, asked=None, told=None, told_at=None, waking=None
     )

@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from bot.domain.delivery import State
 from bot.domain.message import Channel, Lane
-from bot.domain.safe_contact import is_safe_time
+from bot.domain.safe_contact import is_safe_time, needs_word
 from bot.domain.segments import fold_for_sms, measure
 from bot.storage import outbox
 from bot.storage.handoffs import Locked
 from bot.storage.staff_tables import Staff
-from bot.storage.tables import Message
+from bot.storage.tables import Conversation, Message
 from bot.usecases.desk import Desk
 
 NEUTRAL = {
@@ -29,6 +29,8 @@ NEUTRAL = {
     "goodbye": "neutral_ended",
     "reached_out": "neutral_reached_out",
 }
+OF_THE_HANDOFF = frozenset(NEUTRAL)
+"""Texts that are true at one moment of a handoff, and are never sent again later."""
 NOBODY_YET = ("still_trying", "still_trying_calm", "stepped_away")
 """Texts that say that nobody has the person."""
 WATCHED = frozenset({"domestic_violence", "violence"})
@@ -44,7 +46,8 @@ def tell(db: Session, desk: Desk, locked: Locked, key: str, now: datetime, worke
     unsaid outside of their safe times, and where others may read it, unless they have just written.
     """
     row, state, safe = locked.row, locked.state, locked.state.safe
-    if row.opted_out or row.unreachable or safe.paused:
+    if is_blocked(row) or safe.paused or needs_word(safe, now):
+        # Whoever holds a phone without the safe word learns nothing, not even that somebody was called.
         return ()
     if not _may_arrive(db, desk, locked, now):
         return ()
@@ -62,6 +65,11 @@ def tell(db: Session, desk: Desk, locked: Locked, key: str, now: datetime, worke
         text = desk.line.text(key, state.language)
     lane = Lane.CRISIS if state.in_danger else Lane.REPLY
     return (promise(db, desk, locked, text, lane, now, key=key),)
+
+
+def is_blocked(row: Conversation) -> bool:
+    """Whether texts cannot reach this person. To an open page nothing is sent, so STOP means nothing there."""
+    return (row.opted_out and row.channel != Channel.WEB) or row.unreachable is not None
 
 
 def unsay_waiting(db: Session, conversation_id: int) -> None:

@@ -24,7 +24,7 @@ from bot.storage.tables import Conversation, Handoff, Message
 from bot.usecases.answering.attention import next_look
 from bot.usecases.answering.claiming import give
 from bot.usecases.answering.common import Done, Refused, lock, lock_mine, owner_name, worker
-from bot.usecases.answering.telling import promise, tell
+from bot.usecases.answering.telling import is_blocked, promise, tell
 from bot.usecases.desk import Desk
 
 NOW, LATER = "by_staff:", "later_by_staff:"
@@ -59,15 +59,19 @@ def write(
     if at is None:
         # Who is written to first learns who writes, and how to be left alone.
         introduced = tell(db, desk, locked, "reached_out", now, actor) if _is_first_word_of_ours(db, handoff) else ()
-        _spoke(desk, handoff, now)
+        _spoke(db, desk, handoff, now)
         handoffs.record(db, handoff, "spoke", now, staff_id=staff_id, message=row)
         return Done(handoff_id, (row, *introduced))
     handoffs.record(db, handoff, "scheduled", now, staff_id=staff_id, message=row, at=at.isoformat())
     return Done(handoff_id)
 
 
-def _spoke(desk: Desk, handoff: Handoff, now: datetime) -> None:
+def _spoke(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> None:
     handoffs.move(handoff, "speak")
+    # Supervisors who were called to look need not any more; a colleague who was asked to take over still may.
+    for one in handoffs.call_outs(db, handoff.id):
+        if one.answer is None and one.staff_id != handoff.offered_to_id:
+            one.answer, one.answered_at = "over", now
     handoff.spoke_at, handoff.unanswered_since, handoff.rung = now, None, 0
     handoff.rung_due_at = next_look(handoff, now, desk.hand_back_after)
 
@@ -88,12 +92,12 @@ def _sendable(desk: Desk, locked: Locked, body: str, now: datetime, at: datetime
         raise Refused("empty")
     if len(text) > LONGEST_BODY:
         raise Refused("too_long")
-    if locked.row.opted_out:
-        raise Refused("opted_out")
     if locked.row.unreachable == "erased":
         raise Refused("erased")
-    if locked.row.unreachable:
-        raise Refused("unreachable")
+    if is_blocked(locked.row):
+        raise Refused("unreachable" if locked.row.unreachable else "opted_out")
+    if locked.state.safe.paused:
+        raise Refused("left")
     if at is not None and at <= now:
         raise Refused("past")
     if at is not None and not is_safe_time(locked.state.safe, at, desk.zone):
@@ -131,8 +135,9 @@ def add_note(
         raise Refused("empty")
     if len(text) > 10_000:
         raise Refused("too_long")
-    if db.get(Conversation, conversation_id) is None:
-        raise Refused("no_such_person")
+    row = db.get(Conversation, conversation_id)
+    if row is None or row.unreachable == "erased":
+        raise Refused("no_such_person" if row is None else "erased")
     note = Note(
         conversation_id=conversation_id, handoff_id=handoff_id, staff_id=staff_id, sealed_body=desk.sealer.seal(text), at=now
     )
@@ -141,12 +146,12 @@ def add_note(
     locked = handoffs.lock(db, desk.sealer, open_one.id) if open_one is not None else None
     if locked is None:
         return
-    handoff, row = locked.handoff, locked.row
+    handoff = locked.handoff
     handoffs.record(db, handoff, "noted", now, staff_id=staff_id)
-    by_phone = not handoff.reachable or row.opted_out or row.unreachable is not None
+    by_phone = not handoff.reachable or is_blocked(locked.row)
     if by_phone and handoff.owner_id == staff_id and handoff.state in HELD:
         # Who cannot be texted is phoned, and what came of it is noted: that is the worker's answer to them.
-        _spoke(desk, handoff, now)
+        _spoke(db, desk, handoff, now)
 
 
 def reach_out(db: Session, desk: Desk, conversation_id: int, staff_id: int, now: datetime) -> Done:

@@ -85,12 +85,14 @@ class Watch:
             return
         now = self._tried_at = self.clock()
         self._asked = {each: at for each, at in list(self._asked.items()) if now - at < _FORGET}
+        # What is asked for first while this is being read is unknown until the next look, not without a version.
+        wanted = list(self._asked)
         try:
-            self._inbox, cases = self.read(list(self._asked))
+            self._inbox, cases = self.read(wanted)
         except SQLAlchemyError:
             self._failed = True
             return
-        self._cases = {each: cases.get(each, "") for each in self._asked}
+        self._cases = {each: cases.get(each, "") for each in wanted}
         self._read_at, self._failed = now, False
 
 

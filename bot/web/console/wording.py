@@ -163,6 +163,9 @@ _EVENTS = {
     "supervisor_called": "A supervisor was called",
     "texts_blocked": "Texts do not reach them: somebody must phone",
     "handed_back_idle": "It was quiet for long, so the line has it again",
+    "undelivered": "A text of the worker's did not arrive",
+    "told_undelivered": "The owner was told that it did not arrive",
+    "texts_open": "They take texts again",
     "not_sent": "A planned text did not leave: things had changed since it was planned",
     "offer_expired": "The offer was not answered in time",
 }
