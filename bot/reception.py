@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from psycopg.errors import DeadlockDetected
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from bot.domain.message import Address, Inbound, Lane
@@ -22,6 +24,10 @@ log = logging.getLogger(__name__)
 
 MOST_TRIES = 25
 """A burst of twenty first texts of one person at one instant overtake one another at most this often."""
+
+
+MOST_DEADLOCKS = 3
+"""PostgreSQL ends one of two transactions that wait for each other; what was asked of it holds, and is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ def receive(runtime: Runtime, inbound: Inbound, *, answered: bool = True) -> Rec
     connections are dead and a new one works. The message's id makes a second run harmless, also after a commit of which
     only the answer was lost.
     """
-    broken = False
+    broken, deadlocks = False, 0
     for _ in range(MOST_TRIES):
         try:
             with runtime.database.transaction() as db:
@@ -69,6 +75,9 @@ def receive(runtime: Runtime, inbound: Inbound, *, answered: bool = True) -> Rec
         except Overtaken:
             continue
         except Exception as error:
+            if is_deadlock(error) and deadlocks < MOST_DEADLOCKS:
+                deadlocks += 1
+                continue
             if broken or not is_outage(error):
                 raise
             broken = True
@@ -89,12 +98,19 @@ def _take_in(db: Session, runtime: Runtime, inbound: Inbound, answered: bool) ->
     heard = receive_staff_text(db, desk, inbound, now)
     if heard.resident is not None:
         # They are answered from the line's own number, so that their next text comes there.
-        return receive_message(db, desk, heard.resident, now, answered=False)
+        received = receive_message(db, desk, heard.resident, now, answered=False)
+        told = tuple(ReplyRow(reply.id, reply.body) for reply in heard.replies)
+        return replace(received, replies=told) if answered and told else received
     replies = tuple(ReplyRow(reply.id, reply.body) for reply in heard.replies)
     return Received(
         replies if answered else (), heard.fresh, alerts=heard.wake,
         waiting=() if answered else tuple(reply.id for reply in replies if reply.id),
     )  # fmt: skip
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether PostgreSQL has ended this transaction because two waited for each other."""
+    return isinstance(error.orig if isinstance(error, DBAPIError) else error, DeadlockDetected)
 
 
 def take_from_staff(runtime: Runtime, inbound: Inbound) -> Reception:
@@ -146,8 +162,13 @@ def _failed(runtime: Runtime, entry: Entry) -> None:
 
 
 def outage_text(runtime: Runtime, inbound: Inbound) -> str:
-    """The fixed, reviewed text for when nothing can be looked up; the crisis one where the words are dangerous."""
+    """The fixed, reviewed text for when nothing can be looked up; the crisis one where the words are dangerous.
+
+    By a number of the pool most likely a worker writes, to a person who will not get it: theirs says so.
+    """
     line = runtime.desk.line
+    if runtime.desk.is_for_staff(inbound.to):
+        return runtime.desk.staff_words.say("outage")
     try:
         assessment = assess(line.rules, inbound.body)
         language = line.guess.read(inbound.body) or line.languages[0]

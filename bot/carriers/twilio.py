@@ -83,7 +83,10 @@ class TwilioCarrier:
             for message in self._client.messages.stream(to=to, page_size=50, limit=500):
                 if message.date_created is not None and message.date_created < earliest:
                     return None
-                if message.sid not in known and _likeness(message.body or "") == wanted:
+                if message.sid in known or _likeness(message.body or "") != wanted:
+                    continue
+                # The same words to the same telephone from another number of ours are another text.
+                if not (outgoing.sender or "").startswith("+") or _number(message.from_) == outgoing.sender:
                     return _receipt(message, outgoing.body)
         return None
 
@@ -119,6 +122,10 @@ def _to(outgoing: Outgoing) -> str:
         return write_address(outgoing.to)
     except ValueError as error:
         raise CarrierError(str(error), permanent=True) from None
+
+
+def _number(address: object) -> str:
+    return str(address or "").rpartition(":")[2]
 
 
 def _likeness(body: str) -> str:

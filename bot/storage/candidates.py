@@ -13,7 +13,7 @@ from bot.domain.ladder import Candidate
 from bot.domain.permissions import ANYONE, Role
 from bot.domain.roster import Roster
 from bot.storage.staff_tables import CallOut, HandoffEvent, Membership, Staff, Team
-from bot.storage.tables import Handoff
+from bot.storage.tables import Conversation, Handoff
 
 _ANSWERING = {Role.SOCIAL_WORKER.value, Role.SUPERVISOR.value}
 
@@ -24,7 +24,9 @@ def of_team(db: Session, team: str, roster: Roster, conversation_id: int, now: d
     For a team that has nobody in it (a flow names one that was never filled), everybody counts as being in it: a
     misspelt team must not mean that nobody comes.
     """
-    staff = [one for one in _answering(db) if one.active and one.left_at is None]
+    # Who works here may need help as well: nobody is called for themselves.
+    themselves = db.scalar(select(Conversation.lookup).where(Conversation.id == conversation_id))
+    staff = [one for one in _answering(db) if one.phone_lookup is None or one.phone_lookup != themselves]
     members = set(db.scalars(select(Membership.staff_id).join(Team, Team.id == Membership.team_id).where(Team.slug == team)))
     members &= {one.id for one in staff}
     open_to_all = team == ANYONE or not members
@@ -62,8 +64,9 @@ def _loads(db: Session) -> Counter[int]:
         .where(Handoff.owner_id.is_not(None), Handoff.state.in_(HELD))
         .group_by(Handoff.owner_id)
     )
-    called = db.execute(select(CallOut.staff_id, func.count()).where(CallOut.answer.is_(None)).group_by(CallOut.staff_id))
-    return Counter({owner: count for owner, count in rows if owner is not None}) + Counter(dict(called.tuples().all()))
+    open_calls = select(CallOut.staff_id, func.count().label("called")).where(CallOut.answer.is_(None))
+    called = Counter({row.staff_id: row.called for row in db.execute(open_calls.group_by(CallOut.staff_id))})
+    return Counter({owner: count for owner, count in rows if owner is not None}) + called
 
 
 def last_worker(db: Session, conversation_id: int) -> int | None:

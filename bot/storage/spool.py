@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ class Spool:
             return
         moment = int(inbound.received_at.timestamp() * 1_000_000)
         name = f"{moment:017d}-{self._sealer.index(inbound.sender).hex()}-{sid}.0"
-        draft = self._folder / f".{name}"
+        # A name of its own: the carrier may bring the same text twice at one instant, and one would take the other's away.
+        draft = self._folder / f".{name}.{uuid.uuid4().hex}"
         try:
             _write_through(draft, self._sealer.seal_json(_dump(inbound)))
             draft.rename(self._folder / name)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain import permissions
 from bot.domain.message import Address, Channel
+from bot.storage import staff_threads
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import Membership, Role, Staff, Team
 
@@ -97,20 +98,24 @@ def telephone(typed: str, channel: Channel = Channel.SMS) -> Address:
 
 
 def set_phone(db: Session, sealer: Sealer, staff: Staff, number: str | Address | None) -> Address | None:
-    """Where this member is alerted: as typed, or an address (a demo's simulator); None or empty takes it away.
+    """Where this member is alerted: as typed, or an address (a demo's simulator); None or empty takes it away. The telephone
+    that they had leads to nobody any more.
 
     Raises BadPhone, and Taken: an answer from a telephone must tell who answered.
     """
     if not number:
         staff.sealed_phone = staff.phone_lookup = None
-        db.flush()
+        staff_threads.move_phone(db, sealer, staff.id, None)
         return None
     address = number if isinstance(number, Address) else telephone(number)
     lookup = sealer.index(address)
     if db.scalar(select(Staff.id).where(Staff.phone_lookup == lookup, Staff.id != staff.id)) is not None:
         raise Taken("Somebody else on the staff has this telephone number. Each needs one of their own.")
+    is_new = staff.phone_lookup != lookup
     staff.sealed_phone, staff.phone_lookup = sealer.seal_address(address), lookup
     db.flush()
+    if is_new:
+        staff_threads.move_phone(db, sealer, staff.id, address)
     return address
 
 
@@ -188,10 +193,10 @@ def is_anybody_here(db: Session) -> bool:
     return db.scalar(select(Staff.id).where(*_PRESENT).limit(1)) is not None
 
 
-def leave(db: Session, staff: Staff, now: datetime) -> None:
+def leave(db: Session, sealer: Sealer, staff: Staff, now: datetime) -> None:
     """They no longer work here: no sign-in, no alerts, and their telephone is forgotten; what they did stays theirs."""
     staff.left_at, staff.active = now, False
-    staff.sealed_phone = staff.phone_lookup = None
+    set_phone(db, sealer, staff, None)
     # Every open session of theirs ends with it.
     staff.fs_uniquifier = uuid.uuid4().hex
     db.flush()

@@ -99,7 +99,7 @@ def deactivate(db: Session, desk: Desk, by: int | None, staff_id: int, now: date
     if Role.ADMIN in staff.roles(row) and not staff_lists.other_admins(db, staff_id):
         raise Unfit({"": _NO_ADMIN})
     wake = _give_back(db, desk, row, now)
-    staff.leave(db, row, now)
+    staff.leave(db, desk.sealer, row, now)
     audits.record(db, by, "staff_left", now, detail=f"staff {staff_id}")
     return wake
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.domain.conversation import load
+from bot.domain.conversation import Holder, load
 from bot.domain.delivery import Mark, Rule, State, retry_delay, rule_for
 from bot.domain.effects import Choice, Method, OpenHandoff, Reason, RecordConsent
 from bot.domain.message import Lane
@@ -157,11 +157,17 @@ def _react(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime)
     # number, and what the operator must know of it (a filter, a blocked account), holds all the same.
     # So would one that was true at one moment of a handoff, and one that reaches a phone which its owner had to leave.
     overtaken = lane is Lane.REPLY and outbox.was_overtaken(db, row)
-    overtaken = overtaken or row.key in OF_THE_HANDOFF or _has_left(db, sealer, row)
+    overtaken = overtaken or row.key in OF_THE_HANDOFF or _has_left(db, sealer, row) or _is_humans_now(db, row, lane)
     if delay is not None and not overtaken:
         row.attempts += 1
         outbox.send_again(db, row, now + delay)
     _tell(db, sealer, row, rule, now, gave_up=delay is None and not overtaken)
+
+
+def _is_humans_now(db: Session, row: Message, lane: Lane) -> bool:
+    """Whether it is the bot's question, and a human has the person by now: words about danger are still worth sending."""
+    holder = db.scalar(select(Conversation.holder).where(Conversation.id == row.conversation_id))
+    return row.staff_id is None and lane is not Lane.CRISIS and holder == Holder.HUMAN.value
 
 
 def _has_left(db: Session, sealer: Sealer, row: Message) -> bool:

@@ -14,8 +14,6 @@ from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import CallOut, StaffThread
 from bot.storage.tables import Handoff, Message
 
-_ALERTS = ("alert", "alert_again", "alert_offer", "alert_phone_person", "email_alert", "email_phone_person", "voice_alert")
-
 
 def lock_all(db: Session, sealer: Sealer, thread_id: int) -> StaffThread | None:
     """The thread, locked after every conversation that its loss can touch, in the order of their ids: a claim locks the
@@ -57,14 +55,14 @@ def not_delivered(db: Session, thread: StaffThread, row: Message, rule: Rule, no
 
 def drop(db: Session, thread: StaffThread, row: Message, now: datetime) -> None:
     """This alert will not arrive; where no other way is on its way to the same worker, they count as not called."""
-    if row.key not in _ALERTS or row.handoff_id is None:
+    if row.key not in staff_threads.CALLS or row.handoff_id is None:
         return
     others = (
         select(Message.id)
         .join(StaffThread, StaffThread.id == Message.staff_thread_id)
         .where(
             StaffThread.staff_id == thread.staff_id, Message.handoff_id == row.handoff_id, Message.outbound,
-            Message.id != row.id, Message.at >= row.at, Message.key.in_(_ALERTS), StaffThread.channel != "email",
+            Message.id != row.id, Message.at >= row.at, Message.key.in_(staff_threads.CALLS), StaffThread.channel != "email",
             Message.state.not_in(("failed", "undelivered", "dropped", "canceled")),
         )
     )  # fmt: skip

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain import relay
-from bot.domain.handoff import DISPOSITIONS, HELD
+from bot.domain.handoff import DISPOSITIONS, HELD, UNCLAIMED, HandoffState
 from bot.domain.message import Channel, Inbound, Lane
 from bot.domain.permissions import Permission, allowed
-from bot.domain.relay import Verb
+from bot.domain.relay import StaffText, Verb
+from bot.domain.safety import alerts_human, assess
 from bot.domain.segments import LONGEST_BODY
 from bot.storage import audits, handoffs, staff, staff_threads
 from bot.storage.staff_tables import CallOut, Staff, StaffThread
@@ -24,6 +25,10 @@ from bot.storage.tables import Handoff, Message
 from bot.usecases import answering, staff_reach
 from bot.usecases.answering import Done, Refused, alerting, claiming
 from bot.usecases.desk import Desk
+
+ANSWERS_LAST, WORDS_LAST = timedelta(minutes=10), timedelta(hours=1)
+"""An answer, a command or words that were kept so long in an outage are done no more: much has happened since."""
+_ACTS = (Verb.TAKE, Verb.PASS, Verb.BACK, Verb.CLOSE, Verb.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,8 @@ class StaffReply:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came of a text to a number of the pool. `resident`: it is no member of staff's, and must be taken as a
-    resident's, answered from the line's own number."""
+    """What came of a text to a number of the pool. `resident`: it is no member of staff's, or one who is in danger, and
+    must be taken as a resident's, answered from the line's own number."""
 
     replies: tuple[StaffReply, ...] = ()
     wake: tuple[int, ...] = ()
@@ -52,6 +57,9 @@ def receive_staff_text(db: Session, desk: Desk, inbound: Inbound, now: datetime)
     if sender is None or not sender.active:
         return _stranger(db, desk, inbound, now)
     before = staff_threads.was_heard(db, inbound.sid)
+    if before is not None and before.staff_thread_id is None:
+        # It was heard as a resident's, and answered as one.
+        return Heard(fresh=False)
     if before is not None:
         rows = staff_threads.answers_to(db, before.id)
         return Heard(
@@ -65,7 +73,7 @@ def _stranger(db: Session, desk: Desk, inbound: Inbound, now: datetime) -> Heard
     answered from the number that is meant for them."""
     said = relay.read(inbound.body, inbound.opt_out)
     audits.record(db, None, "stranger_texted", now, detail=said.verb.value)
-    if said.verb in (Verb.TAKE, Verb.PASS, Verb.BACK, Verb.CLOSE, Verb.OPEN, Verb.UNKNOWN):
+    if said.verb in _ACTS:
         number = desk.line_number if desk.line_number.startswith("+") else "the line's own number"
         return Heard((StaffReply(0, desk.staff_words.say("stranger", line=number)),))
     if said.verb in (Verb.STOP, Verb.START):
@@ -79,16 +87,56 @@ class _StaffTurn:
 
     def __init__(self, db: Session, desk: Desk, inbound: Inbound, sender: Staff, now: datetime) -> None:
         self.db, self.desk, self.inbound, self.sender, self.now = db, desk, inbound, sender, now
-        self.said = relay.read(inbound.body, inbound.opt_out)
         self.wake: list[int] = []
         self.answers: list[tuple[str, int | None]] = []
-        self.thread = self._thread()
         self.link = desk.console_url
+        self.thread = self._thread()
+        self.said = self._read()
 
     def take(self) -> Heard:
+        if self._is_danger_of_their_own():
+            told = self.desk.staff_words.say("not_understood" if self._waiting() else "relay_closed", link=self.link)
+            return Heard((StaffReply(0, told),), resident=replace(self.inbound, to=self.desk.line_number, opt_out=None))
         heard = staff_threads.hear(self.db, self.desk.sealer, self.thread, self.inbound, self.sender.id)
-        # A telephone that writes is one that can be reached again.
-        self.thread.unreachable = None
+        if self._is_too_late():
+            late = alerting.in_words(self.now - self.inbound.received_at)
+            self._say("too_late", wait=late, link=self.link)
+        else:
+            self._do()
+        if self.thread.unreachable is not None:
+            # A telephone that writes is one that can be reached again. Last, since the thread is locked with it, and who
+            # reports a failed alert locks the person first.
+            self.thread.unreachable = None
+        return Heard(tuple(self._store(heard)), tuple(self.wake))
+
+    def _read(self) -> StaffText:
+        thread, opt_out = self.thread, self.inbound.opt_out
+        bound = thread.conversation_id is not None
+        if bound and not thread.opted_out and opt_out == "START" and not relay.is_start(self.inbound.body):
+            # To the carrier a "Yes" means START as well; who had not stopped says yes to the person.
+            opt_out = None
+        return relay.read(self.inbound.body, opt_out, for_person=bound and not self._is_alert_line())
+
+    def _is_alert_line(self) -> bool:
+        return self.inbound.to == staff_threads.alert_line(self.db, self.sender.id, self.desk.staff_numbers)
+
+    def _waiting(self) -> list[int]:
+        """The handoffs for which this worker is being called, oldest first."""
+        return list(dict.fromkeys(one.handoff_id for one in handoffs.open_call_outs(self.db, self.sender.id)))
+
+    def _is_danger_of_their_own(self) -> bool:
+        """Words that name nobody, and that would call a human for anybody else: who works here may need help as well."""
+        if self.said.verb not in (Verb.SAY, Verb.UNKNOWN) or self.thread.conversation_id is not None:
+            return False
+        assessment = assess(self.desk.line.rules, self.inbound.body)
+        return bool(alerts_human(assessment) or assessment.ask)
+
+    def _is_too_late(self) -> bool:
+        if self.said.verb in (Verb.STOP, Verb.START, Verb.HELP):
+            return False
+        return self.now - self.inbound.received_at > (ANSWERS_LAST if self.said.verb in _ACTS else WORDS_LAST)
+
+    def _do(self) -> None:
         match self.said.verb:
             case Verb.STOP:
                 self._stop()
@@ -104,7 +152,6 @@ class _StaffTurn:
                 self._command()
             case _:
                 self._speak()
-        return Heard(tuple(self._store(heard)), tuple(self.wake))
 
     def _thread(self) -> StaffThread:
         found = staff_threads.relay_of(self.db, self.sender.id, self.inbound.to)
@@ -120,24 +167,29 @@ class _StaffTurn:
         return found
 
     def _is_for_person(self) -> bool:
-        """Whether a bare "1" may be meant for the person on this number: where no alert waits, it is words like any."""
-        if self.thread.conversation_id is None or self.said.handoff is not None:
+        """Whether a "1" may be meant for the person on this number, where alerts come from it as well: where no alert
+        waits, or none of that number, it is words like any."""
+        if self.thread.conversation_id is None:
             return False
-        alerted_here = self.inbound.to == self.desk.staff_numbers[0]
-        return not (alerted_here and handoffs.open_call_outs(self.db, self.sender.id))
+        waiting = self._waiting()
+        return not waiting if self.said.handoff is None else self.said.handoff not in waiting
 
     # Answers to alerts.
 
     def _answer_alert(self) -> None:
-        waiting = list(dict.fromkeys(one.handoff_id for one in handoffs.open_call_outs(self.db, self.sender.id)))
-        number = self.said.handoff
-        if number is None and len(waiting) > 1:
+        waiting, number = self._waiting(), self.said.handoff
+        # By a number that meant somebody until now it may be for them: it must say which alert it is for.
+        unclear = self.thread.bound_at is not None and not self._is_alert_line()
+        if number is None and (len(waiting) > 1 or (unclear and waiting)):
             self._say("which_one", codes=", ".join(map(str, waiting)))
             return
-        chosen = number if number is not None else next(iter(waiting), None) or self._last_called()
+        chosen = number or next(iter(waiting), None) or (None if unclear else self._last_called())
         if chosen is None:
             self._say("nothing_open", link=self.link)
             return
+        # The person first, then the thread: in the order of everybody else.
+        handoffs.lock(self.db, self.desk.sealer, chosen)
+        self.thread.unreachable = None
         takes = self.said.verb is Verb.TAKE
         key, fields, wake = take_or_pass(self.db, self.desk, chosen, self.sender, takes, self.now, by_phone=True)
         self.wake += wake
@@ -145,9 +197,12 @@ class _StaffTurn:
             self._say(key, chosen, **fields)
 
     def _last_called(self) -> int | None:
-        """The handoff that they were called for last: who answers too late is told who has it, not that nothing is open."""
+        """The handoff that they were called for last: who answers too late is told who has it, or takes it where nobody has.
+        None where it is over, or the person is back with the bot."""
         rows = select(CallOut.handoff_id).where(CallOut.staff_id == self.sender.id).order_by(CallOut.id.desc())
-        return self.db.scalar(rows.limit(1))
+        last = self.db.scalar(rows.limit(1))
+        state = self.db.scalar(select(Handoff.state).where(Handoff.id == last))
+        return last if state in (*UNCLAIMED, *HELD) else None
 
     # Words and commands for the person.
 
@@ -177,8 +232,7 @@ class _StaffTurn:
     def _speak(self) -> None:
         handoff = self._bound()
         if handoff is None:
-            waiting = handoffs.open_call_outs(self.db, self.sender.id)
-            self._say("not_understood" if waiting else "relay_closed", link=self.link)
+            self._say("not_understood" if self._waiting() else "relay_closed", link=self.link)
             audits.record(self.db, self.sender.id, "relay_refused", self.now, detail="the conversation is not open")
             return
         link = alerting.link(self.desk, handoff)
@@ -217,6 +271,7 @@ class _StaffTurn:
 
     def _stop(self) -> None:
         """The carrier blocks this number of ours for their telephone; e-mail says so, since no text can."""
+        staff_reach.lock_all(self.db, self.desk.sealer, self.thread.id)
         self.thread.opted_out = True
         audits.record(self.db, self.sender.id, "texts_stopped", self.now)
         about = Concerns("staff_stop")
@@ -270,14 +325,19 @@ def take_or_pass(
 
 def _claim_or_take_over(db: Session, desk: Desk, handoff_id: int, sender: Staff, now: datetime, *, by_phone: bool) -> Done:
     """A supervisor who was called because the owner does not answer takes it over with the same "1"."""
-    handoff = db.get(Handoff, handoff_id)
+    # Under the lock: of two supervisors who press at one instant the second one is called no more.
+    locked = handoffs.lock(db, desk.sealer, handoff_id)
+    handoff = locked.handoff if locked is not None else None
+    if handoff is not None and handoff.state == HandoffState.HANDED_BACK and handoff.owner_id != sender.id:
+        # Too late: the person is with the bot again, and must not be taken from there by an old alert.
+        raise Refused("unknown")
     called = any(one.handoff_id == handoff_id for one in handoffs.open_call_outs(db, sender.id))
     if (
         handoff is not None and called and handoff.state in HELD
         and sender.id not in (handoff.owner_id, handoff.offered_to_id)
         and allowed(staff.roles(sender), Permission.TAKE_OVER)
     ):  # fmt: skip
-        return answering.take_over(db, desk, handoff_id, sender.id, now)
+        return answering.take_over(db, desk, handoff_id, sender.id, now, by_phone=by_phone)
     return claiming.claim(db, desk, handoff_id, sender.id, now, by_phone=by_phone)
 
 

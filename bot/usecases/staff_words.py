@@ -44,6 +44,8 @@ SMS = _keys("""
     relay_not_sent      reason
     relay_too_long
     relay_media         link
+    too_late            wait link
+    outage
     close_how           codes
     open_link           handoff link
     staff_help

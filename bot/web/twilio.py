@@ -53,12 +53,22 @@ def status() -> tuple[str, int]:
         report = carrier.read_status(form)
     except carrier.MalformedStatus as error:
         abort(400, f"The request has no {error.parameter}.")
-    with _not_while_away(), runtime.database.transaction() as db:
-        told = Report(
-            named_message(), report.sid, report.state, report.state.value if report.state else "other", report.error_code
-        )
-        record_delivery(db, runtime.desk.sealer, told, runtime.clock.now())
+    told = Report(
+        named_message(), report.sid, report.state, report.state.value if report.state else "other", report.error_code
+    )
+    with _not_while_away():
+        try:
+            _record(runtime, told)
+        except Exception as error:
+            if not reception.is_deadlock(error):
+                raise
+            _record(runtime, told)
     return "", 204
+
+
+def _record(runtime: Runtime, told: Report) -> None:
+    with runtime.database.transaction() as db:
+        record_delivery(db, runtime.desk.sealer, told, runtime.clock.now())
 
 
 @contextmanager

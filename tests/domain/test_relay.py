@@ -21,7 +21,7 @@ FORMATS = (
     ("text", "verb", "handoff"),
     [
         ("1", Verb.TAKE, None), (" 1 ", Verb.TAKE, None), ("1.", Verb.TAKE, None), ("1!", Verb.TAKE, None),
-        ("1 48", Verb.TAKE, 48), ("1#48", Verb.TAKE, 48), ("1, 48", Verb.TAKE, 48), ("2", Verb.PASS, None),
+        ("1 48", Verb.TAKE, 48), ("1#48", Verb.TAKE, 48), ("1 #48", Verb.TAKE, 48), ("2", Verb.PASS, None),
         ("2 48.", Verb.PASS, 48), ("claim 48", Verb.TAKE, 48), ("Take #48", Verb.TAKE, 48), ("PASS 48", Verb.PASS, 48),
     ],
 )  # fmt: skip
@@ -34,10 +34,16 @@ def test_it_reads_an_answer_to_an_alert(text: str, verb: Verb, handoff: int | No
     [
         "1 or 2 people?", "I have 1", "3", "11 am works", "2 pm", "1st", "take care", "pass it to me", "claim denied",
         "stop him", "please stop", "help is on the way", "start at 9", "", "one", "1 2 3", "the #1 thing", "@back",
+        "11", "12", "211", "2:30", "1.5", "1, 48", "1\n48",
     ],
 )  # fmt: skip
 def test_it_takes_everything_else_for_words(text: str) -> None:
     assert read(text) == StaffText(Verb.SAY, words=text)
+
+
+@pytest.mark.parametrize("text", ["1", "2", "1 48", "2 48", "claim 48", "Take 2", "1.5"])
+def test_it_takes_no_words_for_a_person_for_an_answer(text: str) -> None:
+    assert read(text, for_person=True) == StaffText(Verb.SAY, words=text)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +100,12 @@ def test_it_never_raises_and_keeps_words_as_they_are(text: str) -> None:
         ("I am here.\nGet Outlook for iOS", "I am here."),
         ("Estoy aquí.\nEnviado desde mi iPhone", "Estoy aquí."),
         ("I am here.\n--\nDana Ortiz\nCity of St. Louis", "I am here."),
-        ("I am here.\n-- Dana", "I am here."),
-        ("I am here.\n— Dana", "I am here."),
+        ("I am here.\n-- \nDana\n", "I am here."),
+        ("I am here.\n--\nDana\nSent from my iPhone", "I am here."),
+        ("First\n--\nsecond\n--\nDana", "First\n--\nsecond"),
+        ("I am here.\n-- Dana", "I am here.\n-- Dana"),
+        ("Two are open:\n— one\n— two\nWhich?", "Two are open:\n— one\n— two\nWhich?"),
+        ("Not one\n--\nbut\n\ntwo parts", "Not one\n--\nbut\n\ntwo parts"),
         ("Line one\nLine two", "Line one\nLine two"),
         ("Two things -- rent and food", "Two things -- rent and food"),
         ("  spaces  ", "spaces"),

@@ -80,6 +80,6 @@ def test_it_forgets_the_telephone_of_somebody_who_leaves(db: Session, sealer: Se
     ana = staff.add(db, "ana@stl.example", "Ana", NOW, teams=["housing"])
     staff.set_phone(db, sealer, ana, "314-555-0142")
     key = ana.fs_uniquifier
-    staff.leave(db, ana, NOW)
+    staff.leave(db, sealer, ana, NOW)
     assert staff.find_by_phone(db, sealer, "+13145550142") is None and ana.fs_uniquifier != key
     assert not staff.all_active(db) and not staff.of_team(db, "housing")

@@ -191,11 +191,11 @@ def test_it_warns_of_overlaps_before_they_come(db: Session) -> None:
     assert {Fault.TWO_TEAMS, Fault.SAME_PLACE, Fault.NOT_A_MEMBER} <= new and Fault.NOBODY not in new
 
 
-def test_it_warns_of_shifts_whose_owner_has_left_and_calls_nobody_for_them(db: Session) -> None:
+def test_it_warns_of_shifts_whose_owner_has_left_and_calls_nobody_for_them(db: Session, settings: Settings) -> None:
     keep_roster.add(db, ADMIN, (JOE,))
     joe = staff.find_by_email(db, "joe@x.example")
     assert joe is not None
-    staff.leave(db, joe, NOW)
+    staff.leave(db, Sealer(settings.encryption_keys, settings.secret_key), joe, NOW)
     assert rosters.load(db, CHICAGO).on_duty(NOW) == ()
     assert "Joe no longer works here" in faults(db)[Fault.GONE][0].text
     assert keep_roster.export(db, CHICAGO, NOW).count("\n") == 1

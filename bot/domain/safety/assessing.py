@@ -168,8 +168,17 @@ def assess(rules: Rules, text: str, earlier: Sequence[str] = ()) -> Assessment:
     """What `text` says about danger, in any of the rules' languages.
 
     `earlier` are this person's texts of the last two minutes, oldest first: people split a sentence in two. Danger that
-    lies wholly in them was assessed when they came, and is not counted again. Never raises, whatever the characters.
+    lies wholly in them was assessed when they came, and is not counted again. The text is read by itself as well, and the
+    worse counts: a "no" to another question must not take back what follows. Never raises, whatever the characters.
     """
+    joined = _read(rules, text, earlier)
+    if not earlier or joined.level >= Level.ACTIVE:
+        return joined
+    alone = _read(rules, text, ())
+    return alone if (alone.level, alone.ask is not None) > (joined.level, joined.ask is not None) else joined
+
+
+def _read(rules: Rules, text: str, earlier: Sequence[str]) -> Assessment:
     canonical = rules.spelling.canonical(_shortened(text))
     whole = rules.whole.get(canonical) or rules.whole.get(canonical.replace(" .", ""), ())
     new = 0

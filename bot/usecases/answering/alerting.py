@@ -60,8 +60,8 @@ def alert(
     lane = Lane.CRISIS if Urgency(handoff.urgency) in DANGEROUS else Lane.REPLY
     fields = facts(desk, handoff, now) | more
     ids = []
-    if Way.TEXT in ways and one.alerts_by_text and (number := desk.staff_numbers[:1]):
-        ids.append(_write(db, desk, one, Channel.SMS, number[0], key, fields, lane, now, handoff.id))
+    if Way.TEXT in ways and one.alerts_by_text and (line := staff_threads.alert_line(db, one.id, desk.staff_numbers)):
+        ids.append(_write(db, desk, one, Channel.SMS, line, key, fields, lane, now, handoff.id))
     if Way.EMAIL in ways and one.alerts_by_email:
         by_mail = _BY_MAIL.get(key, "email_alert")
         ids.append(_write(db, desk, one, Channel.EMAIL, "", by_mail, fields, lane, now, handoff.id))
@@ -75,10 +75,11 @@ def inform(
 ) -> list[int]:
     """Tell one member of staff something by text, where they take texts."""
     one = staff.get(db, staff_id)
-    if one is None or not one.alerts_by_text or not desk.staff_numbers:
+    line = staff_threads.alert_line(db, staff_id, desk.staff_numbers)
+    if one is None or not one.alerts_by_text or line is None:
         return []
     fields = facts(desk, handoff, now) | more
-    row = _write(db, desk, one, Channel.SMS, desk.staff_numbers[0], key, fields, Lane.REPLY, now, handoff.id)
+    row = _write(db, desk, one, Channel.SMS, line, key, fields, Lane.REPLY, now, handoff.id)
     return [row] if row is not None else []
 
 

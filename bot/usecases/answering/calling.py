@@ -12,7 +12,7 @@ from bot.domain.handoff import DANGEROUS, HELD, UNCLAIMED
 from bot.domain.ladder import Candidate, Rung, Wanted, Way, Who, named_community, next_rung
 from bot.domain.roster import Roster
 from bot.domain.safety.levels import Urgency
-from bot.storage import alerts, candidates, handoffs, rosters, staff
+from bot.storage import alerts, candidates, handoffs, rosters, staff, staff_threads
 from bot.storage.handoffs import Locked
 from bot.storage.staff_tables import CallOut
 from bot.storage.tables import Handoff
@@ -32,6 +32,8 @@ SKILLS = {
 LONGEST_REST = timedelta(hours=12)
 """A handoff that rests until a shift begins is looked at again after this at the latest: rosters change."""
 SHORTEST_REST = timedelta(minutes=10)
+MOST_AT_ONCE = 6
+"""So many rungs are climbed at one instant at the most, where nobody on them has a telephone that can be called."""
 TELL_AFTER = (timedelta(minutes=4), timedelta(minutes=15), timedelta(hours=1))
 """A person in danger who waits is told so again after these pauses, the last one for as long as it lasts."""
 
@@ -81,6 +83,22 @@ def remind_owner(db: Session, desk: Desk, handoff: Handoff, key: str, now: datet
 
 
 def _alert_rung(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[int]:
+    ids: list[int] = []
+    for _ in range(MOST_AT_ONCE):
+        rung, rows = _climb_one(db, desk, handoff, now)
+        ids += rows
+        if rung is None or Urgency(handoff.urgency) not in DANGEROUS or staff_threads.went_by_telephone(db, rows):
+            return ids
+        # A mail wakes nobody, and nobody's life waits for one: who comes next is called now.
+        if rung.who is Who.EVERYBODY and handoff.rung > 1:
+            break
+        handoffs.answer_call_outs(db, handoff.id, "unreachable", now)
+    alerts.raise_alarm(db, "no_way_to_alert", f"handoff {handoff.id}: no telephone of anybody's can be called", None, now)
+    return ids
+
+
+def _climb_one(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> tuple[Rung | None, list[int]]:
+    """Climb one rung; None where there is nobody to call, or it rests."""
     roster = rosters.of_turn(db, desk.zone)
     found = candidates.of_team(db, handoff.team, roster, handoff.conversation_id, now)
     # In a ladder that began anew (it got worse, or was given back) those who missed the first one are asked again;
@@ -93,13 +111,13 @@ def _alert_rung(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> lis
     wanted = Wanted(Urgency(handoff.urgency), handoff.language, handoff.community, _skills(handoff))
     rung = next_rung(wanted, found, called, handoff.rung + 1)
     if rung is None:
-        return _rest(db, desk, handoff, roster, now)
+        return None, _rest(db, desk, handoff, roster, now)
     handoff.rung += 1
     handoff.rung_due_at = now + rung.lasts
     if not rung.staff:
         _nobody_to_call(db, handoff, now)
-        return []
-    return _call(db, desk, handoff, rung, now)
+        return None, []
+    return rung, _call(db, desk, handoff, rung, now)
 
 
 def _skills(handoff: Handoff) -> tuple[str, ...]:
@@ -110,13 +128,14 @@ def _call(db: Session, desk: Desk, handoff: Handoff, rung: Rung, now: datetime) 
     handoffs.move(handoff, "alert" if rung.who is Who.WORKER else "escalate")
     handoff.alerted_at = handoff.alerted_at or now
     key = "alert_phone_person" if not handoff.reachable else "alert" if handoff.rung == 1 else "alert_again"
-    ids: list[int] = []
+    rows: dict[int, list[int]] = {}
     for staff_id in rung.staff:
-        one = staff.get(db, staff_id)
-        if one is None:
-            continue
         db.add(CallOut(handoff_id=handoff.id, staff_id=staff_id, rung=handoff.rung, raised_at=now))
-        ids += alerting.alert(db, desk, handoff, one, rung.ways, key, now)
+    # Their threads are opened in one order everywhere: two first alerts to the same two would wait for each other.
+    for staff_id in sorted(rung.staff):
+        one = staff.get(db, staff_id)
+        rows[staff_id] = alerting.alert(db, desk, handoff, one, rung.ways, key, now) if one is not None else []
+    ids = [row for staff_id in rung.staff for row in rows[staff_id]]
     handoffs.record(db, handoff, "called", now, rung=handoff.rung, who=rung.who.value, staff=list(rung.staff))
     if rung.who is Who.EVERYBODY and Urgency(handoff.urgency) in DANGEROUS:
         alerts.raise_alarm(db, "nobody_answers", f"handoff {handoff.id}: everybody is being called", None, now)

@@ -38,14 +38,18 @@ def claim(db: Session, desk: Desk, handoff_id: int, staff_id: int, now: datetime
         raise Refused("closed")
     if handoff.state in HELD:
         if handoff.owner_id == staff_id:
-            return Done(handoff_id)
+            # Claimed in the console, and now by their telephone as well.
+            theirs = any(one.staff_id == staff_id for one in staff_threads.relays_of(db, locked.row.id))
+            return Done(handoff_id, tuple(_open_relay(db, desk, locked, actor, now)) if by_phone and not theirs else ())
         if handoff.offered_to_id == staff_id:
             return answer_offer(db, desk, handoff_id, staff_id, True, now, by_phone=by_phone)
         raise Refused("taken", owner_name(db, locked))
     return Done(handoff_id, give(db, desk, locked, actor, now, "claimed", "taken", by_phone=by_phone))
 
 
-def take_over(db: Session, desk: Desk, handoff_id: int, staff_id: int, now: datetime, note: str = "") -> Done:
+def take_over(
+    db: Session, desk: Desk, handoff_id: int, staff_id: int, now: datetime, note: str = "", *, by_phone: bool = False
+) -> Done:
     """A supervisor takes a handoff from whoever has it; both the worker and the person are told."""
     actor = worker(db, staff_id, Permission.TAKE_OVER)
     locked = lock(db, desk, handoff_id, actor)
@@ -56,7 +60,7 @@ def take_over(db: Session, desk: Desk, handoff_id: int, staff_id: int, now: date
         return Done(handoff_id)
     before = handoff.owner_id if handoff.state in HELD else None
     write_note(db, desk, locked, staff_id, note, now)
-    ids = give(db, desk, locked, actor, now, "took_over", "transfer" if before else "taken")
+    ids = give(db, desk, locked, actor, now, "took_over", "transfer" if before else "taken", by_phone=by_phone)
     if before:
         ids += tuple(alerting.inform(db, desk, before, "transferred_to", now, handoff, name=actor.called))
     return Done(handoff_id, ids)
@@ -144,6 +148,7 @@ def give(
     others = handoffs.answer_call_outs(db, handoff.id, "taken", now, but=to.id)
     handoffs.answer_call_outs(db, handoff.id, "took", now, of=to.id)
     handoffs.acknowledge(db, handoff.id, now)
+    staff_threads.drop_alerts(db, handoff.id)
     handoffs.move(handoff, "claim")
     handoff.owner_id, handoff.offered_to_id, handoff.rung = to.id, None, 0
     handoff.claimed_at, handoff.spoke_at = now, None

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from bot.domain.handoff import UNCLAIMED, HandoffState
 from bot.domain.message import Lane
 from bot.domain.segments import LONGEST_BODY
-from bot.storage import handoffs, staff_threads
+from bot.storage import handoffs, staff, staff_threads
 from bot.storage.staff_tables import StaffThread
 from bot.storage.staff_threads import Concerns
 from bot.usecases.answering.attention import waits_for_owner
@@ -35,13 +35,22 @@ def person_wrote(
     ids: list[int] = []
     waits_for_owner(handoff, now, desk.hand_back_after)
     for thread in staff_threads.relays_of(db, conversation_id):
-        if thread.staff_id == handoff.owner_id and not thread.opted_out and not thread.unreachable:
+        if thread.staff_id == handoff.owner_id and _leads_to_owner(db, desk, thread):
             ids += _relay(db, desk, thread, handoff.id, words, media, now)
     if urgent:
         handoffs.alert_again(db, handoff, now)
         handoffs.record(db, handoff, "danger_again", now)
         ids += remind_owner(db, desk, handoff, "alert_danger_again", now)
     return ids
+
+
+def _leads_to_owner(db: Session, desk: Desk, thread: StaffThread) -> bool:
+    """Whether it still is their telephone, and takes texts."""
+    if thread.opted_out or thread.unreachable:
+        return False
+    owner = staff.get(db, thread.staff_id)
+    phone = staff.phone(desk.sealer, owner) if owner is not None and owner.left_at is None else None
+    return phone is not None and phone == desk.sealer.open_address(thread.sealed_address)
 
 
 def _relay(

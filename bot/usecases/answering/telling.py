@@ -33,6 +33,8 @@ OF_THE_HANDOFF = frozenset(NEUTRAL)
 """Texts that are true at one moment of a handoff, and are never sent again later."""
 NOBODY_YET = ("still_trying", "still_trying_calm", "stepped_away")
 """Texts that say that nobody has the person."""
+OWED = ("stop_ack", "opted_out_confirm_free_text", "start_ack", "help", "exit_ack")
+"""Answers that the law or a watched phone asks for, whoever has the person."""
 WATCHED = frozenset({"domestic_violence", "violence"})
 """In these dangers somebody else may hold the phone."""
 STILL_THERE = timedelta(minutes=10)
@@ -73,15 +75,14 @@ def is_blocked(row: Conversation) -> bool:
 
 
 def unsay_waiting(db: Session, conversation_id: int) -> None:
-    """Somebody has them now: that nobody has is not sent any more, where it still waits to leave."""
-    db.execute(
-        update(Message)
-        .where(
-            Message.conversation_id == conversation_id, Message.outbound, Message.key.in_(NOBODY_YET),
-            Message.state.in_((State.WAITING.value, State.CLAIMED.value, State.UNKNOWN.value)),
-        )
-        .values(state=State.DROPPED.value, due_at=None)
-    )  # fmt: skip
+    """Somebody has them now: that nobody has is not sent any more, where it still waits to leave; nor is a question of the
+    bot's that waits for its second try."""
+    mine = (Message.conversation_id == conversation_id, Message.outbound)
+    dropped = {"state": State.DROPPED.value, "due_at": None}
+    in_doubt = (State.WAITING.value, State.CLAIMED.value, State.UNKNOWN.value)
+    db.execute(update(Message).where(*mine, Message.key.in_(NOBODY_YET), Message.state.in_(in_doubt)).values(**dropped))
+    of_bot = (Message.staff_id.is_(None), Message.lane == Lane.REPLY.value, func.coalesce(Message.key, "").not_in(OWED))
+    db.execute(update(Message).where(*mine, *of_bot, Message.state == State.WAITING.value).values(**dropped))
 
 
 def promise(
