@@ -26,6 +26,7 @@ from bot.domain.effects import (
     Choice,
     Effect,
     EraseData,
+    HoldTexts,
     OfferServices,
     OpenHandoff,
     RaiseAlarm,
@@ -230,6 +231,8 @@ def describe(effect: Effect) -> str:
             return f"handoff {effect.team} {effect.urgency.value}" + ("" if effect.reachable else " by phone")
         case TellHuman():
             return "told human urgently" if effect.urgent else "told human"
+        case HoldTexts():
+            return "texts held back"
         case RaiseAlarm():
             return f"alarm {effect.kind}"
         case OfferServices():

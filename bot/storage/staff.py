@@ -104,18 +104,19 @@ def set_phone(db: Session, sealer: Sealer, staff: Staff, number: str | Address |
     Raises BadPhone, and Taken: an answer from a telephone must tell who answered.
     """
     if not number:
-        staff.sealed_phone = staff.phone_lookup = None
         staff_threads.move_phone(db, sealer, staff.id, None)
+        staff.sealed_phone = staff.phone_lookup = None
+        db.flush()
         return None
     address = number if isinstance(number, Address) else telephone(number)
     lookup = sealer.index(address)
     if db.scalar(select(Staff.id).where(Staff.phone_lookup == lookup, Staff.id != staff.id)) is not None:
         raise Taken("Somebody else on the staff has this telephone number. Each needs one of their own.")
-    is_new = staff.phone_lookup != lookup
+    if staff.phone_lookup != lookup:
+        # Before the row itself is locked: a claim locks the person first, and looks at this row after it.
+        staff_threads.move_phone(db, sealer, staff.id, address)
     staff.sealed_phone, staff.phone_lookup = sealer.seal_address(address), lookup
     db.flush()
-    if is_new:
-        staff_threads.move_phone(db, sealer, staff.id, address)
     return address
 
 

@@ -11,6 +11,7 @@ from bot.domain.effects import (
     Choice,
     Effect,
     EraseData,
+    HoldTexts,
     Method,
     OfferServices,
     OpenHandoff,
@@ -155,6 +156,7 @@ DESCRIBED: list[tuple[Effect, str]] = [
     (RecordConsent(Choice.OPTED_OUT, Method.KEYWORD), "opted_out keyword"),
     (RecordConsent(Choice.OPTED_IN, Method.CARRIER), "opted_in carrier"),
     (EraseData(), "erase"),
+    (HoldTexts(), "texts held back"),
     (RecordOutcome("referred", "emergency_assistance"), "outcome referred"),
 ]
 
