@@ -94,9 +94,9 @@ def without_signature(text: str, own_number: str) -> str:
     A signature is the last lines, five at the most, below a line of two dashes, or a maker's line. `own_number` is E.164,
     or a simulator's address.
     """
-    text = text.replace("\r\n", "\n")
-    text = _DASHED.sub("", _PHONE_SIGNATURES.sub("", text))
-    return _without_number(text, own_number).strip()
+    # The number first: it may stand below the maker's line.
+    text = _without_number(text.replace("\r\n", "\n"), own_number)
+    return _DASHED.sub("", _PHONE_SIGNATURES.sub("", text)).strip()
 
 
 def _without_number(text: str, own_number: str) -> str:

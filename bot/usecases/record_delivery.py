@@ -187,8 +187,8 @@ def _tell(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime, 
         alerts.raise_alarm(db, "sending_failed", f"code {row.error_code}: {rule.meaning}", None, now)
     if row.staff_id is not None and row.conversation_id is not None:
         handoffs.undelivered(db, row.conversation_id, row.staff_id, row.id, now)
-    if row.key in OF_THE_END:
-        # It was over when this was said; that it did not arrive opens nothing anew.
+    if row.key in OF_THE_END or _is_over(db, row):
+        # It was over when this was said, or a human has closed it since; that it did not arrive opens nothing anew.
         return
     tired = lane is Lane.CRISIS and row.attempts >= TRIES_BEFORE_A_HUMAN
     if rule.needs_human(lane) or gave_up or tired:

@@ -65,6 +65,7 @@ def let_go(
     handoff.told_at = now
     handoffs.record(db, handoff, how, now, staff_id=staff_id, **detail)
     staff_threads.unbind(db, locked.row.id)
+    staff_threads.drop_alerts(db, handoff.id)
     locked.state = replace(locked.state, holder=Holder.WAITING, told_at=now, told=None)
     locked.store(desk.sealer, now)
     ids = [*tell(db, desk, locked, "stepped_away", now)]
@@ -89,6 +90,7 @@ def to_bot(db: Session, desk: Desk, locked: Locked, how: str, now: datetime, *, 
     handoffs.record(db, handoff, how, now, staff_id=staff_id)
     handoffs.answer_call_outs(db, handoff.id, "over", now)
     staff_threads.unbind(db, locked.row.id)
+    staff_threads.drop_alerts(db, handoff.id)
     _free(locked)
     locked.store(desk.sealer, now)
     ids = list(tell(db, desk, locked, how, now))
@@ -135,6 +137,7 @@ def end(
     handoff.rung_due_at = handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = None
     handoffs.record(db, handoff, "closed", now, staff_id=staff_id, disposition=disposition)
     staff_threads.unbind(db, locked.row.id)
+    staff_threads.drop_alerts(db, handoff.id)
     if not with_bot:
         # Handed back, the conversation is the bot's again: what it has asked since, it must go on waiting for.
         _free(locked)
