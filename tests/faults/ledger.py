@@ -81,7 +81,7 @@ class Ledger:
     def replies_overtaken(self) -> int:
         """Replies that Twilio took after the reply to a later text of the same person."""
         place = {message.body: number for number, message in enumerate(self.taken)}
-        overtaken, earliest = 0, dict[int, int]()
+        overtaken, earliest = 0, dict[int | None, int]()
         for number, row in sorted(self.outbound.items(), reverse=True):
             here = place.get(self.words[number])
             if row.replies_to and here is not None and self.words[number].startswith("Heard"):
