@@ -107,5 +107,6 @@ def _without_number(text: str, own_number: str) -> str:
             text = text[: found.start] + text[found.end :]
     # As bare digits inside of other signs the library may pass it over.
     digits = own_number.removeprefix("+1")
-    pattern = r"\+?1?[\s().-]*" + r"[\s().-]*".join(map(re.escape, digits))
-    return re.sub(pattern, "", text)
+    # Up to three signs of any kind may stand between two of them; a worker may hide a number from us, not from the person.
+    gap = r"[^0-9A-Za-z\n]{0,3}"
+    return re.sub(rf"\+?1?{gap}" + gap.join(map(re.escape, digits)), "", text)
