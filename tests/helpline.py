@@ -52,7 +52,9 @@ class HelpLine:
         """What worker and sweep do, `rounds` times."""
         for _ in range(rounds):
             sweep(self.runtime)
-            job_queue.work(self.runtime.settings.redis_url or "", burst=True)
+            # A worker takes a moment to start; an hour of a quiet night would be mostly that.
+            if self.runtime.queue.waiting():
+                job_queue.work(self.runtime.settings.redis_url or "", burst=True)
 
     @contextmanager
     def db(self) -> Iterator[Session]:
