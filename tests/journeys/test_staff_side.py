@@ -1,4 +1,4 @@
-"""Defects of the warm handoff on the staff's side that a sceptic proved: their telephones, their numbers, their alerts."""
+"""The staff's side of the handoff: their telephones, their numbers, their alerts, and what must never happen with them."""
 
 from __future__ import annotations
 
