@@ -292,7 +292,7 @@ def test_it_does_not_start_one_at_an_unsafe_time(demo: Demo, browser: FlaskClien
     page = browser.get(f"/console/people/{made.conversation}").text
     assert "Start a conversation" not in page
     answer = post(browser, f"/console/people/{made.conversation}/reach-out")
-    assert "not a safe time" in said(browser.get(answer.location))
+    assert "left with an exit word" in said(browser.get(answer.location))
     assert demo.count(Handoff, Handoff.state != "closed") == 0
 
 
