@@ -19,7 +19,7 @@ from bot.storage.staff_tables import CallOut, Note, Staff, StaffThread
 from bot.usecases.answering import alerting
 from bot.usecases.answering.attention import first_look
 from bot.usecases.answering.common import Done, Refused, lock, lock_mine, owner_name, worker
-from bot.usecases.answering.telling import tell, unsay_waiting
+from bot.usecases.answering.telling import is_blocked, tell, unsay_waiting
 from bot.usecases.desk import Desk
 
 OFFER_LASTS = timedelta(minutes=5)
@@ -175,7 +175,7 @@ def _open_relay(db: Session, desk: Desk, locked: Locked, to: Staff, now: datetim
     handoff = locked.handoff
     fields = alerting.facts(desk, handoff, now)
     thread: StaffThread | None = None
-    if handoff.reachable and not locked.row.opted_out and not locked.row.unreachable:
+    if handoff.reachable and not is_blocked(locked.row):
         thread = staff_threads.bind(db, desk.sealer, to, desk.staff_numbers, locked.row.id, handoff.id, now)
     if thread is None:
         # Their numbers are all in use, or the person can only be phoned: the console has it.
