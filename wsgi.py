@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from bot import logs
@@ -12,3 +13,7 @@ from bot.web.app import create_app
 settings = Settings.from_env(os.environ)
 logs.set_up(settings.log_level)
 app = create_app(Runtime.start(settings))
+# What is loaded now stays for the life of the process: without this every full collection walks all of it, in the middle
+# of somebody's page.
+gc.collect()
+gc.freeze()

@@ -6,10 +6,12 @@ because people come to work by the clock on the wall on the two nights of the ye
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 LOOK_AHEAD = timedelta(days=14)
@@ -17,6 +19,10 @@ LOOK_AHEAD = timedelta(days=14)
 
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
+_STRETCH = timedelta(days=1)
+"""So much of somebody's duty is looked at in one go when its end is sought: mostly the end is in it."""
+_INSTANTS = 4096
+"""Moments that are remembered: three shifts a day have a thousand and a half in a year and need some tens at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +114,16 @@ class Overlap:
     end: datetime
 
 
-@dataclass(frozen=True, slots=True)
+_Calendar = Mapping[int, Mapping[tuple[time, time], list[Weekly]]]
+"""Weekly shifts by weekday, and by their hours: those that share them are put on a day together."""
+
+
+@dataclass(frozen=True)
 class Roster:
-    """All that is planned, and the questions that can be asked of it. `zone` is the city's."""
+    """All that is planned, and the questions that can be asked of it. `zone` is the city's.
+
+    Without slots: the same roster is asked dozens of times for one page, so what it is sorted into is kept with it.
+    """
 
     zone: ZoneInfo
     weekly: tuple[Weekly, ...] = ()
@@ -142,23 +155,21 @@ class Roster:
 
     def next_on(self, at: datetime, team: str | None = None, within: timedelta = LOOK_AHEAD) -> datetime | None:
         """When somebody is on next: `at` itself when somebody is; None when nobody is in that time."""
-        return min((spell.start for spell in self.spells(at, at + within, team)), default=None)
+        return min((max(piece.start, at) for piece in self._pieces(at, at + within, team, None)), default=None)
 
     def spells(self, start: datetime, end: datetime, team: str | None = None, staff: int | None = None) -> tuple[Spell, ...]:
         """Duty between two moments, cut off at both, by start, place and number."""
-        clipped = (
-            replace(spell, start=max(spell.start, start), end=min(spell.end, end))
-            for spell in self._pieces(start, end, team, staff)
-        )
+        clipped = (_clipped(spell, start, end) for spell in self._pieces(start, end, team, staff))
         return tuple(sorted(clipped, key=_by_start))
 
     def holes(self, team: str | None, start: datetime, end: datetime) -> tuple[Span, ...]:
         """When nobody of the team is on, between two moments. No team: nobody at all."""
         found, covered = [], start
-        for spell in self.spells(start, end, team):
-            if spell.start > covered:
-                found.append(Span(covered, spell.start))
-            covered = max(covered, spell.end)
+        # Times alone, each once: of the five hundred spells of three days of a large team nine are different.
+        for begins, ends in sorted({(piece.start, piece.end) for piece in self._pieces(start, end, team, None)}):
+            if begins > covered:
+                found.append(Span(covered, begins))
+            covered = max(covered, ends)
         return (*found, *((Span(covered, end),) if covered < end else ()))
 
     def overlaps(self, start: datetime, end: datetime) -> tuple[Overlap, ...]:
@@ -183,52 +194,82 @@ class Roster:
         return tuple(self._pieces(at, at + _TICK, team, staff))
 
     def _end_of_duty(self, staff: int, at: datetime, team: str | None) -> datetime:
-        end = at.astimezone(UTC)
-        while end < at + LOOK_AHEAD and (here := self._at(end, team, staff)):
-            end = max(spell.end for spell in here)
-        return min(end, at.astimezone(UTC) + LOOK_AHEAD)
+        began = at.astimezone(UTC)
+        end, last = began, began + LOOK_AHEAD
+        while end < last:
+            looked_from = end
+            for piece in sorted(self._pieces(end, end + _STRETCH, team, staff), key=_by_start):
+                if piece.start > end:
+                    return min(end, last)
+                end = max(end, piece.end)
+            if end == looked_from:
+                break
+        return min(end, last)
 
     def _pieces(
         self, start: datetime, end: datetime, team: str | None, staff: int | None, *, last_fold: bool = True
     ) -> Iterator[Spell]:
         """Every spell that meets [start, end), whole: time off is cut out, the bounds are not."""
         for whole in self._planned(start, end, team, staff, last_fold):
-            for piece in _without(whole, self.away):
+            for piece in _without(whole, self._away_of.get(whole.staff, ())):
                 if piece.start < end and piece.end > start:
                     yield piece
 
     def _planned(
         self, start: datetime, end: datetime, team: str | None, staff: int | None, last_fold: bool
     ) -> Iterator[Spell]:
-        free = {(holiday.day, holiday.team) for holiday in self.holidays}
+        calendar = self._calendar if staff is None else _calendar(self._of_staff.get(staff, ()))
         # The longest weekly shift is a day and the hour that autumn adds: two days back hold every one still on.
-        days = _days((start - 2 * _DAY).astimezone(self.zone).date(), end.astimezone(self.zone).date())
-        by_weekday: dict[int, list[date]] = {}
-        for day in days:
-            by_weekday.setdefault(day.weekday(), []).append(day)
-        for shift in self.weekly:
-            # Before the clock is asked: to put one shift on the calendar costs more than to look past a hundred.
-            if team not in (None, shift.team) or staff not in (None, shift.staff):
-                continue
-            for day in by_weekday.get(shift.weekday, ()):
-                if (day, None) not in free and (day, shift.team) not in free and _holds(shift, day):
-                    yield self._spell(shift, day, last_fold)
+        for day in _days((start - 2 * _DAY).astimezone(self.zone).date(), end.astimezone(self.zone).date()):
+            for (starts, ends), shifts in calendar.get(day.weekday(), {}).items():
+                first, last = self._moments(day, starts, ends, last_fold)
+                if first >= end or last <= start:
+                    continue
+                for shift in shifts:
+                    if team in (None, shift.team) and self._is_held(shift, day):
+                        yield Spell(shift.staff, shift.team, shift.place, first, last)
         for extra in self.extra:
             # Years of extra shifts are kept; most are looked past here.
             if extra.starts < end and extra.ends > start and team in (None, extra.team) and staff in (None, extra.staff):
                 yield Spell(extra.staff, extra.team, extra.place, extra.starts.astimezone(UTC), extra.ends.astimezone(UTC))
 
-    def _spell(self, shift: Weekly, day: date, last_fold: bool) -> Spell:
-        last = day + _DAY if shift.ends <= shift.starts else day
-        return Spell(
-            shift.staff,
-            shift.team,
-            shift.place,
-            instant(day, shift.starts, self.zone),
-            instant(last, shift.ends, self.zone, fold=1 if last_fold else 0),
+    def _moments(self, day: date, starts: time, ends: time, last_fold: bool) -> tuple[datetime, datetime]:
+        """When a shift of these hours that starts on this day begins and ends."""
+        last = day + _DAY if ends <= starts else day
+        return instant(day, starts, self.zone), instant(last, ends, self.zone, 1 if last_fold else 0)
+
+    def _is_held(self, shift: Weekly, day: date) -> bool:
+        return (
+            (shift.since is None or shift.since <= day)
+            and (shift.until is None or day <= shift.until)
+            and (day, None) not in self._free
+            and (day, shift.team) not in self._free
         )
 
+    @cached_property
+    def _calendar(self) -> _Calendar:
+        return _calendar(self.weekly)
 
+    @cached_property
+    def _of_staff(self) -> Mapping[int, list[Weekly]]:
+        found: dict[int, list[Weekly]] = defaultdict(list)
+        for shift in self.weekly:
+            found[shift.staff].append(shift)
+        return found
+
+    @cached_property
+    def _away_of(self) -> Mapping[int, list[Away]]:
+        found: dict[int, list[Away]] = defaultdict(list)
+        for away in self.away:
+            found[away.staff].append(away)
+        return found
+
+    @cached_property
+    def _free(self) -> frozenset[tuple[date, str | None]]:
+        return frozenset((holiday.day, holiday.team) for holiday in self.holidays)
+
+
+@lru_cache(maxsize=_INSTANTS)
 def instant(day: date, wall: time, zone: ZoneInfo, fold: int = 0) -> datetime:
     """The moment (UTC) at which a clock on the wall of `zone` shows this.
 
@@ -260,15 +301,24 @@ def _days(first: date, last: date) -> Iterator[date]:
     return (first + timedelta(days=number) for number in range((last - first).days + 1))
 
 
-def _holds(shift: Weekly, day: date) -> bool:
-    return (shift.since is None or shift.since <= day) and (shift.until is None or day <= shift.until)
+def _calendar(weekly: Iterable[Weekly]) -> _Calendar:
+    found: dict[int, dict[tuple[time, time], list[Weekly]]] = {}
+    for shift in weekly:
+        found.setdefault(shift.weekday, {}).setdefault((shift.starts, shift.ends), []).append(shift)
+    return found
+
+
+def _clipped(spell: Spell, start: datetime, end: datetime) -> Spell:
+    if spell.start >= start and spell.end <= end:
+        return spell
+    return replace(spell, start=max(spell.start, start), end=min(spell.end, end))
 
 
 def _without(spell: Spell, away: Iterable[Away]) -> list[Spell]:
-    """What is left of a spell when its owner's time off is cut out of it."""
+    """What is left of a spell when its owner's time off, `away`, is cut out of it."""
     left = [spell] if spell.start < spell.end else []
     for gone in away:
-        if gone.staff == spell.staff and gone.starts < gone.ends:
+        if gone.starts < gone.ends:
             left = [
                 replace(piece, start=start, end=end)
                 for piece in left

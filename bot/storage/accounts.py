@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.storage.staff_tables import Audit, Membership, Role, Staff, Team, staff_role
+from bot.storage.database import plain
+from bot.storage.staff_tables import Audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +25,21 @@ class Account:
     languages: tuple[str, ...]
 
 
+_FIND_ACTIVE = """
+select s.id, s.name, s.called, s.email,
+       array(select r.name from staff_role sr join role r on r.id = sr.role_id where sr.staff_id = s.id),
+       array(select t.slug from membership m join team t on t.id = m.team_id where m.staff_id = s.id),
+       s.languages
+  from staff s where s.fs_uniquifier = %s and s.active and s.left_at is null
+"""
+
+
 def find_active(db: Session, fs_uniquifier: str) -> Account | None:
     """Whose session this is; None where they were deactivated or have left, or their sessions were ended.
 
-    It is one statement, since every request of the console asks it.
+    It is one plain statement, since every request of the console asks it.
     """
-    roles = (
-        select(func.coalesce(func.array_agg(Role.name), []))
-        .join(staff_role, staff_role.c.role_id == Role.id)
-        .where(staff_role.c.staff_id == Staff.id)
-        .scalar_subquery()
-    )
-    teams = (
-        select(func.coalesce(func.array_agg(Team.slug), []))
-        .join(Membership, Membership.team_id == Team.id)
-        .where(Membership.staff_id == Staff.id)
-        .scalar_subquery()
-    )
-    row = db.execute(
-        select(Staff.id, Staff.name, Staff.called, Staff.email, roles, teams, Staff.languages).where(
-            Staff.fs_uniquifier == fs_uniquifier, Staff.active, Staff.left_at.is_(None)
-        )
-    ).one_or_none()
+    row = plain(db).execute(_FIND_ACTIVE, (fs_uniquifier,)).fetchone()
     if row is None:
         return None
     return Account(row[0], row[1], row[2], row[3], tuple(row[4]), tuple(row[5]), tuple(row[6]))

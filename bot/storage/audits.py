@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from bot.storage.database import plain
 from bot.storage.staff_tables import Audit, Staff
 
 PAGE = 50
@@ -39,6 +40,11 @@ class Entry:
     detail: str
 
 
+_RECORD = """
+insert into audit (staff_id, act, at, conversation_id, handoff_id, detail) values (%s, %s, %s, %s, %s, %s)
+"""
+
+
 def record(
     db: Session,
     staff_id: int | None,
@@ -52,7 +58,8 @@ def record(
 
     `detail` holds fixed words and ids only: an auditor reads it, and must learn nothing that a resident wrote.
     """
-    db.add(Audit(staff_id=staff_id, act=act, at=now, conversation_id=conversation_id, handoff_id=handoff_id, detail=detail))
+    # Plain SQL, as nearly every page writes one such row: through the mapped class it costs ten times as much.
+    plain(db).execute(_RECORD, (staff_id, act, now, conversation_id, handoff_id, detail))
 
 
 def search(db: Session, sought: Filter, page: int = 1) -> list[Entry]:

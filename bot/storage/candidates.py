@@ -2,20 +2,66 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import func, select
+from psycopg.rows import args_row
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff import HELD
 from bot.domain.ladder import Candidate
 from bot.domain.permissions import ANYONE, Role
 from bot.domain.roster import Roster
-from bot.storage.staff_tables import CallOut, HandoffEvent, Membership, Staff, Team
-from bot.storage.tables import Conversation, Handoff
+from bot.storage.database import plain
 
 _ANSWERING = {Role.SOCIAL_WORKER.value, Role.SUPERVISOR.value}
+
+# Three small statements and not one of nine tables: to plan that took longer than to carry it out.
+_STAFF = """
+select id, languages::text, skills::text, communities::text, capacity, phone_lookup, roles
+  from staff
+  join (select staff_id, array_agg(name) as roles from staff_role join role on role.id = staff_role.role_id
+         group by staff_id) as held on held.staff_id = staff.id
+ where active and left_at is null order by id
+"""
+# The open calls count as well: in a surge the calls go round, or one telephone gets thirty alerts while others lie still.
+_LOADS = """
+select staff_id, count(*)
+  from (select owner_id as staff_id from handoff where owner_id is not null and state <> 'closed' and state = any(%s)
+        union all select staff_id from call_out where answer is null) as people
+ group by staff_id
+"""
+_AROUND = """
+select (select lookup from conversation where id = %(conversation)s),
+       (select staff_id from handoff_event where conversation_id = %(conversation)s and kind in ('claimed', 'took_over')
+         order by id desc limit 1),
+       array(select staff_id from membership join team on team.id = membership.team_id where team.slug = %(team)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """Somebody present, as they are stored; the lists as JSON is written."""
+
+    id: int
+    languages: str
+    skills: str
+    communities: str
+    capacity: int
+    phone_lookup: bytes | None
+    roles: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """The person's own blind index, who took a handoff of theirs last, and who is in the team."""
+
+    lookup: bytes | None
+    last_worker: int | None
+    members: Sequence[int]
 
 
 def of_team(db: Session, team: str, roster: Roster, conversation_id: int, now: datetime) -> list[Candidate]:
@@ -24,54 +70,53 @@ def of_team(db: Session, team: str, roster: Roster, conversation_id: int, now: d
     For a team that has nobody in it (a flow names one that was never filled), everybody counts as being in it: a
     misspelt team must not mean that nobody comes.
     """
+    # Who was called on the rung before this one may stand in the session alone.
+    db.flush()
+    around = _around(db, team, conversation_id)
     # Who works here may need help as well: nobody is called for themselves.
-    themselves = db.scalar(select(Conversation.lookup).where(Conversation.id == conversation_id))
-    staff = [one for one in _answering(db) if one.phone_lookup is None or one.phone_lookup != themselves]
-    members = set(db.scalars(select(Membership.staff_id).join(Team, Team.id == Membership.team_id).where(Team.slug == team)))
-    members &= {one.id for one in staff}
+    staff = [one for one in _answering(db) if one.phone_lookup is None or one.phone_lookup != around.lookup]
+    members = {one.id for one in staff}.intersection(around.members)
     open_to_all = team == ANYONE or not members
     on_duty = roster.places(now, None if open_to_all else team)
     anywhere = on_duty if open_to_all else roster.places(now)
-    loads, knows = _loads(db), last_worker(db, conversation_id)
+    loads = _loads(db)
     return [
         Candidate(
             staff_id=one.id,
             on_duty=one.id in on_duty or (one.id in anywhere and one.id not in members),
             in_team=open_to_all or one.id in members,
-            is_supervisor=any(role.name == Role.SUPERVISOR.value for role in one.roles),
+            is_supervisor=Role.SUPERVISOR.value in one.roles,
             place=on_duty.get(one.id, 99),
-            languages=tuple(one.languages),
-            skills=tuple(one.skills),
-            communities=tuple(one.communities),
+            languages=_words(one.languages),
+            skills=_words(one.skills),
+            communities=_words(one.communities),
             load=loads.get(one.id, 0),
             capacity=one.capacity,
-            knows=one.id == knows,
+            knows=one.id == around.last_worker,
         )
         for one in staff
     ]
 
 
-def _answering(db: Session) -> list[Staff]:
-    rows = db.scalars(select(Staff).where(Staff.active, Staff.left_at.is_(None)).order_by(Staff.id))
-    return [one for one in rows if any(role.name in _ANSWERING for role in one.roles)]
+@lru_cache(maxsize=1000)
+def _words(written: str) -> tuple[str, ...]:
+    # The same few lists stand in every row, and to read two hundred of them anew was half of the time of this question.
+    return tuple(json.loads(written))
 
 
-def _loads(db: Session) -> Counter[int]:
-    """How many people each has, or is just being called for: in a surge the calls go round, or one telephone gets thirty
-    alerts while others lie still."""
-    rows = db.execute(
-        select(Handoff.owner_id, func.count())
-        .where(Handoff.owner_id.is_not(None), Handoff.state.in_(HELD))
-        .group_by(Handoff.owner_id)
-    )
-    open_calls = select(CallOut.staff_id, func.count().label("called")).where(CallOut.answer.is_(None))
-    called = Counter({row.staff_id: row.called for row in db.execute(open_calls.group_by(CallOut.staff_id))})
-    return Counter({owner: count for owner, count in rows if owner is not None}) + called
+def _around(db: Session, team: str, conversation_id: int) -> _Around:
+    sought = {"team": team, "conversation": conversation_id}
+    with plain(db).cursor(row_factory=args_row(_Around)) as cursor:
+        found = cursor.execute(_AROUND, sought).fetchone()
+    assert found is not None
+    return found
 
 
-def last_worker(db: Session, conversation_id: int) -> int | None:
-    """Who took a handoff of this person last."""
-    taken = select(HandoffEvent.staff_id).where(
-        HandoffEvent.conversation_id == conversation_id, HandoffEvent.kind.in_(("claimed", "took_over"))
-    )
-    return db.scalar(taken.order_by(HandoffEvent.id.desc()).limit(1))
+def _answering(db: Session) -> list[_Worker]:
+    with plain(db).cursor(row_factory=args_row(_Worker)) as cursor:
+        return [one for one in cursor.execute(_STAFF) if not _ANSWERING.isdisjoint(one.roles)]
+
+
+def _loads(db: Session) -> dict[int, int]:
+    """How many people each has, or is just being called for."""
+    return dict(plain(db).execute(_LOADS, ([state.value for state in HELD],)).fetchall())

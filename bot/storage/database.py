@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg import Connection, errors
 from psycopg.abc import RV, PQGen
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -30,6 +30,10 @@ def dialect_url(url: str) -> str:
     """`postgres://` and `postgresql://` as SQLAlchemy wants them, with psycopg 3 named."""
     scheme, _, rest = url.partition("://")
     return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+DATABASE_ERRORS: Final = (SQLAlchemyError, psycopg.Error)
+"""What a statement may raise, by the mapped classes or by `plain`."""
 
 
 class _Impatient(Connection[Any]):
@@ -127,9 +131,14 @@ class Database:
 
 
 def plain(db: Session) -> Connection[Any]:
-    """The driver's own connection under a session of `Database.transaction`, in the very same transaction."""
-    connection = db.get_bind()
-    assert isinstance(connection, SqlConnection)
+    """The driver's own connection under a session, in the very same transaction.
+
+    It does not write down first what the session has not flushed: who reads what the mapped classes may have changed in
+    the same transaction flushes before. A session of `Database.transaction` is bound to its connection, that of the
+    sign-in to the engine.
+    """
+    bound = db.get_bind()
+    connection = bound if isinstance(bound, SqlConnection) else db.connection()
     driver: Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
 

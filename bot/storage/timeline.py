@@ -5,82 +5,277 @@ A page of the timeline is a number of whole days, so that the texts of a day are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, cast, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from bot.domain.delivery import State
-from bot.storage.staff_tables import Audit, CallOut, HandoffEvent, Note, Staff
-from bot.storage.tables import CheckIn, Consent, Erasure, Handoff, Message, Outcome, Referral, Service
+from bot.storage.database import plain
 
 SAFE_CONTACT_CHANGED = "safe_contact_changed"
 """The audit's act that belongs to the person's own history too."""
 MOST = 500
 """Rows of one kind that one page shows at most."""
-_LOST = (State.FAILED.value, State.UNDELIVERED.value)
+_LOST = [State.FAILED.value, State.UNDELIVERED.value]
+_NOT_SAID = [*_LOST, State.DROPPED.value, State.CANCELED.value]
 
 _DAYS = """
-select distinct (at at time zone :zone)::date from (
-  select at from message where conversation_id = :id
-  union all select at from handoff_event where conversation_id = :id
-  union all select opened_at from handoff where conversation_id = :id
-  union all select c.raised_at from call_out c join handoff h on h.id = c.handoff_id where h.conversation_id = :id
-  union all select at from note where conversation_id = :id
-  union all select made_at from referral where conversation_id = :id
-  union all select due_at from check_in where conversation_id = :id and due_at <= :now
-  union all select at from consent where conversation_id = :id
-  union all select at from outcome where conversation_id = :id
-  union all select asked_at from erasure where conversation_id = :id
-  union all select at from audit where conversation_id = :id and act = :act
-) as everything where at < :before order by 1 desc limit :limit
+select distinct (at at time zone %(zone)s)::date from (
+  select at from message where conversation_id = %(id)s
+  union all select at from handoff_event where conversation_id = %(id)s
+  union all select opened_at from handoff where conversation_id = %(id)s
+  union all select c.raised_at from call_out c join handoff h on h.id = c.handoff_id where h.conversation_id = %(id)s
+  union all select at from note where conversation_id = %(id)s
+  union all select made_at from referral where conversation_id = %(id)s
+  union all select coalesce(asked_at, ended_at, due_at) from check_in
+             where conversation_id = %(id)s and coalesce(asked_at, ended_at, due_at) <= %(now)s
+  union all select at from consent where conversation_id = %(id)s
+  union all select at from outcome where conversation_id = %(id)s
+  union all select asked_at from erasure where conversation_id = %(id)s
+  union all select at from audit where conversation_id = %(id)s and act = %(act)s
+) as everything where at < %(before)s order by 1 desc limit %(limit)s
 """
+
+# One statement for all kinds, since a statement of its own for each costs more than reading the rows. Each part gives its
+# kind (a field of Rows), when it was, its row and what its class is made of.
+_BETWEEN = """
+(select 'texts' as kind, max(at) as at, 0::bigint as id, json_build_object(
+          'heard', count(*) filter (where not outbound),
+          'said', count(*) filter (where outbound and staff_id is null),
+          'written', count(*) filter (where outbound and staff_id is not null),
+          'pictures', count(*) filter (where not outbound and sealed_media is not null)) as what
+   from message
+  where conversation_id = %(id)s and at >= %(since)s and at < %(before)s and state <> all(%(not_said)s)
+  group by (at at time zone %(zone)s)::date)
+union all
+(select 'lost', max(at), coalesce(error_code, 0), json_build_object('code', error_code, 'count', count(*))
+   from message
+  where conversation_id = %(id)s and at >= %(since)s and at < %(before)s and outbound and state = any(%(lost)s)
+  group by (at at time zone %(zone)s)::date, error_code)
+union all
+(select 'handoffs', opened_at, id,
+        json_build_object('id', id, 'reason', reason, 'dangers', dangers, 'team', team, 'urgency', urgency)
+   from handoff
+  where conversation_id = %(id)s and opened_at >= %(since)s and opened_at < %(before)s
+  order by opened_at, id limit %(most)s)
+union all
+(select 'events', e.at, e.id, json_build_object(
+          'id', e.id, 'handoff_id', e.handoff_id, 'kind', e.kind, 'detail', e.detail, 'by', coalesce(s.name, ''))
+   from handoff_event e left join staff s on s.id = e.staff_id
+  where e.conversation_id = %(id)s and e.at >= %(since)s and e.at < %(before)s
+  order by e.at, e.id limit %(most)s)
+union all
+(select 'call_outs', c.raised_at, c.id,
+        json_build_object('handoff_id', c.handoff_id, 'rung', c.rung, 'answer', c.answer, 'name', s.name)
+   from call_out c join handoff h on h.id = c.handoff_id join staff s on s.id = c.staff_id
+  where h.conversation_id = %(id)s and c.raised_at >= %(since)s and c.raised_at < %(before)s
+  order by c.raised_at, c.id limit %(most)s)
+union all
+(select 'notes', n.at, n.id, json_build_object('sealed_body', n.sealed_body, 'by', coalesce(s.name, ''))
+   from note n left join staff s on s.id = n.staff_id
+  where n.conversation_id = %(id)s and n.at >= %(since)s and n.at < %(before)s
+  order by n.at, n.id limit %(most)s)
+union all
+(select 'referrals', r.made_at, r.id,
+        json_build_object('need', r.need, 'near', r.near, 'state', r.state, 'service', coalesce(s.name, ''))
+   from referral r left join service s on s.id = r.service_id
+  where r.conversation_id = %(id)s and r.made_at >= %(since)s and r.made_at < %(before)s
+  order by r.made_at, r.id limit %(most)s)
+union all
+(select 'check_ins', moment, id, json_build_object('flow', flow, 'state', state)
+   from (select *, coalesce(asked_at, ended_at, due_at) as moment from check_in where conversation_id = %(id)s) as known
+  where moment >= %(since)s and moment < %(before)s and moment <= %(now)s
+  order by moment, id limit %(most)s)
+union all
+(select 'consents', at, id, json_build_object('scope', scope, 'choice', choice, 'method', method)
+   from consent
+  where conversation_id = %(id)s and at >= %(since)s and at < %(before)s
+  order by at, id limit %(most)s)
+union all
+(select 'outcomes', at, id, json_build_object('flow', flow, 'outcome', outcome)
+   from outcome
+  where conversation_id = %(id)s and at >= %(since)s and at < %(before)s
+  order by at, id limit %(most)s)
+union all
+(select 'erasures', asked_at, id, json_build_object('is_done', done_at is not null)
+   from erasure
+  where conversation_id = %(id)s and asked_at >= %(since)s and asked_at < %(before)s
+  order by asked_at, id limit %(most)s)
+union all
+(select 'changes', a.at, a.id, json_build_object('detail', a.detail, 'by', coalesce(s.name, ''))
+   from audit a left join staff s on s.id = a.staff_id
+  where a.conversation_id = %(id)s and a.at >= %(since)s and a.at < %(before)s and a.act = %(act)s
+  order by a.at, a.id limit %(most)s)
+order by at, id
+"""
+
+_PLANNED = """
+select flow, due_at from check_in
+ where conversation_id = %(id)s and due_at > %(now)s and state = 'planned' order by due_at limit 20
+"""
+
+_NEEDS = "select need from referral where conversation_id = %(id)s order by id desc limit 50"
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts of one day: how many the person wrote, the line said and social workers wrote; `last_at` is aware UTC."""
+    """The texts of one day: how many the person wrote, the line said and social workers wrote; `at` is the last's."""
 
-    day: date
+    at: datetime
     heard: int
     said: int
     written: int
     pictures: int
-    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Texts of one day that did not arrive, all for the same reason (the carrier's code)."""
+    """Texts of one day that did not arrive, all for the same reason (the carrier's code); `at` is the last's."""
 
-    day: date
+    at: datetime
     code: int | None
     count: int
-    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A human was called."""
+
+    at: datetime
+    id: int
+    reason: str
+    dangers: Sequence[str]
+    team: str
+    urgency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a handoff. `by` is a name of staff, "" for the line itself."""
+
+    at: datetime
+    id: int
+    handoff_id: int
+    kind: str
+    detail: Mapping[str, Any]
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A social worker was called."""
+
+    at: datetime
+    handoff_id: int
+    rung: int
+    answer: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A note; its body is None where it was deleted."""
+
+    at: datetime
+    sealed_body: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """A service was offered; "" for one that has left the directory."""
+
+    at: datetime
+    need: str
+    near: str | None
+    state: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedIn:
+    """A check-in fell due."""
+
+    at: datetime
+    flow: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consented:
+    """An entry of the ledger of consent."""
+
+    at: datetime
+    scope: str
+    choice: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a flow ended."""
+
+    at: datetime
+    flow: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """They asked for deletion."""
+
+    at: datetime
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The safe contact was changed. `by` is a name of staff, "" for the line itself."""
+
+    at: datetime
+    detail: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """What happened from `since` up to (not with) `before`, each kind oldest first; sealed columns are still sealed.
 
-    Staff names stand beside the rows that staff made; None for the line itself.
+    Times are aware UTC.
     """
 
     texts: Sequence[Texts]
     lost: Sequence[Lost]
-    handoffs: Sequence[Handoff]
-    events: Sequence[tuple[HandoffEvent, str | None]]
-    call_outs: Sequence[tuple[CallOut, str]]
-    notes: Sequence[tuple[Note, str]]
-    referrals: Sequence[tuple[Referral, str | None]]
-    check_ins: Sequence[CheckIn]
-    consents: Sequence[Consent]
-    outcomes: Sequence[Outcome]
-    erasures: Sequence[Erasure]
-    changes: Sequence[tuple[Audit, str | None]]
+    handoffs: Sequence[Opened]
+    events: Sequence[Event]
+    call_outs: Sequence[Called]
+    notes: Sequence[Noted]
+    referrals: Sequence[Referred]
+    check_ins: Sequence[CheckedIn]
+    consents: Sequence[Consented]
+    outcomes: Sequence[Ended]
+    erasures: Sequence[Erased]
+    changes: Sequence[Changed]
+
+
+_KINDS: Mapping[str, type] = {
+    "texts": Texts,
+    "lost": Lost,
+    "handoffs": Opened,
+    "events": Event,
+    "call_outs": Called,
+    "notes": Noted,
+    "referrals": Referred,
+    "check_ins": CheckedIn,
+    "consents": Consented,
+    "outcomes": Ended,
+    "erasures": Erased,
+    "changes": Changed,
+}
+"""Which class the rows of each field of Rows are made of."""
 
 
 def days(db: Session, conversation_id: int, before: datetime, now: datetime, zone: str, limit: int) -> list[date]:
@@ -88,97 +283,27 @@ def days(db: Session, conversation_id: int, before: datetime, now: datetime, zon
     given = {
         "id": conversation_id, "before": before, "now": now, "zone": zone, "limit": limit, "act": SAFE_CONTACT_CHANGED,
     }  # fmt: skip
-    return list(db.scalars(text(_DAYS), given))
+    return [row[0] for row in plain(db).execute(_DAYS, given).fetchall()]
 
 
 def between(db: Session, conversation_id: int, since: datetime, before: datetime, now: datetime, zone: str) -> Rows:
     """All rows from `since` up to `before` (aware UTC, both at midnight in the city)."""
-
-    def rows(table: Any, at: Any, *more: Any) -> Sequence[Any]:
-        found = select(table).where(table.conversation_id == conversation_id, at >= since, at < before, *more)
-        return db.scalars(found.order_by(at, table.id).limit(MOST)).all()
-
-    def named(table: Any, at: Any, *more: Any) -> Sequence[Any]:
-        found = select(table, Staff.name).outerjoin(Staff, Staff.id == table.staff_id)
-        found = found.where(table.conversation_id == conversation_id, at >= since, at < before, *more)
-        return [(row[0], row[1]) for row in db.execute(found.order_by(at, table.id).limit(MOST))]
-
-    return Rows(
-        texts=_texts(db, conversation_id, since, before, zone),
-        lost=_lost(db, conversation_id, since, before, zone),
-        handoffs=rows(Handoff, Handoff.opened_at),
-        events=named(HandoffEvent, HandoffEvent.at),
-        call_outs=_call_outs(db, conversation_id, since, before),
-        notes=named(Note, Note.at),
-        referrals=_referrals(db, conversation_id, since, before),
-        check_ins=rows(CheckIn, CheckIn.due_at, CheckIn.due_at <= now),
-        consents=rows(Consent, Consent.at),
-        outcomes=rows(Outcome, Outcome.at),
-        erasures=rows(Erasure, Erasure.asked_at),
-        changes=named(Audit, Audit.at, Audit.act == SAFE_CONTACT_CHANGED),
-    )
+    given = {
+        "id": conversation_id, "since": since, "before": before, "now": now, "zone": zone, "most": MOST,
+        "act": SAFE_CONTACT_CHANGED, "lost": _LOST, "not_said": _NOT_SAID,
+    }  # fmt: skip
+    found: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
+    for kind, at, _, what in plain(db).execute(_BETWEEN, given).fetchall():
+        found[kind].append(_KINDS[kind](at=at, **what))
+    return Rows(**found)
 
 
-def planned_check_ins(db: Session, conversation_id: int, now: datetime) -> Sequence[CheckIn]:
-    """The check-ins that are still to come, the next one first."""
-    rows = select(CheckIn).where(
-        CheckIn.conversation_id == conversation_id, CheckIn.due_at > now, CheckIn.state == "planned"
-    )
-    return db.scalars(rows.order_by(CheckIn.due_at).limit(20)).all()
+def planned_check_ins(db: Session, conversation_id: int, now: datetime) -> list[tuple[str, datetime]]:
+    """The check-ins that are still to come, flow and when, the next one first."""
+    return plain(db).execute(_PLANNED, {"id": conversation_id, "now": now}).fetchall()
 
 
 def needs(db: Session, conversation_id: int) -> list[str]:
     """The needs that services were offered for, newest first, each once."""
-    rows = select(Referral.need).where(Referral.conversation_id == conversation_id)
-    return list(dict.fromkeys(db.scalars(rows.order_by(Referral.id.desc()).limit(50))))
-
-
-def _local_day(zone: str) -> Any:
-    # One literal for the whole statement: as a parameter, GROUP BY would not know the two as the same expression.
-    return cast(func.timezone(literal(zone, literal_execute=True), Message.at), Date)
-
-
-def _texts(db: Session, conversation_id: int, since: datetime, before: datetime, zone: str) -> list[Texts]:
-    day = _local_day(zone)
-    inbound, by_staff = Message.outbound.is_(False), Message.staff_id.is_not(None)
-    rows = select(
-        day,
-        func.count().filter(inbound),
-        func.count().filter(~inbound, ~by_staff),
-        func.count().filter(~inbound, by_staff),
-        func.count().filter(inbound, Message.sealed_media.is_not(None)),
-        func.max(Message.at),
-    ).where(Message.conversation_id == conversation_id, Message.at >= since, Message.at < before)
-    said = Message.state.not_in((*_LOST, State.DROPPED.value, State.CANCELED.value))
-    return [Texts(*row) for row in db.execute(rows.where(said).group_by(day).order_by(day))]
-
-
-def _lost(db: Session, conversation_id: int, since: datetime, before: datetime, zone: str) -> list[Lost]:
-    day = _local_day(zone)
-    rows = select(day, Message.error_code, func.count(), func.max(Message.at)).where(
-        Message.conversation_id == conversation_id,
-        Message.at >= since,
-        Message.at < before,
-        Message.outbound,
-        Message.state.in_(_LOST),
-    )
-    return [Lost(*row) for row in db.execute(rows.group_by(day, Message.error_code).order_by(day))]
-
-
-def _call_outs(db: Session, conversation_id: int, since: datetime, before: datetime) -> list[tuple[CallOut, str]]:
-    rows = (
-        select(CallOut, Staff.name)
-        .join(Handoff, Handoff.id == CallOut.handoff_id)
-        .join(Staff, Staff.id == CallOut.staff_id)
-        .where(Handoff.conversation_id == conversation_id, CallOut.raised_at >= since, CallOut.raised_at < before)
-    )
-    return [(row[0], row[1]) for row in db.execute(rows.order_by(CallOut.raised_at, CallOut.id).limit(MOST))]
-
-
-def _referrals(db: Session, conversation_id: int, since: datetime, before: datetime) -> list[tuple[Referral, str | None]]:
-    rows = (
-        select(Referral, Service.name)
-        .outerjoin(Service, Service.id == Referral.service_id)
-        .where(Referral.conversation_id == conversation_id, Referral.made_at >= since, Referral.made_at < before)
-    )
-    return [(row[0], row[1]) for row in db.execute(rows.order_by(Referral.id).limit(MOST))]
+    rows = plain(db).execute(_NEEDS, {"id": conversation_id}).fetchall()
+    return list(dict.fromkeys(row[0] for row in rows))

@@ -48,7 +48,7 @@ class Results:
 def by_list(db: Session, sealer: Sealer, me: Guarded, sought: Filter) -> Results:
     """A page of the handoffs that `me` may see and the filter finds, newest first."""
     found = people.by_handoff(db, Viewer(me.id, me.teams), sought)
-    return Results(_rows(sealer, found[:PAGE]), found[PAGE - 1].handoff.id if len(found) > PAGE else None)
+    return Results(_rows(sealer, found[:PAGE]), found[PAGE - 1].handoff_id if len(found) > PAGE else None)
 
 
 def mine(db: Session, sealer: Sealer, me: Guarded) -> Results:
@@ -92,17 +92,17 @@ def _is_called(name: str, wanted: list[str]) -> bool:
 def _rows(sealer: Sealer, found: list[Found]) -> tuple[Row, ...]:
     return tuple(
         Row(
-            conversation_id=each.conversation.id,
-            handoff_id=each.handoff.id,
-            number=masked(sealer, each.conversation),
+            conversation_id=each.conversation_id,
+            handoff_id=each.handoff_id,
+            number=masked(sealer, each.sealed_address),
             name=sealer.open(each.sealed_name) if each.sealed_name else "",
-            channel=each.conversation.channel,
-            language=each.handoff.language,
-            team=each.handoff.team,
-            state=each.handoff.state,
-            urgency=each.handoff.urgency,
+            channel=each.channel,
+            language=each.language,
+            team=each.team,
+            state=each.state,
+            urgency=each.urgency,
             owner=each.owner,
-            opened_at=each.handoff.opened_at,
+            opened_at=each.opened_at,
         )
         for each in found
     )

@@ -13,8 +13,6 @@ from sqlalchemy.orm import Session
 from bot.domain.delivery import rule_for
 from bot.storage import inbox, timeline
 from bot.storage.sealing import Sealer
-from bot.storage.staff_tables import CallOut
-from bot.storage.tables import Handoff
 from bot.usecases.read_timeline import Happened, staff_in
 
 DAYS = 15
@@ -46,7 +44,7 @@ class Entry:
     by: str = ""
     tone: str = ""
     handoff_id: int | None = None
-    handoff: Handoff | None = None
+    handoff: timeline.Opened | None = None
     happened: Happened | None = None
     called: tuple[tuple[str, str | None], ...] = ()
 
@@ -77,7 +75,7 @@ def read(
         return Line((), None)
     oldest = found[:DAYS][-1]
     rows = timeline.between(db, conversation_id, _midnight(oldest, zone), end, now, zone.key)
-    names = inbox.names(db, {each for event, _ in rows.events for each in staff_in(event.detail)})
+    names = inbox.names(db, {each for event in rows.events for each in staff_in(event.detail)})
     entries = sorted(_entries(rows, names, sealer), key=lambda entry: entry.at, reverse=True)
     by_day = groupby(entries, lambda entry: entry.at.astimezone(zone).date())
     return Line(tuple(Day(day, tuple(some)) for day, some in by_day), oldest if len(found) > DAYS else None)
@@ -92,15 +90,15 @@ def _entries(rows: timeline.Rows, names: Mapping[int, str], sealer: Sealer) -> I
     yield from map(_lost, rows.lost)
     yield from _handoffs(rows, names)
     yield from _call_outs(rows)
-    for note, by in rows.notes:
+    for note in rows.notes:
         body = sealer.open(note.sealed_body) if note.sealed_body else ""
-        yield Entry(note.at, "note", "Note", "" if body else "Its words were deleted.", body, by)
-    for referral, service in rows.referrals:
+        yield Entry(note.at, "note", "Note", "" if body else "Its words were deleted.", body, note.by)
+    for referral in rows.referrals:
         near = f", near {referral.near}" if referral.near else ""
-        title = f"Offered: {service or 'a service that has left the directory'}"
-        yield Entry(referral.made_at, "referral", title, f"For {_plain(referral.need)}{near}; {_plain(referral.state)}")
+        title = f"Offered: {referral.service or 'a service that has left the directory'}"
+        yield Entry(referral.at, "referral", title, f"For {_plain(referral.need)}{near}; {_plain(referral.state)}")
     for check_in in rows.check_ins:
-        yield Entry(check_in.due_at, "check_in", f"Check-in: {_plain(check_in.flow)}", _plain(check_in.state).capitalize())
+        yield Entry(check_in.at, "check_in", f"Check-in: {_plain(check_in.flow)}", _plain(check_in.state).capitalize())
     for consent in rows.consents:
         title, tone = _CONSENTS.get(consent.choice, (_plain(consent.choice).capitalize(), ""))
         detail = f"For {'all texts' if consent.scope == 'all' else _plain(consent.scope)}, by {_plain(consent.method)}"
@@ -108,10 +106,10 @@ def _entries(rows: timeline.Rows, names: Mapping[int, str], sealer: Sealer) -> I
     for outcome in rows.outcomes:
         yield Entry(outcome.at, "outcome", f"Ended: {_plain(outcome.outcome)}", f"In {_plain(outcome.flow)}")
     for erasure in rows.erasures:
-        done = "Done." if erasure.done_at else "Not done yet."
-        yield Entry(erasure.asked_at, "erasure", "Asked that what is kept of them be deleted", done, tone="warn")
-    for change, name in rows.changes:
-        yield Entry(change.at, "safe", "Safe contact changed", change.detail.capitalize(), by=name or "")
+        done = "Done." if erasure.is_done else "Not done yet."
+        yield Entry(erasure.at, "erasure", "Asked that what is kept of them be deleted", done, tone="warn")
+    for change in rows.changes:
+        yield Entry(change.at, "safe", "Safe contact changed", change.detail.capitalize(), by=change.by)
 
 
 def _texts(texts: timeline.Texts) -> Entry:
@@ -121,7 +119,7 @@ def _texts(texts: timeline.Texts) -> Entry:
         _count(texts.said, "from the line"),
     ]
     pictures = _count(texts.pictures, "text with a picture or recording", "texts with pictures or recordings")
-    return Entry(texts.last_at, "texts", ", ".join(filter(None, counts)), pictures)
+    return Entry(texts.at, "texts", ", ".join(filter(None, counts)), pictures)
 
 
 def _count(number: int, one: str, many: str = "") -> str:
@@ -131,17 +129,17 @@ def _count(number: int, one: str, many: str = "") -> str:
 def _lost(lost: timeline.Lost) -> Entry:
     title = _count(lost.count, "text did not arrive", "texts did not arrive")
     why = f"{rule_for(lost.code).meaning} ({lost.code})" if lost.code else "the carrier gave no reason"
-    return Entry(lost.last_at, "lost", title, why.capitalize(), tone="danger")
+    return Entry(lost.at, "lost", title, why.capitalize(), tone="danger")
 
 
 def _handoffs(rows: timeline.Rows, names: Mapping[int, str]) -> Iterator[Entry]:
     for handoff in rows.handoffs:
         tone = "danger" if handoff.dangers else ""
-        yield Entry(handoff.opened_at, "handoff", tone=tone, handoff_id=handoff.id, handoff=handoff)
-    for event, name in rows.events:
+        yield Entry(handoff.at, "handoff", tone=tone, handoff_id=handoff.id, handoff=handoff)
+    for event in rows.events:
         if event.kind not in _TOLD_ELSEWHERE:
             mentioned = {each: names[each] for each in staff_in(event.detail) if each in names}
-            happened = Happened(event.id, event.handoff_id, event.kind, name or "", event.detail, mentioned, event.at)
+            happened = Happened(event.id, event.handoff_id, event.kind, event.by, event.detail, mentioned, event.at)
             closed = event.kind == "closed"
             kind, tone = ("closed", "good") if closed else ("event", "")
             yield Entry(event.at, kind, tone=tone, handoff_id=event.handoff_id, happened=happened)
@@ -150,15 +148,15 @@ def _handoffs(rows: timeline.Rows, names: Mapping[int, str]) -> Iterator[Entry]:
 def _call_outs(rows: timeline.Rows) -> Iterator[Entry]:
     """Everybody who was called on one rung of one handoff's ladder is one entry."""
 
-    def rung(row: tuple[CallOut, str]) -> tuple[int, int]:
-        return row[0].handoff_id, row[0].rung
+    def rung(row: timeline.Called) -> tuple[int, int]:
+        return row.handoff_id, row.rung
 
     for (handoff_id, _), group in groupby(sorted(rows.call_outs, key=rung), rung):
         some = list(group)
-        called = tuple((name, row.answer) for row, name in some)
+        called = tuple((row.name, row.answer) for row in some)
         tone = "good" if any(answer == "took" for _, answer in called) else ""
         title = _count(len(some), "social worker was called", "social workers were called")
-        at = min(row.raised_at for row, _ in some)
+        at = min(row.at for row in some)
         yield Entry(at, "call", title, tone=tone, handoff_id=handoff_id, called=called)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -12,12 +13,11 @@ from sqlalchemy.orm import Session
 from bot.domain import promises
 from bot.domain.handoff import ACKNOWLEDGED_WITHIN
 from bot.domain.permissions import ANYONE
-from bot.domain.promises import Hour, Tally, Wait
+from bot.domain.promises import Event, Hour, Tally, Wait
 from bot.domain.roster import Roster, Span
 from bot.domain.safety.levels import Urgency
 from bot.storage import board, inbox, rosters
-from bot.storage.board import Call, DeadThread, Worker
-from bot.storage.tables import Handoff
+from bot.storage.board import Call, DeadThread, WaitingRow, Worker
 
 UNANSWERED_AFTER = timedelta(minutes=10)
 """A person who writes to a human waits this long before the board shows it."""
@@ -99,9 +99,12 @@ def read_board(db: Session, now: datetime, zone: ZoneInfo, staff_id: int, own_te
     version = inbox.version(db)
     day_began_at = datetime.combine(now.astimezone(zone).date(), time(), tzinfo=zone).astimezone(UTC)
     names = board.teams(db)
-    counted = _waits(db, min(day_began_at, now - _DAY))
+    since = min(day_began_at, now - _DAY)
+    rows, changed = board.waiting(db), board.changed_since(db, since)
+    events = board.events(db, {*(row.id for row in rows), *(number for number, _, _ in changed)})
+    counted = _waits(changed, events, since)
     today = [one for one in counted if one.began_at >= day_began_at]
-    waiting, held = _waiting(db, names, now), _held(db, now)
+    waiting, held = _waiting(db, rows, events, names, now), _held(db, now)
     missed = tuple(sorted((one for one in today if one.is_missed(now)), key=lambda one: one.lasted(now), reverse=True))
     numbers = {one.handoff_id for group in (waiting, held, missed) for one in group}
     return Board(
@@ -119,10 +122,8 @@ def read_board(db: Session, now: datetime, zone: ZoneInfo, staff_id: int, own_te
     )
 
 
-def _waits(db: Session, since: datetime) -> list[Wait]:
+def _waits(changed: Iterable[tuple[int, int, str]], events: Mapping[int, Sequence[Event]], since: datetime) -> list[Wait]:
     """The waits that began since then."""
-    changed = board.changed_since(db, since)
-    events = board.events(db, [number for number, _, _ in changed])
     found = [
         wait
         for number, conversation_id, urgency in changed
@@ -131,21 +132,26 @@ def _waits(db: Session, since: datetime) -> list[Wait]:
     return [wait for wait in found if wait.began_at >= since]
 
 
-def _waiting(db: Session, names: Mapping[str, str], now: datetime) -> tuple[Waiting, ...]:
-    rows = board.waiting(db)
-    numbers = [row.id for row in rows]
-    events, calls = board.events(db, numbers), board.calls(db, numbers)
+def _waiting(
+    db: Session,
+    rows: Sequence[WaitingRow],
+    events: Mapping[int, Sequence[Event]],
+    names: Mapping[str, str],
+    now: datetime,
+) -> tuple[Waiting, ...]:
+    calls: dict[int, list[Call]] = defaultdict(list)
+    for call in board.calls(db, [row.id for row in rows]):
+        calls[call.handoff_id].append(call)
     found = []
     for row in rows:
         waits = promises.waits(row.id, row.conversation_id, Urgency(row.urgency), events[row.id])
         wait = waits[-1] if waits else _without_events(row)
-        mine = tuple(call for call in calls if call.handoff_id == row.id)
-        found.append(_one_waiting(row, wait, names, mine, now))
+        found.append(_one_waiting(row, wait, names, tuple(calls[row.id]), now))
     # Whose limit is nearest, or longest past, is first: that is whom a supervisor can still do something for.
     return tuple(sorted(found, key=lambda one: (one.limit_at, one.handoff_id)))
 
 
-def _one_waiting(row: Handoff, wait: Wait, names: Mapping[str, str], calls: tuple[Call, ...], now: datetime) -> Waiting:
+def _one_waiting(row: WaitingRow, wait: Wait, names: Mapping[str, str], calls: tuple[Call, ...], now: datetime) -> Waiting:
     limit_at = row.limit_at or wait.limit_at
     return Waiting(
         handoff_id=row.id,
@@ -167,7 +173,7 @@ def _one_waiting(row: Handoff, wait: Wait, names: Mapping[str, str], calls: tupl
     )
 
 
-def _without_events(row: Handoff) -> Wait:
+def _without_events(row: WaitingRow) -> Wait:
     """A handoff of before events were written down."""
     limit = row.opened_at + ACKNOWLEDGED_WITHIN[Urgency(row.urgency)]
     return Wait(row.id, row.conversation_id, Urgency(row.urgency), row.opened_at, limit)
@@ -188,10 +194,7 @@ def _teams(db: Session, names: Mapping[str, str], roster: Roster, now: datetime)
 
 
 def _held(db: Session, now: datetime) -> tuple[Held, ...]:
-    rows = board.unanswered(db, now - UNANSWERED_AFTER)
-    return tuple(_one_held(row.handoff, row.owner, now) for row in rows)
-
-
-def _one_held(handoff: Handoff, owner: str, now: datetime) -> Held:
-    since = handoff.unanswered_since or now
-    return Held(handoff.id, handoff.conversation_id, handoff.urgency, owner, now - since)
+    return tuple(
+        Held(row.id, row.conversation_id, row.urgency, row.owner, now - row.unanswered_since)
+        for row in board.unanswered(db, now - UNANSWERED_AFTER)
+    )

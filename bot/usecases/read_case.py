@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,17 +14,18 @@ from bot.domain.conversation import Conversation as State
 from bot.domain.conversation import load
 from bot.domain.flow import Flow, FlowFailed
 from bot.domain.handoff import HELD, UNCLAIMED, HandoffState
-from bot.domain.permissions import Permission, may_see
+from bot.domain.permissions import Permission
 from bot.domain.safe_contact import SafeContact, is_safe_time, needs_word, next_safe_time
 from bot.domain.script import Ask
-from bot.storage import canned_replies, flows, inbox, staff
+from bot.storage import canned_replies, flows, inbox
 from bot.storage.canned_replies import Stored
+from bot.storage.inbox import Earlier, Found, Offered, SealedNote
 from bot.storage.sealing import Sealer
-from bot.storage.tables import Conversation, Handoff
+from bot.storage.tables import Handoff
 from bot.usecases.answering.calling import candidate_list
 from bot.usecases.desk import Desk
 from bot.usecases.library import StoredLibrary
-from bot.usecases.read_inbox import Reader, first_name
+from bot.usecases.read_inbox import Answered, Reader, first_name, sees
 from bot.usecases.read_timeline import Timeline, read_timeline
 
 
@@ -32,28 +33,6 @@ class Guarded(Reader, Protocol):
     """A reader of whom it is known what they may do."""
 
     def may(self, permission: Permission) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """A handoff of the same person that came before. `owner` is "" where nobody had it."""
-
-    id: int
-    reason: str
-    opened_at: datetime
-    owner: str
-    disposition: str
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """A service that the person was referred to; `service` is "" where it has left the directory."""
-
-    service: str
-    need: str
-    near: str
-    state: str
-    made_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +119,17 @@ def may_read(db: Session, me: Guarded, conversation_id: int) -> bool:
     see. A conversation for which no human was ever called is nobody's to read."""
     if not me.may(Permission.READ_TRANSCRIPT):
         return False
-    rows = inbox.of_conversation(db, conversation_id)
-    called = inbox.called_for(db, me.id, [row.id for row in rows])
-    return any(_sees(row, me, row.id in called) for row in rows)
+    return any(sees(me, each, was_called=each.was_called) for each in inbox.standings(db, conversation_id, me.id))
 
 
 def may_see_handoff(db: Session, me: Guarded, handoff_id: int) -> bool:
     """Whether there is such a handoff and it is theirs to see."""
-    row = inbox.find(db, handoff_id)
-    return row is not None and me.may(Permission.READ_TRANSCRIPT) and _sees(row, me, _is_called(db, me, row.id))
+    found = inbox.standing(db, handoff_id, me.id)
+    return found is not None and _may_see(me, found, found.was_called)
 
 
-def _is_called(db: Session, me: Reader, handoff_id: int) -> bool:
-    return handoff_id in inbox.called_for(db, me.id, [handoff_id])
-
-
-def _sees(row: Handoff, me: Reader, is_called: bool) -> bool:
-    return may_see(row.team, me.teams, is_called=is_called or me.id in (row.owner_id, row.offered_to_id))
+def _may_see(me: Guarded, one: Answered, was_called: bool) -> bool:
+    return me.may(Permission.READ_TRANSCRIPT) and sees(me, one, was_called=was_called)
 
 
 def handoff_for(
@@ -170,79 +143,71 @@ def handoff_for(
 ) -> Case | None:
     """The handoff with its summary and a page of the transcript (before row `before`, or the newest); None where there is
     no such handoff or it is not theirs to see."""
-    if not may_see_handoff(db, me, handoff_id):
-        return None
     # Before the rows, as in the inbox.
     version = inbox.versions(db, [handoff_id]).get(handoff_id, "")
-    handoff = inbox.find(db, handoff_id)
-    assert handoff is not None
-    found = inbox.conversation(db, handoff.conversation_id)
-    assert found is not None
-    conversation, sealed_name = found
-    state = load(desk.sealer.open(conversation.sealed_state))
-    calling = inbox.calling(db, [handoff_id]).get(handoff_id, ())
-    names = inbox.names(db, [handoff.owner_id, handoff.offered_to_id, *calling])
+    found = inbox.case(db, handoff_id, me.id)
+    if found is None or not _may_see(me, found.handoff, found.was_called):
+        return None
+    handoff, calling = found.handoff, tuple(dict.fromkeys(found.calling))
+    staff_of_it = (handoff.owner_id, handoff.offered_to_id, *calling)
+    timeline = read_timeline(db, desk.sealer, handoff.conversation_id, me.id, now, before, also=staff_of_it)
+    is_open = handoff.state != HandoffState.CLOSED
     return Case(
         handoff=handoff,
         version=version,
-        conversation_id=conversation.id,
-        first_name=first_name(desk.sealer, sealed_name),
-        channel=conversation.channel,
-        opted_out=conversation.opted_out,
-        unreachable=conversation.unreachable or "",
-        owner=names.get(handoff.owner_id or 0, ""),
-        offered_to=names.get(handoff.offered_to_id or 0, ""),
-        calling=tuple(names.get(each, "") for each in calling),
+        conversation_id=handoff.conversation_id,
+        first_name=first_name(desk.sealer, found.sealed_name),
+        channel=found.channel,
+        opted_out=found.opted_out,
+        unreachable=found.unreachable or "",
+        owner=timeline.names.get(handoff.owner_id or 0, ""),
+        offered_to=timeline.names.get(handoff.offered_to_id or 0, ""),
+        calling=tuple(timeline.names.get(each, "") for each in calling),
         teams=inbox.team_names(db),
-        summary=_summary(db, desk, handoff, conversation, state, now, zone),
-        timeline=read_timeline(db, desk.sealer, conversation.id, me.id, now, before),
-        is_mine=handoff.owner_id == me.id and handoff.state != HandoffState.CLOSED,
-        is_offered_to_me=handoff.offered_to_id == me.id and handoff.state != HandoffState.CLOSED,
+        summary=_summary(db, desk, found, now, zone),
+        timeline=timeline,
+        is_mine=handoff.owner_id == me.id and is_open,
+        is_offered_to_me=handoff.offered_to_id == me.id and is_open,
         i_am_called=me.id in calling,
     )
 
 
-def _summary(
-    db: Session, desk: Desk, handoff: Handoff, row: Conversation, state: State, now: datetime, zone: ZoneInfo
-) -> Summary:
-    earlier = [each for each in inbox.of_conversation(db, row.id) if each.id < handoff.id]
-    owners = inbox.names(db, [each.owner_id for each in earlier])
-    known = desk.line.rules
-    rules = {
-        **{rule.id: rule.why for rule in known.rules},
-        **{rule.id: rule.why for rule in known.raises},
-        **{rule.id: rule.why for rule in known.scores},
-    }
+def _summary(db: Session, desk: Desk, found: Found, now: datetime, zone: ZoneInfo) -> Summary:
+    handoff, state = found.handoff, load(desk.sealer.open(found.sealed_state))
+    conversation_id = handoff.conversation_id
+    earlier = inbox.earlier(db, conversation_id, handoff.id)
     safe_now = is_safe_time(state.safe, now, zone)
     return Summary(
         because=desk.sealer.open(handoff.sealed_because) if handoff.sealed_because else "",
         answers=tuple(answers_of(StoredLibrary(db, desk.cache), db, state)),
-        rules=tuple(dict.fromkeys(rules.get(rule, rule) for rule in inbox.rules_met(db, row.id))),
-        in_danger=row.in_danger,
+        rules=tuple(_why(desk, inbox.rules_met(db, conversation_id))),
+        in_danger=found.in_danger,
         safe=state.safe,
         is_safe_now=safe_now,
         safe_from=None if safe_now else next_safe_time(state.safe, now, zone),
         needs_word=needs_word(state.safe, now),
-        earlier=tuple(_earlier(each, owners) for each in reversed(earlier)),
-        last_worker=next((owners[each.owner_id] for each in reversed(earlier) if each.owner_id in owners), ""),
-        referrals=tuple(
-            Offered(name or "", each.need, each.near or "", each.state, each.made_at)
-            for each, name in inbox.referrals(db, row.id)
-        ),
-        notes=_notes(db, desk.sealer, row.id),
+        earlier=tuple(earlier),
+        last_worker=next((each.owner for each in earlier if each.owner), ""),
+        referrals=tuple(inbox.referrals(db, conversation_id)),
+        notes=tuple(_noted(desk.sealer, row) for row in inbox.notes(db, conversation_id)),
     )
 
 
-def _earlier(row: Handoff, owners: Mapping[int, str]) -> Earlier:
-    return Earlier(row.id, row.reason, row.opened_at, owners.get(row.owner_id or 0, ""), row.disposition or "")
+def _why(desk: Desk, met: Sequence[str]) -> Iterable[str]:
+    """What these safety rules heard, in words, each once."""
+    if not met:
+        return ()
+    known = desk.line.rules
+    why = {
+        **{rule.id: rule.why for rule in known.rules},
+        **{rule.id: rule.why for rule in known.raises},
+        **{rule.id: rule.why for rule in known.scores},
+    }
+    return dict.fromkeys(why.get(rule, rule) for rule in met)
 
 
-def _notes(db: Session, sealer: Sealer, conversation_id: int) -> tuple[Noted, ...]:
-    rows = inbox.notes(db, conversation_id)
-    names = inbox.names(db, [row.staff_id for row in rows])
-    return tuple(
-        Noted(sealer.open(row.sealed_body) if row.sealed_body else "", names.get(row.staff_id, ""), row.at) for row in rows
-    )
+def _noted(sealer: Sealer, row: SealedNote) -> Noted:
+    return Noted(sealer.open(row.sealed_body) if row.sealed_body else "", row.by, row.at)
 
 
 def answers_of(library: StoredLibrary, db: Session, state: State) -> Iterator[tuple[str, str]]:
@@ -282,8 +247,8 @@ def _plainly(value: Any) -> str:
 
 def colleagues(db: Session, desk: Desk, handoff: Handoff, me: Reader, now: datetime) -> list[Colleague]:
     """To whom it can be passed on: those on duty first, those of its team before others, the least busy before others."""
-    names = {row.id: row.name for row in staff.all_active(db)}
-    found = [one for one in candidate_list(db, desk, handoff, now) if one.staff_id != me.id and one.staff_id in names]
+    found = [one for one in candidate_list(db, desk, handoff, now) if one.staff_id != me.id]
+    names = inbox.names(db, [one.staff_id for one in found])
     found.sort(key=lambda one: (not one.on_duty, not one.in_team, one.load, names[one.staff_id]))
     return [
         Colleague(one.staff_id, names[one.staff_id], one.languages, one.load, one.capacity, one.on_duty) for one in found

@@ -102,13 +102,9 @@ def read_inbox(db: Session, sealer: Sealer, reader: Reader, team: str = "", lang
     """What `reader` sees, narrowed to one team or language where these are given."""
     # Before the rows: what changes in between makes the next question answer "changed", and nothing is missed.
     version = inbox.version(db)
-    rows = inbox.open_ones(db)
-    called = inbox.called_for_open(db, reader.id)
-    seen = [row for row in rows if _sees(reader, row, row.handoff.id in called)]
-    calling = inbox.calling(db, [row.handoff.id for row in seen])
-    owners = {each for row in seen for each in (row.handoff.owner_id, row.handoff.offered_to_id)}
-    names = inbox.names(db, owners.union(*calling.values()))
-    entries = [_entry(row, reader.id, calling.get(row.handoff.id, ()), names, sealer) for row in seen]
+    seen = [row for row in inbox.open_ones(db, reader.id) if sees(reader, row, was_called=row.was_called)]
+    names = inbox.names(db, {each for row in seen for each in (row.owner_id, row.offered_to_id, *row.calling)})
+    entries = [_entry(row, reader.id, names, sealer) for row in seen]
     shown = [each for each in entries if team in ("", each.team) and language in ("", each.language)]
     shown.sort(key=lambda each: (_URGENCIES.get(each.urgency, 0), each.opened_at, each.id))
     return Inbox(
@@ -119,18 +115,30 @@ def read_inbox(db: Session, sealer: Sealer, reader: Reader, team: str = "", lang
     )
 
 
-def _sees(reader: Reader, row: inbox.Open, is_called: bool) -> bool:
-    mine = reader.id in (row.handoff.owner_id, row.handoff.offered_to_id)
-    return may_see(row.handoff.team, reader.teams, is_called=is_called or mine)
+class Answered(Protocol):
+    """What of a handoff decides who may see it."""
+
+    @property
+    def team(self) -> str: ...
+
+    @property
+    def owner_id(self) -> int | None: ...
+
+    @property
+    def offered_to_id(self) -> int | None: ...
 
 
-def _entry(row: inbox.Open, me: int, calling: Collection[int], names: Mapping[int, str], sealer: Sealer) -> Entry:
-    one = row.handoff
+def sees(reader: Reader, one: Answered, *, was_called: bool) -> bool:
+    """Whether this handoff is theirs to see: their team's, their own, offered to them, or they were called for it once."""
+    return may_see(one.team, reader.teams, is_called=was_called or reader.id in (one.owner_id, one.offered_to_id))
+
+
+def _entry(one: inbox.Open, me: int, names: Mapping[int, str], sealer: Sealer) -> Entry:
     return Entry(
         id=one.id,
         conversation_id=one.conversation_id,
         section=_section(one.state, one.owner_id, one.offered_to_id, me),
-        first_name=first_name(sealer, row.sealed_name),
+        first_name=first_name(sealer, one.sealed_name),
         urgency=one.urgency,
         team=one.team,
         language=one.language,
@@ -138,15 +146,15 @@ def _entry(row: inbox.Open, me: int, calling: Collection[int], names: Mapping[in
         reason=one.reason,
         dangers=tuple(one.dangers),
         state=one.state,
-        reachable=one.reachable and not row.opted_out and row.unreachable is None,
+        reachable=one.reachable and not one.opted_out and one.unreachable is None,
         opened_at=one.opened_at,
         limit_at=one.limit_at,
         unanswered_since=one.unanswered_since,
         owner=names.get(one.owner_id or 0, ""),
         owner_is_me=one.owner_id == me,
         offered_to=names.get(one.offered_to_id or 0, ""),
-        calling=tuple(names.get(each, "") for each in calling),
-        i_am_called=me in calling,
+        calling=tuple(names.get(each, "") for each in dict.fromkeys(one.calling)),
+        i_am_called=me in one.calling,
         rung=one.rung,
     )
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
 from bot.domain.delivery import State, rule_for
 from bot.storage import inbox
 from bot.storage.sealing import Sealer
-from bot.storage.staff_tables import HandoffEvent
-from bot.storage.tables import Message
 
 PAGE = 100
 """Texts on one page; the earlier ones are a press away."""
@@ -50,6 +48,7 @@ class Said:
     media: tuple[str, ...]
     rules: tuple[str, ...]
     silence: str
+    is_text: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,7 @@ class Happened:
     detail: Mapping[str, Any]
     names: Mapping[int, str]
     at: datetime
+    is_text: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Oldest first. `earlier` is the row before which the page before this one begins, or None."""
+    """Oldest first. `earlier` is the row before which the page before this one begins, or None. `names` are those of
+    everybody on it, and of those who were asked for with it."""
 
     entries: tuple[Said | Happened, ...]
     planned: tuple[Planned, ...] = ()
@@ -87,14 +88,22 @@ class Timeline:
 
 
 def read_timeline(
-    db: Session, sealer: Sealer, conversation_id: int, reader_id: int, now: datetime, before: int | None = None
+    db: Session,
+    sealer: Sealer,
+    conversation_id: int,
+    reader_id: int,
+    now: datetime,
+    before: int | None = None,
+    also: Collection[int | None] = (),
 ) -> Timeline:
-    """The newest page of the conversation, or the one before row `before`; `planned` are left out of it."""
-    planned = [row for row in inbox.planned(db, conversation_id) if row.due_at and row.due_at > now and not row.attempts]
-    rows = list(inbox.texts(db, conversation_id, before, PAGE + 1))
+    """The newest page of the conversation, or the one before row `before`; `planned` are left out of it. `also` are staff
+    whose names the caller needs: one statement for all."""
+    planned = inbox.planned(db, conversation_id, now)
+    rows = inbox.texts(db, conversation_id, before, PAGE + 1)
     more, rows = len(rows) > PAGE, rows[-PAGE:]
     events = inbox.events(db, conversation_id)
-    names = inbox.names(db, {*(row.staff_id for row in [*rows, *planned]), *_named(events)})
+    writers = {row.staff_id for row in rows}.union(row.staff_id for row in planned)
+    names = inbox.names(db, writers.union(_named(events), also))
     waiting = {row.id for row in planned}
     said = [_said(sealer, row, reader_id, names) for row in rows if row.id not in waiting]
     since = rows[0].at if rows and more else None
@@ -118,7 +127,7 @@ def _in_order(said: Sequence[Said], happened: Sequence[Happened]) -> tuple[Said 
     return tuple(sorted(both, key=lambda each: (each.at, isinstance(each, Happened), each.id)))
 
 
-def _said(sealer: Sealer, row: Message, reader_id: int, names: Mapping[int, str]) -> Said:
+def _said(sealer: Sealer, row: inbox.Text, reader_id: int, names: Mapping[int, str]) -> Said:
     failed = row.outbound and row.state in _FAILED
     return Said(
         id=row.id,
@@ -136,7 +145,7 @@ def _said(sealer: Sealer, row: Message, reader_id: int, names: Mapping[int, str]
     )
 
 
-def _by(row: Message, reader_id: int) -> By:
+def _by(row: inbox.Text, reader_id: int) -> By:
     if not row.outbound:
         return By.PERSON
     if row.staff_id is None:
@@ -144,18 +153,17 @@ def _by(row: Message, reader_id: int) -> By:
     return By.ME if row.staff_id == reader_id else By.COLLEAGUE
 
 
-def _content_types(sealer: Sealer, row: Message) -> Iterable[str]:
+def _content_types(sealer: Sealer, row: inbox.Text) -> Iterable[str]:
     for item in sealer.open_json(row.sealed_media) if row.sealed_media else ():
         yield str(item[1] if isinstance(item, list) else item.get("content_type", ""))
 
 
-def _planned(sealer: Sealer, row: Message, reader_id: int, names: Mapping[int, str]) -> Planned:
-    assert row.due_at is not None
+def _planned(sealer: Sealer, row: inbox.PlannedText, reader_id: int, names: Mapping[int, str]) -> Planned:
     body = sealer.open(row.sealed_body) if row.sealed_body else ""
-    return Planned(row.id, body, row.due_at, names.get(row.staff_id or 0, ""), row.staff_id == reader_id)
+    return Planned(row.id, body, row.due_at, names.get(row.staff_id, ""), row.staff_id == reader_id)
 
 
-def _named(events: Iterable[HandoffEvent]) -> set[int | None]:
+def _named(events: Iterable[inbox.Event]) -> set[int | None]:
     """Every member of staff whom an event names: who did it, and those in its detail."""
     named: set[int | None] = set()
     for event in events:
@@ -172,7 +180,7 @@ def staff_in(detail: Mapping[str, Any]) -> list[int]:
     return found
 
 
-def _happened(event: HandoffEvent, names: Mapping[int, str]) -> Happened:
+def _happened(event: inbox.Event, names: Mapping[int, str]) -> Happened:
     mentioned = {each: names[each] for each in staff_in(event.detail) if each in names}
     by = names.get(event.staff_id or 0, "")
     return Happened(event.id, event.handoff_id, event.kind, by, event.detail, mentioned, event.at)

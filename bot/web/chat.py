@@ -12,10 +12,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot import reception
 from bot.domain.message import Address, Channel, Inbound
+from bot.storage.database import DATABASE_ERRORS
 from bot.storage.messages import Text
 from bot.usecases.read_thread import read_thread
 from bot.web import forms, metrics, shown
@@ -114,7 +114,7 @@ def _look(page: Page) -> None:
     try:
         with open_.database.transaction() as db:
             page.lines = read_thread(db, open_.desk.sealer, page.visit.address, 0 if page.visit.lapsed else after)
-    except SQLAlchemyError:
+    except DATABASE_ERRORS:
         # What was just sent is in the spool and answered; anything else can be looked for again.
         if not page.extra:
             page.notice, page.status = "offline", 503

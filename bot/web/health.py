@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, current_app
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot.runtime import Runtime
-from bot.storage import handoffs, outbox
+from bot.storage import check_ins, handoffs, outbox
+from bot.storage.database import DATABASE_ERRORS
 
 health = Blueprint("health", __name__)
 
@@ -35,8 +35,8 @@ def ready() -> tuple[dict[str, Any], int]:
     try:
         with runtime.database.transaction() as db:
             now = runtime.clock.now()
-            oldest = max(filter(None, (outbox.oldest_due(db, now), handoffs.oldest_due(db, now))), default=None)
-    except (SQLAlchemyError, OSError) as error:
+            oldest = max(filter(None, (look.oldest_due(db, now) for look in (outbox, handoffs, check_ins))), default=None)
+    except (*DATABASE_ERRORS, OSError) as error:
         reasons.append(f"the database does not answer ({type(error).__name__})")
     if oldest is not None and oldest > TOO_OLD:
         reasons.append(f"work has been due for {int(oldest.total_seconds())} seconds: is a worker running?")

@@ -15,12 +15,12 @@ from typing import Any
 
 from babel.lists import format_list
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, render_template, request, url_for
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot import reception
 from bot.clock import DemoClock
 from bot.domain.message import Address, Channel, Inbound, Media
 from bot.domain.segments import LONGEST_BODY, measure
+from bot.storage.database import DATABASE_ERRORS
 from bot.storage.messages import Text
 from bot.usecases.read_thread import Record, read_record, read_thread
 from bot.web import forms, metrics, pretend_phones
@@ -181,7 +181,7 @@ def _shown(each: PretendPhone, kept: str = "", sent: str = "", draft: str = "") 
     try:
         with open_.database.transaction() as db:
             lines, record = read_thread(db, sealer, address), read_record(db, sealer, address)
-    except SQLAlchemyError:
+    except DATABASE_ERRORS:
         return Shown(each, [], None, is_down=True, kept=kept, sent=sent, draft=draft)
     return Shown(each, lines, record, kept=kept, sent=sent, draft=draft)
 

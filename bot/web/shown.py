@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
@@ -18,12 +19,24 @@ _LOCALES = {"en": "en_US", "es": "es_US"}
 
 def time_of_day(at: datetime, zone: ZoneInfo, language: str = "en") -> str:
     """Hour and minute in the line's zone, as the language writes them."""
-    return format_time(at, "short", tzinfo=zone, locale=_locale(language))
+    local = at.astimezone(zone)
+    return _clock(time(local.hour, local.minute), _locale(language))
 
 
 def day(at: datetime, zone: ZoneInfo, language: str = "en") -> str:
     """Weekday and date in the line's zone, as the language writes them."""
-    return format_date(at.astimezone(zone), "EEEE, MMM d", locale=_locale(language))
+    return _date(at.astimezone(zone).date(), _locale(language))
+
+
+# A page of a conversation shows fifty times, and to write one costs as much as to render a line around it.
+@lru_cache(maxsize=4096)
+def _clock(local: time, locale: str) -> str:
+    return format_time(local, "short", locale=locale)
+
+
+@lru_cache(maxsize=4096)
+def _date(local: date, locale: str) -> str:
+    return format_date(local, "EEEE, MMM d", locale=locale)
 
 
 def linked(text: str) -> Markup:

@@ -14,12 +14,12 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, render_template, request, url_for
 from markupsafe import Markup
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot import reception
 from bot.domain.message import Address, Channel, Inbound
 from bot.domain.segments import LONGEST_BODY, measure
+from bot.storage.database import DATABASE_ERRORS
 from bot.usecases import staff_texts
 from bot.usecases.read_staff_thread import Owner, Telephone, Thread, is_called, list_owners, read_telephone
 from bot.usecases.read_thread import read_thread
@@ -165,7 +165,7 @@ def press() -> Response:
         abort(400, "A key of a telephone is pressed in a call that rings.")
     try:
         said = _answer(forms.field("phone"), int(call), digit)
-    except SQLAlchemyError:
+    except DATABASE_ERRORS:
         return _back("away")
     if said is None:
         return _back("no_call")
@@ -206,7 +206,7 @@ def _all(laid: Table) -> tuple[list[Owner], list[Shown]]:
             keys = _open_keys() or [str(owner.id) for owner in owners if owner.has_number][:FIRST_OPEN] or [STRANGER]
             found = [shown for key in keys if (shown := _shown(db, laid, key))]
             return owners, found or [_stranger(db, laid)]
-    except SQLAlchemyError:
+    except DATABASE_ERRORS:
         return [], [Shown(STRANGER, "A stranger", "in nobody's record", (_nothing(""),), is_down=True)]
 
 
@@ -215,7 +215,7 @@ def _find(laid: Table, key: str) -> Shown | None:
     try:
         with runtime().database.transaction() as db:
             return _shown(db, laid, key)
-    except SQLAlchemyError:
+    except DATABASE_ERRORS:
         return Shown(key, "", "", is_down=True)
 
 

@@ -67,6 +67,11 @@ def test_it_joins_shifts_that_touch() -> None:
     assert plan.shift_end(1, at("2026-10-05T19:00")) is None
 
 
+def test_it_joins_them_for_as_many_days_as_they_touch() -> None:
+    shifts = (Weekly("housing", 1, day, time(hour), time((hour + 8) % 24)) for day in range(5) for hour in (0, 8, 16))
+    assert roster(*shifts).shift_end(1, at("2026-10-05T09:00")) == at("2026-10-10T00:00")
+
+
 def test_it_ends_the_look_at_somebody_who_is_always_on() -> None:
     plan = roster(*(Weekly("housing", 1, weekday, time(0), time(0)) for weekday in range(7)))
     assert plan.shift_end(1, at("2026-10-05T09:30")) == at("2026-10-19T09:30")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -66,6 +67,17 @@ def test_it_declares_a_permission_for_every_page(demo: Demo) -> None:
     every = pages(demo.app)
     assert len(every) > 10
     assert [page.endpoint for page in every if not page.permissions] == []
+
+
+def test_it_says_so_when_the_database_goes_away_and_is_there_again_at_once(demo: Demo, settings: Settings) -> None:
+    browser = signed_in(demo.app, make_staff(demo.runtime))
+    assert browser.get("/console/account").status_code == 200
+    with psycopg.connect(settings.database_url or "", autocommit=True) as admin:
+        admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where pid <> pg_backend_pid() and datname = current_database()"
+        )
+    assert [browser.get("/console/account").status_code for _ in range(2)] == [503, 200]
 
 
 def test_it_tells_nothing_without_a_pass(demo: Demo) -> None:

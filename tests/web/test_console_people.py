@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event, select, text, update
+from sqlalchemy import select, text, update
 from werkzeug.test import TestResponse
 
 from bot.domain.conversation import load
@@ -17,6 +17,7 @@ from bot.domain.message import Channel
 from bot.domain.safe_contact import SafeContact
 from bot.settings import Settings
 from bot.storage import people as people_rows
+from bot.storage.database import plain
 from bot.storage.people import Filter, Viewer
 from bot.storage.staff_tables import Audit, CallOut, HandoffEvent, Note
 from bot.storage.tables import CheckIn, Consent, Conversation, Erasure, Handoff, Outcome, Referral
@@ -421,14 +422,14 @@ select id, 'asked', case when id % 3 = 0 then 'housing' else 'crisis' end, 'rout
 
 @pytest.mark.parametrize("sought", [Filter(), Filter(team="housing", below=3000), Filter(state="closed", language="en")])
 def test_it_reads_only_as_many_handoffs_as_a_page_needs(demo: Demo, rosa: int, sought: Filter) -> None:
-    asked: list[tuple[str, Any]] = []
     with demo.db() as db:
         db.execute(text(MANY))
         db.execute(text("analyze"))
-        event.listen(db.connection(), "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
         assert len(people_rows.by_handoff(db, Viewer(rosa, {"housing"}), sought)) == people_rows.PAGE + 1
-        statement, values = asked[0]
-        plan = "\n".join(row[0] for row in db.connection().exec_driver_sql(f"explain {statement}", values))
+        # As it was prepared, with the plan for whatever values.
+        asked = "select statement from pg_prepared_statements where statement like '%from handoff h%'"
+        [[statement]] = plain(db).execute(asked, prepare=False).fetchall()
+        plan = "\n".join(row[0] for row in plain(db).execute(f"explain (generic_plan) {statement}", prepare=False))
     assert "Index Scan Backward using handoff_pkey" in plan, plan
     assert "Sort" not in plan, plan
     assert "Seq Scan on conversation" not in plan, plan

@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 from urllib.parse import urlencode
 
+import psycopg
 from flask import Flask, Response, g, make_response, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf, validate_csrf
@@ -125,7 +126,9 @@ def set_up(app: Flask) -> None:
     app.jinja_env.globals["csrf"] = csrf
     app.jinja_env.globals["may"] = _may
     app.before_request(_check_form)
+    # The plain statements come without SQLAlchemy's wrapping.
     app.register_error_handler(SQLAlchemyError, _away)
+    app.register_error_handler(psycopg.Error, _away)
 
 
 def is_signed_in() -> bool:
@@ -216,7 +219,7 @@ def _check_form() -> Response | None:
     return None
 
 
-def _away(error: SQLAlchemyError) -> Response:
+def _away(error: SQLAlchemyError | psycopg.Error) -> Response:
     """A page that says so while the database is away. Other doors know better answers for it, and give them."""
     if request.path.startswith(_GUARDED) and is_outage(error):
         return page("away", 503)

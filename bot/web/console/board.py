@@ -22,10 +22,7 @@ board = Blueprint("board", __name__, url_prefix="/console")
 @needs(Permission.SEE_BOARD)
 def look() -> Response:
     """The board as a page."""
-    open_ = runtime()
-    values = _values()
-    with open_.database.transaction() as db:
-        record(db, "read_board", open_.clock.now())
+    values = _values(is_recorded=True)
     return make_response(render_template("console/board.html", **values))
 
 
@@ -33,7 +30,7 @@ def look() -> Response:
 @needs(Permission.SEE_BOARD)
 def parts() -> Response:
     """What changes of the page, for its script."""
-    values = _values()
+    values = _values(is_recorded=False)
     found = values["found"]
     return jsonify(
         seen=found.version,
@@ -44,11 +41,14 @@ def parts() -> Response:
     )
 
 
-def _values() -> dict[str, Any]:
+def _values(*, is_recorded: bool) -> dict[str, Any]:
+    """What the templates need; `is_recorded`: the audit says that it was read."""
     open_ = runtime()
     zone = open_.settings.timezone
     with open_.database.transaction() as db:
         found = read_board(db, open_.clock.now(), zone, me().id, me().teams)
+        if is_recorded:
+            record(db, "read_board", found.now)
     return {
         "here": "board",
         "found": found,

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, make_response, redirect, render_template, request, url_for
@@ -292,10 +293,17 @@ def _values(handoff_id: int, draft: Draft, why: str) -> dict[str, Any] | None:
         "case": case, "draft": draft, "w": wording, "now": now, "zone": zone, "before": before, "By": By,
         "replies": own, "other_replies": other, "colleagues": others, "dispositions": DISPOSITIONS,
         "may_answer": who.may(Permission.ANSWER), "may_take_over": who.may(Permission.TAKE_OVER), "me_id": who.id,
+        "speaks": _speaks,
         "box": _box(case), "once": secrets.token_urlsafe(9), "longest": LONGEST_BODY,
         "folds": open_.settings.fold_accents, "line_name": open_.settings.line_name,
         "news_pass": news.make_pass(who.id, handoff_id), "is_part": forms.asks_for_part(),
     }  # fmt: skip
+
+
+@lru_cache(maxsize=200)
+def _speaks(languages: tuple[str, ...]) -> str:
+    """A colleague's languages in words; kept, since the page names every colleague and most speak the same."""
+    return ", ".join(wording.language(code) for code in languages)
 
 
 def _box(case: Case) -> str:

@@ -14,7 +14,6 @@ from bot.web.console.access import me, needs, record
 from bot.web.forms import runtime
 
 inbox = Blueprint("inbox", __name__, url_prefix="/console")
-inbox.add_app_template_filter(wording.language, "in_words_language")
 
 MOST = 30
 """Cards under a heading that calls for nobody; the others are a press away, and the page stays light."""
@@ -31,11 +30,7 @@ HEADINGS = {
 @needs(Permission.SEE_INBOX)
 def index() -> Response:
     """The inbox as a page; `team` and `language` narrow it."""
-    open_ = runtime()
-    values = _values()
-    with open_.database.transaction() as db:
-        record(db, "read_inbox", open_.clock.now())
-    return make_response(render_template("console/inbox.html", **values))
+    return make_response(render_template("console/inbox.html", **_values(is_recorded=True)))
 
 
 @inbox.get("/inbox/news")
@@ -59,16 +54,20 @@ def is_there_news() -> Response:
     return news.answer()
 
 
-def _values() -> dict[str, Any]:
+def _values(*, is_recorded: bool = False) -> dict[str, Any]:
+    """Everything for the page. Where somebody asked for it, and not its script, that it was read is written down."""
     open_ = runtime()
+    now = open_.clock.now()
     team, language = request.args.get("team", ""), request.args.get("language", "")
     with open_.database.transaction() as db:
         found = read_inbox(db, open_.desk.sealer, me(), team, language)
+        if is_recorded:
+            record(db, "read_inbox", now)
     return {
         "found": found,
         "headings": HEADINGS,
         "w": wording,
-        "now": open_.clock.now(),
+        "now": now,
         "zone": open_.settings.timezone,
         "team": team,
         "language": language,

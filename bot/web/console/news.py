@@ -17,10 +17,9 @@ from typing import Final
 
 from flask import Response, current_app, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot.storage import inbox
-from bot.storage.database import Database
+from bot.storage.database import DATABASE_ERRORS, Database
 from bot.web.forms import runtime
 
 PASS_SECONDS: Final = int(timedelta(minutes=10).total_seconds())
@@ -89,7 +88,7 @@ class Watch:
         wanted = list(self._asked)
         try:
             self._inbox, cases = self.read(wanted)
-        except SQLAlchemyError:
+        except DATABASE_ERRORS:
             self._failed = True
             return
         self._cases = {each: cases.get(each, "") for each in wanted}

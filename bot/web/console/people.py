@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from bot.domain.handoff import HandoffState
 from bot.domain.message import Lane
@@ -55,12 +56,12 @@ def search() -> ResponseReturnValue:
     asked = {name: request.args.get(name, "").strip() for name in _ASKED}
     with open_.database.transaction() as db:
         if "list" not in request.args:
-            found = find_people.mine(db, sealer, me())
-            return _results(found, "mine", asked)
+            return _results(find_people.mine(db, sealer, me()), "mine", asked, _teams(db))
         found = find_people.by_list(db, sealer, me(), _filter(asked, open_.settings.timezone))
         used = ", ".join(name for name in _ASKED if asked[name])
         access.record(db, "search_people", now, detail=f"by list: {used}" if used else "by list")
-    return _results(found, "list", asked)
+        teams = _teams(db)
+    return _results(found, "list", asked, teams)
 
 
 @people.post("/people")
@@ -103,7 +104,8 @@ def _by_name(typed: str) -> ResponseReturnValue:
     with open_.database.transaction() as db:
         found = find_people.by_name(db, open_.desk.sealer, me(), typed, open_.clock.now())
         access.record(db, "search_people", open_.clock.now(), detail="by name")
-    return _results(found, "name", {}, sought=typed) if found.rows else _nobody("name", _NOBODY, typed)
+        teams = _teams(db)
+    return _results(found, "name", {}, teams, sought=typed) if found.rows else _nobody("name", _NOBODY, typed)
 
 
 _FINDERS = {"number": _by_number, "telephone": _by_telephone, "name": _by_name}
@@ -111,17 +113,24 @@ _NOBODY = "Nobody was found whom you may see."
 
 
 def _nobody(by: str, problem: str, typed: str) -> ResponseReturnValue:
-    return _results(Results(()), by, {}, problem=problem, sought=typed), 404 if problem == _NOBODY else 422
+    with runtime().database.transaction() as db:
+        teams = _teams(db)
+    return _results(Results(()), by, {}, teams, problem=problem, sought=typed), 404 if problem == _NOBODY else 422
 
 
 def _to(conversation_id: int) -> ResponseReturnValue:
     return redirect(url_for("people.person", conversation_id=conversation_id), 303)
 
 
-def _results(found: Results, by: str, asked: dict[str, str], *, problem: str = "", sought: str = "") -> str:
+def _teams(db: Session) -> dict[str, str]:
+    """Every team by its slug, and whoever answers what no team is asked for."""
+    return {"anyone": "Anyone", **board.teams(db)}
+
+
+def _results(
+    found: Results, by: str, asked: dict[str, str], teams: dict[str, str], *, problem: str = "", sought: str = ""
+) -> str:
     open_ = runtime()
-    with open_.database.transaction() as db:
-        teams = {"anyone": "Anyone", **board.teams(db)}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value}
     more = url_for("people.search", list=1, below=found.more, **given) if found.more else ""
     return render_template(
@@ -207,7 +216,7 @@ def _show(conversation_id: int, refused: _Refused | None = None, number: str = "
         page = read_person(db, open_.desk, me(), conversation_id, now, before)
         if page is not None:
             access.record(db, "read_person", now, conversation_id=conversation_id)
-        teams = {"anyone": "Anyone", **board.teams(db)}
+        teams = _teams(db)
     if page is None:
         return _not_theirs(conversation_id)
     return render_template(

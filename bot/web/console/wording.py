@@ -15,6 +15,8 @@ from bot.domain.delivery import State
 from bot.domain.handoff import DISPOSITIONS, LAPSED, HandoffState
 from bot.usecases.read_timeline import Happened
 
+_ENGLISH = Locale.parse("en_US")
+"""Found once: to look a locale up by its name costs more than to say a list of names in it."""
 URGENCIES = {
     "now": "Now",
     "minutes": "Within minutes",
@@ -91,7 +93,7 @@ def names(people: Sequence[str]) -> str:
     shown = list(people)
     if len(shown) > MOST_NAMES:
         shown = [*shown[:3], f"{len(shown) - 3} others"]
-    return str(format_list(shown, locale="en")) if shown else "nobody"
+    return str(format_list(shown, locale=_ENGLISH)) if shown else "nobody"
 
 
 def span(length: timedelta) -> str:
@@ -122,7 +124,7 @@ def limit(at: datetime, now: datetime) -> str:
 def answer(said: str) -> str:
     """What a person answered, with a date as people write it."""
     try:
-        return format_date(date.fromisoformat(said), "EEEE, MMMM d, y", locale="en_US")
+        return format_date(date.fromisoformat(said), "EEEE, MMMM d, y", locale=_ENGLISH)
     except ValueError:
         return said
 
