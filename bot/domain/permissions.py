@@ -35,19 +35,26 @@ class Permission(StrEnum):
     SEE_STAFF = "see_staff"
     EDIT_STAFF = "edit_staff"
     SEE_AUDIT = "see_audit"
+    FOLLOW_UP = "follow_up"
+    """See and keep the check-ins, referrals and cases of the people whom they may see."""
+    SEE_DIRECTORY = "see_directory"
+    EDIT_DIRECTORY = "edit_directory"
     EDIT_OWN = "edit_own"
     """One's own telephone, languages, alerts and second factor."""
 
 
 _P = Permission
 ALLOWED: dict[Role, frozenset[Permission]] = {
-    Role.SOCIAL_WORKER: frozenset({_P.SEE_INBOX, _P.READ_TRANSCRIPT, _P.ANSWER, _P.SEE_ROSTER, _P.EDIT_OWN}),
+    Role.SOCIAL_WORKER: frozenset({
+        _P.SEE_INBOX, _P.READ_TRANSCRIPT, _P.ANSWER, _P.FOLLOW_UP, _P.SEE_ROSTER, _P.SEE_DIRECTORY, _P.EDIT_OWN,
+    }),
     Role.SUPERVISOR: frozenset({
         _P.SEE_INBOX, _P.READ_TRANSCRIPT, _P.ANSWER, _P.TAKE_OVER, _P.SEE_BOARD, _P.SEE_ROSTER, _P.EDIT_ROSTER,
-        _P.EDIT_REPLIES, _P.SEE_STAFF, _P.SEE_AUDIT, _P.EDIT_OWN,
+        _P.EDIT_REPLIES, _P.SEE_STAFF, _P.SEE_AUDIT, _P.FOLLOW_UP, _P.SEE_DIRECTORY, _P.EDIT_DIRECTORY, _P.EDIT_OWN,
     }),
     Role.ADMIN: frozenset({
-        _P.SEE_ROSTER, _P.EDIT_ROSTER, _P.EDIT_REPLIES, _P.SEE_STAFF, _P.EDIT_STAFF, _P.EDIT_OWN,
+        _P.SEE_ROSTER, _P.EDIT_ROSTER, _P.EDIT_REPLIES, _P.SEE_STAFF, _P.EDIT_STAFF, _P.SEE_DIRECTORY,
+        _P.EDIT_DIRECTORY, _P.EDIT_OWN,
     }),
     Role.AUDITOR: frozenset({_P.SEE_AUDIT, _P.SEE_STAFF, _P.EDIT_OWN}),
 }  # fmt: skip

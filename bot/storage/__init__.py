@@ -5,5 +5,7 @@ No rule of the help line lives here, no carrier, no queue and no web framework.
 """
 
 # Both halves of the schema know each other by name; whoever touches storage has both.
+from bot.storage import case_tables as case_tables
+from bot.storage import directory_tables as directory_tables
 from bot.storage import staff_tables as staff_tables
 from bot.storage import tables as tables

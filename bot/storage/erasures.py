@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
+from bot.domain.check_in import Reason as Dropped
 from bot.domain.conversation import Conversation as State
+from bot.storage import cases, check_ins
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import Note
 from bot.storage.tables import Conversation, Erasure, Handoff, Message, Person, Referral
@@ -55,6 +57,8 @@ def erase(db: Session, sealer: Sealer, erasure: Erasure, now: datetime) -> None:
     _erase_from_staff(db, conversation.id)
     db.execute(update(Handoff).where(Handoff.conversation_id == conversation.id).values(sealed_because=None))
     db.execute(delete(Referral).where(Referral.conversation_id == conversation.id))
+    cases.erase(db, conversation.person_id, conversation.id)
+    check_ins.drop_all(db, conversation.id, Dropped.ERASED.value, now)
     db.execute(update(Person).where(Person.id == conversation.person_id).values(sealed_name=None, erased_at=now))
     conversation.sealed_state = sealer.seal(State(ended=True).dump())
     conversation.sealed_address = sealer.seal("web:erased")

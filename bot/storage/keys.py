@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 
 from bot.domain.message import Address, Channel
+from bot.storage.case_tables import CaseTask, Encounter
 from bot.storage.sealing import CannotOpen, Sealer
 from bot.storage.staff_tables import Note, Staff, StaffThread
 from bot.storage.tables import Canary, Conversation, Handoff, Message, Person
@@ -26,6 +27,8 @@ SEALED: tuple[tuple[type, InstrumentedAttribute[int], InstrumentedAttribute[Any]
     (Staff, Staff.id, Staff.tf_totp_secret),
     (StaffThread, StaffThread.id, StaffThread.sealed_address),
     (Note, Note.id, Note.sealed_body),
+    (Encounter, Encounter.id, Encounter.sealed_note),
+    (CaseTask, CaseTask.id, CaseTask.sealed_what),
 )
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from bot.domain.message import Address
+from bot.storage.directory_tables import Service
 from bot.storage.sealing import Sealer
-from bot.storage.tables import CheckIn, Consent, Conversation, Handoff, Message, Outcome, Referral, Service
+from bot.storage.tables import CheckIn, Consent, Conversation, Handoff, Message, Outcome, Referral
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Every table of the people who text; those of the staff are in staff_tables.py.
+"""The tables of the people who text; those of the staff are in staff_tables.py, of the directory in directory_tables.py,
+of households that are accompanied for longer in case_tables.py.
 
 A column whose name begins with `sealed_` holds what `sealing.py` made; nothing else names a person.
 
@@ -43,6 +44,8 @@ class Person(Table):
     sealed_name: Mapped[str | None]
     created_at: Mapped[datetime]
     erased_at: Mapped[datetime | None]
+    zone: Mapped[str | None]
+    """Where they live, as a name of the time zone database; null: in the city."""
 
 
 class Conversation(Table):
@@ -115,6 +118,10 @@ class Message(Table):
     """Which safety rules an inbound text met."""
     silence: Mapped[str | None]
     """Why an inbound text was not answered, where that was on purpose."""
+    check_in_id: Mapped[int | None]
+    """Which check-in it asks; such a text does not leave after `valid_until`."""
+    valid_until: Mapped[datetime | None]
+    """When it is no longer worth sending: a check-in of the afternoon must not arrive at night."""
     __table_args__ = (
         Index("message_sid", "sid", unique=True, postgresql_where=text("sid is not null")),
         Index("message_conversation", "conversation_id", "id"),
@@ -216,10 +223,17 @@ class Consent(Table):
     source: Mapped[str]
     language: Mapped[str]
     at: Mapped[datetime]
+    staff_id: Mapped[int | None]
+    """Who wrote it down, where the person told a social worker."""
+    until: Mapped[datetime | None]
+    """When it ends by itself (a release to an agency is limited in time)."""
 
 
 class Referral(Table):
-    """A service was offered to a person for a need."""
+    """A service was offered to a person for a need; see bot/domain/referral.py for its states.
+
+    It is closed when the person or the agency has told how it ended, not when a text was sent.
+    """
 
     __tablename__ = "referral"
     id: Mapped[int] = identity()
@@ -229,34 +243,79 @@ class Referral(Table):
     near: Mapped[str | None]
     state: Mapped[str]
     made_at: Mapped[datetime]
+    place: Mapped[int] = mapped_column(server_default=text("1"))
+    """Its number in the texts of its offer, from 1."""
+    outcome: Mapped[str | None]
+    told_by: Mapped[str | None]
+    """Who told the outcome: person, worker or agency."""
+    updated_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    """The social worker who made it; null where the line itself did."""
+    shared_at: Mapped[datetime | None]
+    """When a link for the agency was made, with the person's consent."""
+    __table_args__ = (Index("referral_open", "made_at", postgresql_where=text("closed_at is null")),)
 
 
-class Service(Table):
-    """What a person can be referred to. A card past its `review_by` is not texted."""
+class ReferralEvent(Table):
+    """What became of a referral, step by step."""
 
-    __tablename__ = "service"
+    __tablename__ = "referral_event"
     id: Mapped[int] = identity()
-    slug: Mapped[str] = mapped_column(unique=True)
-    name: Mapped[str]
-    needs: Mapped[list[str]] = mapped_column(JSONB)
-    zips: Mapped[list[str]] = mapped_column(JSONB)
-    """ZIP prefixes that it serves; empty means everywhere."""
-    cards: Mapped[dict[str, Any]]
-    verified: Mapped[bool]
-    review_by: Mapped[datetime]
-    source: Mapped[str]
+    referral_id: Mapped[int] = mapped_column(ForeignKey("referral.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    by: Mapped[str]
+    """person, worker, agency or line."""
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    outcome: Mapped[str | None]
+    at: Mapped[datetime]
 
 
 class CheckIn(Table):
-    """The promise to ask again."""
+    """The promise to ask again; see bot/domain/check_in.py for its states.
+
+    `due_at` is when it must be looked at next: to ask, or, once asked, to see that nobody answered. Null: it is over.
+    """
 
     __tablename__ = "check_in"
     id: Mapped[int] = identity()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     flow: Mapped[str]
-    due_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
     state: Mapped[str]
-    __table_args__ = (Index("check_in_due", "due_at", postgresql_where=text("state = 'planned'")),)
+    planned_for: Mapped[datetime | None]
+    """When it is meant to be asked, as it was planned or as a worker moved it; what puts it off leaves this as it is."""
+    made_at: Mapped[datetime | None]
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    """The social worker who set it; null where a flow did."""
+    after_crisis: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether it follows a danger: then silence is never taken for an answer."""
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often it was asked."""
+    holds: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often it was put off."""
+    reason: Mapped[str | None]
+    """Why it was put off or dropped last."""
+    asked_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    __table_args__ = (
+        Index("check_in_due", "due_at", postgresql_where=text("due_at is not null")),
+        Index("check_in_ended", "ended_at", postgresql_where=text("ended_at is not null")),
+    )
+
+
+class CheckInEvent(Table):
+    """What happened to a check-in and why: planned, moved, held, asked, answered, dropped..."""
+
+    __tablename__ = "check_in_event"
+    id: Mapped[int] = identity()
+    check_in_id: Mapped[int] = mapped_column(ForeignKey("check_in.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    reason: Mapped[str | None]
+    due_at: Mapped[datetime | None]
+    """When it will be looked at next, after this."""
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    at: Mapped[datetime]
 
 
 class Outcome(Table):
