@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation as State
 from bot.domain.conversation import load
-from bot.storage import erasures
+from bot.storage import cases, erasures
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import Note
 from bot.storage.tables import Conversation, Handoff, Message, Person
@@ -74,4 +74,7 @@ def forget_old_answers(db: Session, sealer: Sealer, now: datetime, keep: timedel
         db.execute(update(Person).where(Person.id == row.person_id).values(sealed_name=None))
         db.execute(update(Note).where(Note.conversation_id == row.id).values(sealed_body=None))
         db.execute(update(Handoff).where(Handoff.conversation_id == row.id).values(sealed_because=None))
+        if cases.current(db, row.person_id) is None:
+            # A household that is still accompanied may talk with its worker and never text.
+            cases.forget_words(db, row.person_id, row.id)
     return len(rows)

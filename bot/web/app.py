@@ -8,11 +8,15 @@ from werkzeug.exceptions import HTTPException
 
 from bot.runtime import Runtime
 from bot.web import forms
+from bot.web.agency import agency
 from bot.web.chat import chat
 from bot.web.console import layout
 from bot.web.console.account import account
 from bot.web.console.audit import audit
 from bot.web.console.board import board
+from bot.web.console.case import case
+from bot.web.console.directory import directory
+from bot.web.console.follow_up import follow_up
 from bot.web.console.handoff import handoff
 from bot.web.console.inbox import inbox
 from bot.web.console.media import media
@@ -29,7 +33,7 @@ from bot.web.staff_phone import staff_phone
 from bot.web.twilio import LARGEST_BODY, twilio
 from bot.web.twilio_voice import twilio_voice
 
-CONSOLE = (inbox, handoff, people, media, board, roster, staff, replies, audit, account)
+CONSOLE = (inbox, handoff, people, case, follow_up, directory, media, board, roster, staff, replies, audit, account)
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -44,7 +48,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=LARGEST_BODY)
     set_up_sign_in(app, runtime)
     demo = (phone, staff_phone) if runtime.settings.is_demo else ()
-    for blueprint in (twilio, twilio_voice, health, metrics, chat, *CONSOLE, *demo):
+    for blueprint in (twilio, twilio_voice, health, metrics, chat, agency, *CONSOLE, *demo):
         app.register_blueprint(blueprint)
     app.context_processor(layout.around)
     app.register_error_handler(HTTPException, _plainly)

@@ -1,0 +1,91 @@
+"""A case counts an answer for the right day, and never takes what nobody knows for a success."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.case import (
+    CODE_OF,
+    DAYS,
+    LATE,
+    MEASURE_NAMES,
+    MEASURES,
+    NEEDS,
+    Course,
+    Measured,
+    NeedCode,
+    Way,
+    code_of,
+    day_of,
+    days_begun,
+    nearest_day,
+    steadier,
+)
+from tests.doubles import MONDAY_MORNING as OPENED
+
+
+@pytest.mark.parametrize(
+    ("after", "day"),
+    [(-1, None), (0, 0), (14, 0), (15, None), (22, None), (23, 30), (44, 30), (45, None), (53, 60), (74, 60), (83, 90),
+     (104, 90), (105, None)],
+)  # fmt: skip
+def test_it_counts_an_answer_for_its_day(after: int, day: int | None) -> None:
+    assert day_of(OPENED, OPENED + timedelta(days=after)) == day
+
+
+@pytest.mark.parametrize(
+    ("after", "day"), [(-1, None), (7, 0), (15, None), (16, 30), (46, 60), (75, None), (76, 90), (105, None)]
+)
+def test_it_takes_the_nearest_day_between_two_windows(after: int, day: int | None) -> None:
+    assert nearest_day(OPENED, OPENED + timedelta(days=after)) == day
+
+
+@given(st.integers(min_value=-100_000, max_value=20_000_000))
+def test_it_never_counts_an_answer_that_is_over_two_weeks_off(seconds: int) -> None:
+    at = OPENED + timedelta(seconds=seconds)
+    for day in (day_of(OPENED, at), nearest_day(OPENED, at)):
+        assert day is None or abs(at - OPENED - timedelta(days=day)) <= LATE
+
+
+def test_it_knows_which_days_have_begun() -> None:
+    assert days_begun(OPENED, OPENED) == (0,)
+    assert days_begun(OPENED, OPENED + timedelta(days=23)) == (0, 30)
+    assert days_begun(OPENED, OPENED + timedelta(days=400)) == DAYS
+
+
+def test_it_has_words_for_every_code_and_measure() -> None:
+    assert set(NEEDS) == set(NeedCode)
+    assert set(MEASURE_NAMES) == set(MEASURES)
+
+
+def test_it_puts_the_needs_of_the_flows_in_their_categories() -> None:
+    assert code_of("rent") == "housing-instability"
+    assert code_of("shelter") == "homelessness"
+    assert code_of("something new") == NeedCode.OTHER
+    words = "rent, utilities, food, shelter, jobs, counseling, safety, youth, health, legal, transport"
+    assert set(words.split(", ")) <= set(CODE_OF)
+
+
+@pytest.mark.parametrize(
+    ("first", "newest", "way"),
+    [("no", "yes", Way.BETTER), ("yes", "yes", Way.STEADY), ("yes", "no", Way.WORSE), ("no", "no", Way.NOT_YET)],
+)
+def test_it_says_where_a_household_is_going(first: str, newest: str, way: Way) -> None:
+    measures = [Measured(60, "bills", newest), Measured(0, "bills", first), Measured(90, "bills", "unsure")]
+    assert steadier(measures)["bills"].way == way
+
+
+UNKNOWN = st.builds(Measured, st.sampled_from(DAYS), st.sampled_from([*MEASURES]), st.sampled_from(["unsure", "declined"]))
+
+
+@given(st.lists(UNKNOWN))
+def test_it_takes_nothing_unknown_for_a_success(measures: list[Measured]) -> None:
+    assert steadier(measures) == dict.fromkeys(MEASURES, Course())
+
+
+def test_it_sees_no_way_in_one_answer() -> None:
+    assert steadier([Measured(0, "safe", "yes")])["safe"].way == Way.UNKNOWN

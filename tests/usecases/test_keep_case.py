@@ -1,0 +1,341 @@
+"""Keeping a case: one at a time, words sealed, the right day, nothing unknown taken for a success, all gone on request."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from bot.domain.case import Measured
+from bot.domain.effects import Choice, Method, RecordConsent
+from bot.settings import Settings
+from bot.storage import cases, consents, erasures, keys
+from bot.storage.case_tables import CaseFile, CaseTask, Encounter, Measure, Need
+from bot.storage.sealing import Sealer
+from bot.storage.tables import Consent, Conversation, Erasure, Person
+from bot.usecases import keep_case, keep_consent
+from bot.usecases.answering import Refused
+from bot.usecases.desk import Desk
+from bot.usecases.keep_case import Met, NotKept, Wanted, measured, need_met_by_offer
+from bot.usecases.keep_consent import Told, record_consent
+from bot.usecases.read_case_file import CasePage, read_case_file
+from tests.console import make_staff
+from tests.demo import Demo, open_demo
+from tests.doubles import MONDAY_MORNING as NOW
+from tests.someone import Made, make_person
+
+
+@pytest.fixture
+def demo(settings: Settings) -> Iterator[Demo]:
+    with open_demo(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(demo: Demo) -> Desk:
+    return demo.runtime.desk
+
+
+@pytest.fixture
+def db(demo: Demo) -> Iterator[Session]:
+    with demo.db() as session:
+        yield session
+
+
+@pytest.fixture
+def rosa(db: Session) -> int:
+    return make_staff(db, "rosa@example.org", teams=["housing"])
+
+
+@pytest.fixture
+def ada(db: Session, desk: Desk) -> Made:
+    return make_person(db, desk.sealer)
+
+
+class Reader:
+    """Somebody of the housing team who may do everything."""
+
+    def __init__(self, staff_id: int) -> None:
+        self.id = staff_id
+        self.teams = frozenset({"housing"})
+
+    def may(self, _permission: object) -> bool:
+        return True
+
+
+def page_of(db: Session, desk: Desk, reader: int, made: Made, now: datetime = NOW) -> CasePage:
+    page = read_case_file(db, desk.sealer, Reader(reader), made.conversation, now)
+    assert page is not None
+    return page
+
+
+def after(days: float) -> datetime:
+    return NOW + timedelta(days=days)
+
+
+def agree(db: Session, made: Made, choice: Choice = Choice.AGREED) -> None:
+    consents.record(db, RecordConsent(choice, Method.FLOW, "followup"), made.conversation, None, "en", NOW)
+    db.flush()
+
+
+# -- one case at a time --
+
+
+def test_it_opens_one_case_and_no_second(db: Session, rosa: int, ada: Made) -> None:
+    assert keep_case.open_case(db, ada.conversation, rosa, NOW)
+    assert not keep_case.open_case(db, ada.conversation, rosa, after(1))
+    case = db.scalars(select(CaseFile)).one()
+    assert (case.owner_id, case.opened_by, case.opened_at) == (rosa, rosa, NOW)
+
+
+def test_it_gives_two_callers_at_once_the_same_case(demo: Demo) -> None:
+    with demo.db() as db:
+        person = make_person(db, demo.runtime.desk.sealer).person
+    found: list[int] = []
+
+    def second() -> None:
+        with demo.db() as db:
+            found.append(cases.open_one(db, person, after(1)).id)
+
+    with demo.db() as db:
+        first = cases.open_one(db, person, NOW).id
+        racer = threading.Thread(target=second)
+        racer.start()
+        racer.join(0.3)
+        assert found == []
+    racer.join(10)
+    assert found == [first]
+    assert demo.count(CaseFile) == 1
+
+
+def test_it_begins_anew_after_a_case_was_closed(db: Session, rosa: int, ada: Made) -> None:
+    keep_case.open_case(db, ada.conversation, rosa, NOW)
+    keep_case.close(db, ada.conversation, "moved_away", rosa, after(1))
+    assert keep_case.open_case(db, ada.conversation, rosa, after(2))
+    assert [case.outcome for case in cases.of_person(db, ada.person)] == [None, "moved_away"]
+
+
+def test_it_ends_open_needs_as_not_known_with_their_case(db: Session, rosa: int, ada: Made) -> None:
+    keep_case.open_case(db, ada.conversation, rosa, NOW)
+    keep_case.open_need(db, ada.conversation, "food-insecurity", rosa, NOW)
+    keep_case.close(db, ada.conversation, "steady", rosa, after(1))
+    db.expire_all()
+    assert [(need.outcome, need.closed_at) for need in db.scalars(select(Need))] == [("unknown", after(1))]
+
+
+def test_it_has_each_kind_of_need_open_once(db: Session, rosa: int, ada: Made) -> None:
+    keep_case.open_case(db, ada.conversation, rosa, NOW)
+    keep_case.open_need(db, ada.conversation, "stress", rosa, NOW)
+    with pytest.raises(NotKept, match="has_need"):
+        keep_case.open_need(db, ada.conversation, "stress", rosa, NOW)
+    need = db.scalars(select(Need)).one()
+    keep_case.close_need(db, ada.conversation, need.id, "partly_met", rosa, after(3))
+    keep_case.open_need(db, ada.conversation, "stress", rosa, after(4))
+    with pytest.raises(NotKept, match="need_closed"):
+        keep_case.close_need(db, ada.conversation, need.id, "met", rosa, after(5))
+
+
+def test_it_closes_no_need_of_another_person(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
+    other = make_person(db, desk.sealer, "+13145550177")
+    for made in (ada, other):
+        keep_case.open_case(db, made.conversation, rosa, NOW)
+    keep_case.open_need(db, other.conversation, "stress", rosa, NOW)
+    theirs = db.scalars(select(Need.id)).one()
+    with pytest.raises(NotKept, match="no_need"):
+        keep_case.close_need(db, ada.conversation, theirs, "met", rosa, NOW)
+
+
+def test_it_refuses_who_may_not_follow_up(db: Session, ada: Made) -> None:
+    auditor = make_staff(db, "io@example.org", ["auditor"])
+    with pytest.raises(Refused):
+        keep_case.open_case(db, ada.conversation, auditor, NOW)
+
+
+@pytest.mark.parametrize("outcome", ["", "met", "cured"])
+def test_it_closes_a_case_by_a_known_outcome_only(db: Session, rosa: int, ada: Made, outcome: str) -> None:
+    keep_case.open_case(db, ada.conversation, rosa, NOW)
+    with pytest.raises(NotKept, match="outcome"):
+        keep_case.close(db, ada.conversation, outcome, rosa, NOW)
+
+
+def test_it_seals_what_is_written_down(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
+    keep_case.open_case(db, ada.conversation, rosa, NOW)
+    keep_case.record_encounter(db, desk, ada.conversation, Met("phone", NOW, 5, "her landlord"), rosa, NOW)
+    keep_case.add_task(db, desk, ada.conversation, Wanted("other", "call her landlord", NOW.date()), rosa, NOW)
+    page = page_of(db, desk, rosa, ada)
+    assert (page.cases[0].meetings[0].note, page.tasks[0].what) == ("her landlord", "call her landlord")
+    stored = [*db.scalars(select(Encounter.sealed_note)), *db.scalars(select(CaseTask.sealed_what))]
+    assert not any("landlord" in str(sealed) for sealed in stored)
+
+
+def test_it_makes_a_task_due_when_the_working_day_ends(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
+    # The clocks go forward in between: five in the afternoon is an hour earlier by the world's clock.
+    keep_case.add_task(db, desk, ada.conversation, Wanted("call", "", after(13).date(), is_mine=True), rosa, NOW)
+    task = db.scalars(select(CaseTask)).one()
+    assert (task.due_at.isoformat(), task.staff_id) == ("2026-03-15T22:00:00+00:00", rosa)
+    assert [row.id for row in cases.open_tasks(db, after(14))] == [task.id]
+    assert cases.open_tasks(db, after(13)) == []
+
+
+# -- what people tell the line --
+
+
+def test_it_keeps_an_answer_for_its_day(db: Session, ada: Made) -> None:
+    for days, value in ((0, "no"), (7, "unsure"), (31, "yes"), (200, "no")):
+        measured(db, ada.conversation, "housed", value, after(days))
+    told = cases.measures(db, [case.id for case in cases.of_person(db, ada.person)])
+    assert [(row.day, row.value, row.told_by) for row in told] == [(0, "unsure", "person"), (30, "yes", "person")]
+
+
+@pytest.mark.parametrize(("name", "value"), [("happy", "yes"), ("housed", "maybe"), ("", "")])
+def test_it_leaves_out_what_no_measure_has(db: Session, ada: Made, name: str, value: str) -> None:
+    assert not measured(db, ada.conversation, name, value, NOW)
+    assert db.scalars(select(CaseFile)).all() == []
+
+
+def test_it_keeps_what_was_told_last(db: Session, rosa: int, ada: Made) -> None:
+    measured(db, ada.conversation, "bills", "yes", after(2))
+    keep_case.record_measure(db, ada.conversation, Measured(0, "bills", "no"), rosa, after(3))
+    # A text that waited through an outage.
+    measured(db, ada.conversation, "bills", "yes", after(2.5))
+    told = db.scalars(select(Measure)).one()
+    assert (told.value, told.told_by, told.staff_id) == ("no", "worker", rosa)
+
+
+def test_it_still_hears_of_day_90_after_the_case_was_closed(db: Session, rosa: int, ada: Made) -> None:
+    keep_case.open_case(db, ada.conversation, rosa, NOW)
+    keep_case.close(db, ada.conversation, "steady", rosa, after(65))
+    assert measured(db, ada.conversation, "safe", "yes", after(91))
+    assert [(row.day, row.value) for row in db.scalars(select(Measure))] == [(90, "yes")]
+    assert len(cases.of_person(db, ada.person)) == 1
+
+
+def test_it_refuses_a_day_that_is_still_to_come(db: Session, rosa: int, ada: Made) -> None:
+    keep_case.open_case(db, ada.conversation, rosa, NOW)
+    with pytest.raises(NotKept, match="day"):
+        keep_case.record_measure(db, ada.conversation, Measured(60, "safe", "yes"), rosa, after(30))
+
+
+def test_it_begins_a_case_with_the_need_of_somebody_who_agreed(db: Session, ada: Made) -> None:
+    agree(db, ada)
+    assert need_met_by_offer(db, ada.conversation, "rent", NOW)
+    assert not need_met_by_offer(db, ada.conversation, "rent", after(1))
+    assert need_met_by_offer(db, ada.conversation, "food", after(2))
+    case = db.scalars(select(CaseFile)).one()
+    assert (case.owner_id, case.opened_at) == (None, NOW)
+    assert [need.code for need in cases.needs(db, [case.id])] == ["housing-instability", "food-insecurity"]
+
+
+def test_it_makes_no_case_of_who_did_not_agree(db: Session, ada: Made) -> None:
+    assert not need_met_by_offer(db, ada.conversation, "rent", NOW)
+    agree(db, ada)
+    agree(db, ada, Choice.WITHDRAWN)
+    assert not need_met_by_offer(db, ada.conversation, "rent", NOW)
+    assert db.scalars(select(CaseFile)).all() == []
+
+
+# -- consent --
+
+
+def test_it_writes_down_who_told_whom(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
+    record_consent(db, desk.sealer, ada.conversation, Told("followup", "agreed"), rosa, NOW)
+    assert consents.holds(db, ada.conversation, "followup", NOW)
+    record_consent(db, desk.sealer, ada.conversation, Told("followup", "withdrawn"), rosa, after(1))
+    assert not consents.holds(db, ada.conversation, "followup", after(1))
+    rows = db.scalars(select(Consent).order_by(Consent.id)).all()
+    assert [(row.choice, row.method, row.staff_id) for row in rows] == [
+        ("agreed", "staff", rosa),
+        ("withdrawn", "staff", rosa),
+    ]
+    assert [entry.holds for entry in page_of(db, desk, rosa, ada).ledger] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (Told("all", "agreed"), "scope"),
+        (Told("survey", "opted_in"), "choice"),
+        (Told("share", "agreed", "nobody/here", after(9)), "agency"),
+    ],
+)
+def test_it_writes_nothing_down_that_nobody_could_say(
+    db: Session, desk: Desk, rosa: int, ada: Made, told: Told, reason: str
+) -> None:
+    with pytest.raises(keep_consent.NotKept, match=reason):
+        record_consent(db, desk.sealer, ada.conversation, told, rosa, NOW)
+    assert db.scalars(select(Consent)).all() == []
+
+
+# -- whose it is --
+
+
+def test_it_reads_a_case_by_any_conversation_of_the_person(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
+    elsewhere = make_person(db, desk.sealer, "+13145550188", team="crisis")
+    db.execute(update(Conversation).values(person_id=ada.person))
+    keep_case.open_case(db, elsewhere.conversation, rosa, NOW)
+    assert page_of(db, desk, rosa, elsewhere).hidden == 1
+    assert page_of(db, desk, rosa, ada).open_case is not None
+
+
+def test_it_reads_nothing_of_people_of_another_team(db: Session, desk: Desk, rosa: int) -> None:
+    theirs = make_person(db, desk.sealer, team="crisis")
+    assert read_case_file(db, desk.sealer, Reader(rosa), theirs.conversation, NOW) is None
+
+
+# -- deleting, and new keys --
+
+
+def fill(db: Session, desk: Desk, rosa: int, made: Made) -> None:
+    keep_case.open_case(db, made.conversation, rosa, NOW)
+    keep_case.open_need(db, made.conversation, "stress", rosa, NOW)
+    keep_case.record_encounter(db, desk, made.conversation, Met("phone", NOW, 5, "secret words"), rosa, NOW)
+    keep_case.add_task(db, desk, made.conversation, Wanted("other", "secret words", NOW.date()), rosa, NOW)
+    keep_case.record_measure(db, made.conversation, Measured(0, "safe", "no"), rosa, NOW)
+    db.flush()
+
+
+OF_CASES = (CaseFile, Need, Encounter, CaseTask, Measure)
+
+
+def test_it_deletes_all_of_a_case_with_its_person_and_nothing_of_others(
+    db: Session, desk: Desk, rosa: int, ada: Made
+) -> None:
+    other = make_person(db, desk.sealer, "+13145550177")
+    for made in (ada, other):
+        fill(db, desk, rosa, made)
+    erasures.ask(db, ada.conversation, NOW)
+    db.flush()
+    erasures.erase(db, desk.sealer, db.scalars(select(Erasure)).one(), after(1))
+    db.expire_all()
+    assert [len(db.scalars(select(table)).all()) for table in OF_CASES] == [1, 1, 1, 1, 1]
+    assert cases.of_person(db, ada.person) == []
+    assert len(cases.of_person(db, other.person)) == 1
+
+
+def test_it_begins_nothing_with_somebody_who_was_deleted(db: Session, rosa: int, ada: Made) -> None:
+    agree(db, ada)
+    db.execute(update(Person).values(erased_at=NOW))
+    with pytest.raises(NotKept, match="unknown_person"):
+        keep_case.open_case(db, ada.conversation, rosa, NOW)
+    assert not measured(db, ada.conversation, "safe", "yes", NOW)
+    assert not need_met_by_offer(db, ada.conversation, "rent", NOW)
+    assert db.scalars(select(CaseFile)).all() == []
+
+
+def test_it_seals_the_words_of_cases_under_a_new_key(
+    db: Session, desk: Desk, settings: Settings, rosa: int, ada: Made
+) -> None:
+    fill(db, desk, rosa, ada)
+    newest = "bmV3ZXN0IGtleSBvZiBhbGwsIG9ubHkgZm9yIHRlc3Q="
+    for number in range(len(keys.SEALED)):
+        last: int | None = 0
+        while last is not None:
+            last = keys.reseal(db, Sealer((newest, *settings.encryption_keys), settings.secret_key), number, last)
+    only_newest = Sealer((newest,), settings.secret_key)
+    db.expire_all()
+    sealed = [*db.scalars(select(Encounter.sealed_note)), *db.scalars(select(CaseTask.sealed_what))]
+    assert [only_newest.open(each or "") for each in sealed] == ["secret words", "secret words"]
