@@ -60,6 +60,7 @@ class Runtime:
             staff_numbers=settings.staff_numbers,
             console_url=f"{settings.public_url}/console",
             hand_back_after=timedelta(minutes=settings.hand_back_minutes),
+            holidays=settings.holidays,
         )
         return cls(
             settings=settings,

@@ -10,10 +10,13 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
+
+from holidays import country_holidays
 
 
 def text(value: str) -> str:
@@ -147,6 +150,15 @@ def timezone(value: str) -> ZoneInfo:
         return ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         raise ValueError("must be the name of a time zone of the IANA database") from None
+
+
+def holidays(value: str) -> Container[date]:
+    country, _, state = value.partition("-")
+    try:
+        # Years are worked out as they are asked for.
+        return country_holidays(country, subdiv=state or None)
+    except (KeyError, NotImplementedError):
+        raise ValueError("must be a country's two letters, or a country and a state, like US-MO") from None
 
 
 def languages(value: str) -> tuple[str, ...]:

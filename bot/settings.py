@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -153,6 +154,14 @@ class Settings:
         read.timezone,
         default="America/Chicago",
         example="America/Chicago",
+    )
+    holidays: Container[date] = _setting(
+        "HOLIDAYS",
+        "Whose holidays are kept: no check-in leaves on them. A country, or a country and a state, like US-MO.",
+        read.holidays,
+        example="US-MO",
+        absent=frozenset(),
+        default_note="none",
     )
     line_name: str = _setting(
         "LINE_NAME",
@@ -299,6 +308,13 @@ class Settings:
         read.count(1, 36_500),
         default="1095",
         example="1095",
+    )
+    directory_fresh_days: int = _setting(
+        "DIRECTORY_FRESH_DAYS",
+        "Days for which a service of an imported directory is offered after somebody has checked it.",
+        read.count(1, 3650),
+        default="180",
+        example="180",
     )
     spool_dir: Path = _setting(
         "SPOOL_DIR",

@@ -16,14 +16,15 @@ from bot.domain.flow_reader import lines_of, messages, read_flow, read_translati
 from bot.domain.flow_yaml import Severity
 from bot.domain.machine import leads_to
 from bot.domain.safety.levels import Urgency
-from bot.domain.script import Ask, CheckIn, Consent, Handoff, Script, Step
+from bot.domain.script import Ask, Consent, Handoff, Script, Step
 from bot.domain.segments import fold_for_sms, join, measure
 from bot.domain.transcript import Kind, Transcript, read_transcript
 from bot.domain.understanding import Picked
 from bot.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-NAMES = ["counseling", "crisis", "emergency_assistance", "privacy", "welcome"]
+CHECK_INS = ["crisis_check_in", "household_check_in", "referral_check_in"]
+NAMES = sorted(["counseling", "crisis", "emergency_assistance", "privacy", "welcome", *CHECK_INS])
 LANGUAGES = ["en", "es"]
 FIRST_TURN = 4
 """Segments that the introduction and the first question may take together."""
@@ -167,11 +168,6 @@ def test_it_promises_nothing_that_is_not_known(name: str, language: str) -> None
             assert negated.search(sentence) or not PROMISES.search(sentence.lower()), context
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_it_plans_no_check_in_while_none_can_be_kept(name: str) -> None:
-    assert not [at for at, step in script(name).steps.items() if isinstance(step, CheckIn)]
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", NAMES)
 def test_it_never_asks_for_a_word_that_the_telephone_company_takes(name: str, language: str) -> None:
@@ -234,6 +230,7 @@ FIRST_WORDS = [
     ("en", "i am in danger", "crisis", None),
     ("en", "who reads this", "privacy", "readers"),
     ("en", "delete my texts", "privacy", "delete"),
+    ("en", "stop asking how i am", "privacy", "no_check_ins"),
     ("en", "i need a lawyer", "other", None),
     ("en", "hi is anyone there", None, None),
     ("es", "me van a desalojar", "emergency_help", "rent"),
@@ -251,6 +248,7 @@ FIRST_WORDS = [
     ("es", "necesito trabajo", "jobs", None),
     ("es", "estoy en peligro", "crisis", None),
     ("es", "quien lee esto", "privacy", "readers"),
+    ("es", "ya no me pregunten", "privacy", "no_check_ins"),
     ("es", "necesito un abogado de inmigracion", "other", None),
     ("es", "buenos dias", None, None),
 ]
@@ -395,5 +393,8 @@ def test_it_replays_every_kind_of_ending() -> None:
     effects = {line.text for one in transcripts().values() for line in one.lines if line.kind is Kind.EFFECT}
     for wanted in ("handoff housing now", "handoff housing minutes", "handoff crisis now", "handoff counseling routine",
                    "handoff mobility routine", "handoff anyone this_shift", "consent followup agreed", "erase",
-                   "opted_out keyword", "opted_in keyword", "outcome referred", "outcome no_reply"):  # fmt: skip
+                   "opted_out keyword", "opted_in keyword", "outcome referred", "outcome no_reply",
+                   "consent followup withdrawn", "check_in household_check_in 7d 30d 60d 90d", "measure safe no",
+                   "referral helped", "referral waitlist", "referral could_not_help", "referral not_reached",
+                   "referral no_longer_needed", "handoff crisis quarter_hour"):  # fmt: skip
         assert wanted in effects

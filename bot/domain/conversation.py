@@ -49,6 +49,15 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """Services that were texted for a need, by their ids: MORE asks for others."""
+
+    need: str
+    near: str | None
+    shown: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """Frozen: the engine takes one and returns another. Times are aware UTC.
 
@@ -84,6 +93,10 @@ class Conversation:
     ended: bool = False
     safe: SafeContact = safe_contact.NOTHING
     """How the person may be reached without being betrayed."""
+    check_in: int | None = None
+    """The check-in that has asked how they are and was not answered yet."""
+    offer: Offer | None = None
+    """What MORE goes on with; None where nothing was offered, or it was said that there is no more."""
 
     @property
     def frame(self) -> Frame | None:
@@ -147,6 +160,8 @@ class Conversation:
                 "outcome": self.outcome,
                 "ended": self.ended,
                 "safe": None if self.safe == safe_contact.NOTHING else safe_contact.dump(self.safe),
+                "check_in": self.check_in,
+                "offer": self.offer and [self.offer.need, self.offer.near, self.offer.shown],
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -178,7 +193,13 @@ def load(text: str) -> Conversation:
         outcome=row.get("outcome"),
         ended=row.get("ended", False),
         safe=safe_contact.load(row.get("safe")),
+        check_in=row.get("check_in"),
+        offer=_offer(row.get("offer")),
     )
+
+
+def _offer(row: list[Any] | None) -> Offer | None:
+    return Offer(row[0], row[1], tuple(row[2])) if row else None
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -80,10 +80,38 @@ class ScheduleCheckIns:
     after: tuple[timedelta, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CheckInAnswered:
+    """The person wrote after a check-in had asked them how they are; whatever they wrote, they are there."""
+
+    check_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellReferral:
+    """The person told what became of a service that they were referred to: one of bot/domain/referral.py's outcomes.
+
+    `which` is its number in the texts of the newest offer; None where all of that offer are meant, or there is just one.
+    """
+
+    outcome: str
+    which: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordMeasure:
+    """The person told how the household is: `name` and `value` are of bot/domain/case.py."""
+
+    name: str
+    value: str
+
+
 class Choice(StrEnum):
     """What a ledger entry says."""
 
     AGREED = "agreed"
+    WITHDRAWN = "withdrawn"
+    """They take back what they had agreed to; texts they ask for themselves go on."""
     OPTED_OUT = "opted_out"
     OPTED_IN = "opted_in"
 
@@ -95,6 +123,8 @@ class Method(StrEnum):
     FREE_TEXT = "free_text"
     CARRIER = "carrier"
     FLOW = "flow"
+    STAFF = "staff"
+    """They told a social worker, who wrote it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +157,6 @@ class StaySilent:
 
 
 Effect = (
-    Reply | OpenHandoff | TellHuman | HoldTexts | RaiseAlarm | OfferServices | ScheduleCheckIns | RecordConsent | EraseData
-    | RecordOutcome | StaySilent
+    Reply | OpenHandoff | TellHuman | HoldTexts | RaiseAlarm | OfferServices | ScheduleCheckIns | CheckInAnswered
+    | TellReferral | RecordMeasure | RecordConsent | EraseData | RecordOutcome | StaySilent
 )  # fmt: skip

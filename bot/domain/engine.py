@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain import answers
-from bot.domain.conversation import Conversation, Holder
+from bot.domain.conversation import Conversation, Holder, Offer
 from bot.domain.effects import (
     Choice,
     Effect,
@@ -22,9 +22,11 @@ from bot.domain.effects import (
     OpenHandoff,
     Reason,
     RecordConsent,
+    RecordMeasure,
     RecordOutcome,
     Reply,
     ScheduleCheckIns,
+    TellReferral,
 )
 from bot.domain.flow import Flow, FlowFailed
 from bot.domain.machine import ENDED, HUMAN
@@ -39,12 +41,14 @@ from bot.domain.script import (
     End,
     Erase,
     Handoff,
+    Measure,
     Refer,
     Run,
     Say,
     Step,
     Wait,
 )
+from bot.domain.script import TellReferral as TellReferralStep
 from bot.domain.turn import (
     AskedAgain,
     EnterFlow,
@@ -104,8 +108,8 @@ class _Walk:
                 self._ask_again(here, step)
             case TimedOut():
                 self._time_out(here, step)
-            case Found(services=services):
-                self._found(here, step, services)
+            case Found():
+                self._found(here, step, said)
             case Returned(words=words):
                 self.words, self.used = words, True
                 self._come_back(here, step)
@@ -152,16 +156,15 @@ class _Walk:
         elif isinstance(step, Wait):
             self._go_on(here, step)
 
-    def _found(self, here: str, step: Step, services: tuple[tuple[int, str], ...]) -> None:
+    def _found(self, here: str, step: Step, found: Found) -> None:
         if not isinstance(step, Refer):
             raise FlowFailed(self.flow.name, here, "services were found for a step that asked for none")
-        if not services:
+        if not found.services:
             self._move(here, step.none)
             return
-        for _, card in services:
-            self._say(card)
         need, near = self._text(f"{here}.refer", step.refer.need), self._near(here, step)
-        self.effects.append(OfferServices(need, near, tuple(service for service, _ in services)))
+        effects, self.conversation = offered(self.conversation, need, near, found, self.standing)
+        self.effects += effects
         self._go_on(here, step)
 
     def _ask_again(self, here: str, step: Step) -> None:
@@ -295,6 +298,12 @@ class _Walk:
                 self.conversation = replace(self.conversation, waking=self.now + step.wait)
             case Handoff():
                 self._hand_off(name, step)
+            case TellReferralStep():
+                self._tell_referral(name, step)
+            case Measure():
+                value = self._text(f"{name}.measure", step.measure.value)
+                self.effects.append(RecordMeasure(step.measure.name, value.strip().lower()))
+                self._go_on(name, step)
             case _:
                 self.effects.append(_effect_of(step, f"{self.flow.name}/{name}@{self.flow.version}"))
                 self._go_on(name, step)
@@ -332,6 +341,12 @@ class _Walk:
             self._go_on(name, step)
         else:
             self.conversation = replace(self.conversation, holder=Holder.WAITING, told_at=self.now)
+
+    def _tell_referral(self, name: str, step: TellReferralStep) -> None:
+        news = step.referral
+        which = self._text(f"{name}.which", news.which).strip() if news.which else ""
+        self.effects.append(TellReferral(news.outcome, int(which) if which.isdecimal() and len(which) < 4 else None))
+        self._go_on(name, step)
 
     def _end(self, name: str, outcome: str) -> None:
         self.flow.machine.move(name, ENDED)
@@ -378,6 +393,20 @@ class _Walk:
             self.conversation = replace(self.conversation, waking=waking)
 
 
+def offered(
+    conversation: Conversation, need: str, near: str | None, found: Found, standing: StandingText
+) -> tuple[list[Effect], Conversation]:
+    """What is said of services that were found, and the conversation that remembers them for MORE."""
+    shown = tuple(service for service, _ in found.services)
+    before = conversation.offer.shown if conversation.offer and conversation.offer.need == need else ()
+    effects: list[Effect] = [Reply(card, Lane.REPLY) for _, card in found.services]
+    if found.more:
+        effects.append(Reply(standing("more_services", conversation.language), Lane.REPLY, "more_services"))
+    effects.append(OfferServices(need, near, shown))
+    # Kept after the last ones too: whoever asks once more is told that these were all.
+    return effects, replace(conversation, offer=Offer(need, near, (*before, *shown)))
+
+
 def _reusable(words: str) -> str:
     """Free words may also answer the next flow's first question ("my landlord is evicting me"); a number may not."""
     return words if any(letter.isalpha() for letter in words) else ""
@@ -388,7 +417,8 @@ def _effect_of(step: Step, place: str) -> Effect:
         case CheckIn():
             return ScheduleCheckIns(step.check_in.flow, step.check_in.after)
         case Consent():
-            return RecordConsent(Choice.AGREED, Method.FLOW, step.consent, place)
+            choice = Choice.WITHDRAWN if step.withdrawn else Choice.AGREED
+            return RecordConsent(choice, Method.FLOW, step.consent, place)
         case Erase():
             return EraseData()
         case _:

@@ -24,6 +24,10 @@ Translations = Mapping[str, Mapping[tuple[str, str], str]]
 """Language -> (context, source text) -> text. The context is `<step>.<field>`."""
 
 
+SOURCE = "en"
+"""The language in which flows are written."""
+
+
 class FlowFailed(Exception):
     """A flow could not go on at run time: which flow, which step and why, never a person's words."""
 
@@ -78,6 +82,11 @@ class Flow:
     @property
     def name(self) -> str:
         return self.script.flow
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """The languages that it speaks: the one it is written in, and those into which anything of it is translated."""
+        return frozenset({SOURCE, *(language for language, texts in self._translations.items() if texts)})
 
     def today(self, now: datetime) -> date:
         """The date at the line's own place."""

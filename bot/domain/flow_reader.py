@@ -26,7 +26,7 @@ __all__ = [
     "names_in", "read_flow", "read_translations", "schema", "template_po",
 ]  # fmt: skip
 
-NAMES = frozenset({"channel", "language", "line_name", "today"})
+NAMES = frozenset({"channel", "language", "line_name", "today", "offered", "offered_count", "offered_list"})
 """What a text or condition may name beside the answers."""
 FUNCTIONS = frozenset({"days_until"})
 FILTERS = frozenset({"day"})
@@ -58,7 +58,9 @@ _KIND_ORDER = (
     "ask",
     "handoff",
     "refer",
+    "referral",
     "check_in",
+    "measure",
     "run",
     "consent",
     "erase",

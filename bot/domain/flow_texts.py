@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.domain.flow_yaml import Path
-from bot.domain.script import Ask, Handoff, Refer, Say, Script, Step
+from bot.domain.script import Ask, Handoff, Measure, Refer, Say, Script, Step, TellReferral
 
 
 def messages(script: Script) -> list[tuple[str, str, str]]:
@@ -62,6 +62,10 @@ def _unspoken(name: str, step: Step) -> Iterator[tuple[str, Path, str]]:
         yield f"{name}.refer.need", (*path, "refer", "need"), step.refer.need
         if step.refer.near:
             yield f"{name}.refer.near", (*path, "refer", "near"), step.refer.near
+    if isinstance(step, TellReferral) and step.referral.which:
+        yield f"{name}.which", (*path, "referral", "which"), step.referral.which
+    if isinstance(step, Measure):
+        yield f"{name}.measure", (*path, "measure", "value"), step.measure.value
     if isinstance(step, Handoff) and step.handoff.because:
         yield f"{name}.because", (*path, "handoff", "because"), step.handoff.because
     if isinstance(step, Handoff) and step.handoff.community:

@@ -23,6 +23,7 @@ class Keyword(StrEnum):
     BACK = "back"
     MENU = "menu"
     PERSON = "person"
+    MORE = "more"
     ERASE = "erase"
     THANKS = "thanks"
 

@@ -157,6 +157,31 @@ class CheckIn(Step):
     check_in: CheckInPlan
 
 
+class ReferralNews(Model):
+    outcome: Literal["helped", "not_enrolled", "waitlist", "could_not_help", "not_reached", "no_longer_needed"]
+    """What became of it; the words of bot/domain/referral.py."""
+    which: Text | None = None
+    """The number of the service in our text, like `{{ which_one }}`; without it all that were offered together are meant."""
+
+
+class TellReferral(Step):
+    """Writes down what became of the services that the person was referred to."""
+
+    referral: ReferralNews
+
+
+class Measurement(Model):
+    name: Literal["housed", "bills", "safe"]
+    """What is measured; the words of bot/domain/case.py."""
+    value: Text
+    """`yes`, `no`, `unsure` or `declined`, like `{{ housed }}`; anything else is not written down."""
+
+class Measure(Step):
+    """Writes down how the household is, for its case."""
+
+    measure: Measurement
+
+
 class HandoffPlan(Model):
     team: StepName
     urgency: Urgency = Urgency.THIS_SHIFT
@@ -189,9 +214,11 @@ class Wait(Step):
 
 
 class Consent(Step):
-    """Enters into the consent ledger that the person agreed to this scope."""
+    """Enters into the consent ledger that the person agreed to this scope, or that they take it back."""
 
     consent: Annotated[str, Field(pattern=r"^[a-z][a-z_:]{0,39}$")]
+    withdrawn: bool = False
+    """Whether they take it back. Check-ins need the scope `followup`; without it none is sent any more."""
 
 
 class Erase(Step):
@@ -200,9 +227,10 @@ class Erase(Step):
     erase: Literal["everything"]
 
 
-AnyStep = Ask | Say | End | Decide | Refer | CheckIn | Handoff | Run | Wait | Consent | Erase
+AnyStep = Ask | Say | End | Decide | Refer | TellReferral | CheckIn | Measure | Handoff | Run | Wait | Consent | Erase
 STEP_KINDS: dict[str, type[Step]] = {
-    "ask": Ask, "handoff": Handoff, "refer": Refer, "check_in": CheckIn, "run": Run, "consent": Consent,
+    "ask": Ask, "handoff": Handoff, "refer": Refer, "referral": TellReferral, "check_in": CheckIn, "measure": Measure,
+    "run": Run, "consent": Consent,
     "erase": Erase, "decide": Decide, "say": Say, "wait": Wait, "end": End,
 }  # fmt: skip
 """Key in the file -> model. The order decides where a step has two keys: an `ask` may carry `wait`,

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.effects import (
+    CheckInAnswered,
     Choice,
     Effect,
     EraseData,
@@ -31,9 +32,11 @@ from bot.domain.effects import (
     OpenHandoff,
     RaiseAlarm,
     RecordConsent,
+    RecordMeasure,
     RecordOutcome,
     ScheduleCheckIns,
     TellHuman,
+    TellReferral,
 )
 from bot.domain.flow_yaml import FlowError, Problem
 from bot.domain.script import read_duration
@@ -239,10 +242,16 @@ def describe(effect: Effect) -> str:
             return f"services {effect.need} {effect.near or '-'} {len(effect.services)}"
         case ScheduleCheckIns():
             return " ".join(["check_in", effect.flow, *map(_duration, effect.after)])
-        case RecordConsent(choice=Choice.AGREED):
-            return f"consent {effect.scope} agreed"
+        case RecordConsent(choice=Choice.AGREED | Choice.WITHDRAWN):
+            return f"consent {effect.scope} {effect.choice.value}"
         case RecordConsent():
             return f"{effect.choice.value} {effect.method.value}"
+        case CheckInAnswered():
+            return "check_in answered"
+        case TellReferral():
+            return f"referral {effect.outcome}" + (f" {effect.which}" if effect.which else "")
+        case RecordMeasure():
+            return f"measure {effect.name} {effect.value}"
         case EraseData():
             return "erase"
         case RecordOutcome():

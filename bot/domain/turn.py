@@ -25,9 +25,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Services that were asked for: (identifier, card in the person's language), best first."""
+    """Services that were asked for: (identifier, card in the person's language), best first. `more`: there are others."""
 
     services: tuple[tuple[int, str], ...]
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from bot.domain.delivery import State
 from bot.domain.message import Channel, Lane
 from bot.jobs import process
 from bot.runtime import Runtime
-from bot.storage import outbox
+from bot.storage import check_ins, outbox
 from bot.storage.database import is_outage
 from bot.storage.outbox import Claimed
 from bot.usecases.answering.scheduled import still_holds
@@ -25,6 +25,7 @@ SHORT_WAIT = timedelta(seconds=1)
 """A place in the queue that comes this soon is waited for; a later one is given back to the clock."""
 VALID_SECONDS = {Lane.CRISIS: 3600, Lane.REPLY: 4 * 3600, Lane.FOLLOW_UP: 3600, Lane.BULK: 3600}
 """How long a text stays worth sending once the carrier has it; its own ten hours would send a question at night."""
+SHORTEST_VALID = 60
 KNOWN_BEFORE = timedelta(hours=1)
 """An equal text of some minutes ago is in the carrier's list too, and must be known for the other one that it is."""
 MOST_OF_LEASE = outbox.LEASE / 2
@@ -52,6 +53,11 @@ def deliver_with(runtime: Runtime, message_id: int) -> bool:
         carrier = runtime.carriers.get(claimed.to.channel)
         if not still_holds(db, runtime.desk, claimed, now):
             outbox.settle(db, claimed.id, State.DROPPED)
+            return True
+        if claimed.valid_until is not None and now >= claimed.valid_until and not _may_have_left(claimed):
+            # The day is over for this person: it is decided anew when it may be sent.
+            outbox.settle(db, claimed.id, State.DROPPED)
+            check_ins.look_again(db, claimed.check_in_id, now)
             return True
         if _must_not_leave(claimed) or carrier is None:
             outbox.settle(db, claimed.id, State.DROPPED)
@@ -84,7 +90,7 @@ def _slot(runtime: Runtime, db: Session, claimed: Claimed, now: datetime) -> dat
     if claimed.has_slot or not paced:
         return now
     rate = runtime.settings.sender_segments_per_second
-    slot = outbox.take_slot(db, claimed.line, claimed.segments, rate, now)
+    slot = outbox.take_slot(db, claimed.line, claimed.segments, rate, claimed.lane, now)
     return now if claimed.lane is Lane.CRISIS else slot
 
 
@@ -97,7 +103,7 @@ def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list
         lane=claimed.lane,
         status_callback=f"{runtime.settings.public_url}/twilio/status?message={claimed.id}",
         sender=claimed.line if claimed.line[:1] in "+M0123456789" else None,
-        validity_seconds=VALID_SECONDS[claimed.lane],
+        validity_seconds=_valid_seconds(claimed, runtime.clock.now()),
     )
     try:
         found = carrier.find(outgoing, claimed.at - timedelta(minutes=1), known) if _may_have_left(claimed) else None
@@ -114,6 +120,13 @@ def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list
         _refused(runtime, claimed, error)
         return
     _taken(runtime, claimed, receipt)
+
+
+def _valid_seconds(claimed: Claimed, now: datetime) -> int:
+    """For how long the carrier may try: a check-in that it holds back must not arrive at night."""
+    if claimed.valid_until is None:
+        return VALID_SECONDS[claimed.lane]
+    return max(SHORTEST_VALID, int((claimed.valid_until - now).total_seconds()))
 
 
 def _taken(runtime: Runtime, claimed: Claimed, receipt: Receipt) -> None:

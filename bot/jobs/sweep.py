@@ -15,31 +15,40 @@ from functools import partial
 from bot.carriers.carrier import CarrierError
 from bot.domain.delivery import FINAL
 from bot.domain.message import Channel, Lane
+from bot.jobs.check_in import check_in_with
 from bot.jobs.deliver import deliver_with
 from bot.reception import replay
 from bot.runtime import Runtime
-from bot.storage import conversations, handoffs, outbox
+from bot.storage import check_ins, conversations, handoffs, outbox
 from bot.storage.database import is_outage
 from bot.usecases.answering.attending import attend
 from bot.usecases.record_delivery import Report, record_delivery, record_overdue
 from bot.usecases.tidy import erase_asked, forget_old_answers, forget_old_words
 from bot.usecases.wake_conversation import wake_conversation
+from bot.usecases.watch_lateness import watch_lateness
 
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
 OVERDUE = timedelta(seconds=10)
 """A row that is due for longer than this was woken and nobody came: the sweep takes it into its own hands."""
+CHECK_IN_OVERDUE = timedelta(seconds=60)
+"""The same for a check-in, of which thousands may be due in one minute: the queue is given more time with them."""
 LONGEST_STEP_SECONDS = 5.0
 """A carrier that hangs for ten seconds a text must not stop the clock for everybody: the list is read anew, crisis first."""
 FORGET_EVERY = timedelta(minutes=10)
+WATCH_EVERY = timedelta(seconds=15)
+"""How often late work is looked for, which another host should have done."""
 
 
 def run(runtime: Runtime, stop: threading.Event) -> None:
     """Go round until told to stop."""
-    forgot = runtime.clock.now()
+    forgot = watched = runtime.clock.now()
     while not stop.wait(PAUSE_SECONDS):
         sweep(runtime)
+        if runtime.clock.now() - watched > WATCH_EVERY:
+            _try("watch", lambda: watch(runtime))
+            watched = runtime.clock.now()
         if runtime.clock.now() - forgot > FORGET_EVERY:
             _try("forget", lambda: forget(runtime))
             forgot = runtime.clock.now()
@@ -47,8 +56,8 @@ def run(runtime: Runtime, stop: threading.Event) -> None:
 
 def sweep(runtime: Runtime) -> None:
     """One round: 1. replay what was spooled, 2. climb the ladders of those who wait for a human, 3. wake conversations whose
-    time has come, 4. wake or deliver what is due, 5. ask the carrier about texts whose last word is overdue, 6. delete what
-    was asked to be deleted.
+    time has come, 4. wake or deliver what is due, 5. look after the check-ins that are due, 6. ask the carrier about texts
+    whose last word is overdue, 7. delete what was asked to be deleted.
 
     What fails is logged and left for the next round. Each step, each conversation and each text is tried by itself: one
     that cannot be dealt with must not hold up all the others.
@@ -58,6 +67,7 @@ def sweep(runtime: Runtime) -> None:
     _try("attend", lambda: _attend_handoffs(runtime, now))
     _try("wake", lambda: _wake_sleepers(runtime, now))
     _try("deliver", lambda: _send_what_is_due(runtime, now))
+    _try("check in", lambda: look_after_check_ins(runtime, now))
     _try("ask", lambda: _ask_for_last_words(runtime, now))
     _try("erase", lambda: _erase(runtime, now))
 
@@ -123,6 +133,22 @@ def _send_what_is_due(runtime: Runtime, now: datetime) -> None:
             _one_of_many("deliver", partial(deliver_with, runtime, row))
 
 
+def look_after_check_ins(runtime: Runtime, now: datetime) -> None:
+    """Have those asked that are due. Redis is told of a portion at a time: it holds what is about to leave, and never the
+    promises of months."""
+    with runtime.database.transaction() as db:
+        due = check_ins.due(db, now)
+        overdue = due if not due else check_ins.due(db, now - CHECK_IN_OVERDUE, limit=20)
+    if not due:
+        return
+    if runtime.queue.wake_check_ins(due):
+        due = overdue
+    enough = time.monotonic() + LONGEST_STEP_SECONDS
+    for check_in_id in due:
+        if time.monotonic() < enough:
+            _one_of_many("check in", partial(check_in_with, runtime, check_in_id))
+
+
 def _ask_for_last_words(runtime: Runtime, now: datetime) -> None:
     """Reports get lost, and `sent` is not `received`: what is overdue is asked for, with no transaction open."""
     with runtime.database.transaction() as db:
@@ -149,6 +175,14 @@ def _ask_about(runtime: Runtime, text: outbox.Unfinished) -> None:
 def _erase(runtime: Runtime, now: datetime) -> None:
     with runtime.database.transaction() as db:
         erase_asked(db, runtime.desk.sealer, now)
+
+
+def watch(runtime: Runtime) -> None:
+    """Tell the operator of work that is due and that nobody does."""
+    with runtime.database.transaction() as db:
+        told = watch_lateness(db, runtime.clock.now())
+    if told:
+        log.warning("work is overdue, an alarm was raised: %s", ", ".join(told))
 
 
 def forget(runtime: Runtime) -> None:

@@ -1,4 +1,5 @@
-"""The earliest moment at which anything falls due: a rung, a silence that counts as an answer, a text that is to leave."""
+"""The earliest moment at which anything falls due: a rung, a silence that counts as an answer, a check-in, a
+text that is to leave."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ _NEXT = """
 select least(
   (select min(rung_due_at) from handoff),
   (select min(waking) from conversation),
+  (select min(due_at) from check_in),
   (select min(due_at) from message where outbound and state in ('waiting', 'claimed', 'unknown', 'answered')))
 """
 

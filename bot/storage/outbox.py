@@ -56,6 +56,9 @@ class Claimed:
     staff_id: int | None = None
     """The social worker who wrote it."""
     handoff_id: int | None = None
+    check_in_id: int | None = None
+    valid_until: datetime | None = None
+    """After this it must not leave."""
 
 
 def add(
@@ -126,6 +129,8 @@ def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claime
         has_slot=row.slot_at is not None,
         staff_id=row.staff_id,
         handoff_id=row.handoff_id,
+        check_in_id=row.check_in_id,
+        valid_until=row.valid_until,
     )
 
 
@@ -175,7 +180,7 @@ def send_again(db: Session, row: Message, due_at: datetime) -> Message:
         conversation_id=row.conversation_id, staff_thread_id=row.staff_thread_id, staff_id=row.staff_id,
         handoff_id=row.handoff_id, outbound=True, sealed_body=row.sealed_body, at=row.at, lane=row.lane,
         key=row.key, replies_to=None, state=State.WAITING.value, due_at=due_at, attempts=row.attempts,
-        segments=row.segments,
+        segments=row.segments, check_in_id=row.check_in_id, valid_until=row.valid_until,
     )  # fmt: skip
     db.add(again)
     db.flush()
@@ -270,15 +275,27 @@ def _reported(db: Session, message_id: int | None, sid: str) -> Message | None:
     return row
 
 
-def take_slot(db: Session, line: str, segments: int, per_second: int, now: datetime) -> datetime:
+def take_slot(db: Session, line: str, segments: int, per_second: int, lane: Lane, now: datetime) -> datetime:
     """When this number of ours may send so many segments; the time is taken from whoever comes later.
 
-    In PostgreSQL and not in Redis: a wiped Redis must not send a night's texts in one second (30022).
+    In PostgreSQL and not in Redis: a wiped Redis must not send a night's texts in one second (30022). What we start
+    ourselves queues by itself, at half the pace, behind the answers and never before them: ten thousand check-ins of one
+    morning must not keep a worker's words back for hours.
     """
-    db.execute(insert(Sender).values(line=line, free_at=now).on_conflict_do_nothing())
-    slot = db.scalar(select(Sender.free_at).where(Sender.line == line).with_for_update())
-    start = max(now, slot) if slot else now
-    db.execute(update(Sender).where(Sender.line == line).values(free_at=start + timedelta(seconds=segments / per_second)))
+    if lane not in _WE_START:
+        return _next_slot(db, line, now, segments / per_second)
+    answers_end = db.scalar(select(Sender.free_at).where(Sender.line == line))
+    return _next_slot(db, f"{line} {lane.value}", max(now, answers_end or now), 2 * segments / per_second)
+
+
+_WE_START = (Lane.FOLLOW_UP, Lane.BULK)
+
+
+def _next_slot(db: Session, queue: str, earliest: datetime, seconds: float) -> datetime:
+    db.execute(insert(Sender).values(line=queue, free_at=earliest).on_conflict_do_nothing())
+    slot = db.scalar(select(Sender.free_at).where(Sender.line == queue).with_for_update())
+    start = max(earliest, slot) if slot else earliest
+    db.execute(update(Sender).where(Sender.line == queue).values(free_at=start + timedelta(seconds=seconds)))
     return start
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.conversation import Conversation, Holder
 from bot.domain.effects import (
+    CheckInAnswered,
     Choice,
     Method,
     OpenHandoff,
@@ -20,6 +21,7 @@ from bot.domain.effects import (
     Reply,
     TellHuman,
 )
+from bot.domain.engine import offered
 from bot.domain.flow import FlowFailed
 from bot.domain.handoff import DANGEROUS
 from bot.domain.keywords import Keyword
@@ -34,13 +36,15 @@ from bot.domain.safety import (
 )
 from bot.domain.safety.levels import Urgency
 from bot.domain.turn import Turn, Words
-from bot.usecases.converse import converse, enter
+from bot.usecases.converse import converse, enter, find_services
 from bot.usecases.guarded_turn import REPEAT_WAITING, GuardedTurn, Said
 from bot.usecases.library import Library
 from bot.usecases.line import Line
 
 MOST_IN_BUSY = 40
 """More turns than this in ten minutes is no person: a machine answers us (14107), and a human had better look."""
+MOST_MORE = 3
+"""Services that MORE brings at once."""
 REPEAT_WAITING_IN_DANGER = timedelta(minutes=2)
 """How often somebody who waits for a human is told again that nobody has come yet. Their words reach the human anyway."""
 
@@ -75,6 +79,7 @@ class _Answering(GuardedTurn):
         # Read once: joined again with the next text it would alarm a second time and swallow the answer to our question.
         acted_upon = self.said.late or assessment.ask is not None or alerts_human(assessment)
         self.conversation = self.conversation.hear(self.said.text, self.now, alone=acted_upon)
+        self._hear_from_checked_on()
         self._hear_safe_word()
         self._settle_language()
         self._decide(assessment)
@@ -101,6 +106,12 @@ class _Answering(GuardedTurn):
             self._answer_unknown_hand()
         elif not self._answer_keyword():
             self._answer_in_conversation(assessment)
+
+    def _hear_from_checked_on(self) -> None:
+        """Whoever writes after a check-in has answered it, whatever they say: silence is what is worried about."""
+        if self.conversation.check_in is not None:
+            self.effects.append(CheckInAnswered(self.conversation.check_in))
+            self.conversation = replace(self.conversation, check_in=None)
 
     # 2. Opted out.
 
@@ -168,6 +179,8 @@ class _Answering(GuardedTurn):
             Keyword.PERSON: self._call_asked_human,
         }
         if self.conversation.holder is not Holder.HUMAN:
+            if self.conversation.offer is not None:
+                acts[Keyword.MORE] = self._offer_more
             acts |= {
                 Keyword.START: lambda: self.begin(""),
                 Keyword.MENU: lambda: self.begin(""),
@@ -182,6 +195,20 @@ class _Answering(GuardedTurn):
             return self._says_exit()
         acts[keyword]()
         return True
+
+    def _offer_more(self) -> None:
+        """Other services for the same need, then the open question again."""
+        offer = self.conversation.offer
+        assert offer is not None
+        found = find_services(self.library, self.conversation, offer.need, offer.near, MOST_MORE, self.now)
+        if found.services:
+            effects, self.conversation = offered(self.conversation, offer.need, offer.near, found, self.line.text)
+            self.effects += effects
+        else:
+            self.conversation = replace(self.conversation, offer=None)
+            self.reply("no_more_services")
+        if self.conversation.frames and self.conversation.holder is Holder.BOT:
+            self.ask_again()
 
     def _says_exit(self) -> bool:
         if not says_exit(self.conversation.safe, self.said.text):

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from bot.domain.check_in import plan
 from bot.domain.effects import (
+    CheckInAnswered,
     Choice,
     Effect,
     EraseData,
@@ -17,13 +19,16 @@ from bot.domain.effects import (
     OpenHandoff,
     RaiseAlarm,
     RecordConsent,
+    RecordMeasure,
     RecordOutcome,
     Reply,
     ScheduleCheckIns,
     StaySilent,
     TellHuman,
+    TellReferral,
 )
-from bot.storage import alerts, checkins, consents, erasures, handoffs, outbox, outcomes, referrals
+from bot.storage import alerts, check_ins, consents, erasures, handoffs, outbox, outcomes, referrals
+from bot.usecases import keep_case, record_referral
 from bot.usecases.answering.calling import call_human
 from bot.usecases.answering.relaying import person_wrote
 from bot.usecases.desk import Desk
@@ -61,10 +66,22 @@ def apply_effects(db: Session, desk: Desk, effects: Iterable[Effect], place: Pla
                 alerts.raise_alarm(db, kind, detail, place.conversation_id, now)
             case OfferServices(need=need, near=near, services=services):
                 referrals.offer(db, place.conversation_id, need, near, services, now)
+                keep_case.need_met_by_offer(db, place.conversation_id, need, now)
             case ScheduleCheckIns(flow=flow, after=after):
-                checkins.plan(db, place.conversation_id, flow, after, now)
+                times = plan(now, after, desk.zone, place.conversation_id, desk.holidays)
+                check_ins.plan(db, place.conversation_id, flow, times, now)
+            case CheckInAnswered(check_in=check_in):
+                check_ins.answered(db, check_in, now)
+            case TellReferral(outcome=outcome, which=which):
+                record_referral.by_person(db, place.conversation_id, outcome, which, now)
+            case RecordMeasure(name=name, value=value):
+                keep_case.measured(db, place.conversation_id, name, value, now)
             case RecordConsent():
                 consents.record(db, effect, place.conversation_id, place.message_id, place.language, now)
+                if effect.choice is Choice.AGREED:
+                    # Services are offered before anybody is asked whether we may follow up.
+                    for referral in referrals.last_open_offer(db, place.conversation_id):
+                        keep_case.need_met_by_offer(db, place.conversation_id, referral.need, now)
                 if effect.choice is Choice.OPTED_IN:
                     handoffs.reachable_again(db, place.conversation_id, now)
                 if effect.choice is Choice.OPTED_OUT:

@@ -36,12 +36,22 @@ def converse(library: Library, conversation: Conversation, said: Said, now: date
             case None:
                 return Turn(conversation, tuple(effects))
             case FindServices(need=need, near=near, limit=limit):
-                said = Found(library.services(need, near, limit, conversation.language, now))
+                said = find_services(library, conversation, need, near, limit, now)
             case EnterFlow(name=name, words=words):
                 conversation, said = _entered(conversation, library.published(name)), Started(words)
             case LeaveFlow(words=words):
                 said = Returned(words)
     raise FlowFailed(flow_name, "-", f"more than {MOST_HOPS} flows in one turn")
+
+
+def find_services(
+    library: Library, conversation: Conversation, need: str, near: str | None, limit: int, now: datetime
+) -> Found:
+    """Services that this person has not been told of for this need, and whether there are more of them."""
+    offer = conversation.offer
+    told = offer.shown if offer and (offer.need, offer.near) == (need, near) else ()
+    found = library.services(need, near, limit + 1, conversation.language, now, told)
+    return Found(found[:limit], len(found) > limit)
 
 
 def begin(library: Library, conversation: Conversation, words: str, now: datetime, standing: StandingText) -> Turn:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.storage.sealing import Sealer
@@ -31,6 +32,8 @@ class Desk:
     staff_numbers: tuple[str, ...] = ()
     console_url: str = ""
     hand_back_after: timedelta = timedelta(hours=2)
+    holidays: Container[date] = frozenset()
+    """Days on which no check-in is sent."""
 
     def is_for_staff(self, number: str) -> bool:
         """Whether a text to this number of ours comes to the staff's door."""

@@ -13,7 +13,9 @@ from bot.domain.script import AnswerKind
 
 ROOT = Path(__file__).parent.parent.parent
 STANDING = frozenset(
-    {f"again_{kind}" for kind in AnswerKind} | {"again_choice", "nothing_before", "language_changed", "back_after_outage"}
+    {f"again_{kind}" for kind in AnswerKind}
+    | {"again_choice", "nothing_before", "language_changed", "back_after_outage"}
+    | {"more_services", "no_more_services", "check_in_neutral", "check_in_closing"}
 )
 ANSWERING = frozenset({
     "after_no", "waiting", "waiting_calm", "person_asked", "not_understood_person", "stop_ack", "start_ack",

@@ -100,7 +100,7 @@ def read_record(db: Session, sealer: Sealer, address: Address) -> Record | None:
         waking=stored.waking,
         handoffs=_handoffs(rows, sealer),
         referrals=tuple(Offered(name or "", row.need, row.near or "", row.state) for row, name in rows.referrals),
-        check_ins=tuple((row.flow, row.due_at, row.state) for row in rows.check_ins),
+        check_ins=tuple((row.flow, row.due_at or row.ended_at or stored.updated_at, row.state) for row in rows.check_ins),
         consents=tuple((row.choice, row.scope, row.method, row.at) for row in rows.consents),
         outcomes=tuple((row.outcome, row.flow, row.at) for row in rows.outcomes),
         marks={row.id: Marks(tuple(row.rules or ()), row.silence or "") for row in rows.marked},

@@ -138,7 +138,7 @@ def _outgoing(
 
 def _opted_out(before: bool, effects: tuple[Effect, ...]) -> bool:
     for effect in effects:
-        if isinstance(effect, RecordConsent) and effect.choice is not Choice.AGREED:
+        if isinstance(effect, RecordConsent) and effect.choice in (Choice.OPTED_OUT, Choice.OPTED_IN):
             before = effect.choice is Choice.OPTED_OUT
     return before
 

@@ -63,7 +63,7 @@ class Rehearsal:
 
     def _keep(self, conversation: Conversation, effects: Sequence[Effect]) -> None:
         for effect in effects:
-            if isinstance(effect, RecordConsent) and effect.choice is not Choice.AGREED:
+            if isinstance(effect, RecordConsent) and effect.choice in (Choice.OPTED_OUT, Choice.OPTED_IN):
                 self._opted_out = effect.choice is Choice.OPTED_OUT
         self._stored = conversation.dump()
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from bot.domain.conversation import Conversation, Holder
 from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, Reason, Reply, StaySilent
 from bot.domain.flow import FlowFailed
@@ -16,6 +14,7 @@ from bot.domain.machine import IllegalMove
 from bot.domain.message import Lane
 from bot.domain.safety.levels import Urgency
 from bot.domain.turn import AskedAgain, Turn
+from bot.storage.database import DATABASE_ERRORS
 from bot.usecases.converse import begin, converse
 from bot.usecases.library import Library
 from bot.usecases.line import Line
@@ -49,7 +48,7 @@ class TurnInProgress:
         try:
             turn = work()
         except Exception as error:
-            if isinstance(error, SQLAlchemyError):
+            if isinstance(error, DATABASE_ERRORS):
                 # The transaction is lost with it, an apology could not be stored: the door keeps the text instead.
                 raise
             self.apologise(error)

@@ -6,7 +6,6 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation, Holder
@@ -16,6 +15,7 @@ from bot.domain.safety.levels import Urgency
 from bot.domain.segments import fold_for_sms, join, measure
 from bot.domain.turn import TimedOut, Turn
 from bot.storage import conversations, outbox
+from bot.storage.database import DATABASE_ERRORS
 from bot.usecases.apply_effects import Place, apply_effects
 from bot.usecases.converse import converse
 from bot.usecases.desk import Desk
@@ -66,7 +66,7 @@ def on_silence(line: Line, library: Library, conversation: Conversation, now: da
     try:
         return converse(library, conversation, TimedOut(), now, line.text)
     except Exception as error:
-        if isinstance(error, SQLAlchemyError):
+        if isinstance(error, DATABASE_ERRORS):
             raise
         log.exception("flow failed on a time-out")
         effects: tuple[Effect, ...] = (

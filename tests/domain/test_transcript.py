@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.effects import (
+    CheckInAnswered,
     Choice,
     Effect,
     EraseData,
@@ -18,11 +19,13 @@ from bot.domain.effects import (
     RaiseAlarm,
     Reason,
     RecordConsent,
+    RecordMeasure,
     RecordOutcome,
     Reply,
     ScheduleCheckIns,
     StaySilent,
     TellHuman,
+    TellReferral,
 )
 from bot.domain.flow_reader import FlowError
 from bot.domain.safety.levels import Urgency
@@ -153,8 +156,13 @@ DESCRIBED: list[tuple[Effect, str]] = [
         "check_in household_check_in 7d 36h 90s",
     ),
     (RecordConsent(Choice.AGREED, Method.FLOW, "service"), "consent service agreed"),
+    (RecordConsent(Choice.WITHDRAWN, Method.FLOW, "followup"), "consent followup withdrawn"),
     (RecordConsent(Choice.OPTED_OUT, Method.KEYWORD), "opted_out keyword"),
     (RecordConsent(Choice.OPTED_IN, Method.CARRIER), "opted_in carrier"),
+    (CheckInAnswered(4), "check_in answered"),
+    (TellReferral("helped"), "referral helped"),
+    (TellReferral("waitlist", 2), "referral waitlist 2"),
+    (RecordMeasure("housed", "unsure"), "measure housed unsure"),
     (EraseData(), "erase"),
     (HoldTexts(), "texts held back"),
     (RecordOutcome("referred", "emergency_assistance"), "outcome referred"),

@@ -90,7 +90,7 @@ def test_it_gives_each_text_its_own_place_in_the_queue_of_a_number(
 ) -> None:
     def slot(_: int) -> float:
         with database.transaction() as db:
-            start = outbox.take_slot(db, "+13145550100", 2, 1, clock.now())
+            start = outbox.take_slot(db, "+13145550100", 2, 1, Lane.REPLY, clock.now())
         return (start - clock.now()).total_seconds()
 
     with ThreadPoolExecutor(8) as pool:

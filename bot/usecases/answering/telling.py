@@ -81,7 +81,8 @@ def unsay_waiting(db: Session, conversation_id: int) -> None:
     dropped = {"state": State.DROPPED.value, "due_at": None}
     in_doubt = (State.WAITING.value, State.CLAIMED.value, State.UNKNOWN.value)
     db.execute(update(Message).where(*mine, Message.key.in_(NOBODY_YET), Message.state.in_(in_doubt)).values(**dropped))
-    of_bot = (Message.staff_id.is_(None), Message.lane == Lane.REPLY.value, func.coalesce(Message.key, "").not_in(OWED))
+    lanes = (Lane.REPLY.value, Lane.FOLLOW_UP.value)
+    of_bot = (Message.staff_id.is_(None), Message.lane.in_(lanes), func.coalesce(Message.key, "").not_in(OWED))
     db.execute(update(Message).where(*mine, *of_bot, Message.state == State.WAITING.value).values(**dropped))
 
 

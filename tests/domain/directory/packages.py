@@ -1,0 +1,142 @@
+"""Packages of directories for the tests: in memory, and the real ones that the shared folder holds."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from bot.domain.directory.mapping import Mapping, load
+from bot.domain.directory.reading import read
+from bot.domain.directory.records import (
+    AtLocation,
+    Files,
+    Found,
+    LocationRecord,
+    OrganizationRecord,
+    Record,
+    Refusal,
+    Remark,
+    ServiceRecord,
+)
+
+ROOT = Path(__file__).resolve().parents[3]
+SHARED = ROOT.parent / "shared" / "data" / "directory"
+
+
+class _Kept(io.BytesIO):
+    """Keeps its bytes when it is closed."""
+
+    def close(self) -> None:
+        pass
+
+
+class Memory:
+    """Files in memory: a package to read, and a place to write to."""
+
+    def __init__(self, **files: str | bytes | object) -> None:
+        self.files = {name.replace("__", "."): _bytes(value) for name, value in files.items()}
+
+    def names(self) -> Sequence[str]:
+        return tuple(self.files)
+
+    def open(self, name: str) -> BinaryIO:
+        return io.BytesIO(self.files[name])
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[BinaryIO]:
+        stream = _Kept()
+        yield stream
+        self.files[name] = stream.getvalue()
+
+
+class Folder:
+    """Real files, those whose name `only` takes."""
+
+    def __init__(self, root: Path, only: Callable[[str], bool] = lambda _: True) -> None:
+        self._root = root
+        self._names = tuple(path.name for path in sorted(root.iterdir()) if path.is_file() and only(path.name))
+
+    def names(self) -> Sequence[str]:
+        return self._names
+
+    def open(self, name: str) -> BinaryIO:
+        return (self._root / name).open("rb")
+
+
+def _bytes(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode()
+
+
+def shared(folder: str, only: Callable[[str], bool] = lambda _: True) -> Folder:
+    """A real package; the test is skipped where the folder is absent."""
+    if not (SHARED / folder).is_dir():
+        pytest.skip(f"the shared test data has no directory/{folder} here")
+    return Folder(SHARED / folder, only)
+
+
+def our_mapping(name: str) -> Mapping:
+    return load((ROOT / "directory" / "mappings" / f"{name}.yaml").read_text("utf-8"))
+
+
+def found_in(files: Files, mapping: Mapping | None = None) -> list[Found]:
+    return list(read(files, mapping))
+
+
+def records(found: list[Found]) -> list[Record]:
+    return [one for one in found if not isinstance(one, Refusal | Remark)]
+
+
+def refusals(found: list[Found]) -> list[Refusal]:
+    return [one for one in found if isinstance(one, Refusal)]
+
+
+def remarks(found: list[Found]) -> list[Remark]:
+    return [one for one in found if isinstance(one, Remark)]
+
+
+def services(found: list[Found]) -> list[ServiceRecord]:
+    return [one for one in found if isinstance(one, ServiceRecord)]
+
+
+def counts(found: list[Found]) -> dict[str, int]:
+    made: dict[str, int] = {}
+    for one in found:
+        made[type(one).__name__] = made.get(type(one).__name__, 0) + 1
+    return made
+
+
+def the_service(found: list[Found]) -> ServiceRecord:
+    (one,) = services(found)
+    return one
+
+
+def the_location(found: list[Found]) -> LocationRecord:
+    (one,) = (one for one in found if isinstance(one, LocationRecord))
+    return one
+
+
+def the_organization(found: list[Found]) -> OrganizationRecord:
+    (one,) = (one for one in found if isinstance(one, OrganizationRecord))
+    return one
+
+
+def the_link(found: list[Found]) -> AtLocation:
+    (one,) = (one for one in found if isinstance(one, AtLocation))
+    return one
+
+
+PANTRY: dict[str, Any] = {
+    "id": "pantry",
+    "name": "Food pantry",
+    "status": "active",
+    "phones": [{"id": "p1", "number": "314-555-0100"}],
+    "organization": {"id": "helpers", "name": "Helpers", "description": "They help."},
+}

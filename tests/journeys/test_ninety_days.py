@@ -1,0 +1,272 @@
+"""Ninety days of a household, on real workers that are killed: each check-in leaves once, by day, or its reason is known.
+
+The web runs in this process; the sweep and the queue's worker run in processes of their own, on the same moved clock.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import psutil
+import pytest
+import redis
+from sqlalchemy import func, select
+
+from bot import job_queue
+from bot.clock import DemoClock
+from bot.domain.check_in import REASONS, Reason
+from bot.domain.delivery import State
+from bot.jobs import process
+from bot.jobs.sweep import run as run_sweep
+from bot.runtime import Runtime
+from bot.settings import Settings
+from bot.storage.case_tables import Measure, Need
+from bot.storage.staff_tables import StaffThread
+from bot.storage.tables import CheckIn, CheckInEvent, Conversation, Handoff, Message, Referral
+from bot.usecases import keep_check_ins
+from tests.doubles import FrozenClock
+from tests.helpline import ADA, HelpLine, open_line
+from tests.team import Worker, hire
+
+CITY = ZoneInfo("America/Chicago")
+BEGINS = datetime(2026, 12, 20, 10, 0, tzinfo=CITY)
+"""So that the spring night on which an hour is left out lies in the ninety days."""
+PATIENCE = 90.0
+_spawn = multiprocessing.get_context("spawn")
+
+
+class MovedClock(FrozenClock):
+    """The demo's clock, which other processes read too."""
+
+    def __init__(self, path: Path) -> None:
+        self.shared = DemoClock(path)
+        self.to(BEGINS)
+
+    def now(self) -> datetime:
+        return self.shared.now()
+
+    def to(self, moment: datetime) -> None:
+        step = moment.astimezone(UTC) - self.now()
+        if step > timedelta():
+            self.shared.advance(step)
+
+
+def work(settings: Settings, path: Path, role: str) -> None:
+    """What worker.py does, in two processes, with the clock handed in."""
+    runtime = Runtime.start(settings, DemoClock(path))
+    process.use(runtime)
+    if role == "sweep":
+        run_sweep(runtime, threading.Event())
+    else:
+        job_queue.work(settings.redis_url or "")
+
+
+class Household:
+    """The line with its workers as processes; `until` moves the clock and lets them do what falls due on the way."""
+
+    def __init__(self, line: HelpLine, clock: MovedClock, path: Path) -> None:
+        self.line, self.clock, self.path = line, clock, path
+        self.rolls = random.Random(7)
+        self.killed: Counter[str] = Counter()
+        self.workers = {role: self._start(role) for role in ("sweep", "queue")}
+
+    def _start(self, role: str) -> BaseProcess:
+        child = _spawn.Process(target=work, args=(self.line.runtime.settings, self.path, role), name=role)
+        child.start()
+        return child
+
+    def kill(self, role: str) -> None:
+        """As kill -9 does it; a new one is started, as a supervisor would."""
+        dead = self.workers[role]
+        for child in psutil.Process(dead.pid or 0).children(recursive=True):
+            child.kill()
+        dead.kill()
+        dead.join()
+        self.killed[role] += 1
+        self.workers[role] = self._start(role)
+
+    def stop(self) -> None:
+        for worker in self.workers.values():
+            for child in psutil.Process(worker.pid or 0).children(recursive=True):
+                child.kill()
+            worker.kill()
+            worker.join()
+
+    def until(self, moment: datetime) -> None:
+        """Live on to this moment, from one thing that falls due to the next; now and then something is killed."""
+        while (due := self._next_due()) is not None and due <= moment.astimezone(UTC):
+            self.clock.to(due)
+            if self.rolls.random() < 0.3:
+                time.sleep(self.rolls.random() * 1.5)
+                self.kill(self.rolls.choice(["sweep", "queue"]))
+            self.settle()
+        self.clock.to(moment)
+        self.settle()
+
+    def _next_due(self) -> datetime | None:
+        with self.line.db() as db:
+            now = self.clock.now()
+            asked = db.scalar(select(func.min(CheckIn.due_at)))
+            texts = db.scalar(select(func.min(Message.due_at)).where(Message.state == State.WAITING.value))
+            looked = max(asked, now) if asked else None
+            return min(filter(None, (looked, max(texts, now) if texts else None)), default=None)
+
+    def settle(self) -> None:
+        """Wait until nothing is due; what the carrier took has arrived."""
+        eventually(lambda: not self._is_due(), self._what_is_due)
+        for message in list(self.line.twilio.messages):
+            self.line.twilio.report(message.sid, "delivered")
+
+    def _is_due(self) -> bool:
+        with self.line.db() as db:
+            now = self.clock.now()
+            ours = [state.value for state in (State.WAITING, State.CLAIMED, State.UNKNOWN)]
+            check_in = db.scalar(select(CheckIn.id).where(CheckIn.due_at <= now).limit(1))
+            row = select(Message.id).where(Message.due_at <= now, Message.state.in_(ours), Message.outbound).limit(1)
+            leases = select(func.max(Message.due_at)).where(Message.state == State.CLAIMED.value)
+            lease = db.scalar(leases)
+        if check_in is not None:
+            # Its job may lie with a worker that was killed: the sweep takes it into its own hands a minute later.
+            time.sleep(1)
+            self.clock.to(now + timedelta(seconds=20))
+            return True
+        if lease is not None and lease > now:
+            # Whoever had it was killed, perhaps: a minute later its lease is over, and the carrier is asked.
+            time.sleep(1)
+            with self.line.db() as db:
+                if db.scalar(leases) == lease:
+                    self.clock.to(lease)
+            return True
+        with self.line.db() as db:
+            return db.scalar(row) is not None or lease is not None
+
+    def _what_is_due(self) -> str:
+        with self.line.db() as db:
+            now = self.clock.now()
+            rows = db.execute(select(Message.id, Message.state, Message.key).where(Message.due_at <= now)).all()
+            known = db.execute(
+                select(CheckIn.id, CheckIn.state, CheckIn.holds, CheckIn.reason, CheckIn.due_at).where(CheckIn.due_at <= now)
+            )
+            alive = {role: worker.is_alive() for role, worker in self.workers.items()}
+            return f"at {now} stays due: {rows}; {known.all()}; {alive}"
+
+    def says(self, body: str) -> list[str]:
+        said = self.line.text(body)
+        self.settle()
+        return said
+
+    def day(self, number: int, hour: int = 12) -> datetime:
+        return (BEGINS + timedelta(days=number)).replace(hour=hour, minute=0)
+
+
+def eventually(holds: Callable[[], bool], what: str | Callable[[], str]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < ends, what if isinstance(what, str) else what()
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def household(settings: Settings, tmp_path: Path) -> Iterator[Household]:
+    path = tmp_path / "clock"
+    clock = MovedClock(path)
+    with open_line(settings, clock) as line:
+        live = Household(line, clock, path)
+        try:
+            yield live
+        finally:
+            live.stop()
+
+
+def asked_for_help(house: Household) -> int:
+    """Day 0: food, two places, and she agrees to be asked again."""
+    house.says("we are out of food")
+    house.says("63118")
+    house.says("2")
+    assert "STOP" in house.says("1")[0]
+    with house.line.db() as db:
+        return db.scalars(select(Conversation.id)).one()
+
+
+def crisis(house: Household, rosa: Worker, ada: int) -> None:
+    """Rosa takes it, talks, closes it and plans to ask after her."""
+    house.says("i want to kill myself")
+    eventually(lambda: bool(rosa.got()), "nobody was alerted")
+    rosa.texts("1")
+    with house.line.db() as db:
+        number = db.scalars(select(StaffThread).where(StaffThread.conversation_id == ada)).one().line
+    rosa.texts("I am Rosa. I am here.", to=number)
+    house.settle()
+    rosa.texts("#CLOSE safety_plan", to=number)
+    house.settle()
+    with house.line.db() as db:
+        assert db.scalars(select(Handoff)).one().state == "closed"
+        keep_check_ins.add_cadence(
+            db, house.line.runtime.desk, ada, rosa.id, "crisis", house.clock.now(), agreed=True
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_each_check_in_of_ninety_days_leaves_once_by_day_or_its_reason_is_known(household: Household) -> None:
+    house = household
+    rosa = hire(house.line, "Rosa", "+13145552001", teams=["crisis"])
+    ada = asked_for_help(house)
+
+    house.until(house.day(3, 15))
+    house.says("4")  # not reached yet
+    house.says("2")  # tries again
+    house.until(house.day(8))
+    house.says("2")  # about the same
+    for answer in ("1", "2", "1", "2"):
+        house.says(answer)
+    house.until(house.day(10, 20))
+    crisis(house, rosa, ada)
+    house.until(house.day(12, 21))
+    house.says("3" if open_question(house) else "thanks")
+    house.until(house.day(14))
+    with redis.Redis.from_url(house.line.runtime.settings.redis_url or "") as valkey:
+        valkey.flushall()
+    house.until(house.day(80))
+    house.says("STOP")
+    house.until(house.day(82))
+    house.says("START")
+    house.until(house.day(100))
+    judge(house, ada)
+
+
+def open_question(house: Household) -> bool:
+    with house.line.db() as db:
+        return db.scalar(select(CheckIn.id).where(CheckIn.state == "asked").limit(1)) is not None
+
+
+def judge(house: Household, ada: int) -> None:
+    with house.line.db() as db:
+        rows = db.scalars(select(CheckIn).where(CheckIn.conversation_id == ada)).all()
+        assert len(rows) >= 10
+        assert {row.state for row in rows} <= {"answered", "silent", "dropped"}
+        for row in rows:
+            texts = db.scalars(select(Message).where(Message.check_in_id == row.id, Message.sid.is_not(None))).all()
+            assert len({text.sid for text in texts}) == len(texts) == row.attempts, (row.flow, row.attempts, len(texts))
+            for text in texts:
+                assert 8 <= text.at.astimezone(CITY).hour < 21
+            if not texts:
+                assert row.state == "dropped" and Reason(row.reason or "") in REASONS
+            kinds = list(db.scalars(select(CheckInEvent.kind).where(CheckInEvent.check_in_id == row.id)))
+            assert kinds[0] == "planned" and len(kinds) > 1
+        sids = [message.sid for message in house.line.twilio.messages if message.to == ADA]
+        assert len(sids) == len(set(sids))
+        assert any(row.state == "silent" for row in rows) and any(row.state == "answered" for row in rows)
+        assert {row.reason for row in rows if row.state == "dropped"} & {Reason.NO_CONSENT, Reason.OPTED_OUT}
+        assert db.scalar(select(func.count()).select_from(Measure)) and db.scalar(select(func.count()).select_from(Need))
+        assert db.scalar(select(func.count()).select_from(Referral))
+    assert house.killed["sweep"] and house.killed["queue"]
