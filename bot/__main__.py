@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from bot.commands import data, demo, flows, house, people, roster, safety, staff, talk
+from bot.commands import data, demo, directory, flows, house, people, roster, safety, staff, talk
 from bot.commands.common import Refused
 
 
@@ -16,8 +16,8 @@ def warmline() -> None:
 
 
 for command in (
-    *house.COMMANDS, *data.COMMANDS, *demo.COMMANDS, *people.COMMANDS, *roster.COMMANDS, *staff.COMMANDS,
-    flows.flows, safety.safety, talk.talk,
+    *house.COMMANDS, *data.COMMANDS, *directory.COMMANDS, *demo.COMMANDS, *people.COMMANDS, *roster.COMMANDS,
+    *staff.COMMANDS, flows.flows, safety.safety, talk.talk,
 ):  # fmt: skip
     warmline.add_command(command)
 

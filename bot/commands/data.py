@@ -1,17 +1,14 @@
-"""`warmline keys`, `directory`: what is stored, seen by its keeper."""
+"""`warmline keys`, `spool`: what is stored, seen by its keeper."""
 
 from __future__ import annotations
 
 import click
 from cryptography.fernet import Fernet
 
-from bot.commands.common import ROOT, Refused, attached, database, settings
-from bot.domain.flow_yaml import FlowError
+from bot.commands.common import Refused, attached, database
 from bot.storage import keys as stored_keys
-from bot.storage import services
 from bot.storage.sealing import CannotOpen, Sealer
 from bot.storage.spool import Spool
-from bot.usecases.flow_files import read_directory
 
 
 @click.group()
@@ -53,23 +50,6 @@ def reindex() -> None:
         click.echo(f"{stored_keys.reindex(db, Sealer(found.encryption_keys, found.secret_key))} conversations indexed anew.")
 
 
-@click.group()
-def directory() -> None:
-    """The services that people are referred to."""
-
-
-@directory.command()
-def load() -> None:
-    """Read directory/*.yaml into the database; what is gone from the files is gone from the directory."""
-    try:
-        rows = read_directory(ROOT / "directory", settings().timezone)
-    except FlowError as error:
-        raise Refused(str(error)) from error
-    with database(attached()) as opened, opened.transaction() as db:
-        services.replace_all(db, rows)
-    click.echo(f"{len(rows)} services, {sum(row['verified'] for row in rows)} of them checked and offered.")
-
-
 @click.command()
 @click.option("--again", is_flag=True, help="Put what was laid aside back in line.")
 def spool(again: bool) -> None:
@@ -81,4 +61,4 @@ def spool(again: bool) -> None:
     click.echo(f"{len(kept.entries())} texts wait, {kept.laid_aside()} were laid aside.")
 
 
-COMMANDS = (keys, directory, spool)
+COMMANDS = (keys, spool)

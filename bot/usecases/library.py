@@ -12,7 +12,8 @@ from babel.dates import format_datetime
 from sqlalchemy.orm import Session
 
 from bot.domain.flow import Flow, FlowFailed
-from bot.storage import flows, rosters, services, staff
+from bot.storage import flows, rosters, staff
+from bot.usecases import search_directory
 
 UTC_ZONE = ZoneInfo("UTC")
 
@@ -27,8 +28,10 @@ class Library(Protocol):
     def menu(self) -> Flow: ...
 
     def services(
-        self, need: str, near: str | None, limit: int, language: str, now: datetime
-    ) -> tuple[tuple[int, str], ...]: ...
+        self, need: str, near: str | None, limit: int, language: str, now: datetime, skip: tuple[int, ...] = ()
+    ) -> tuple[tuple[int, str], ...]:
+        """At most `limit` services as (id, card), the best first, without those of `skip`, which were told already."""
+        ...
 
     def presence(self, team: str, language: str, now: datetime) -> Presence: ...
 
@@ -90,8 +93,10 @@ class StoredLibrary:
                 return flow
         raise FlowFailed("?", "-", "no published flow has `menu: true`")
 
-    def services(self, need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
-        return services.find(self._db, need, near, limit, language, now)
+    def services(
+        self, need: str, near: str | None, limit: int, language: str, now: datetime, skip: tuple[int, ...] = ()
+    ) -> tuple[tuple[int, str], ...]:
+        return search_directory.offer(self._db, need, near, limit, language, self._zone, now, skip)
 
     def presence(self, team: str, language: str, now: datetime) -> Presence:
         """Who is on duty, from the roster as it is at this moment."""
@@ -142,8 +147,11 @@ class DraftLibrary:
                 return flow
         raise FlowFailed("?", "-", "no flow has `menu: true`")
 
-    def services(self, need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
-        return self._cards(need, near, limit, language, now)
+    def services(
+        self, need: str, near: str | None, limit: int, language: str, now: datetime, skip: tuple[int, ...] = ()
+    ) -> tuple[tuple[int, str], ...]:
+        found = self._cards(need, near, limit + len(skip), language, now)
+        return tuple(one for one in found if one[0] not in skip)[:limit]
 
     def presence(self, team: str, language: str, now: datetime) -> Presence:
         return Presence()

@@ -1,0 +1,241 @@
+"""`warmline directory`: the services that people are referred to, from files and back."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from bot.clock import SystemClock
+from bot.commands.common import ROOT, Refused, attached, database, settings
+from bot.domain.directory import cards
+from bot.domain.directory.mapping import Mapping
+from bot.domain.directory.mapping import load as load_mapping
+from bot.domain.directory.mapping_values import MappingFault
+from bot.domain.directory.needs import RulesFault, load_rules
+from bot.domain.directory.ranking import Placed
+from bot.domain.directory.writing import VERSION, write_csv, write_json
+from bot.domain.flow_yaml import FlowError
+from bot.storage import directory as stored
+from bot.storage import services
+from bot.usecases import search_directory
+from bot.usecases.directory_files import CannotRead, open_files, open_sink
+from bot.usecases.export_directory import records
+from bot.usecases.flow_files import read_directory
+from bot.usecases.import_directory import KINDS, Report, Wish, import_directory, source_name
+from bot.usecases.import_directory import Refused as ImportRefused
+
+_SHOWN = 20
+_WIDE = (38, 22, 9, 8, 14, 10)
+
+
+@click.group()
+def directory() -> None:
+    """The services that people are referred to."""
+
+
+@directory.command()
+def load() -> None:
+    """Read directory/*.yaml into the database; what is gone from the files is gone from the directory."""
+    try:
+        rows = read_directory(ROOT / "directory", settings().timezone)
+    except FlowError as error:
+        raise Refused(str(error)) from error
+    with database(attached()) as opened, opened.transaction() as db:
+        services.replace_all(db, rows)
+    click.echo(f"{len(rows)} services, {sum(row['verified'] for row in rows)} of them checked and offered.")
+
+
+class _DryRun(Exception):
+    """Carries the report out of the transaction that it must not commit."""
+
+
+@directory.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="How columns of their own stand for those of HSDS; see directory/mappings.",
+)
+@click.option("--source", help="The name under which it is kept and imported again; without it, the name of PATH.")
+@click.option(
+    "--checked-on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day on which you have checked all of it: you vouch for every number.",
+)
+@click.option("--checked-by", default="", help="Who has checked it. Needed with --checked-on.")
+@click.option("--report", "report_as", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+def import_command(
+    path: Path,
+    *,
+    mapping_file: Path | None,
+    source: str | None,
+    checked_on: datetime | None,
+    checked_by: str,
+    report_as: str,
+    dry_run: bool,
+) -> None:
+    """Take in a directory in HSDS (a folder, a .zip, a .json or .csv), whole or not at all.
+
+    What the staff have changed stays. What the directory no longer has is hidden, and kept for the referrals that name it.
+    """  # fmt: skip
+    found, now = attached(), SystemClock().now()
+    today = now.astimezone(found.timezone).date()
+    day = _day_of_check(checked_on, checked_by, today)
+    mapping = _mapping(mapping_file) if mapping_file else None
+    try:
+        name = source_name(source if source is not None else path.resolve().stem)
+        files = open_files(path)
+        wish = Wish(name, "command line", found.directory_fresh_days, found.timezone, day, checked_by)
+        rules = load_rules((ROOT / "directory/needs.yaml").read_text("utf-8"))
+        with database(found) as opened, opened.transaction() as db:
+            report = import_directory(db, files, wish, mapping, rules, now, _tell)
+            if dry_run:
+                raise _DryRun
+    except _DryRun:
+        pass
+    except (CannotRead, RulesFault) as error:
+        raise Refused(str(error)) from error
+    except ImportRefused as error:
+        _end_of_progress()
+        if error.report is not None:
+            _show(error.report, report_as)
+        raise Refused(str(error)) from error
+    _end_of_progress()
+    _show(report, report_as)
+    if dry_run and report_as == "text":
+        click.echo("Nothing was changed: this was a dry run.")
+
+
+def _day_of_check(checked_on: datetime | None, checked_by: str, today: date) -> date | None:
+    if checked_on is None:
+        if checked_by:
+            raise click.UsageError("--checked-by needs --checked-on, the day of the check.")
+        return None
+    if not checked_by.strip():
+        raise click.UsageError("--checked-on needs --checked-by: who vouches for the numbers?")
+    if checked_on.date() > today:
+        raise click.UsageError("--checked-on is in the future.")
+    return checked_on.date()
+
+
+def _mapping(file: Path) -> Mapping:
+    try:
+        return load_mapping(file.read_text("utf-8"))
+    except MappingFault as error:
+        raise Refused(f"{file.name}, {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{file.name} cannot be read as text in UTF-8. Save it anew.") from error
+
+
+def _tell(what: str, count: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{count} {what}\x1b[K", err=True, nl=False)
+
+
+def _end_of_progress() -> None:
+    if sys.stderr.isatty():
+        click.echo("", err=True)
+
+
+def _show(report: Report, report_as: str) -> None:
+    if report_as == "json":
+        click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
+        return
+    for kind, label in KINDS.items():
+        counts = report.counts[kind]
+        if counts["taken"] or counts["gone"]:
+            gone = f", {counts['gone']} gone" if counts["gone"] else ""
+            parts = f"{counts['new']} new, {counts['updated']} changed, {counts['same']} as they were"
+            click.echo(f"{label}: {counts['taken']} taken ({parts}){gone}")
+    for title, rows, count in (
+        ("refused", report.refused, report.refused_count),
+        ("taken with a warning", report.remarks, report.remark_count),
+    ):
+        if count:
+            click.echo(f"{count} {title}:")
+        for one in rows[:_SHOWN]:
+            where = ", ".join(part for part in (one.file, one.at, one.key and f"id {one.key}") if part)
+            click.echo(f"  {where}{': ' if where else ''}{one.what}; {one.remedy}")
+        if count > _SHOWN:
+            click.echo(f"  and {count - _SHOWN} more, see --report json")
+    for note in report.notes:
+        click.echo(note)
+    click.echo(f"{report.offered} services of {report.source} are checked and offered to people now.")
+
+
+@directory.command()
+@click.option("--need", help="A need as the flows call it: rent, food, shelter, counseling and so on.")
+@click.option("--near", help="A ZIP code.")
+@click.option("--words", default="", help="Words of its name or description.")
+@click.option("--language", default="en", show_default=True, help="A language that should be spoken there.")
+@click.option("--open-now", is_flag=True, help="Only what is known to be open.")
+@click.option("--offered", is_flag=True, help="Only what people may be told of now.")
+@click.option("--most", default=20, show_default=True, type=click.IntRange(1, 200))
+def search(
+    *, need: str | None, near: str | None, words: str, language: str, open_now: bool, offered: bool, most: int
+) -> None:
+    """Look for services, the nearest and most fitting first."""
+    if not (need or near or words):
+        raise click.UsageError("Say what to look for: --need, --near or --words.")
+    found = attached()
+    asked = search_directory.Asked(need, words, near, language, open_now, offered, most)
+    try:
+        with database(found) as opened, opened.transaction() as db:
+            answer = search_directory.search(db, asked, found.timezone, SystemClock().now())
+    except search_directory.UnknownPlace as error:
+        raise Refused(str(error)) from error
+    if not answer.found:
+        raise Refused("Nothing was found. Ask for less at once, or see with `warmline directory import` what there is.")
+    _row("name", "telephone", "miles", "open", "languages", "offered")
+    for one in answer.found:
+        _row(*_cells(one))
+
+
+def _cells(one: Placed) -> tuple[str, ...]:
+    hit = one.hit
+    return (
+        str(hit.shown["name"]),
+        cards.number_of(hit.shown),
+        "" if one.miles is None else f"{one.miles:.1f}",
+        {True: "yes", False: "no", None: "?"}[one.is_open],
+        ",".join(hit.languages) or "?",
+        "yes" if hit.offered and hit.accepting is not False else "no",
+    )
+
+
+def _row(*cells: str) -> None:
+    click.echo("  ".join(cards.shortened(cell, wide).ljust(wide) for cell, wide in zip(cells, _WIDE, strict=True)).rstrip())
+
+
+@directory.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--format", "as_format", type=click.Choice(["json", "csv"]), default="json", show_default=True)
+@click.option("--source", help="Which directory; may be left out where there is one.")
+def export(path: Path, *, as_format: str, source: str | None) -> None:
+    """Write a directory as HSDS 3 into the folder PATH, with what the staff have changed in it."""
+    found = attached()
+    with database(found) as opened, opened.transaction() as db:
+        known = stored.sources(db)
+        if source is None and len(known) != 1:
+            raise Refused(f"There is more than one directory: name one with --source ({', '.join(known)})." if known
+                          else "No directory was imported yet, so there is nothing to export.")  # fmt: skip
+        name = source or known[0]
+        if name not in known:
+            raise Refused(f"No directory {name} was ever imported. There are: {', '.join(known) or 'none'}.")
+        write = write_json if as_format == "json" else write_csv
+        try:
+            write(records(db, name), open_sink(path))
+        except CannotRead as error:
+            raise Refused(str(error)) from error
+        except OSError as error:
+            raise Refused(f"{path.name} cannot be written: {error.strerror}.") from error
+    click.echo(f"{name} is in {path.name}, as HSDS {VERSION} in {as_format.upper()}.")
+
+
+COMMANDS = (directory,)
