@@ -15,7 +15,10 @@ from bot.domain.message import Address, Channel, Inbound
 from bot.domain.segments import measure
 from bot.usecases.line import ROOT
 
-_ACTS = ("says", "claims", "writes", "names", "notes", "plans", "offers_to", "hands_back", "closes", "safe")
+_ACTS = (
+    "says", "claims", "writes", "names", "notes", "plans", "offers_to", "hands_back", "closes", "safe", "checks_in", "keeps",
+    "met",
+)  # fmt: skip
 _DAY = re.compile(r"\{today\+(\d+)\}")
 
 
@@ -49,6 +52,9 @@ class Act(_Part):
     hands_back: bool = False
     closes: str = ""
     safe: SafeTimes | None = None
+    checks_in: str = ""
+    keeps: str = ""
+    met: str = ""
     note: str = ""
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -14,15 +15,17 @@ from sqlalchemy.orm import Session
 
 from bot.domain.delivery import State
 from bot.domain.safe_contact import SafeContact, Window
-from bot.storage import conversations, handoffs, next_due, outbox, staff
+from bot.storage import check_ins, conversations, handoffs, next_due, outbox, staff
 from bot.storage.people import with_addresses
 from bot.storage.tables import Conversation
-from bot.usecases import answering
+from bot.usecases import answering, keep_case, keep_check_ins
 from bot.usecases.answering.attending import attend
-from bot.usecases.demo_night import SafeTimes, Scene, Story, scenes
+from bot.usecases.demo_night import Act, SafeTimes, Scene, Story, scenes
 from bot.usecases.desk import Desk
+from bot.usecases.keep_case import Met
 from bot.usecases.name_person import name_person
 from bot.usecases.receive_message import receive_message
+from bot.usecases.send_check_ins import send_check_in
 from bot.usecases.set_safe_contact import Asked, set_safe_contact
 from bot.usecases.wake_conversation import wake_conversation
 
@@ -70,6 +73,8 @@ def _run_clock(db: Session, desk: Desk, at: datetime, until: datetime) -> None:
             attend(db, desk, handoff_id, at)
         for conversation_id in conversations.waking(db, at):
             wake_conversation(db, desk, conversation_id, at)
+        for check_in_id in check_ins.due(db, at):
+            send_check_in(db, desk, check_in_id, at)
         for message_id, _lane in outbox.due(db, at):
             _deliver(db, desk, message_id, at)
         _settle(db)
@@ -89,7 +94,7 @@ def _play_one(db: Session, desk: Desk, scene: Scene, cast: Mapping[str, int]) ->
         return True
     try:
         _act(db, desk, scene, cast)
-    except (answering.Refused, LookupError) as error:
+    except (answering.Refused, keep_case.NotKept, keep_check_ins.NotKept, LookupError) as error:
         log.warning("an act of the demo's night was left out: %s, %s: %s", scene.address.value, scene.act.by, error)
         return False
     return True
@@ -100,6 +105,9 @@ def _act(db: Session, desk: Desk, scene: Scene, cast: Mapping[str, int]) -> None
     is not there."""
     act, me, now = scene.act, cast[scene.act.by], scene.at
     conversation_id = with_addresses(db, desk.sealer, [scene.address])[0]
+    if act.checks_in or act.keeps or act.met:
+        _follow_up(db, desk, act, conversation_id, me, now)
+        return
     handoff = handoffs.current(db, conversation_id)
     if handoff is None:
         raise LookupError("nobody was called for this person")
@@ -122,6 +130,20 @@ def _act(db: Session, desk: Desk, scene: Scene, cast: Mapping[str, int]) -> None
         answering.close(db, desk, number, me, act.closes, now, act.note)
     elif act.safe:
         set_safe_contact(db, desk, conversation_id, me, _asked(act.safe), now)
+
+
+def _follow_up(db: Session, desk: Desk, act: Act, conversation_id: int, me: int, now: datetime) -> None:
+    """What goes on after the conversation, with or without an open handoff."""
+    if act.checks_in:
+        keep_check_ins.add_cadence(db, desk, conversation_id, me, act.checks_in, now, agreed=True)
+    elif act.keeps:
+        keep_case.open_case(db, conversation_id, me, now)
+        keep_case.take(db, conversation_id, me)
+        with suppress(keep_case.NotKept):
+            # The line has noted it already, where it offered something for it.
+            keep_case.open_need(db, conversation_id, act.keeps, me, now)
+    else:
+        keep_case.record_encounter(db, desk, conversation_id, Met(act.met, now, 20, act.note), me, now)
 
 
 def _asked(safe: SafeTimes) -> Asked:

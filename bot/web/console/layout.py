@@ -28,6 +28,8 @@ LINKS = (
     Link("inbox", "Inbox", "/console", (_P.SEE_INBOX,)),
     Link("board", "Board", "/console/board", (_P.SEE_BOARD,)),
     Link("people", "People", "/console/people", (_P.READ_TRANSCRIPT,)),
+    Link("follow_up", "Follow-up", "/console/follow-up", (_P.FOLLOW_UP,)),
+    Link("directory", "Directory", "/console/directory", (_P.SEE_DIRECTORY,)),
     Link("roster", "Roster", "/console/roster", (_P.SEE_ROSTER,)),
     Link("replies", "Replies", "/console/replies", (_P.ANSWER, _P.EDIT_REPLIES)),
     Link("staff", "Staff", "/console/staff", (_P.SEE_STAFF,)),

@@ -1,0 +1,150 @@
+"""Readiness, the figures and the alarm say when work is due and nobody does it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from bot.domain.message import Lane
+from bot.jobs.sweep import watch
+from bot.settings import Settings
+from bot.storage import check_ins, outbox
+from bot.storage.tables import Alert, CheckIn, Conversation, Message
+from bot.usecases.watch_lateness import TOO_LATE, watch_lateness
+from tests.doubles import FrozenClock
+from tests.faults.conftest import FrailLine, frail
+from tests.helpline import HelpLine, open_line
+
+__all__ = ["frail"]
+
+LATE = TOO_LATE + timedelta(seconds=1)
+
+
+@pytest.fixture
+def line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
+    """A line on which somebody has texted and been answered, without a worker."""
+    with open_line(settings, clock) as opened:
+        opened.text("hi")
+        opened.twilio.report(opened.twilio.messages[-1].sid, "delivered")
+        yield opened
+
+
+def promise_text(line: HelpLine) -> None:
+    with line.db() as db:
+        outbox.add(db, line.runtime.desk.sealer, person(line), "A text", Lane.REPLY, None, 1, line.clock.now())
+
+
+def promise_check_in(line: HelpLine) -> None:
+    with line.db() as db:
+        check_ins.plan(db, person(line), "crisis_check_in", [line.clock.now()], line.clock.now())
+
+
+def person(line: HelpLine) -> int:
+    with line.db() as db:
+        return db.scalars(select(Conversation.id)).one()
+
+
+def ready(line: HelpLine) -> tuple[int, int]:
+    """The status, and how late the oldest due work is."""
+    answer = line.app.test_client().get("/ready")
+    assert answer.json
+    return answer.status_code, answer.json["oldest_due_seconds"]
+
+
+def figures(line: HelpLine) -> dict[str, float]:
+    text = line.app.test_client().get("/metrics").get_data(as_text=True)
+    return {kind: float(said) for kind, said in re.findall(r'^warmline_oldest_due_seconds{kind="(\w+)"} (\S+)$', text, re.M)}
+
+
+def alarms(line: HelpLine) -> list[str]:
+    with line.db() as db:
+        return list(db.scalars(select(Alert.detail).where(Alert.kind == "work_overdue").order_by(Alert.id)))
+
+
+def do_all(line: HelpLine) -> None:
+    """Somebody did what was due."""
+    with line.db() as db:
+        db.execute(update(Message).values(due_at=None))
+        db.execute(update(CheckIn).values(due_at=None))
+
+
+def test_it_is_ready_while_work_is_only_just_due(line: HelpLine) -> None:
+    promise_text(line)
+    line.clock.advance(TOO_LATE)
+    assert ready(line) == (200, TOO_LATE.total_seconds()) and alarms(line) == []
+
+
+@pytest.mark.parametrize(("promise", "kind"), [(promise_text, "text"), (promise_check_in, "check_in")])
+def test_it_raises_one_alarm_in_an_outage(line: HelpLine, promise: object, kind: str) -> None:
+    assert callable(promise)
+    promise(line)
+    for _ in range(4):
+        line.clock.advance(timedelta(minutes=11))
+        assert ready(line)[0] == 503
+        watch(line.runtime)
+    assert alarms(line) == [kind]
+
+
+def test_it_does_not_raise_it_again_once_it_was_dealt_with(line: HelpLine) -> None:
+    promise_text(line)
+    line.clock.advance(LATE)
+    ready(line)
+    with line.db() as db:
+        db.scalars(select(Alert)).one().acknowledged_at = line.clock.now()
+    line.clock.advance(LATE)
+    ready(line)
+    assert alarms(line) == ["text"]
+
+
+def test_it_raises_another_in_the_next_outage(line: HelpLine) -> None:
+    for _ in range(2):
+        promise_check_in(line)
+        line.clock.advance(LATE)
+        ready(line)
+        do_all(line)
+        line.clock.advance(timedelta(hours=1))
+        assert ready(line) == (200, 0)
+    assert alarms(line) == ["check_in", "check_in"]
+
+
+def test_it_is_raised_by_the_sweep_of_another_host_where_nobody_asks_the_web(line: HelpLine) -> None:
+    promise_text(line)
+    line.clock.advance(LATE)
+    watch(line.runtime)
+    assert alarms(line) == ["text"]
+
+
+def test_it_is_raised_by_one_of_two_that_look_at_once(line: HelpLine) -> None:
+    promise_text(line)
+    line.clock.advance(LATE)
+    with line.db() as first, line.db() as second:
+        assert watch_lateness(first, line.clock.now()) == ["text"]
+        assert watch_lateness(second, line.clock.now()) == []
+    assert alarms(line) == ["text"]
+
+
+def test_it_measures_each_kind_of_due_work(line: HelpLine) -> None:
+    assert figures(line) == {"text": 0, "rung": 0, "check_in": 0}
+    promise_check_in(line)
+    line.clock.advance(timedelta(seconds=30))
+    promise_text(line)
+    line.clock.advance(timedelta(seconds=10))
+    assert figures(line) == {"text": 10, "rung": 0, "check_in": 40}
+
+
+def test_it_measures_a_ladder_that_nobody_climbs(line: HelpLine) -> None:
+    line.text("I want to kill myself")
+    line.clock.advance(timedelta(hours=1))
+    assert figures(line)["rung"] > 600 and ready(line)[0] == 503
+    assert "rung" in alarms(line)
+
+
+def test_it_gives_no_figure_where_the_database_is_away(frail: FrailLine) -> None:
+    assert figures(frail)["text"] == 0
+    frail.postgres.cut()
+    assert figures(frail) == {}
+    assert b"warmline_turns_total" in frail.app.test_client().get("/metrics").data
