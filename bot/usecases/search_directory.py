@@ -132,15 +132,24 @@ class _Teller:
 
         What has no place counts as being here.
         """
+        hits = list(hits)
+        if self._need != cards.SAFETY:
+            # A refuge's other programs give it away by its name and number as well.
+            hidden = {_number(hit) for hit in hits if cards.SAFETY in hit.needs} - {""}
+            hits = [hit for hit in hits if cards.SAFETY not in hit.needs and _number(hit) not in hidden]
         within = [hit for hit in hits if least < (distance(hit, self._point) or 0.001) <= most]
         for one in best(within, self._point, self._language, self._hours.is_open):
-            number = _NOT_DIGITS.sub("", cards.number_of(one.hit.shown))
+            number = _number(one.hit)
             if one.hit.service_id in self._told or number in self._told:
                 continue
             # Two programs at one number are one call, and room in an answer is precious.
             if card := cards.of(one, self._need, self._language, self._hours.today(one.hit)):
                 self._told |= {one.hit.service_id, number} if number else {one.hit.service_id}
                 yield one.hit.service_id, card
+
+
+def _number(hit: Hit) -> str:
+    return _NOT_DIGITS.sub("", cards.number_of(hit.shown))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from bot.domain.permissions import Role
 from bot.storage import staff
-from bot.storage.tables import Handoff
+from bot.storage.directory_tables import Service
+from bot.storage.tables import CheckIn, Handoff
 from bot.usecases import canned_replies
 from bot.usecases.demo_night import read_night
 from bot.usecases.demo_staff import fill_staff
@@ -51,7 +52,11 @@ def everything(demo: Demo) -> tuple[int, list[str]]:
         staff.set_teams(db, boss.id, [team.slug for team in staff.teams(db)])
         held = db.scalars(select(Handoff).where(Handoff.state == "with_human").order_by(Handoff.id)).first()
         assert held is not None
+        followed = db.scalars(select(CheckIn.conversation_id).order_by(CheckIn.id)).first()
+        service = db.scalars(select(Service.id).order_by(Service.id)).first()
         pages = [f"/console/handoffs/{held.id}", f"/console/people/{held.conversation_id}", f"/console/staff/{boss.id}"]
+        pages += [f"/console/people/{followed}/{page}" for page in ("case", "follow-up")]
+        pages += [f"/console/directory/{service}"]
     for rule in demo.app.url_map.iter_rules():
         plain = not rule.arguments and "GET" in (rule.methods or ()) and rule.rule.startswith("/console")
         if plain and rule.rule not in NEEDS_MORE and not rule.rule.endswith(("/news", ".csv", "/export")):

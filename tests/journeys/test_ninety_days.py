@@ -77,6 +77,7 @@ class Household:
         self.line, self.clock, self.path = line, clock, path
         self.rolls = random.Random(7)
         self.killed: Counter[str] = Counter()
+        self.steps = self.reported = 0
         self.workers = {role: self._start(role) for role in ("sweep", "queue")}
 
     def _start(self, role: str) -> BaseProcess:
@@ -105,9 +106,10 @@ class Household:
         """Live on to this moment, from one thing that falls due to the next; now and then something is killed."""
         while (due := self._next_due()) is not None and due <= moment.astimezone(UTC):
             self.clock.to(due)
-            if self.rolls.random() < 0.3:
+            self.steps += 1
+            if self.steps % 6 == 2:
                 time.sleep(self.rolls.random() * 1.5)
-                self.kill(self.rolls.choice(["sweep", "queue"]))
+                self.kill(["sweep", "queue"][self.steps // 6 % 2])
             self.settle()
         self.clock.to(moment)
         self.settle()
@@ -123,8 +125,10 @@ class Household:
     def settle(self) -> None:
         """Wait until nothing is due; what the carrier took has arrived."""
         eventually(lambda: not self._is_due(), self._what_is_due)
-        for message in list(self.line.twilio.messages):
+        new = list(self.line.twilio.messages)[self.reported :]
+        for message in new:
             self.line.twilio.report(message.sid, "delivered")
+        self.reported += len(new)
 
     def _is_due(self) -> bool:
         with self.line.db() as db:
@@ -216,7 +220,7 @@ def crisis(house: Household, rosa: Worker, ada: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_each_check_in_of_ninety_days_leaves_once_by_day_or_its_reason_is_known(household: Household) -> None:
     house = household
     rosa = hire(house.line, "Rosa", "+13145552001", teams=["crisis"])
@@ -265,7 +269,11 @@ def judge(house: Household, ada: int) -> None:
             assert kinds[0] == "planned" and len(kinds) > 1
         sids = [message.sid for message in house.line.twilio.messages if message.to == ADA]
         assert len(sids) == len(set(sids))
-        assert any(row.state == "silent" for row in rows) and any(row.state == "answered" for row in rows)
+        assert any(row.state == "answered" for row in rows)
+        # Whoever writes later has answered after all; that there was silence, and what followed, stands in the events.
+        happened = set(db.scalars(select(CheckInEvent.kind)))
+        assert {"asked", "asked_again", "silent", "answered", "dropped"} <= happened
+        assert db.scalars(select(Handoff).order_by(Handoff.id.desc()).limit(1)).one().team == "crisis"
         assert {row.reason for row in rows if row.state == "dropped"} & {Reason.NO_CONSENT, Reason.OPTED_OUT}
         assert db.scalar(select(func.count()).select_from(Measure)) and db.scalar(select(func.count()).select_from(Need))
         assert db.scalar(select(func.count()).select_from(Referral))

@@ -104,7 +104,8 @@ def test_it_lays_a_change_over_what_was_imported(db: Session, pantry: int, rosa:
 def test_it_keeps_changes_through_a_new_import(db: Session, pantry: int, rosa: int, tmp_path: Path) -> None:
     change(
         db, pantry, rosa, name="Harbor pantry", needs=("food", "clothing"), agency="Harbor House", alert="Ring twice",
-        url="https://example.org", hours=("24 hours", *[""] * 6), cards=(("en", "Harbor: 314-555-0101"), ("es", "")),
+        url="https://example.org", zips="631", hours=("24 hours", *[""] * 6),
+        cards=(("en", "Harbor: 314-555-0101"), ("es", "")),
     )  # fmt: skip
     before = page(db, pantry).typed
     again(db, tmp_path, named="Pantry of another name")

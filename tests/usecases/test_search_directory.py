@@ -85,6 +85,20 @@ def test_it_lets_reviewed_words_win_over_the_same_number(db: Session, tmp_path: 
     assert sum("211" in card for card in cards) == 1
 
 
+def test_it_names_no_refuge_to_who_did_not_ask_for_one_and_never_where_it_is(db: Session, tmp_path: Path) -> None:
+    services_there = [
+        ("s1", "Domestic violence emergency shelter", "314-555-0101"),
+        ("s2", "Family shelter", "314-555-0101"),
+        ("s3", "Shelter for everybody", "314-555-0103"),
+    ]
+    take_in(db, package(tmp_path, services_there), "city")
+    shelters = told(db, "shelter", "63103", 5)
+    assert any("Shelter for everybody" in card for card in shelters)
+    assert not any("314-555-0101" in card for card in shelters)
+    refuge = next(card for card in told(db, "safety", "63103", 5) if "314-555-0101" in card)
+    assert "Main" not in refuge and "mile" not in refuge
+
+
 def test_it_tells_two_programs_at_one_number_once(db: Session, tmp_path: Path) -> None:
     take_in(db, package(tmp_path, [("s1", "Food pantry", "3145550101"), ("s2", "Food box", "314-555-0101")]), "city")
     assert sum("314-555-0101" in card for card in told(db, "food", "63103", 9)) == 1

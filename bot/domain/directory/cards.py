@@ -18,6 +18,9 @@ from bot.domain.directory.ranking import Placed
 from bot.domain.segments import fold_for_sms, measure
 
 MOST_SEGMENTS = 2
+SAFETY = "safety"
+"""The need of people who flee somebody. Where a refuge is, is never texted; its name says enough on a phone that somebody
+else reads, so it comes to those alone who asked for it (techsafety.org)."""
 
 _NOT_TO_CALL = {"fax", "tty", "tdd", "sms", "text", "pager", "textphone"}
 _SHORT_NUMBER = 6
@@ -63,7 +66,7 @@ def of(placed: Placed, need: str | None, language: str, today: date) -> str | No
     if written := reviewed.get(language) or reviewed.get("en"):
         return str(written)
     words = _WORDS.get(language, _WORDS["en"])
-    phone, address = number_of(shown, words.extension), address_of(shown)
+    phone, address = number_of(shown, words.extension), "" if need == SAFETY else address_of(shown)
     if not (phone or address):
         return None
     hours = hours_words(shown.get("schedules", ()), language, today)
