@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import alerts, beside, crowd, growth, house, pages, parts
+from benchmarks import alerts, beside, crowd, follow_up, growth, house, pages, parts
 
 
 @click.group(invoke_without_command=True)
@@ -113,6 +113,25 @@ def consoles_command(many: int, rounds: int, seconds: int, quick: bool, folder: 
     """What open consoles take from the throughput of residents' texts."""
     with _folder(folder) as place, house.opened(place / "data") as env:
         click.echo(crowd.measure(env, 40, 2, 3) if quick else crowd.measure(env, many, rounds, seconds))
+
+
+@main.command("follow-up")
+@click.option("--few", default=1000, help="Check-ins stored in the small database.")
+@click.option("--many", default=1_000_000, help="Check-ins stored in the large one.")
+@click.option("--due", default=10_000, help="Check-ins that fall due within one minute.")
+@click.option("--rounds", default=5)
+@click.option("--seconds", default=75, help="For how long crisis texts come in, before the flood and in it.")
+@click.option("--jobs", default=500, help="Jobs of each kind in a round.")
+@QUICK
+@FOLDER
+def follow_up_command(
+    few: int, many: int, due: int, rounds: int, seconds: int, jobs: int, quick: bool, folder: Path | None
+) -> None:
+    """What a million promised check-ins cost, and whether ten thousand of them keep anybody in danger waiting."""
+    with _folder(folder) as place, house.opened(place / "data") as env:
+        sizes = (500, 5000, 2, 300, 8, 50) if quick else (few, many, rounds, due, seconds, jobs)
+        for table in follow_up.measure(env, *sizes):
+            click.echo(table)
 
 
 @main.command()

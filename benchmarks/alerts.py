@@ -32,7 +32,7 @@ AT_ONCE = 90
 PATIENCE = 60.0
 
 # Made up. One worker is called for either; for the last everybody, by text and by telephone.
-_CRISES = ("I want to kill myself", "I'm going to kill myself tonight")
+CRISES = ("I want to kill myself", "I'm going to kill myself tonight")
 _DYING = "I just took all the pills"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _ALERTS = """
@@ -118,16 +118,16 @@ async def _storm(env: Mapping[str, str], port: int, seconds: int) -> str:
     lines = [await Connection.open(int(env["PORT"])) for _ in range(CONNECTIONS)]
     seed = int(time.time()) % 100_000
     # The first ones wait until the worker is up, and wake every process.
-    await _send(lines, list(islice(_mixed(seed), ONE_IN * 12)))
-    await _until_taken(env, taken)
-    storm = await _send(lines, list(islice(_mixed(seed + 1), RATE * seconds)))
-    await _until_taken(env, taken)
-    (dying,) = await _send(lines, [_crisis(seed + 2, 0, _DYING)])
-    await _until_taken(env, taken)
+    await send(lines, list(islice(_mixed(seed), ONE_IN * 12)), RATE)
+    await until_taken(env, taken)
+    storm = await send(lines, list(islice(_mixed(seed + 1), RATE * seconds)), RATE)
+    await until_taken(env, taken)
+    (dying,) = await send(lines, [crisis(seed + 2, 0, _DYING)], RATE)
+    await until_taken(env, taken)
     for line in lines:
         line.close()
     server.close()
-    return _table(storm, dying, _alerts(env), taken)
+    return _table(storm, dying, raised(env), taken)
 
 
 def _mixed(seed: int) -> Iterator[Sent]:
@@ -136,7 +136,7 @@ def _mixed(seed: int) -> Iterator[Sent]:
     while True:
         yield from (Sent(text) for text in islice(ordinary, ONE_IN - 1))
         number = next(people)
-        yield _crisis(seed, number, _CRISES[number % len(_CRISES)])
+        yield crisis(seed, number, CRISES[number % len(CRISES)])
 
 
 def _ordinary(seed: int) -> Iterator[Text]:
@@ -146,20 +146,21 @@ def _ordinary(seed: int) -> Iterator[Text]:
             yield from step
 
 
-def _crisis(seed: int, number: int, body: str) -> Sent:
+def crisis(seed: int, number: int, body: str) -> Sent:
+    """A crisis text of somebody who has never written before."""
     phone = f"+1{200 + (seed + 400) % 800:03d}{number:07d}"
     return Sent(signed(phone, body, "988", f"SM{secrets.token_hex(16)}"), is_crisis=True)
 
 
-async def _send(lines: Sequence[Connection], texts: Sequence[Sent]) -> Sequence[Sent]:
-    """Post them at their moments, however long the ones before them take."""
+async def send(lines: Sequence[Connection], texts: Sequence[Sent], rate: float) -> Sequence[Sent]:
+    """Post so many a second, each at its moment, however long the ones before it take."""
     free: asyncio.Queue[Connection] = asyncio.Queue()
     for line in lines:
         free.put_nowait(line)
     began = time.perf_counter() + 0.1
     async with asyncio.TaskGroup() as group:
         for place, sent in enumerate(texts):
-            sent.at = began + place / RATE
+            sent.at = began + place / rate
             await asyncio.sleep(max(0.0, sent.at - time.perf_counter()))
             group.create_task(_post(free, sent))
     return texts
@@ -173,15 +174,15 @@ async def _post(free: asyncio.Queue[Connection], sent: Sent) -> None:
     free.put_nowait(line)
 
 
-async def _until_taken(env: Mapping[str, str], taken: Mapping[int, float]) -> None:
+async def until_taken(env: Mapping[str, str], taken: Mapping[int, float]) -> None:
     """Wait until the carrier has every alert that was promised, or patience ends: what is missing then is told."""
     deadline = time.perf_counter() + PATIENCE
-    wanted = {row for rows in (await asyncio.to_thread(_alerts, env)).values() for row in rows}
+    wanted = {row for rows in (await asyncio.to_thread(raised, env)).values() for row in rows}
     while not wanted <= taken.keys() and time.perf_counter() < deadline:
         await asyncio.sleep(0.1)
 
 
-def _alerts(env: Mapping[str, str]) -> dict[str, list[int]]:
+def raised(env: Mapping[str, str]) -> dict[str, list[int]]:
     """By the carrier's id of a text: the outbox rows of the alerts that it raised at once."""
     with psycopg.connect(env["DATABASE_URL"]) as db:
         return {str(sid): rows for sid, rows in db.execute(_ALERTS)}

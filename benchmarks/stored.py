@@ -114,7 +114,8 @@ _ALL = (
     _PEOPLE, _CONVERSATIONS, _MESSAGES, _OUTCOMES, _HANDOFFS, _OPEN, _MORE_TEXTS, _EVENTS, _CALL_OUTS, _NOTES, _AUDITS,
     _ALERTS,
 )  # fmt: skip
-_KINDS = 50
+KINDS = 50
+"""So many of each sealed value are sealed for real."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,8 @@ class Stored:
 
 def fill(env: Mapping[str, str], staff: Team, conversations: int) -> Stored:
     """Fill the database of `env`, in which nobody has texted yet."""
-    given = _words(env) | {
-        "people": conversations, "kinds": _KINDS, "texts": TEXTS, "most": TEXTS_OF_OPEN, "open": OPEN, "team": team.TEAM,
+    given = words(env) | {
+        "people": conversations, "kinds": KINDS, "texts": TEXTS, "most": TEXTS_OF_OPEN, "open": OPEN, "team": team.TEAM,
         "workers": list(staff.workers), "many": len(staff.workers), "viewer": staff.viewer, "pool": team.POOL[0],
         "lookup": team.sealer(env).index(Address(Channel.SMS, PHONE)),
     }  # fmt: skip
@@ -144,14 +145,14 @@ def fill(env: Mapping[str, str], staff: Team, conversations: int) -> Stored:
     return Stored(found[0], found[1], tuple(row[0] for row in rows))
 
 
-def _words(env: Mapping[str, str]) -> dict[str, list[str]]:
+def words(env: Mapping[str, str]) -> dict[str, list[str]]:
     """A few of everything that is sealed."""
     sealer = team.sealer(env)
     state = Conversation(answers={"zip": "63101", "household": 3}, turn=6, holder=Holder.BOT)
     return {
-        "names": [sealer.seal(f"Resident{secrets.token_hex(3)} Example") for _ in range(_KINDS)],
-        "addresses": [sealer.seal_address(Address(Channel.SMS, f"+1314555{number:04d}")) for number in range(_KINDS)],
-        "states": [sealer.seal(state.dump()) for _ in range(_KINDS)],
+        "names": [sealer.seal(f"Resident{secrets.token_hex(3)} Example") for _ in range(KINDS)],
+        "addresses": [sealer.seal_address(Address(Channel.SMS, f"+1314555{number:04d}")) for number in range(KINDS)],
+        "states": [sealer.seal(state.dump()) for _ in range(KINDS)],
         # As long as texts are.
-        "bodies": [sealer.seal(f"Made-up words {secrets.token_hex(30)}") for _ in range(_KINDS)],
+        "bodies": [sealer.seal(f"Made-up words {secrets.token_hex(30)}") for _ in range(KINDS)],
     }

@@ -69,12 +69,22 @@ def slugs(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
 
 
+def spans(text: str) -> list[str]:
+    """What stands between backquotes."""
+    return _SPAN.findall(text)
+
+
+def tables(path: Path, heading: str) -> list[list[list[str]]]:
+    """The cells of every table below a heading of the second rank, without the heads."""
+    below = path.read_text("utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    found = re.findall(r"(?:^\|.*\|\n)+", below, re.MULTILINE)
+    assert found, f"no table below {heading}"
+    return [[[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()[2:]] for table in found]
+
+
 def rows(path: Path, heading: str) -> list[list[str]]:
     """The cells of the first table below a heading, without its head."""
-    below = path.read_text("utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    table = re.search(r"(?:^\|.*\|\n)+", below, re.MULTILINE)
-    assert table, f"no table below {heading}"
-    return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table[0].splitlines()[2:]]
+    return tables(path, heading)[0]
 
 
 def sources() -> str:

@@ -147,12 +147,13 @@ def _show(report: Report, report_as: str) -> None:
     if report_as == "json":
         click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
         return
+    word = "could be read" if any(one.fatal for one in report.refused) else "taken"
     for kind, label in KINDS.items():
         counts = report.counts[kind]
         if counts["taken"] or counts["gone"]:
             gone = f", {counts['gone']} gone" if counts["gone"] else ""
             parts = f"{counts['new']} new, {counts['updated']} changed, {counts['same']} as they were"
-            click.echo(f"{label}: {counts['taken']} taken ({parts}){gone}")
+            click.echo(f"{label}: {counts['taken']} {word} ({parts}){gone}")
     for title, rows, count in (
         ("refused", report.refused, report.refused_count),
         ("taken with a warning", report.remarks, report.remark_count),

@@ -21,3 +21,9 @@ def raise_alarm(db: Session, kind: str, detail: str, conversation_id: int | None
     if db.scalar(same.limit(1)) is None:
         db.add(Alert(kind=kind, conversation_id=conversation_id, urgency="now", detail=detail, raised_at=now))
         db.flush()
+
+
+def was_raised(db: Session, kind: str, detail: str, since: datetime) -> bool:
+    """Whether this alarm was raised since then, dealt with or not."""
+    rows = select(Alert.id).where(Alert.kind == kind, Alert.detail == detail, Alert.raised_at >= since)
+    return db.scalar(rows.limit(1)) is not None

@@ -7,7 +7,7 @@ as the time limit of a turn. What it has seen is kept in tables of its own trans
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -293,6 +293,13 @@ _GONE = {
         returning t.service_id
     """,
 }
+
+
+def spare(db: Session, keys: Iterable[str]) -> None:
+    """These ids were in the package, in rows that could not be taken: what was known of them before stays."""
+    rows = [(kind, key) for key in keys for kind in _GONE]
+    with plain(db).cursor() as cursor:
+        cursor.executemany("insert into seen values (%s, %s) on conflict do nothing", rows)
 
 
 def mark_gone(db: Session, kind: str, origin: Origin) -> int:

@@ -84,6 +84,7 @@ class Report:
     remarks: list[Remark] = field(default_factory=list)
     refused_count: int = 0
     remark_count: int = 0
+    refused_keys: set[str] = field(default_factory=set)
     of_files: dict[str, Counter[str]] = field(default_factory=dict)
     """For each file: refused, warned."""
     notes: list[str] = field(default_factory=list)
@@ -115,6 +116,8 @@ class Report:
         self.of_files.setdefault(found.file, Counter())[word] += 1
         if isinstance(found, Refusal):
             self.refused_count += 1
+            if found.key:
+                self.refused_keys.add(found.key)
             if len(self.refused) < MOST_KEPT or found.fatal:
                 self.refused.append(found)
         else:
@@ -277,6 +280,8 @@ def _part_with_the_gone(db: Session, origin: directory.Origin, report: Report) -
     if report.refused_count > report.taken:
         report.notes.append("More than half of the rows were refused, so nothing was marked as gone.")
         return
+    # A slip in today's row hides no service that was right yesterday.
+    directory.spare(db, report.refused_keys)
     for kind in ("organization", "location", "service", "place"):
         if report.counts[kind]["taken"]:
             report.counts[kind]["gone"] = directory.mark_gone(db, kind, origin)

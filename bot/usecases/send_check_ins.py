@@ -21,12 +21,12 @@ from bot.domain.message import Channel, Lane
 from bot.domain.safety.levels import Urgency
 from bot.domain.segments import fold_for_sms, join, measure
 from bot.domain.turn import Turn
-from bot.storage import cases, check_ins, conversations, outbox, referrals
+from bot.storage import cases, check_ins, consents, conversations, outbox, referrals
 from bot.storage.check_ins import Locked
 from bot.storage.database import DATABASE_ERRORS
 from bot.usecases.answering.calling import call_human
 from bot.usecases.apply_effects import Place, apply_effects
-from bot.usecases.check_in_facts import facts
+from bot.usecases.check_in_facts import SCOPE, facts
 from bot.usecases.converse import enter
 from bot.usecases.desk import Desk
 from bot.usecases.library import StoredLibrary
@@ -152,7 +152,8 @@ def _hear_silence(db: Session, desk: Desk, locked: Locked, now: datetime) -> lis
         case AskAgain(at=at):
             check_ins.ask_again(db, check_in, at, Reason.NO_ANSWER.value, now)
             other = check_ins.other_address(db, locked)
-            if other is not None:
+            # Consent is given for a number: where they never agreed, they are not asked.
+            if other is not None and consents.holds(db, other, SCOPE, now):
                 check_ins.move_to(db, check_in, other)
             return []
         case give_up:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from bot.runtime import Runtime
+from bot.storage import lateness
+from bot.storage.database import DATABASE_ERRORS
 
 metrics = Blueprint("metrics", __name__)
 
@@ -25,6 +32,30 @@ def count_turn(how: str) -> None:
     _BY_HOW[how].inc()
 
 
+class OldestDue(Collector):
+    """The dead man's switch as a figure: read from the rows when it is asked for, so that it tells of workers that are dead.
+
+    Without an answer of the database there is no figure: nought would say that all is well.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """By kind of work: text, rung (of a handoff's ladder) and check_in; 0 where nothing is due."""
+        gauge = GaugeMetricFamily(
+            "warmline_oldest_due_seconds", "For how long the oldest due work has waited, by kind", labels=["kind"]
+        )
+        try:
+            with self._runtime.database.transaction() as db:
+                late = lateness.by_kind(db, self._runtime.clock.now())
+        except (*DATABASE_ERRORS, OSError):
+            return
+        for kind, wait in late.items():
+            gauge.add_metric([kind], wait.total_seconds())
+        yield gauge
+
+
 @metrics.get("/metrics")
 def read() -> Response:
     """All processes' figures where PROMETHEUS_MULTIPROC_DIR names their common folder, else this process's."""
@@ -32,4 +63,6 @@ def read() -> Response:
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    due = CollectorRegistry()
+    due.register(OldestDue(current_app.extensions["warmline"]))
+    return Response(generate_latest(registry) + generate_latest(due), content_type=CONTENT_TYPE_LATEST)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.carriers.carrier import Outgoing
-from bot.domain.message import Channel
+from bot.domain.message import Channel, Lane
 from bot.storage import outbox
 from bot.storage.outbox import Claimed
 from bot.storage.tables import Message
@@ -97,8 +97,8 @@ def test_it_still_asks_first_after_waiting_for_its_number(frail: FrailLine) -> N
     frail.say("hello")
     frail.say("story one")
     with frail.db() as db:
-        outbox.take_slot(db, "+13145550100", 1000 * 30, 1000, frail.clock.now() + timedelta(minutes=3))
-        outbox.take_slot(db, "+13145550199", 1000 * 30, 1000, frail.clock.now() + timedelta(minutes=3))
+        outbox.take_slot(db, "+13145550100", 1000 * 30, 1000, Lane.REPLY, frail.clock.now() + timedelta(minutes=3))
+        outbox.take_slot(db, "+13145550199", 1000 * 30, 1000, Lane.REPLY, frail.clock.now() + timedelta(minutes=3))
     for _ in range(4):
         frail.clock.advance(timedelta(minutes=3))
         frail.work()

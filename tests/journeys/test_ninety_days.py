@@ -235,11 +235,18 @@ def test_each_check_in_of_ninety_days_leaves_once_by_day_or_its_reason_is_known(
         house.says(answer)
     house.until(house.day(10, 20))
     crisis(house, rosa, ada)
-    house.until(house.day(12, 21))
-    house.says("3" if open_question(house) else "thanks")
+    house.until(house.day(12, 15))
+    answers(house, "1")  # better
     house.until(house.day(14))
     with redis.Redis.from_url(house.line.runtime.settings.redis_url or "") as valkey:
         valkey.flushall()
+    # Nobody answers after the third day, twice: Rosa is called to telephone, and writes down that nobody answered her.
+    house.until(house.day(16, 15))
+    called_by_line(house, rosa, ada)
+    house.until(house.day(18, 15))
+    answers(house, "1")
+    house.until(house.day(41, 15))
+    answers(house, "2", "2")
     house.until(house.day(80))
     house.says("STOP")
     house.until(house.day(82))
@@ -251,6 +258,28 @@ def test_each_check_in_of_ninety_days_leaves_once_by_day_or_its_reason_is_known(
 def open_question(house: Household) -> bool:
     with house.line.db() as db:
         return db.scalar(select(CheckIn.id).where(CheckIn.state == "asked").limit(1)) is not None
+
+
+def answers(house: Household, *said: str) -> None:
+    """What she says where she was asked something and has not answered."""
+    if open_question(house):
+        for each in said:
+            house.says(each)
+
+
+def called_by_line(house: Household, rosa: Worker, ada: int) -> None:
+    eventually(lambda: newest(house).state == "alerted", "nobody was called after the silence")
+    rosa.texts("1")
+    with house.line.db() as db:
+        number = db.scalars(select(StaffThread).where(StaffThread.conversation_id == ada)).one().line
+    rosa.texts("#CLOSE no_answer", to=number)
+    house.settle()
+    assert newest(house).state == "closed"
+
+
+def newest(house: Household) -> Handoff:
+    with house.line.db() as db:
+        return db.scalars(select(Handoff).order_by(Handoff.id.desc()).limit(1)).one()
 
 
 def judge(house: Household, ada: int) -> None:
@@ -273,7 +302,6 @@ def judge(house: Household, ada: int) -> None:
         # Whoever writes later has answered after all; that there was silence, and what followed, stands in the events.
         happened = set(db.scalars(select(CheckInEvent.kind)))
         assert {"asked", "asked_again", "silent", "answered", "dropped"} <= happened
-        assert db.scalars(select(Handoff).order_by(Handoff.id.desc()).limit(1)).one().team == "crisis"
         assert {row.reason for row in rows if row.state == "dropped"} & {Reason.NO_CONSENT, Reason.OPTED_OUT}
         assert db.scalar(select(func.count()).select_from(Measure)) and db.scalar(select(func.count()).select_from(Need))
         assert db.scalar(select(func.count()).select_from(Referral))

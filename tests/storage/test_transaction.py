@@ -9,8 +9,10 @@ import psycopg
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from bot.settings import Settings
+from bot.storage import audits
 from bot.storage.database import Database, plain
 from bot.storage.tables import Sender
 
@@ -52,6 +54,23 @@ def test_it_takes_both_back_when_the_block_raises(database: Database) -> None:
                 db.flush()
             raise ZeroDivisionError
     assert senders(database) == 0
+
+
+def test_it_forgets_an_audit_row_with_the_act_that_failed(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.transaction() as db:
+        audits.record(db, None, "claim", NOW)
+        assert audits.count(db, audits.Filter()) == 1
+        raise ZeroDivisionError
+    with database.transaction() as db:
+        assert audits.count(db, audits.Filter()) == 0
+
+
+def test_it_reaches_the_driver_under_a_session_of_the_engine_too(database: Database) -> None:
+    with Session(database.engine) as db:
+        plain(db).execute(INSERT, ("one", NOW))
+        assert senders(database) == 0
+        db.commit()
+    assert senders(database) == 1
 
 
 def test_it_loses_no_second_caller_to_a_restart_of_postgresql(database: Database) -> None:
