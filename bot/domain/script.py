@@ -176,6 +176,7 @@ class Measurement(Model):
     value: Text
     """`yes`, `no`, `unsure` or `declined`, like `{{ housed }}`; anything else is not written down."""
 
+
 class Measure(Step):
     """Writes down how the household is, for its case."""
 

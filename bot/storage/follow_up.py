@@ -90,7 +90,7 @@ select r.id, r.conversation_id, p.sealed_name, {_KNOWN}, r.flow, coalesce(r.reas
 """  # noqa: S608
 _TASKS = f"from case_task r {_OF} where r.done_at is null and {_SEES} and {_MINE.format(own='staff_id')}"
 _REFERRALS = f"""from referral r {_OF}
- where r.closed_at is null and r.state = any(%(open)s) and {_KNOWN} and {_MINE.format(own='made_by')}"""
+ where r.closed_at is null and r.state = any(%(open)s) and {_KNOWN} and {_MINE.format(own="made_by")}"""
 
 _LISTS = {
     **{

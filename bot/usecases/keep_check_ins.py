@@ -310,9 +310,7 @@ def skip(db: Session, desk: Desk, conversation_id: int, check_in_id: int, staff_
     _drop(db, desk, locked, Reason.SKIPPED, staff_id, now)
 
 
-def stop(
-    db: Session, desk: Desk, conversation_id: int, staff_id: int, now: datetime, *, withdrawn: bool = False
-) -> int:
+def stop(db: Session, desk: Desk, conversation_id: int, staff_id: int, now: datetime, *, withdrawn: bool = False) -> int:
     """None of this person's check-ins is asked any more, at none of their addresses; how many were dropped.
 
     `withdrawn`: they said so themselves, and the ledger says so too: then no flow plans new ones.

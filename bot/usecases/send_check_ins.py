@@ -202,5 +202,3 @@ def _without_question(state: State) -> State:
 
 def _place(locked: Locked) -> Place:
     return Place(locked.row.id, None, locked.state.language)
-
-

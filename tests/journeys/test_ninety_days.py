@@ -214,9 +214,7 @@ def crisis(house: Household, rosa: Worker, ada: int) -> None:
     house.settle()
     with house.line.db() as db:
         assert db.scalars(select(Handoff)).one().state == "closed"
-        keep_check_ins.add_cadence(
-            db, house.line.runtime.desk, ada, rosa.id, "crisis", house.clock.now(), agreed=True
-        )
+        keep_check_ins.add_cadence(db, house.line.runtime.desk, ada, rosa.id, "crisis", house.clock.now(), agreed=True)
 
 
 @pytest.mark.slow

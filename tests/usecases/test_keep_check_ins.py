@@ -181,9 +181,7 @@ def test_it_plans_no_cadence_twice(db: Session, desk: Desk, rosa: int, ada: Made
     assert len(db.scalars(select(CheckIn)).all()) == 4
 
 
-def test_it_follows_a_crisis_where_it_is_ticked_or_there_was_a_danger(
-    db: Session, desk: Desk, rosa: int, ada: Made
-) -> None:
+def test_it_follows_a_crisis_where_it_is_ticked_or_there_was_a_danger(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
     assert one(db, add(db, desk, ada, rosa, after_crisis=True)).after_crisis
     make_handoff(db, ada.conversation, state="closed", reason="danger")
     assert one(db, add(db, desk, ada, rosa, When(after=timedelta(days=9)))).after_crisis

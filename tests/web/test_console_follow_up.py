@@ -200,9 +200,7 @@ FORMS = {
 }  # fmt: skip
 
 
-def test_it_hides_and_keeps_from_change_whoever_is_another_teams(
-    demo: Demo, browser: FlaskClient, now: datetime
-) -> None:
+def test_it_hides_and_keeps_from_change_whoever_is_another_teams(demo: Demo, browser: FlaskClient, now: datetime) -> None:
     theirs = someone(demo, now, team="crisis")
     plan(demo, theirs, now + DAY, now)
     call(demo, theirs, now)
