@@ -206,6 +206,7 @@ def crisis(house: Household, rosa: Worker, ada: int) -> None:
     house.says("i want to kill myself")
     eventually(lambda: bool(rosa.got()), "nobody was alerted")
     rosa.texts("1")
+    house.settle()
     with house.line.db() as db:
         number = db.scalars(select(StaffThread).where(StaffThread.conversation_id == ada)).one().line
     rosa.texts("I am Rosa. I am here.", to=number)
@@ -268,11 +269,12 @@ def answers(house: Household, *said: str) -> None:
 def called_by_line(house: Household, rosa: Worker, ada: int) -> None:
     eventually(lambda: newest(house).state == "alerted", "nobody was called after the silence")
     rosa.texts("1")
+    house.settle()
     with house.line.db() as db:
         number = db.scalars(select(StaffThread).where(StaffThread.conversation_id == ada)).one().line
-    rosa.texts("#CLOSE no_answer", to=number)
+    said = rosa.texts("#CLOSE no_answer", to=number)
     house.settle()
-    assert newest(house).state == "closed"
+    assert newest(house).state == "closed", said
 
 
 def newest(house: Household) -> Handoff:
