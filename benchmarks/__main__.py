@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import alerts, beside, crowd, follow_up, growth, house, pages, parts
+from benchmarks import alerts, beside, crowd, directory, follow_up, growth, house, pages, parts
 
 
 @click.group(invoke_without_command=True)
@@ -132,6 +132,18 @@ def follow_up_command(
         sizes = (500, 5000, 2, 300, 8, 50) if quick else (few, many, rounds, due, seconds, jobs)
         for table in follow_up.measure(env, *sizes):
             click.echo(table)
+
+
+@main.command("directory")
+@click.option("--few", default=1000, help="Services in the small directory.")
+@click.option("--many", default=100_000, help="Services in the large one.")
+@click.option("--rounds", default=5)
+@QUICK
+@FOLDER
+def directory_command(few: int, many: int, rounds: int, quick: bool, folder: Path | None) -> None:
+    """What finding services for a person costs, and whether it grows with the directory."""
+    with _folder(folder) as place, house.opened(place / "data") as env:
+        click.echo(directory.measure(env, 300, 3000, 2) if quick else directory.measure(env, few, many, rounds))
 
 
 @main.command()
