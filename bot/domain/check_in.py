@@ -97,6 +97,7 @@ class Reason(StrEnum):
     HELD_TOO_OFTEN = "held_too_often"
     JUST_TALKED = "just_talked"
     IN_CONVERSATION = "in_conversation"
+    ANOTHER_WAITS = "another_waits"
     UNSAFE_TIME = "unsafe_time"
     NO_SAFE_TIME = "no_safe_time"
     QUIET_HOURS = "quiet_hours"
@@ -124,6 +125,7 @@ REASONS: Final[Mapping[Reason, str]] = {
     Reason.HELD_TOO_OFTEN: "It was put off ten times, and a handoff is still open. A social worker should decide.",
     Reason.JUST_TALKED: "A social worker was in touch with them within the last 24 hours.",
     Reason.IN_CONVERSATION: "They are in the middle of a conversation with the line.",
+    Reason.ANOTHER_WAITS: "Another check-in waits for their answer: of two questions nobody knows which one was answered.",
     Reason.UNSAFE_TIME: "It is not a time that they marked as safe, or that time is nearly over.",
     Reason.NO_SAFE_TIME: "No time in the next two weeks is both safe for them and within the hours in which we text.",
     Reason.QUIET_HOURS: "We start texts only between 8 in the morning and 9 at night, where they are.",
@@ -175,6 +177,8 @@ class Facts:
     is_published: bool
     asked_at: datetime | None = None
     """When it was asked last; tells `after_silence` which time of day did not suit."""
+    another_until: datetime | None = None
+    """Until when another check-in of theirs waits for its answer."""
     jitter: timedelta = timedelta(0)
     """`spread` of the row: what is held over a night does not all leave in one minute."""
 
@@ -263,6 +267,12 @@ def _is_mid_conversation(facts: Facts, now: datetime) -> Hold | None:
     return _hold(facts, facts.wrote_at + AFTER_WRITING, Reason.IN_CONVERSATION)
 
 
+def _another_waits(facts: Facts, now: datetime) -> Hold | None:
+    if facts.another_until is None:
+        return None
+    return _hold(facts, max(facts.another_until, now + timedelta(hours=1)), Reason.ANOTHER_WAITS)
+
+
 def _hold(facts: Facts, until: datetime, reason: Reason) -> Hold:
     return Hold(into_hours(until, facts.zone, facts.holidays, facts.jitter), reason)
 
@@ -295,6 +305,7 @@ _RULES: Final[tuple[Callable[[Facts, datetime], Hold | Drop | None], ...]] = (
     _rests_with_human,
     _just_talked,
     _is_mid_conversation,
+    _another_waits,
     _is_bad_time,
     _speaks_another_language,
 )

@@ -18,6 +18,7 @@ from bot.storage.database import is_outage
 from bot.storage.outbox import Claimed
 from bot.usecases.answering.scheduled import still_holds
 from bot.usecases.record_delivery import CONFIRMS_OPT_OUT, record_drop, record_refusal, record_unknown
+from bot.usecases.send_check_ins import still_asks
 
 log = logging.getLogger(__name__)
 
@@ -54,23 +55,36 @@ def deliver_with(runtime: Runtime, message_id: int) -> bool:
         if not still_holds(db, runtime.desk, claimed, now):
             outbox.settle(db, claimed.id, State.DROPPED)
             return True
-        if claimed.valid_until is not None and now >= claimed.valid_until and not _may_have_left(claimed):
-            # The day is over for this person: it is decided anew when it may be sent.
+        overtaken = _is_overtaken(runtime, db, claimed, now)
+        if overtaken:
             outbox.settle(db, claimed.id, State.DROPPED)
-            check_ins.look_again(db, claimed.check_in_id, now)
-            return True
-        if _must_not_leave(claimed) or carrier is None:
+        elif _must_not_leave(claimed) or carrier is None:
             outbox.settle(db, claimed.id, State.DROPPED)
             record_drop(db, runtime.desk.sealer, claimed, now)
             return True
-        slot = _slot(runtime, db, claimed, now)
+        slot = now if overtaken else _slot(runtime, db, claimed, now)
         if slot - now > SHORT_WAIT:
             outbox.put_back(db, claimed.id, slot, claimed.was)
             return True
         known = outbox.known_sids(db, claimed, claimed.at - KNOWN_BEFORE) if _may_have_left(claimed) else []
+    if overtaken or carrier is None:
+        # In a transaction of its own: a worker who skips the check-in locks it first, and then its texts.
+        with runtime.database.transaction() as db:
+            check_ins.look_again(db, claimed.check_in_id, now)
+        return True
     time.sleep(max(0.0, (slot - now).total_seconds()))
     _hand_over(runtime, carrier, claimed, known, now + MOST_OF_LEASE)
     return True
+
+
+def _is_overtaken(runtime: Runtime, db: Session, claimed: Claimed, now: datetime) -> bool:
+    """Whether it is a check-in's text that must not leave any more: the day is over for this person, they have written, a
+    human has them, or somebody else holds their phone. It is decided anew when it may be sent."""
+    if claimed.check_in_id is None or _may_have_left(claimed):
+        return False
+    if claimed.valid_until is not None and now >= claimed.valid_until:
+        return True
+    return not still_asks(db, runtime.desk, claimed.check_in_id, claimed.key or "", now)
 
 
 def _must_not_leave(claimed: Claimed) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.domain.check_in import MOVES, CheckInState
@@ -19,8 +19,9 @@ from bot.storage.tables import CheckIn, CheckInEvent, Conversation, Handoff, Mes
 
 AFTER_CRISIS = timedelta(days=30)
 """A check-in that is planned so soon after a danger follows that danger."""
+CRISIS_TEAM = "crisis"
 OPEN = (CheckInState.PLANNED.value, CheckInState.ASKED.value)
-_NEVER_LEFT = (Sending.DROPPED.value, Sending.FAILED.value)
+_NEVER_ARRIVED = (Sending.DROPPED.value, Sending.FAILED.value, Sending.UNDELIVERED.value)
 
 
 def plan(
@@ -55,10 +56,10 @@ def plan(
 
 
 def was_in_danger(db: Session, conversation_id: int, now: datetime) -> bool:
-    """Whether a human was called for a danger of this person in the last weeks."""
+    """Whether a human was called for a danger of this person in the last weeks, or they asked for the crisis team."""
     rows = select(Handoff.id).where(
         Handoff.conversation_id == conversation_id,
-        Handoff.reason == Reason.DANGER.value,
+        or_(Handoff.reason == Reason.DANGER.value, Handoff.team == CRISIS_TEAM),
         Handoff.opened_at > now - AFTER_CRISIS,
     )
     return db.scalar(rows.limit(1)) is not None
@@ -113,6 +114,15 @@ def lock(db: Session, sealer: Sealer, check_in_id: int) -> Locked | None:
     return Locked(check_in, row, load(sealer.open(row.sealed_state)), db.get_one(Person, row.person_id).zone)
 
 
+def read(db: Session, sealer: Sealer, check_in_id: int) -> Locked | None:
+    """As `lock`, without a lock: what is only looked at, in a transaction that holds other rows."""
+    check_in = db.get(CheckIn, check_in_id, populate_existing=True)
+    if check_in is None:
+        return None
+    row = db.get_one(Conversation, check_in.conversation_id, populate_existing=True)
+    return Locked(check_in, row, load(sealer.open(row.sealed_state)), db.get_one(Person, row.person_id).zone)
+
+
 def hold(db: Session, row: CheckIn, until: datetime, reason: str, now: datetime) -> None:
     """Not now: it is looked at again `until`."""
     row.due_at, row.reason, row.holds = until, reason, row.holds + 1
@@ -156,10 +166,25 @@ def look_again(db: Session, check_in_id: int | None, now: datetime) -> None:
     db.execute(update(CheckIn).where(*asked_one).values(due_at=now))
 
 
-def has_left(db: Session, check_in_id: int) -> bool:
-    """Whether any of its texts is on its way or arrived, as far as is known."""
-    rows = select(Message.id).where(Message.check_in_id == check_in_id, Message.state.not_in(_NEVER_LEFT))
-    return db.scalar(rows.limit(1)) is not None
+def has_left(db: Session, row: CheckIn) -> bool:
+    """Whether what was asked last is on its way or arrived, as far as is known: what a carrier could not bring was never
+    asked, and no answer to it is no silence."""
+    rows = select(Message.id).where(Message.check_in_id == row.id, Message.state.not_in(_NEVER_ARRIVED))
+    return db.scalar(rows.where(Message.at >= (row.asked_at or row.made_at)).limit(1)) is not None
+
+
+def is_asked(db: Session, check_in_id: int | None) -> bool:
+    """Whether it waits for its answer."""
+    state = db.scalar(select(CheckIn.state).where(CheckIn.id == check_in_id))
+    return state == CheckInState.ASKED.value
+
+
+def another_until(db: Session, row: CheckIn, conversation_id: int) -> datetime | None:
+    """Until when another one of this conversation waits for its answer."""
+    rows = select(func.max(CheckIn.due_at)).where(
+        CheckIn.conversation_id == conversation_id, CheckIn.id != row.id, CheckIn.state == CheckInState.ASKED.value
+    )
+    return db.scalar(rows)
 
 
 def silences(db: Session, conversation_id: int, limit: int = 5) -> int:
@@ -183,9 +208,11 @@ def open_ones(db: Session, conversation_id: int) -> Sequence[CheckIn]:
     return db.scalars(rows.order_by(CheckIn.due_at, CheckIn.id)).all()
 
 
-def drop_all(db: Session, conversation_id: int, reason: str, now: datetime, *, staff_id: int | None = None) -> int:
-    """None of the person's check-ins is asked any more. Returns how many were dropped."""
-    rows = [row for row in open_ones(db, conversation_id) if row.state == CheckInState.PLANNED.value]
+def drop_all(
+    db: Session, conversation_id: int, reason: str, now: datetime, *, staff_id: int | None = None, also_asked: bool = False
+) -> int:
+    """None of the person's check-ins is asked any more (`also_asked`: nor is an answer waited for). Returns how many."""
+    rows = [row for row in open_ones(db, conversation_id) if also_asked or row.state == CheckInState.PLANNED.value]
     for row in rows:
         end(db, row, "drop", now, reason=reason, staff_id=staff_id)
     return len(rows)

@@ -58,7 +58,7 @@ def erase(db: Session, sealer: Sealer, erasure: Erasure, now: datetime) -> None:
     db.execute(update(Handoff).where(Handoff.conversation_id == conversation.id).values(sealed_because=None))
     db.execute(delete(Referral).where(Referral.conversation_id == conversation.id))
     cases.erase(db, conversation.person_id, conversation.id)
-    check_ins.drop_all(db, conversation.id, Dropped.ERASED.value, now)
+    check_ins.drop_all(db, conversation.id, Dropped.ERASED.value, now, also_asked=True)
     db.execute(update(Person).where(Person.id == conversation.person_id).values(sealed_name=None, erased_at=now))
     conversation.sealed_state = sealer.seal(State(ended=True).dump())
     conversation.sealed_address = sealer.seal("web:erased")

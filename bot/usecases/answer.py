@@ -26,7 +26,7 @@ from bot.domain.flow import FlowFailed
 from bot.domain.handoff import DANGEROUS
 from bot.domain.keywords import Keyword
 from bot.domain.message import Channel, Lane
-from bot.domain.safe_contact import NOTHING, says_exit
+from bot.domain.safe_contact import NOTHING, needs_word, says_exit
 from bot.domain.safety import (
     Assessment,
     Level,
@@ -79,8 +79,8 @@ class _Answering(GuardedTurn):
         # Read once: joined again with the next text it would alarm a second time and swallow the answer to our question.
         acted_upon = self.said.late or assessment.ask is not None or alerts_human(assessment)
         self.conversation = self.conversation.hear(self.said.text, self.now, alone=acted_upon)
-        self._hear_from_checked_on()
         self._hear_safe_word()
+        self._hear_from_checked_on()
         self._settle_language()
         self._decide(assessment)
         self._say_that_nobody_is_on()
@@ -108,10 +108,16 @@ class _Answering(GuardedTurn):
             self._answer_in_conversation(assessment)
 
     def _hear_from_checked_on(self) -> None:
-        """Whoever writes after a check-in has answered it, whatever they say: silence is what is worried about."""
-        if self.conversation.check_in is not None:
-            self.effects.append(CheckInAnswered(self.conversation.check_in))
-            self.conversation = replace(self.conversation, check_in=None)
+        """Whoever writes after a check-in has answered it, whatever they say: silence is what is worried about.
+
+        Not with STOP, which tells nothing of how they are; and not where somebody else may hold the phone.
+        """
+        check_in = self.conversation.check_in
+        if check_in is None or self._wants_to_stop() is not None or needs_word(self.conversation.safe, self.now):
+            return
+        self.checked_on = True
+        self.effects.append(CheckInAnswered(check_in))
+        self.conversation = replace(self.conversation, check_in=None)
 
     # 2. Opted out.
 
@@ -179,7 +185,7 @@ class _Answering(GuardedTurn):
             Keyword.PERSON: self._call_asked_human,
         }
         if self.conversation.holder is not Holder.HUMAN:
-            if self.conversation.offer is not None:
+            if self.conversation.offer is not None and self.conversation.holder is Holder.BOT:
                 acts[Keyword.MORE] = self._offer_more
             acts |= {
                 Keyword.START: lambda: self.begin(""),
@@ -354,4 +360,11 @@ class _Answering(GuardedTurn):
             return
         if not text.strip() and media:
             self.reply("media_only")
+        if self.checked_on and text.strip().isdecimal():
+            # A number that answers last week's question is no choice of today's menu.
+            because = "answered a check-in late, with a number: please ask what they meant"
+            self.effects.append(OpenHandoff(Reason.ASKED, Urgency.THIS_SHIFT, because=because))
+            self.reply("person_asked")
+            self.conversation = replace(self.conversation, holder=Holder.WAITING, told_at=self.now, waking=None)
+            return
         self.begin(text)

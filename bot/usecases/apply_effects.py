@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -27,11 +27,13 @@ from bot.domain.effects import (
     TellHuman,
     TellReferral,
 )
-from bot.storage import alerts, check_ins, consents, erasures, handoffs, outbox, outcomes, referrals
+from bot.storage import alerts, cases, check_ins, consents, erasures, handoffs, outbox, outcomes, referrals
 from bot.usecases import keep_case, record_referral
 from bot.usecases.answering.calling import call_human
 from bot.usecases.answering.relaying import person_wrote
 from bot.usecases.desk import Desk
+
+LOOK_WITHIN = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ def apply_effects(db: Session, desk: Desk, effects: Iterable[Effect], place: Pla
                 record_referral.by_person(db, place.conversation_id, outcome, which, now)
             case RecordMeasure(name=name, value=value):
                 keep_case.measured(db, place.conversation_id, name, value, now)
+                if (name, value) == ("safe", "no"):
+                    # Whether or not they may be written to: somebody must see it, and no text of ours tells of it.
+                    cases.add_task(db, place.conversation_id, "call", "not_safe", now + LOOK_WITHIN, now)
             case RecordConsent():
                 consents.record(db, effect, place.conversation_id, place.message_id, place.language, now)
                 if effect.choice is Choice.AGREED:

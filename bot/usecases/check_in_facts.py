@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -14,11 +15,13 @@ from bot.domain.directory.places import of_zip
 from bot.domain.flow import Flow, FlowFailed
 from bot.domain.handoff import HandoffState
 from bot.domain.message import Channel
-from bot.storage import consents, handoffs
+from bot.domain.safe_contact import SafeContact
+from bot.storage import check_ins, consents, handoffs
+from bot.storage.case_tables import CaseFile, Encounter, Measure
 from bot.storage.check_ins import Locked
 from bot.storage.staff_tables import HandoffEvent
-from bot.storage.tables import Conversation, Message
-from bot.usecases.answering.telling import last_heard
+from bot.storage.tables import Conversation, Handoff, Message
+from bot.usecases.answering.telling import WATCHED, last_heard
 from bot.usecases.desk import Desk
 from bot.usecases.library import StoredLibrary
 
@@ -37,23 +40,40 @@ def facts(db: Session, desk: Desk, locked: Locked, now: datetime) -> Facts:
         made_at=check_in.made_at or now,
         attempts=check_in.attempts,
         holds=check_in.holds,
-        after_crisis=check_in.after_crisis,
+        after_crisis=check_in.after_crisis or check_ins.was_in_danger(db, row.id, now),
         zone=zone_of(locked, desk),
         holidays=desk.holidays,
-        safe=state.safe,
+        safe=replace(state.safe, neutral=True) if _is_watched(db, row, state.safe) else state.safe,
         consented=consents.holds(db, row.id, SCOPE, now),
         opted_out=row.opted_out,
         unreachable=_unreachable(row),
         human=state.holder is not Holder.BOT or _is_somebodys(open_handoff.state if open_handoff else None),
-        in_danger=state.in_danger,
+        # Who was just asked about a danger is waited for, and nothing may drown that question.
+        in_danger=state.in_danger or state.asked is not None,
         talked_at=_talked_at(db, row.id),
         wrote_at=last_heard(db, row.id),
         in_conversation=bool(state.frames) and state.check_in is None,
         speaks=flow is not None and speaks(flow, state.language),
         is_published=flow is not None,
         asked_at=check_in.asked_at,
+        another_until=check_ins.another_until(db, check_in, row.id),
         jitter=spread(check_in.id),
     )
+
+
+def _is_watched(db: Session, row: Conversation, safe: SafeContact) -> bool:
+    """Whether somebody else may hold the phone, as far as is known: a danger of that kind, or an answer that they are not
+    safe where they stay. Until a social worker has written down how they may be reached, we name nothing."""
+    since = safe.set_at
+    dangers = db.execute(select(Handoff.dangers, Handoff.opened_at).where(Handoff.conversation_id == row.id))
+    moments = [at for held, at in dangers if WATCHED & set(held)]
+    unsafe = (
+        select(func.max(Measure.at))
+        .join(CaseFile, CaseFile.id == Measure.case_id)
+        .where(CaseFile.person_id == row.person_id, Measure.name == "safe", Measure.value == "no")
+    )
+    moments += [at for at in (db.scalar(unsafe),) if at is not None]
+    return any(since is None or since < at for at in moments)
 
 
 def _unreachable(row: Conversation) -> str | None:
@@ -98,6 +118,14 @@ def _talked_at(db: Session, conversation_id: int) -> datetime | None:
         Message.conversation_id == conversation_id, Message.outbound, Message.staff_id.is_not(None)
     )
     acted = select(func.max(HandoffEvent.at)).where(
-        HandoffEvent.conversation_id == conversation_id, HandoffEvent.kind.in_(_OF_WORKERS)
+        HandoffEvent.conversation_id == conversation_id,
+        HandoffEvent.kind.in_(_OF_WORKERS),
+        HandoffEvent.staff_id.is_not(None),
     )
-    return max(filter(None, (db.scalar(wrote), db.scalar(acted))), default=None)
+    met = (
+        select(func.max(Encounter.at))
+        .join(CaseFile, CaseFile.id == Encounter.case_id)
+        .join(Conversation, Conversation.person_id == CaseFile.person_id)
+        .where(Conversation.id == conversation_id)
+    )
+    return max(filter(None, (db.scalar(wrote), db.scalar(acted), db.scalar(met))), default=None)

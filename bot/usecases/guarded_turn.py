@@ -54,6 +54,8 @@ class GuardedTurn(TurnInProgress):
     def __init__(self, line: Line, library: Library, conversation: Conversation, said: Said, now: datetime) -> None:
         super().__init__(line, library, conversation, now)
         self.said = said
+        self.checked_on = False
+        """Whether this text is the first one after a check-in."""
 
     # 3. Danger.
 
@@ -145,6 +147,9 @@ class GuardedTurn(TurnInProgress):
         self.reply("exit_ack")
         safe = replace(self.conversation.safe, paused=True, verified_at=None)
         self.conversation = replace(self.conversation, safe=safe, asked=None, waking=None)
+        if self.checked_on:
+            # Whoever writes next from there may not be whom we asked.
+            self.conversation = replace(self.conversation, frames=(), ended=True)
 
     def _leaves_in_a_hurry(self) -> bool:
         """Whether the text is an exit word of somebody who is at risk of being read, or was just asked about a danger, or
@@ -157,15 +162,18 @@ class GuardedTurn(TurnInProgress):
 
     def _is_of_unknown_hand(self) -> bool:
         """Whether a safe word is agreed and was not given lately. STOP is anybody's, and a human reads for themselves."""
-        return (
-            self.conversation.holder is not Holder.HUMAN
-            and needs_word(self.conversation.safe, self.now)
-            and self._wants_to_stop() is None
-        )
+        unknown = needs_word(self.conversation.safe, self.now) or self._answers_neutral_text()
+        return self.conversation.holder is not Holder.HUMAN and unknown and self._wants_to_stop() is None
+
+    def _answers_neutral_text(self) -> bool:
+        """Whether they write after a check-in that named nothing: whoever holds the phone learns no more from an answer."""
+        return self.conversation.told == "check_in_neutral"
 
     def _answer_unknown_hand(self) -> None:
-        because = "the safe word was not given: somebody else may hold the phone"
-        self.effects.append(OpenHandoff(Reason.ASKED, Urgency.QUARTER_HOUR, because=because))
+        because, urgency_ = "the safe word was not given: somebody else may hold the phone", Urgency.QUARTER_HOUR
+        if not needs_word(self.conversation.safe, self.now):
+            because, urgency_ = "wrote after a check-in that named nothing: find out safely how they are", Urgency.THIS_SHIFT
+        self.effects.append(OpenHandoff(Reason.ASKED, urgency_, because=because))
         told, at = self.conversation.told, self.conversation.told_at
         if told == "neutral_word" and at and self.now - at < REPEAT_WAITING:
             self.silent("the safe word was not given, and that was answered a moment ago")

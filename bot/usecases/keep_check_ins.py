@@ -354,7 +354,7 @@ def _drop(db: Session, desk: Desk, locked: Locked, reason: Reason, staff_id: int
         return
     waiting = (Message.check_in_id == locked.check_in.id, Message.outbound, Message.state == Sending.WAITING.value)
     db.execute(update(Message).where(*waiting).values(state=Sending.DROPPED.value, due_at=None))
-    if locked.state.check_in == locked.check_in.id and not check_ins.has_left(db, locked.check_in.id):
+    if locked.state.check_in == locked.check_in.id and not check_ins.has_left(db, locked.check_in):
         state = replace(locked.state, frames=(), ended=True, waking=None, check_in=None)
         conversations.store(locked.row, desk.sealer, state, now)
 

@@ -156,7 +156,7 @@ def _react(db: Session, sealer: Sealer, row: Message, rule: Rule, now: datetime)
     # The person has written since and was answered: an old question would only confuse. What the code teaches of the
     # number, and what the operator must know of it (a filter, a blocked account), holds all the same.
     # So would one that was true at one moment of a handoff, and one that reaches a phone which its owner had to leave.
-    overtaken = lane is Lane.REPLY and outbox.was_overtaken(db, row)
+    overtaken = lane in (Lane.REPLY, Lane.FOLLOW_UP) and outbox.was_overtaken(db, row)
     overtaken = overtaken or row.key in OF_THE_HANDOFF or _has_left(db, sealer, row) or _is_humans_now(db, row, lane)
     if delay is not None and not overtaken:
         row.attempts += 1
@@ -209,4 +209,8 @@ def _mark(db: Session, row: Message, mark: Mark, now: datetime) -> None:
             consents.record(db, effect, conversation.id, None, "", now)
     else:
         conversation.unreachable = mark.value
+    if mark is Mark.REASSIGNED:
+        # Whoever writes from there next may be somebody else: what was agreed to was not agreed to by them.
+        effect = RecordConsent(Choice.WITHDRAWN, Method.CARRIER, "followup")
+        consents.record(db, effect, conversation.id, None, "", now)
     outbox.drop_waiting(db, conversation.id)

@@ -38,7 +38,7 @@ MOST_SILENCES = 3
 CALL_WITHIN = timedelta(hours=24)
 """By when a human should have done what the line could not."""
 CRISIS_TEAM = "crisis"
-KEY = "check_in"
+KEY, NEUTRAL_KEY, CLOSING_KEY = "check_in", "check_in_neutral", "check_in_closing"
 
 
 def send_check_in(db: Session, desk: Desk, check_in_id: int, now: datetime) -> list[int]:
@@ -63,8 +63,8 @@ def _ask(db: Session, desk: Desk, locked: Locked, ask: Ask, now: datetime) -> li
     if ask.neutral:
         # No question: whoever reads it must not learn that there was one, nor may a stranger's answer count as theirs.
         text = desk.line.text("check_in_neutral", locked.state.language)
-        silent = replace(locked.state, frames=(), ended=True, waking=None)
-        turn = Turn(silent, (Reply(text, Lane.FOLLOW_UP, "check_in_neutral"),))
+        silent = replace(locked.state, frames=(), ended=True, waking=None, told=NEUTRAL_KEY, told_at=now)
+        turn = Turn(silent, (Reply(text, Lane.FOLLOW_UP, NEUTRAL_KEY),))
     else:
         try:
             turn = _entered(db, desk, locked, now)
@@ -79,7 +79,20 @@ def _ask(db: Session, desk: Desk, locked: Locked, ask: Ask, now: datetime) -> li
     state = replace(turn.conversation, turn=locked.state.turn + 1, check_in=locked.check_in.id)
     conversations.store(locked.row, desk.sealer, state, now)
     ids = apply_effects(db, desk, turn.effects, _place(locked), now)
-    return [*ids, *_promise(db, desk, locked, turn.effects, ask.valid_until, now)]
+    key = NEUTRAL_KEY if ask.neutral else KEY
+    return [*ids, *_promise(db, desk, locked, turn.effects, key, ask.valid_until, now)]
+
+
+def still_asks(db: Session, desk: Desk, check_in_id: int, key: str, now: datetime) -> bool:
+    """Whether its text may still leave, a while after it was promised: nobody has answered meanwhile, and what was decided
+    then would be decided now. A text may wait for its turn for hours, and a person's life does not wait with it."""
+    if key == CLOSING_KEY:
+        return True
+    locked = check_ins.read(db, desk.sealer, check_in_id)
+    if locked is None or locked.check_in.state != CheckInState.ASKED or locked.state.check_in != check_in_id:
+        return False
+    could = decide(replace(facts(db, desk, locked, now), planned_for=now), now)
+    return isinstance(could, Ask) and could.neutral == (key == NEUTRAL_KEY)
 
 
 def _entered(db: Session, desk: Desk, locked: Locked, now: datetime) -> Turn:
@@ -106,14 +119,14 @@ def _offered(db: Session, locked: Locked) -> dict[str, str | int]:
 
 
 def _promise(
-    db: Session, desk: Desk, locked: Locked, effects: tuple[Effect, ...], valid_until: datetime, now: datetime
+    db: Session, desk: Desk, locked: Locked, effects: tuple[Effect, ...], key: str, valid_until: datetime, now: datetime
 ) -> list[int]:
     replies = [effect for effect in effects if isinstance(effect, Reply)]
     folds = desk.fold_accents and locked.row.channel in (Channel.SMS, Channel.SIMULATOR)
     ids = []
     for body in join([reply.text for reply in replies]):
         text = fold_for_sms(body) if folds else body
-        row = outbox.add(db, desk.sealer, locked.row.id, text, Lane.FOLLOW_UP, KEY, measure(text).segments, now)
+        row = outbox.add(db, desk.sealer, locked.row.id, text, Lane.FOLLOW_UP, key, measure(text).segments, now)
         row.check_in_id, row.valid_until = locked.check_in.id, valid_until
         ids.append(row.id)
     db.flush()
@@ -141,7 +154,7 @@ def _hear_silence(db: Session, desk: Desk, locked: Locked, now: datetime) -> lis
     """The question stays open all the while: who answers late is heard in it."""
     check_in = locked.check_in
     known = facts(db, desk, locked, now)
-    if not check_ins.has_left(db, check_in.id):
+    if not check_ins.has_left(db, check_in):
         # It never left (a human took over, the day was over, the carrier refused it): it was never asked.
         check_in.attempts -= 1
         check_in.holds += 1
@@ -170,12 +183,14 @@ def _give_up(db: Session, desk: Desk, locked: Locked, known: Facts, now: datetim
             CalledFor.FLOW, Urgency.THIS_SHIFT, CRISIS_TEAM, "no answer to a check-in after a crisis: please telephone"
         )
         ids += call_human(db, desk, effect, locked.row.id, None, locked.state.language, now)
-    else:
-        _leave_to_human(db, locked, Reason.NO_ANSWER.value, now)
-    if check_ins.silences(db, locked.row.id) < MOST_SILENCES:
+    # With a call as well: who has them already is not called anew, and must find it somewhere.
+    _leave_to_human(db, locked, Reason.NO_ANSWER.value, now)
+    silences = check_ins.silences(db, locked.row.id)
+    if silences < MOST_SILENCES:
         return ids
     check_ins.drop_all(db, locked.row.id, Reason.SILENT_TOO_OFTEN.value, now)
-    return [*ids, *_close(db, desk, locked, known, now)]
+    # Not while somebody is asked to telephone them, and once.
+    return [*ids, *_close(db, desk, locked, known, now)] if silences == MOST_SILENCES and not call else ids
 
 
 def _close(db: Session, desk: Desk, locked: Locked, known: Facts, now: datetime) -> list[int]:
@@ -184,8 +199,8 @@ def _close(db: Session, desk: Desk, locked: Locked, known: Facts, now: datetime)
     if not isinstance(could, Ask) or could.neutral:
         return []
     text = desk.line.text("check_in_closing", locked.state.language)
-    effects: tuple[Effect, ...] = (Reply(text, Lane.FOLLOW_UP, "check_in_closing"),)
-    return _promise(db, desk, locked, effects, could.valid_until, now)
+    effects: tuple[Effect, ...] = (Reply(text, Lane.FOLLOW_UP, CLOSING_KEY),)
+    return _promise(db, desk, locked, effects, CLOSING_KEY, could.valid_until, now)
 
 
 def _close_question(db: Session, desk: Desk, locked: Locked, now: datetime) -> None:

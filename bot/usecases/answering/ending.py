@@ -167,3 +167,6 @@ def _free(locked: Locked) -> None:
     locked.state = replace(
         locked.state, holder=Holder.BOT, in_danger=False, asked=None, told=None, told_at=None, waking=None
     )
+    if locked.state.check_in is not None:
+        # What the line had asked before somebody talked with them is no open question any more.
+        locked.state = replace(locked.state, frames=(), ended=True, check_in=None)

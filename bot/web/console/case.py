@@ -50,7 +50,10 @@ CHOICES = {
     "opted_out": "Opted out of texts",
     "opted_in": "Wants texts again",
 }
-TASK_REASONS = {"agency_refused": "An agency will not help: look for other help"}
+TASK_REASONS = {
+    "agency_refused": "An agency will not help: look for other help",
+    "not_safe": "They told us that they do not feel safe where they stay. The phone may be read: reach them another way",
+}
 TELLERS = {"person": "the person", "agency": "the agency", "line": "the line", "worker": "a worker"}
 
 _NOT_KEPT = (keep_case.NotKept, keep_consent.NotKept, Refused)
