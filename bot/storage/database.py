@@ -81,6 +81,8 @@ class Database:
     def __init__(self, url: str, connections: int = 20) -> None:
         self.engine: Engine = create_engine(
             dialect_url(url),
+            # What failed is logged with its statement: the values are people's numbers and what they need.
+            hide_parameters=True,
             pool_size=connections,
             max_overflow=5,
             pool_timeout=5,

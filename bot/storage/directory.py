@@ -142,7 +142,8 @@ on conflict (source, key) do update
 returning id, xmax = 0
 """
 
-# What the staff have written down as checked counts until the package says that it was checked since.
+# What the staff have written down as checked counts until the package says that it was checked since. Of a service whose
+# numbers the staff have typed, a package vouches for nothing: nobody who made it has called these.
 _SERVICES = """
 with incoming as (
   select distinct on (key) * from jsonb_to_recordset(%(rows)s)
@@ -152,7 +153,8 @@ with incoming as (
   insert into seen select 'service', key from incoming on conflict do nothing
 ), known as (
   select i.*, s.id, s.edits, s.review_by, s.assured_on as checked_on, s.assured_by as checked_by, o.id as organization_id,
-         coalesce(i.assured_on >= s.assured_on, i.assured_on is not null) as vouched
+         coalesce(i.assured_on >= s.assured_on, i.assured_on is not null)
+         and not coalesce(s.edits ? 'phones', false) as vouched
     from incoming i
     left join lateral (select * from service where origin = %(source)s and key = i.key limit 1) s on true
     left join lateral (

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from psycopg.errors import LockNotAvailable
 from psycopg.rows import class_row
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from bot.domain.directory.editing import Freshness
@@ -67,6 +69,16 @@ class Sought:
     language: str | None = None
     near: tuple[float, float] | None = None
     """Latitude and longitude: the nearest first, and those without a place last."""
+
+
+def is_held(error: Exception) -> bool:
+    """Whether a statement failed because somebody else, mostly an import, has held its rows for longer than one may wait."""
+    return isinstance(error.orig if isinstance(error, DBAPIError) else error, LockNotAvailable)
+
+
+def hold_still(db: Session) -> None:
+    """All that this transaction reads is of one moment. Must come before everything else in it."""
+    plain(db).execute("set transaction isolation level repeatable read")
 
 
 def load(db: Session, service_id: int, *, lock: bool = False) -> Held | None:
@@ -206,6 +218,31 @@ def shown(db: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
     columns = ("service_id", "location_id", "needs", "languages", "latitude", "longitude", "offered", "review_by")
     names = (*columns, "accepting", "shown")
     return [dict(zip(names, row, strict=True)) for row in plain(db).execute(query, (list(ids),))]
+
+
+# The same order as in listings.py, where nothing is laid out of what is gone. Its own rows stand as they were; those of its
+# place and its organization may have been imported anew since, and then nobody knows any more what its card said.
+_PHONES_OF_GONE = """
+select s.id, case when s.edits ? 'phones' then nullif(nullif(s.edits -> 'phones', '[]'), 'null')
+                  else coalesce(own.phones, nullif((l.details || l.edits) -> 'phones', '[]'),
+                                nullif((o.details || o.edits) -> 'phones', '[]')) end
+  from service s
+  left join organization o on o.id = s.organization_id
+  left join service_at_location a on a.service_id = s.id
+  left join location l on l.id = a.location_id
+  cross join lateral (
+    select coalesce(nullif(a.details -> 'phones', '[]'), nullif(s.details -> 'phones', '[]')) as phones
+  ) own
+ where s.origin = %s and s.gone_at is not null and s.assured_on is not null
+   and (s.edits ? 'phones' or own.phones is not null
+        or ((l.id is null or l.updated_at < s.gone_at or l.gone_at = s.gone_at)
+            and (o.id is null or o.updated_at < s.gone_at or o.gone_at = s.gone_at)))
+"""
+
+
+def phones_of_gone(db: Session, origin: str) -> list[tuple[int, list[dict[str, Any]]]]:
+    """The telephones of services that were checked and are gone from their directory, a row for each of their places."""
+    return [(row[0], row[1] or []) for row in plain(db).execute(_PHONES_OF_GONE, (origin,))]
 
 
 def referral_counts(db: Session, service_id: int) -> tuple[dict[str, int], dict[str, int]]:

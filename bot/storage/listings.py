@@ -7,7 +7,7 @@ ranking.py measures and orders.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,9 @@ _BATCH = 1000
 _RANKED = 2000
 """Matches of words that are weighed; more of them means that the words say little."""
 
+_FEWEST, _MORE_WALKS = 10, 3
+"""Where the candidates are places of fewer services than that, it is looked for others, so many times."""
+
 _CLEAR = "delete from listing where service_id = any(%(ids)s)"
 
 # `edits` hold whole fields under the names of the details, so a field that the staff have changed wins by being laid on top.
@@ -42,9 +45,8 @@ select s.id, p.id,
        l.latitude, l.longitude,
        s.verified and s.status = 'active' and (s.cards <> '{}' or said.phones is not null or said.addresses is not null),
        s.review_by, s.accepting, s.origin <> 'files',
-       setweight(to_tsvector('english', concat_ws(' ', s.name, held.d ->> 'alternate_name', o.name)), 'A')
-       || setweight(to_tsvector('english', s.needs
-                                           || jsonb_path_query_array(held.d, '$.attributes[*].taxonomy_term.name')), 'B')
+       setweight(to_tsvector('english', left(concat_ws(' ', s.name, held.d ->> 'alternate_name', o.name), 20000)), 'A')
+       || setweight(to_tsvector('english', coalesce(left(filed.under, 20000), '')), 'B')
        || setweight(to_tsvector('english', left(concat_ws(' ', held.d ->> 'description', s.cards ->> 'en', s.cards ->> 'es'),
                                                 20000)), 'C'),
        jsonb_strip_nulls(jsonb_build_object(
@@ -53,6 +55,10 @@ select s.id, p.id,
          'cards', nullif(s.cards, '{}'), 'zips', nullif(s.zips, '[]')))
   from service s
   cross join lateral (select s.details || s.edits as d) held
+  cross join lateral (
+    select string_agg(term, '. ') as under
+      from jsonb_array_elements_text(s.needs || jsonb_path_query_array(held.d, '$.attributes[*].taxonomy_term.name')) as term
+  ) filed
   left join organization o on o.id = s.organization_id
   left join (service_at_location a join location p on p.id = a.location_id and p.gone_at is null) on a.service_id = s.id
   cross join lateral (
@@ -124,6 +130,59 @@ def numbers(db: Session, services: Sequence[int]) -> dict[int, set[str]]:
     return {row[0]: set(row[1]) for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Refuges:
+    """What would give a refuge away: where it is, at what it is called, and what else its organization does."""
+
+    locations: frozenset[int]
+    phones: tuple[dict[str, Any], ...]
+    """Rows of telephones, for bot/domain/directory/cards.py to read; some that only look alike are among them."""
+    services: frozenset[int]
+
+
+_REFUGES = """
+with refuge as materialized (
+  select l.service_id, l.location_id, l.shown -> 'phones' as phones from listing l where l.needs @> array[%(need)s]::text[]
+), place as materialized (
+  select distinct location_id as id from refuge where location_id is not null
+), owner as materialized (
+  select distinct s.organization_id as id from refuge r join service s on s.id = r.service_id
+   where s.organization_id in (select organization_id from service where id = any(%(services)s))
+)
+select array(select id from place where id = any(%(locations)s)) as locations,
+       array(select distinct phone from refuge, jsonb_path_query(phones, '$[*]') as phone
+              where phone ->> 'number' ~ '[A-Za-z]'
+                 or regexp_replace(phone ->> 'number', '[^0-9]', '', 'g') like any(%(alike)s)) as phones,
+       array(select s.id from service s join owner o on o.id = s.organization_id
+              where s.id = any(%(services)s)
+                and not exists (select from service t join listing l on l.service_id = t.id
+                                 where t.organization_id = o.id and l.location_id not in (select id from place) offset 0)
+                and not exists (select from service t join listing l on l.service_id = t.id
+                                 where t.organization_id = o.id and l.location_id is null
+                                   and not l.needs @> array[%(need)s]::text[] offset %(most)s)) as services
+"""
+
+_KNOWN_FOR_MORE = 5
+"""Services without a place, and other than a refuge, by which an organization's name no longer says that it is one."""
+
+
+def refuges(db: Session, need: str, hits: Sequence[Hit], lines: Set[str]) -> Refuges:
+    """What of the hits, and of the numbers under which they are called (digits), belongs to a listing that meets `need`.
+
+    Listings that nobody is told of count too: a refuge that was not checked yet is still a refuge. By its organization a
+    service belongs to it only where the organization has no other place and is not known for more.
+    """
+    values = {
+        "need": need,
+        "services": list({hit.service_id for hit in hits}),
+        "locations": list({hit.location_id for hit in hits if hit.location_id is not None}),
+        "alike": [f"%{line}%" for line in lines],
+        "most": _KNOWN_FOR_MORE,
+    }
+    [(locations, phones, services)] = plain(db).execute(_REFUGES, values, prepare=False).fetchall()
+    return Refuges(frozenset(locations), tuple(phones), frozenset(services))
+
+
 def count_offered(db: Session, origin: str, now: datetime) -> int:
     """How many services of a directory people may be told of now."""
     query = """
@@ -149,12 +208,26 @@ def search(db: Session, wanted: Wanted) -> list[Hit]:
         values |= {"latitude": wanted.near[0], "longitude": wanted.near[1]}
         conditions.append("latitude is not null")
         order = "point(longitude, latitude) <-> point(%(longitude)s, %(latitude)s)"
-        return _hits(db, _query(wanted, conditions, order), values)
+        return _nearest(db, wanted, conditions, values, order)
     if wanted.words:
         # What to weigh is chosen first: a word that everybody uses would otherwise be weighed for all of them.
         conditions = [f"id in (select id from listing where {_all(conditions)} limit {_RANKED})"]  # noqa: S608
         return _hits(db, _query(wanted, conditions, "rank desc, service_id"), values)
     return _hits(db, _query(wanted, conditions, "service_id, id"), values)
+
+
+def _nearest(db: Session, wanted: Wanted, conditions: Sequence[str], values: Mapping[str, Any], order: str) -> list[Hit]:
+    hits = _hits(db, _query(wanted, conditions, order), values)
+    fresh = hits
+    for _ in range(_MORE_WALKS):
+        found = {hit.service_id for hit in hits}
+        if len(fresh) < wanted.most or len(found) >= _FEWEST:
+            break
+        # One service with a hundred places would be all that anybody hears of.
+        others = [*conditions, "service_id <> all(%(found)s)"]
+        fresh = _hits(db, _query(wanted, others, order), {**values, "found": list(found)})
+        hits = hits + fresh
+    return hits
 
 
 def without_place(db: Session, wanted: Wanted) -> list[Hit]:

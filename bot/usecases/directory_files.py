@@ -16,6 +16,9 @@ LARGEST = 2 * 1024**3
 STEEPEST = 200
 """How many times larger than itself a .zip may be: text shrinks to a tenth. What shrinks more was made to fill a disk."""
 
+_PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+"""The ways of packing that can be undone here; some desktops pack large files in another (Deflate64)."""
+
 _SMALL = 10 * 1024**2
 """Up to this size nobody minds how much it shrank."""
 
@@ -112,4 +115,7 @@ def _checked(path: Path) -> zipfile.ZipFile:
     if any(info.flag_bits & 1 for info in held):
         archive.close()
         raise CannotRead(f"{path.name} is locked with a password. Unpack it and name the folder.")
+    if any(info.compress_type not in _PACKED for info in held):
+        archive.close()
+        raise CannotRead(f"{path.name} is packed in a way that cannot be read here. Unpack it and name the folder.")
     return archive

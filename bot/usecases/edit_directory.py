@@ -6,6 +6,8 @@ put back to what was imported lies there no longer. Every change is laid out for
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +35,10 @@ _IN_COLUMNS = ("name", "needs", "zips")
 """Fields that stand in no details: what was imported of them is kept aside."""
 
 _GONE = "This service is not in the directory any more. Nothing was saved."
+_MEANWHILE = (
+    "This service was changed meanwhile, so what you called about may be another number now. Nothing was written down. "
+    "Look at it again: what holds now stands below."
+)
 _IN_FILES = (
     "This service is kept in the files of the directory, where two people read each card. Change it there, and load it "
     "again with: warmline directory load. Nothing was saved."
@@ -126,9 +132,29 @@ def change(db: Session, ground: Ground, service_id: int, staff_id: int, typed: T
     return took_back
 
 
-def checked(db: Session, ground: Ground, service_id: int, staff_id: int, now: datetime) -> None:
-    """Somebody has called, and all that the directory says of this service is right today. Raises NotThere; Refused."""
+def seen_of(db: Session, service_id: int) -> str:
+    """Tells what is said of a service, its number and places too, from what was said of it before or will be; "" for none.
+
+    Unlike `version_of` it stays while a check or an answer to "do they take new people" is written down, so that whoever
+    presses twice is not told that somebody else was there.
+    """
+    held = directory_desk.load(db, service_id)
+    if held is None:
+        return ""
+    service, laid_out = held.service, [row["shown"] for row in directory_desk.shown(db, [service_id])]
+    said = [service.details, service.edits, service.needs, service.languages, service.status, laid_out]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def checked(db: Session, ground: Ground, service_id: int, staff_id: int, now: datetime, seen: str | None = None) -> None:
+    """Somebody has called, and all that the directory says of this service is right today.
+
+    `seen` is what `seen_of` gave when the service was shown to them; None: they have typed it all in this very moment.
+    Raises NotThere; Refused.
+    """
     held = _held(db, service_id)
+    if seen is not None and seen != seen_of(db, service_id):
+        raise Refused("changed meanwhile", _MEANWHILE)
     service, today = held.service, now.astimezone(ground.zone).date()
     if service.status != "active":
         raise Refused("closed", "It is marked as closed. Open it again first; then write down that you have checked it.")

@@ -18,6 +18,9 @@ from bot.domain.directory.records import (
 )
 from bot.storage import directory
 
+_OURS = frozenset({"alert"})
+"""What the staff write for each other and nobody else: "ask for Denise" is no part of a directory that is given away."""
+
 
 def records(db: Session, source: str) -> Iterator[Record]:
     """All of a directory that is not gone, as it holds now: what a record names comes before it."""
@@ -40,7 +43,7 @@ def records(db: Session, source: str) -> Iterator[Record]:
 def _details(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """The imported details under the staff's changes, of which only what the specification knows."""
     spec = TABLES[table]
-    known = {*spec.columns, *spec.lists} - {"id", "name"}
+    known = {*spec.columns, *spec.lists} - {"id", "name", *_OURS}
     edits = {name: value for name, value in row["edits"].items() if name in known}
     for name, child in spec.lists.items():
         if isinstance(edits.get(name), list):

@@ -148,7 +148,8 @@ class GuardedTurn(TurnInProgress):
         safe = replace(self.conversation.safe, paused=True, verified_at=None)
         self.conversation = replace(self.conversation, safe=safe, asked=None, waking=None)
         if self.checked_on:
-            # Whoever writes next from there may not be whom we asked.
+            # Whoever writes next from there may not be whom we asked, and has agreed to nothing.
+            self.effects.append(RecordConsent(Choice.WITHDRAWN, Method.FREE_TEXT, "followup"))
             self.conversation = replace(self.conversation, frames=(), ended=True)
 
     def _leaves_in_a_hurry(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from sqlalchemy.orm import Session
 
+from bot.domain.directory import cards, places
 from bot.domain.directory import mapping as mappings
-from bot.domain.directory import places
 from bot.domain.directory.needs import Rules, needs_of
 from bot.domain.directory.reading import read
 from bot.domain.directory.records import (
@@ -33,7 +33,8 @@ from bot.domain.directory.records import (
     ServiceRecord,
     TermRecord,
 )
-from bot.storage import directory, listings
+from bot.storage import directory, directory_desk, listings
+from bot.storage.database import DATABASE_ERRORS
 
 MOST_KEPT = 5000
 """Refusals that a report names; a file that is wrong in every row needs no more to be understood."""
@@ -50,6 +51,10 @@ KINDS = {
 _BAD_NAME = re.compile(r"[^a-z0-9_.-]+")
 
 Tell = Callable[[str, int], None]
+Numbers = dict[int, set[str]]
+"""Telephone numbers as cards say them, by service."""
+
+_HELD = "Another import, or somebody at work in the directory, is in the way. Nothing was imported. Try again in a minute."
 
 
 class Refused(Exception):
@@ -151,19 +156,32 @@ def import_directory(
 
     `tell` is called now and then with what is being done and how much of it is done. Raises Refused.
     """
+    try:
+        return _take_in(db, files, wish, mapping, rules, now, tell)
+    except DATABASE_ERRORS as error:
+        if not directory_desk.is_held(error):
+            raise
+        raise Refused(_HELD) from error
+
+
+def _take_in(
+    db: Session, files: Files, wish: Wish, mapping: mappings.Mapping | None, rules: Rules, now: datetime, tell: Tell
+) -> Report:
     origin = directory.Origin(wish.source, now, wish.fresh_days, wish.zone.key)
     try:
         directory.begin_import(db, wish.source)
     except directory.ImportUnderWay as error:
         raise Refused(f"Another import of {wish.source} is under way and does not end. Try again later.") from error
     report = Report(wish.source)
+    # Before anything is written: a service that comes back has its old numbers nowhere else.
+    of_gone = _said(directory_desk.phones_of_gone(db, wish.source))
     _Writer(db, origin, wish, rules, report, tell).take_all(files, mapping)
     if fatal := [one for one in report.refused if one.fatal]:
         first = fatal[0]
         where = ", ".join(part for part in (first.file, first.at) if part)
         raise Refused(f"{where + ': ' if where else ''}{first.what}; {first.remedy}. Nothing was imported.", report)
     _part_with_the_gone(db, origin, report)
-    _lay_out(db, wish, report, tell, now)
+    _lay_out(db, wish, report, tell, now, of_gone)
     report.offered = listings.count_offered(db, wish.source, now)
     counts = {kind: dict(counter) for kind, counter in report.counts.items()}
     directory.record_import(db, wish.source, wish.by, now, counts, report.as_json())
@@ -289,16 +307,17 @@ def _part_with_the_gone(db: Session, origin: directory.Origin, report: Report) -
             report.notes.append(f"There were no {KINDS[kind]} at all, so none were marked as gone.")
 
 
-def _lay_out(db: Session, wish: Wish, report: Report, tell: Tell, now: datetime) -> None:
+def _lay_out(db: Session, wish: Wish, report: Report, tell: Tell, now: datetime, of_gone: Numbers) -> None:
     """Make what has changed findable, and take the check back from what was checked with another telephone number."""
     ids = directory.touched(db)
     taken_back = 0
     for start in range(0, len(ids), directory.BATCH):
         batch = ids[start : start + directory.BATCH]
-        before = listings.numbers(db, batch)
+        # Who vouches for the whole directory has called the new numbers.
+        checked = directory.checked_otherwise(db, batch) if wish.checked_on is None else []
+        before = of_gone | _numbers(db, checked)
         listings.refresh(db, batch)
-        if wish.checked_on is None and before:
-            taken_back += _take_back(db, batch, before)
+        taken_back += _take_back(db, before, _numbers(db, checked))
         tell("services laid out", start + len(batch))
     if ids:
         listings.measure_up(db)
@@ -309,11 +328,22 @@ def _lay_out(db: Session, wish: Wish, report: Report, tell: Tell, now: datetime)
         )
 
 
-def _take_back(db: Session, batch: list[int], before: Mapping[int, set[str]]) -> int:
-    after = listings.numbers(db, list(before))
-    changed = [service for service, numbers in after.items() if numbers - before[service]]
-    unchecked = directory.checked_otherwise(db, changed) if changed else []
-    if unchecked:
-        directory.take_back_check(db, unchecked)
-        listings.refresh(db, unchecked)
-    return len(unchecked)
+def _numbers(db: Session, services: list[int]) -> Numbers:
+    """The numbers that cards of these services say: of each place the first that can be called."""
+    return _said((row["service_id"], row["shown"].get("phones", [])) for row in directory_desk.shown(db, services))
+
+
+def _said(rows: Iterable[tuple[int, list[dict[str, Any]]]]) -> Numbers:
+    said: Numbers = {}
+    for service, phones in rows:
+        number = cards.number_of({"phones": phones})
+        said.setdefault(service, set()).update({number} if number else ())
+    return said
+
+
+def _take_back(db: Session, before: Numbers, after: Numbers) -> int:
+    changed = [service for service, numbers in after.items() if numbers - before.get(service, set())]
+    if changed:
+        directory.take_back_check(db, changed)
+        listings.refresh(db, changed)
+    return len(changed)

@@ -3,7 +3,7 @@ it; what a person tells the line is put into it as well."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -23,7 +23,7 @@ from bot.domain.case import (
     nearest_day,
 )
 from bot.domain.permissions import Permission
-from bot.storage import cases, consents
+from bot.storage import case_reading, cases, consents, referrals
 from bot.storage.case_tables import CaseFile
 from bot.storage.tables import Person
 from bot.usecases.answering.common import worker
@@ -37,6 +37,8 @@ FURTHEST_AHEAD = timedelta(days=366)
 END_OF_WORK = time(17)
 _SKEW = timedelta(minutes=5)
 """A form gives whole minutes, and the clock of a worker's computer is never quite ours."""
+DOUBLE_PRESS = timedelta(minutes=1)
+"""The same written down again by the same worker in this time is a second press of the button."""
 FOLLOW_UP = "followup"
 """The scope of consent under which a household is accompanied."""
 
@@ -147,7 +149,7 @@ def close_need(db: Session, conversation_id: int, need_id: int, outcome: str, st
 
 
 def record_encounter(db: Session, desk: Desk, conversation_id: int, met: Met, staff_id: int, now: datetime) -> None:
-    """A social worker met or spoke with the household; the note is sealed."""
+    """A social worker met or spoke with the household; the note is sealed. The same within a minute is kept once."""
     case = _open(db, conversation_id, staff_id)
     _one_of(met.mode, MODES, "mode")
     if met.at > now + _SKEW:
@@ -158,14 +160,21 @@ def record_encounter(db: Session, desk: Desk, conversation_id: int, met: Met, st
         raise NotKept("minutes")
     if len(met.note) > LONGEST_NOTE:
         raise NotKept("too_long")
-    cases.add_encounter(db, case.id, staff_id, min(met.at, now), met.mode, met.minutes, _sealed(desk, met.note))
+    at, words = min(met.at, now), (met.mode, met.minutes, met.note)
+    # A time that lies ahead is taken for now, so that the second press has another moment than the first.
+    for row in case_reading.met_between(db, case.id, staff_id, at - DOUBLE_PRESS, at + DOUBLE_PRESS):
+        if (row.mode, row.minutes, _opened(desk, row.sealed_note)) == words:
+            return
+    cases.add_encounter(db, case.id, staff_id, at, met.mode, met.minutes, _sealed(desk, met.note))
 
 
 def add_task(db: Session, desk: Desk, conversation_id: int, wanted: Wanted, staff_id: int, now: datetime) -> int:
     """Something must be done for this person, with or without a case; due when the working day ends. The words are sealed.
 
-    Gives the task's number.
+    Gives the task's number. The same within a minute is one task, and gives the number of the first.
     """
+    # Before the person, as in a turn and in a deletion; two presses at once come one after the other.
+    referrals.lock_conversation(db, conversation_id)
     _person(db, conversation_id, staff_id)
     _one_of(wanted.kind, TASK_KINDS, "kind")
     if wanted.kind == "other" and not wanted.what:
@@ -177,16 +186,27 @@ def add_task(db: Session, desk: Desk, conversation_id: int, wanted: Wanted, staf
         raise NotKept("past")
     # One that is made in the evening for today is due at once.
     due_at = datetime.combine(wanted.due_on, END_OF_WORK, desk.zone).astimezone(UTC)
+    whose = staff_id if wanted.is_mine else None
+    for row in case_reading.tasks_since(db, conversation_id, staff_id, now - DOUBLE_PRESS):
+        same = (row.kind, row.due_at, row.staff_id) == (wanted.kind, due_at, whose)
+        if same and _opened(desk, row.sealed_what) == wanted.what:
+            return row.id
     return cases.add_task(
         db, conversation_id, wanted.kind, None, due_at, now,
-        staff_id=staff_id if wanted.is_mine else None, what=_sealed(desk, wanted.what), made_by=staff_id,
+        staff_id=whose, what=_sealed(desk, wanted.what), made_by=staff_id,
     )  # fmt: skip
 
 
-def finish_task(db: Session, conversation_id: int, task_id: int, staff_id: int, now: datetime) -> None:
-    """A task about this person, in any conversation of theirs, is done."""
+def finish_task(
+    db: Session, conversation_id: int, task_id: int, staff_id: int, now: datetime, may_see: Callable[[int], bool]
+) -> None:
+    """A task about this person is done, in any conversation of theirs that `may_see` says the worker may see.
+
+    A task that is not shown to them is another team's promise: it stays, and is answered like one that is not there.
+    """
     _person(db, conversation_id, staff_id)
-    task = cases.task(db, cases.conversations_of(db, conversation_id), task_id)
+    seen = [each for each in cases.conversations_of(db, conversation_id) if may_see(each)]
+    task = cases.task(db, seen, task_id)
     if task is None:
         raise NotKept("no_task")
     if task.done_at is not None:
@@ -267,3 +287,7 @@ def _one_of(given: str, known: Mapping[str, str], reason: str) -> None:
 
 def _sealed(desk: Desk, words: str) -> str | None:
     return desk.sealer.seal(words) if words else None
+
+
+def _opened(desk: Desk, sealed: str | None) -> str:
+    return desk.sealer.open(sealed) if sealed else ""

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from bot.domain.machine import IllegalMove
 from bot.domain.referral import MOVES, OPEN, STATES, UNMET, Capacity, Outcome, ReferralState, Teller, answered, told
-from bot.storage import audits, referrals
+from bot.storage import audits, case_reading, referrals
 from bot.storage.tables import Referral
 
 DOUBLE_PRESS: Final = timedelta(minutes=10)
 """The same told again by the same teller in this time is a second press of a button and not news."""
+PRESSED_TWICE: Final = timedelta(minutes=1)
+"""The same referral by the same worker in this time is one: the person would be asked of a number that nobody gave them."""
 _OF_ALL: Final = frozenset({Outcome.NOT_REACHED, Outcome.COULD_NOT_HELP, Outcome.NO_LONGER_NEEDED})
 """What a person may say of all services of an offer at once: "I reached nobody", "none could help", "it is solved"."""
 _NEED = re.compile(r"[a-z][a-z0-9_-]{0,59}")
@@ -47,7 +49,7 @@ def make(db: Session, conversation_id: int, service_id: int, need: str, staff_id
     """A social worker refers the person to a service; the referral's number. Audited.
 
     `need` is a fixed word (of our flows, or a code of bot/domain/case.py), never somebody's sentence: it is kept in the
-    clear. Raises Refused.
+    clear. The same within a minute is a second press: it gives the number of the first. Raises Refused.
     """
     if not _NEED.fullmatch(need):
         raise Refused("no_need")
@@ -57,6 +59,9 @@ def make(db: Session, conversation_id: int, service_id: int, need: str, staff_id
     destination = referrals.destination(db, service_id)
     if destination is None or not destination.is_offered:
         raise Refused("no_service")
+    first = case_reading.referred_since(db, conversation_id, service_id, need, staff_id, now - PRESSED_TWICE)
+    if first is not None:
+        return first
     row = referrals.add(db, conversation_id, service_id, need, staff_id, now)
     _audit(db, "referral_made", row, staff_id, now)
     return row.id

@@ -103,6 +103,8 @@ def offer(
     wanted = Wanted(need, near=point, offered_at=now, skip=skip, imported=True)
     hits = listings.search(db, wanted) + (listings.without_place(db, wanted) if point else [])
     hits = [hit for hit in hits if _serves(hit, near or "")]
+    if need != cards.SAFETY:
+        hits = _without_refuges(db, hits)
     teller = _Teller(need, language, point, _Hours(zone, now), said.values())
     if point is None:
         return tuple([*local, *everywhere, *islice(teller.cards(hits, 0, FARTHEST_MILES), limit)][:limit])
@@ -115,6 +117,22 @@ def _serves(hit: Hit, near: str) -> bool:
     """Whether it serves that ZIP; one that names none serves everybody."""
     zips = hit.shown.get("zips", ())
     return not zips or near.startswith(tuple(map(str, zips)))
+
+
+def _without_refuges(db: Session, hits: list[Hit]) -> list[Hit]:
+    """A refuge's other programs give it away as well: by the street, by the number, by the name on the door."""
+    hits = [hit for hit in hits if cards.SAFETY not in hit.needs]
+    if not hits:
+        return []
+    refuges = listings.refuges(db, cards.SAFETY, hits, {line for hit in hits if (line := _line(hit))})
+    hidden = {line for phone in refuges.phones for line in cards.lines_of({"phones": [phone]})}
+    return [
+        hit
+        for hit in hits
+        if hit.location_id not in refuges.locations
+        and hit.service_id not in refuges.services
+        and not hidden.intersection(cards.lines_of(hit.shown)[:1])
+    ]
 
 
 class _Teller:
@@ -132,11 +150,6 @@ class _Teller:
 
         What has no place counts as being here.
         """
-        hits = list(hits)
-        if self._need != cards.SAFETY:
-            # A refuge's other programs give it away by its name and number as well.
-            hidden = {_number(hit) for hit in hits if cards.SAFETY in hit.needs} - {""}
-            hits = [hit for hit in hits if cards.SAFETY not in hit.needs and _number(hit) not in hidden]
         within = [hit for hit in hits if least < (distance(hit, self._point) or 0.001) <= most]
         for one in best(within, self._point, self._language, self._hours.is_open):
             number = _number(one.hit)
@@ -146,6 +159,11 @@ class _Teller:
             if card := cards.of(one, self._need, self._language, self._hours.today(one.hit)):
                 self._told |= {one.hit.service_id, number} if number else {one.hit.service_id}
                 yield one.hit.service_id, card
+
+
+def _line(hit: Hit) -> str:
+    """The digits of the number to call, without an extension: a refuge may be the same house's extension 2."""
+    return _NOT_DIGITS.sub("", next(iter(cards.lines_of(hit.shown)), ""))
 
 
 def _number(hit: Hit) -> str:

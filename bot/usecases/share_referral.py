@@ -1,7 +1,8 @@
 """A link by which an agency reads one referral and tells what became of it, made only with the person's consent.
 
 The link names the referral's number and when it was made, and nothing else. It opens nothing once 30 days are over, once
-the person takes their consent back, or once what is kept of them is deleted: the ledger is asked at each look.
+the person takes their consent back, or once what is kept of them is deleted: the ledger is asked at each look. Where they
+agree again later, a new link is made: the old one may lie with somebody whom they had in mind when they took it back.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ def make_link(db: Session, public_url: str, secret_key: str, referral_id: int, s
 
 def open_link(db: Session, secret_key: str, token: str, now: datetime) -> Shared | None:
     """What the link's last part shows; None for every reason for which it shows nothing, so that nobody learns which."""
-    referral_id = _read(secret_key, token, now)
-    row = referrals.get(db, referral_id) if referral_id is not None else None
-    if row is None or not may_share(db, row, now):
+    read = _read(secret_key, token, now)
+    row = referrals.get(db, read[0]) if read is not None else None
+    if read is None or row is None or not may_share(db, row, now) or _was_taken_back(db, row, since=read[1]):
         return None
     destination = referrals.destination(db, row.service_id)
     last = referrals.last_event(db, row.id, by=Teller.AGENCY.value)
@@ -89,14 +90,25 @@ def open_link(db: Session, secret_key: str, token: str, now: datetime) -> Shared
     )
 
 
-def _read(secret_key: str, token: str, now: datetime) -> int | None:
+def _was_taken_back(db: Session, referral: Referral, since: datetime) -> bool:
+    """Whether the person took the release back since then. The link knows whole seconds: in doubt it stays closed."""
+    destination = referrals.destination(db, referral.service_id)
+    if destination is None:
+        return True
+    service, agency = scopes(destination)
+    back = consents.taken_back(db, referral.conversation_id, service, wider=agency)
+    return back is not None and back.at >= since
+
+
+def _read(secret_key: str, token: str, now: datetime) -> tuple[int, datetime] | None:
+    """The referral's number and when the link was made; None for a link that is not ours or too old."""
     # The house's clock, and not the one that itsdangerous would read by itself: a demo's may be pushed.
     try:
-        referral_id, made_at = _serializer(secret_key).loads(token)
-        is_late = now - datetime.fromtimestamp(made_at, UTC) > GOOD_FOR
+        referral_id, seconds = _serializer(secret_key).loads(token)
+        made_at = datetime.fromtimestamp(seconds, UTC)
     except (BadData, TypeError, ValueError, OverflowError):
         return None
-    return int(referral_id) if not is_late else None
+    return (int(referral_id), made_at) if now - made_at <= GOOD_FOR else None
 
 
 def _serializer(secret_key: str) -> URLSafeSerializer:

@@ -175,3 +175,12 @@ def test_it_is_deleted_with_its_service(database: Database, tmp_path: Path) -> N
         take_in(db, package(tmp_path, [("s1", "Food pantry", "314-555-0101")]), "made")
         db.execute(text("delete from service"))
         assert listings.search(db, Wanted("food")) == []
+
+
+def test_it_lays_out_a_service_with_very_many_long_terms(database: Database, tmp_path: Path) -> None:
+    with database.transaction() as db:
+        take_in(db, package(tmp_path, [("s1", "Food pantry", "314-555-0101")]), "city")
+        rows = [{"taxonomy_term": {"name": " ".join(f"word{n}x{i}" for i in range(1500))}} for n in range(100)]
+        ids = list(db.scalars(update(Service).values(edits={"attributes": rows}).returning(Service.id)))
+        listings.refresh(db, ids)
+        assert [hit.service_id for hit in listings.search(db, Wanted(words="pantry"))] == ids

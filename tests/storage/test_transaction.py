@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from bot.settings import Settings
@@ -85,3 +85,9 @@ def test_it_loses_no_second_caller_to_a_restart_of_postgresql(database: Database
     with pytest.raises((psycopg.OperationalError, OperationalError)), database.transaction() as db:
         plain(db).execute("select 1")
     assert senders(database) == 0
+
+
+def test_it_tells_no_log_what_a_statement_was_given(database: Database) -> None:
+    with pytest.raises(DBAPIError) as failed, database.transaction() as db:
+        db.execute(select(func.length("+13145550142\0")))
+    assert "3145550142" not in str(failed.value)

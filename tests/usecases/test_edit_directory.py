@@ -201,6 +201,23 @@ def test_it_lets_the_second_save_once_they_know(db: Session, pantry: int, rosa: 
     assert one(db, "s1").edits["description"] == "Both"
 
 
+def test_it_writes_down_no_check_of_what_was_changed_meanwhile(db: Session, pantry: int, rosa: int) -> None:
+    seen = edit_directory.seen_of(db, pantry)
+    change(db, pantry, rosa, phones="314-555-0666")
+    with pytest.raises(Refused, match="changed meanwhile"):
+        edit_directory.checked(db, GROUND, pantry, rosa, LATER, seen)
+    assert one(db, "s1").verified is False
+    edit_directory.checked(db, GROUND, pantry, rosa, LATER, edit_directory.seen_of(db, pantry))
+    assert one(db, "s1").verified is True
+
+
+def test_it_counts_a_check_and_who_is_taken_as_no_change(db: Session, pantry: int, rosa: int) -> None:
+    seen = edit_directory.seen_of(db, pantry)
+    edit_directory.accepting(db, pantry, rosa, "no", LATER)
+    edit_directory.checked(db, GROUND, pantry, rosa, LATER, seen)
+    assert edit_directory.seen_of(db, pantry) == seen
+
+
 def test_it_does_not_stop_for_a_check_that_changed_no_field(db: Session, pantry: int, rosa: int) -> None:
     form = page(db, pantry)
     edit_directory.checked(db, GROUND, pantry, rosa, LATER)

@@ -164,6 +164,87 @@ def test_it_takes_back_a_check_when_the_number_has_changed(database: Database, t
         assert take_in(db, other, "city", checked=date(2026, 11, 22)).offered == 1
 
 
+def offered_after(database: Database, path: Path, *, checked: date | None = None, later: int = 0) -> int:
+    with database.transaction() as db:
+        return take_in(db, path, "city", checked=checked, now=NOW + timedelta(minutes=later)).offered
+
+
+CHECKED = date(2026, 11, 1)
+OTHER = ("s1", "Food pantry", "314-555-0666")
+
+
+@pytest.mark.parametrize(("back", "offered"), [(OTHER, 1), (PANTRY, 2)])
+def test_it_takes_back_a_check_of_what_returns_with_another_number(
+    database: Database, tmp_path: Path, back: tuple[str, str, str], offered: int
+) -> None:
+    assert offered_after(database, package(tmp_path / "1", [PANTRY, BEDS], assured=""), checked=CHECKED) == 2
+    assert offered_after(database, package(tmp_path / "2", [BEDS], assured=""), later=1) == 1
+    assert offered_after(database, package(tmp_path / "3", [back, BEDS], assured=""), later=2) == offered
+
+
+@pytest.mark.parametrize(("number", "offered"), [("314-555-0666", 1), ("314-555-0101", 2)])
+def test_it_takes_back_a_check_where_the_organization_changed_its_number_meanwhile(
+    database: Database, tmp_path: Path, number: str, offered: int
+) -> None:
+    def of_organization(name: str, services: list[tuple[str, str, str]], number: str) -> Path:
+        path = package(tmp_path / name, services, assured="")
+        rows = "".join(f"p{key},,{key},{phone}\n" for key, _, phone in services if key != "s1")
+        (path / "phones.csv").write_text(f"id,organization_id,service_id,number\np,o1,,{number}\n{rows}")
+        return path
+
+    assert offered_after(database, of_organization("1", [PANTRY, BEDS], "314-555-0101"), checked=CHECKED) == 2
+    assert offered_after(database, of_organization("2", [BEDS], number), later=1) == 1
+    assert offered_after(database, of_organization("3", [PANTRY, BEDS], number), later=2) == offered
+
+
+def test_it_takes_back_a_check_of_an_address_that_gains_a_number(database: Database, tmp_path: Path) -> None:
+    street = "id,location_id,address_1,city,postal_code,address_type\na,l1,1 Oak St,St. Louis,63101,physical\n"
+    for name in ("1", "2"):
+        (package(tmp_path / name, [PANTRY], assured="") / "addresses.csv").write_text(street)
+    (tmp_path / "1/phones.csv").write_text("id,service_id,number\n")
+    assert offered_after(database, tmp_path / "1", checked=CHECKED) == 1
+    assert offered_after(database, tmp_path / "1") == 1
+    assert offered_after(database, tmp_path / "2") == 0
+
+
+def test_it_takes_back_a_check_when_a_fax_becomes_the_number_to_call(database: Database, tmp_path: Path) -> None:
+    for kind in ("fax", "voice"):
+        rows = f"id,service_id,number,type\na,s1,314-555-0666,{kind}\nb,s1,314-555-0101,voice\n"
+        (package(tmp_path / kind, [PANTRY], assured="") / "phones.csv").write_text(rows)
+    assert offered_after(database, tmp_path / "fax", checked=CHECKED) == 1
+    assert offered_after(database, tmp_path / "voice") == 0
+
+
+@pytest.mark.parametrize("checked", [None, date(2026, 11, 22)])
+def test_it_never_vouches_for_a_number_that_the_staff_have_typed(
+    database: Database, tmp_path: Path, checked: date | None
+) -> None:
+    path = package(tmp_path, [PANTRY])
+    assert offered_after(database, path) == 1
+    with database.transaction() as db:
+        edits = {"phones": [{"number": "314-555-0666"}]}
+        db.execute(update(Service).values(edits=edits, verified=False, assured_on=None, assured_by=None))
+        listings.refresh(db, [services(db)["s1"].id])
+    assert offered_after(database, path, checked=checked) == 0
+    # What the staff have written down as checked stays checked.
+    with database.transaction() as db:
+        db.execute(update(Service).values(verified=True, assured_on=date(2026, 11, 20), assured_by="Rosa"))
+        listings.refresh(db, [services(db)["s1"].id])
+    assert offered_after(database, path, checked=checked) == 1
+    with database.transaction() as db:
+        assert services(db)["s1"].assured_by == "Rosa"
+
+
+def test_it_refuses_while_another_directory_is_imported(database: Database, tmp_path: Path) -> None:
+    with database.transaction() as db:
+        take_in(db, package(tmp_path / "one", [PANTRY]), "one")
+        with pytest.raises(Refused, match="Nothing was imported"), database.transaction() as other:
+            other.execute(text("set lock_timeout = 200"))
+            take_in(other, package(tmp_path / "two", [BEDS]), "two")
+    with database.transaction() as db:
+        assert list(services(db)) == ["s1"]
+
+
 def test_it_leaves_nothing_behind_when_it_breaks_off(database: Database, tmp_path: Path) -> None:
     def kill(what: str, _count: int) -> None:
         if what == "services laid out":
@@ -244,6 +325,15 @@ def test_it_exports_what_can_be_imported_again(database: Database, tmp_path: Pat
         assert len(copies) == 23 and ours.details["description"] == "Ours"
         assert ours.details["phones"][0]["number"] == "314-555-0100" and ours.languages == ["es"]
         assert ours.assured_on == date(2026, 11, 1)
+
+
+def test_it_gives_away_no_note_of_the_staff(database: Database, tmp_path: Path) -> None:
+    with database.transaction() as db:
+        take_in(db, package(tmp_path / "p", [PANTRY]), "city")
+        db.scalars(select(Service).where(Service.origin == "city")).one().edits = {"alert": "Ask for Denise", "url": "x.org"}
+        db.flush()
+        given = str([record.details for record in export_directory.records(db, "city")])
+    assert "Denise" not in given and "x.org" in given
 
 
 def test_it_keeps_words_that_no_database_takes_from_stopping_it(database: Database) -> None:

@@ -184,6 +184,18 @@ def test_it_makes_a_task_due_when_the_working_day_ends(db: Session, desk: Desk, 
 # -- what people tell the line --
 
 
+def test_it_takes_a_second_press_for_the_first(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
+    keep_case.open_case(db, ada.conversation, rosa, NOW)
+    today = NOW.astimezone(desk.zone).date()
+    for seconds, words in ((0, "one"), (2, "one"), (4, "two"), (70, "one")):
+        at = NOW + timedelta(seconds=seconds)
+        # Their clock is ahead of ours.
+        met = Met("phone", NOW + timedelta(minutes=2), note=words)
+        keep_case.record_encounter(db, desk, ada.conversation, met, rosa, at)
+        keep_case.add_task(db, desk, ada.conversation, Wanted("call", words, today), rosa, at)
+    assert len(db.scalars(select(Encounter)).all()) == len(db.scalars(select(CaseTask)).all()) == 3
+
+
 def test_it_keeps_an_answer_for_its_day(db: Session, ada: Made) -> None:
     for days, value in ((0, "no"), (7, "unsure"), (31, "yes"), (200, "no")):
         measured(db, ada.conversation, "housed", value, after(days))
@@ -228,6 +240,28 @@ def test_it_begins_a_case_with_the_need_of_somebody_who_agreed(db: Session, ada:
     case = db.scalars(select(CaseFile)).one()
     assert (case.owner_id, case.opened_at) == (None, NOW)
     assert [need.code for need in cases.needs(db, [case.id])] == ["housing-instability", "food-insecurity"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "method", "holds"),
+    [
+        (Choice.WITHDRAWN, Method.STAFF, False),
+        (Choice.OPTED_OUT, Method.KEYWORD, False),
+        (Choice.AGREED, Method.FLOW, True),
+        # The other number is somebody else's now: the person has said nothing by it.
+        (Choice.WITHDRAWN, Method.CARRIER, True),
+    ],
+)
+def test_it_hears_at_every_address_what_was_taken_back_at_one(
+    db: Session, desk: Desk, ada: Made, choice: Choice, method: Method, holds: bool
+) -> None:
+    other = make_person(db, desk.sealer, "+13145550199").conversation
+    db.execute(update(Conversation).where(Conversation.id == other).values(person_id=ada.person))
+    consents.record(db, RecordConsent(Choice.AGREED, Method.FLOW, "followup"), ada.conversation, None, "en", NOW)
+    assert not consents.holds(db, other, "followup", NOW)
+    scope = "texts" if choice is Choice.OPTED_OUT else "followup"
+    consents.record(db, RecordConsent(choice, method, scope), other, None, "en", NOW)
+    assert consents.holds(db, ada.conversation, "followup", NOW) is holds
 
 
 def test_it_makes_no_case_of_who_did_not_agree(db: Session, ada: Made) -> None:

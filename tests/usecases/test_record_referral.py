@@ -252,6 +252,21 @@ def test_it_lets_a_worker_refer_by_hand(db: Session, rosa: int, ada: Made) -> No
     assert db.scalars(select(Audit).where(Audit.act == "referral_made")).one().conversation_id == ada.conversation
 
 
+def test_it_refers_once_where_the_button_is_pressed_twice(db: Session, rosa: int, ada: Made) -> None:
+    service = db.scalars(select(Service.id).order_by(Service.id)).first()
+    assert service
+
+    def press(seconds: int) -> int:
+        return record_referral.make(db, ada.conversation, service, "rent", rosa, NOW + timedelta(seconds=seconds))
+
+    first = press(0)
+    assert press(2) == first
+    assert len(db.scalars(select(Audit).where(Audit.act == "referral_made")).all()) == 1
+    retract(db, first, rosa, NOW)
+    again = press(4)
+    assert again != first and press(70) not in (first, again)
+
+
 def test_it_refers_nobody_to_what_is_not_there_nor_by_a_sentence(db: Session, rosa: int, ada: Made) -> None:
     service = db.scalars(select(Service.id)).first() or 0
     for conversation, where, need in (

@@ -89,14 +89,57 @@ def test_it_names_no_refuge_to_who_did_not_ask_for_one_and_never_where_it_is(db:
     services_there = [
         ("s1", "Domestic violence emergency shelter", "314-555-0101"),
         ("s2", "Family shelter", "314-555-0101"),
-        ("s3", "Shelter for everybody", "314-555-0103"),
     ]
-    take_in(db, package(tmp_path, services_there), "city")
+    take_in(db, package(tmp_path / "1", services_there), "city")
+    take_in(db, package(tmp_path / "2", [("s3", "Shelter for everybody", "314-555-0103")]), "other")
     shelters = told(db, "shelter", "63103", 5)
     assert any("Shelter for everybody" in card for card in shelters)
     assert not any("314-555-0101" in card for card in shelters)
     refuge = next(card for card in told(db, "safety", "63103", 5) if "314-555-0101" in card)
     assert "Main" not in refuge and "mile" not in refuge
+
+
+def refuge_and(db: Session, root: Path, *more: tuple[str, str, str], places: dict[str, str]) -> str:
+    """What is told of counseling where a refuge at l1 offers more; `places` are those of the services, "" for none."""
+    folder = package(root, [("s1", "Domestic violence emergency shelter", "314-555-0101"), *more])
+    with (folder / "locations.csv").open("a") as file:
+        file.write("l2,o1,Office,38.64,-90.2\n")
+    rows = [f"a{service},{service},{place}\n" for service, place in ({"s1": "l1"} | places).items() if place]
+    (folder / "service_at_location.csv").write_text("id,service_id,location_id\n" + "".join(rows))
+    take_in(db, folder, "city")
+    return " ".join(told(db, "counseling", "63103", 9))
+
+
+@pytest.mark.parametrize(
+    ("number", "place", "is_told"),
+    [
+        ("(314) 555-0101 ext. 2", "l2", False),
+        ("314-555-0102", "l1", False),
+        ("314-555-0102", "", False),
+        ("314-555-0102", "l2", True),
+    ],
+)
+def test_it_gives_no_refuge_away_by_its_other_programs(
+    db: Session, tmp_path: Path, number: str, place: str, is_told: bool
+) -> None:
+    words = refuge_and(db, tmp_path, ("s2", "Counseling", number), places={"s2": place})
+    assert ("314-555-01" in words) is is_told
+
+
+def test_it_tells_of_an_organization_that_does_much_else_than_a_refuge(db: Session, tmp_path: Path) -> None:
+    more = [(f"s{n}", f"Counseling {n}", f"314-555-011{n}") for n in range(2, 8)]
+    assert "314-555-0112" in refuge_and(db, tmp_path, *more, places={})
+
+
+def test_it_finds_others_behind_a_service_of_many_places(db: Session, tmp_path: Path) -> None:
+    folder = package(tmp_path, [("s1", "Food pantry", "314-555-0101"), ("s2", "Food box", "314-555-0102")])
+    sites = "".join(f"m{n},o1,Site {n},38.63,-90.2\n" for n in range(60))
+    with (folder / "locations.csv").open("a") as file:
+        file.write(f"{sites}far,o1,Far,38.70,-90.3\n")
+    rows = "".join(f"b{n},s1,m{n}\n" for n in range(60))
+    (folder / "service_at_location.csv").write_text(f"id,service_id,location_id\n{rows}c,s2,far\n")
+    take_in(db, folder, "city")
+    assert any("314-555-0102" in card for card in told(db, "food", "63103", 9))
 
 
 def test_it_tells_two_programs_at_one_number_once(db: Session, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from bot.storage import erasures, referrals
 from bot.storage.case_tables import CaseTask
 from bot.storage.directory_tables import Organization, Service
 from bot.storage.staff_tables import Audit
-from bot.storage.tables import Consent, Erasure, Referral, ReferralEvent
+from bot.storage.tables import Consent, Conversation, Erasure, Referral, ReferralEvent
 from bot.usecases.record_referral import Refused, by_person
 from bot.usecases.share_referral import make_link
 from bot.web.sign_in.attempts import MOST
@@ -197,6 +197,25 @@ def test_it_opens_until_the_thirtieth_day(case: Case) -> None:
 
 def test_it_closes_as_soon_as_the_consent_is_taken_back(case: Case) -> None:
     case.agree(choice="revoked")
+    assert case.line.app.test_client().get(case.path).status_code == 404
+    with pytest.raises(Refused, match="not_agreed"):
+        case.link()
+
+
+def test_it_stays_closed_when_they_agree_again_later(case: Case) -> None:
+    case.agree(choice="withdrawn")
+    now = case.line.clock.advance(timedelta(minutes=1))
+    case.agree(until=now + timedelta(days=90))
+    assert case.line.app.test_client().get(case.path).status_code == 404
+    assert case.line.app.test_client().get(case.link()).status_code == 200
+
+
+@pytest.mark.parametrize(("scope", "choice"), [(f"share:{SLUG}", "withdrawn"), ("texts", "opted_out")])
+def test_it_closes_when_it_is_taken_back_at_another_address(case: Case, scope: str, choice: str) -> None:
+    with case.line.db() as db:
+        other = make_person(db, case.line.runtime.desk.sealer, "+13145550199").conversation
+        db.execute(update(Conversation).values(person_id=db.get_one(Conversation, case.conversation).person_id))
+        agree(db, other, case.line.clock.now(), scope, choice)
     assert case.line.app.test_client().get(case.path).status_code == 404
     with pytest.raises(Refused, match="not_agreed"):
         case.link()

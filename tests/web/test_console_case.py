@@ -11,11 +11,11 @@ from sqlalchemy import select, update
 
 from bot.domain.case import DAYS, MEASURE_NAMES
 from bot.settings import Settings
-from bot.storage import cases, referrals
+from bot.storage import cases, erasures, referrals
 from bot.storage.case_tables import CaseFile, CaseTask, Encounter, Measure, Need
 from bot.storage.directory_tables import Organization, Service
 from bot.storage.staff_tables import Audit
-from bot.storage.tables import CheckIn, Consent, Conversation
+from bot.storage.tables import CheckIn, Consent, Conversation, Erasure
 from tests.console import make_staff, post, said, signed_in
 from tests.demo import Demo, open_demo
 from tests.doubles import MONDAY_MORNING
@@ -181,6 +181,28 @@ def test_it_counts_the_conversations_of_another_team_and_shows_nothing_of_them(
     assert task.status_code == consent.status_code == 404
 
 
+def test_it_leaves_a_task_alone_that_another_team_has(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+    now = demo.runtime.clock.now()
+    with demo.db() as db:
+        hidden = make_person(db, demo.runtime.desk.sealer, "+13145550188", team="crisis")
+        db.execute(update(Conversation).values(person_id=ada.person))
+        task = cases.add_task(db, hidden.conversation, "call", "silent", now, now)
+    assert "no such task" in refused(browser, ada, f"/tasks/{task}/done")
+    follow_up = f"/console/people/{ada.conversation}/follow-up/tasks/{task}/done"
+    assert post(browser, follow_up).status_code == 422
+    assert demo.count(CaseTask, CaseTask.done_at.is_not(None)) == 0
+
+
+def test_it_shows_nothing_of_somebody_who_was_deleted(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+    with demo.db() as db:
+        erasure = Erasure(conversation_id=ada.conversation, asked_at=demo.runtime.clock.now())
+        db.add(erasure)
+        db.flush()
+        erasures.erase(db, demo.runtime.desk.sealer, erasure, demo.runtime.clock.now())
+    assert browser.get(url(ada)).status_code == 404
+    assert post(browser, url(ada, "/open")).status_code == 404
+
+
 # -- what is written down --
 
 
@@ -233,6 +255,8 @@ def test_it_loses_nothing_of_a_note_that_is_refused(demo: Demo, browser: FlaskCl
         ("at", "yesterday", "Say when it was"),
         ("at", "0001-01-01T10:00", "more than a year ago"),
         ("at", "2099-01-01T10:00", "still to come"),
+        ("at", "9999-12-31T23:59", "Say when it was"),
+        ("mode", "\0", "Choose how you met"),
         ("minutes", "an hour", "Minutes are a number"),
     ):
         page = refused(browser, ada, "/encounters", **(good | {name: typed}))

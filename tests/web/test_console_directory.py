@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from bot.settings import Settings
 from bot.storage.directory_tables import Service
@@ -81,6 +81,11 @@ def form(browser: FlaskClient, path: str) -> dict[str, str]:
     found |= {name: html.unescape(text) for name, text in areas}
     found["needs"] = re.findall(r'name="needs" value="([^"]+)" checked', page)  # type: ignore[assignment]
     return found | {"status": "active"}
+
+
+def seen(page: str) -> str:
+    """What the button "I called" would send of what stands on the page."""
+    return re.search(r'/check">.*?name="version" value="([0-9a-f]+)"', page).group(1)  # type: ignore[union-attr]
 
 
 # -- who may look, and who may change --
@@ -194,7 +199,9 @@ def test_it_leaves_what_two_people_have_read_to_the_files(demo: Demo, vera: Flas
 
 
 def test_it_writes_down_a_check_with_the_name(demo: Demo, vera: FlaskClient, pantry: int) -> None:
-    assert post(vera, f"/console/directory/{pantry}/check").status_code == 303
+    version = seen(vera.get(f"/console/directory/{pantry}").text)
+    for _twice in range(2):
+        assert post(vera, f"/console/directory/{pantry}/check", version=version).status_code == 303
     assert "by Vera Ortiz" in said(vera.get(f"/console/directory/{pantry}"))
     assert ("service_checked", f"service {pantry}") in acts(demo)
 
@@ -204,10 +211,45 @@ def test_it_goes_on_to_the_next_one_of_the_list(demo: Demo, vera: FlaskClient, p
         db.get_one(Service, pantry).review_by = demo.runtime.clock.now() - timedelta(days=3)
     first = vera.get("/console/directory/stale").text
     assert re.search(r'id="call-now"><a[^>]*>Food pantry', first)
-    done = post(vera, f"/console/directory/{pantry}/check", list="stale", at="1", page="1")
+    done = post(vera, f"/console/directory/{pantry}/check", version=seen(first), list="stale", at="1", page="1")
     assert done.location == "/console/directory/stale?list=stale&at=1&page=1"
     after = vera.get(done.location).text
     assert re.search(r'id="call-now"><a[^>]*>Emergency shelter', after)
+
+
+@pytest.mark.parametrize("page", ["/stale", "/{}"])
+def test_it_checks_nothing_that_was_not_on_the_screen(demo: Demo, vera: FlaskClient, pantry: int, page: str) -> None:
+    with demo.db() as db:
+        db.get_one(Service, pantry).review_by = demo.runtime.clock.now() - timedelta(days=3)
+    version = seen(vera.get(f"/console/directory{page.format(pantry)}").text)
+    path = f"/console/directory/{pantry}/edit"
+    post(vera, path, **form(vera, path) | {"phones": "314-555-0177"})
+    told = post(vera, f"/console/directory/{pantry}/check", version=version, list="stale")
+    assert (told.status_code, "changed meanwhile" in told.text, "314-555-0177" in told.text) == (422, True, True)
+    assert post(vera, f"/console/directory/{pantry}/check").status_code == 422
+    assert held(demo, "s1").verified is False
+
+
+def test_it_loses_nothing_while_the_directory_is_imported(
+    demo: Demo, vera: FlaskClient, pantry: int, tmp_path: Path
+) -> None:
+    path = f"/console/directory/{pantry}"
+    filled = form(vera, f"{path}/edit") | {"description": "Long words of Vera's"}
+    with demo.db() as db:
+        take_in(db, package(tmp_path / "q", [("s1", "Pantry", "314-555-0101")]), "test", now=demo.runtime.clock.now())
+        db.flush()
+        edit = post(vera, f"{path}/edit", **filled)
+        answer = post(vera, f"{path}/accepting", answer="no")
+    for told, kept in ((edit, "Long words of Vera"), (answer, 'value="no" selected')):
+        assert (told.status_code, "nothing was lost" in told.text, kept in told.text) == (409, True, True)
+    assert post(vera, f"{path}/accepting", answer="no").status_code == 303
+
+
+def test_it_keeps_a_new_service_in_the_form_while_somebody_is_in_the_way(demo: Demo, vera: FlaskClient) -> None:
+    with demo.db() as db:
+        db.execute(text("lock table service in exclusive mode"))
+        told = post(vera, "/console/directory/new", **NEW, checked="1")
+    assert (told.status_code, "nothing was lost" in told.text, "Night kitchen" in told.text) == (409, True, True)
 
 
 def test_it_lists_those_that_nobody_has_checked(demo: Demo, vera: FlaskClient, pantry: int) -> None:

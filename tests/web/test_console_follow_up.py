@@ -377,6 +377,12 @@ def test_it_says_so_where_no_service_was_found(browser: FlaskClient, ada: Made) 
     assert "No checked service was found" in answer.text
 
 
+def test_it_takes_marks_that_no_database_keeps(browser: FlaskClient, ada: Made) -> None:
+    assert post(browser, url(ada, "/services"), need="ren\0t", sought="\0", near="\0").status_code == 200
+    assert "Choose what the person needs" in refused(browser, ada, "/referrals", service="1", need="\0")
+    refused(browser, ada, "/zone", zone="\0")
+
+
 def test_it_makes_a_link_for_the_agency_once_they_agreed(
     demo: Demo, browser: FlaskClient, rosa: int, now: datetime, ada: Made
 ) -> None:

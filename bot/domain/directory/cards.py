@@ -23,8 +23,12 @@ SAFETY = "safety"
 else reads, so it comes to those alone who asked for it (techsafety.org)."""
 
 _NOT_TO_CALL = {"fax", "tty", "tdd", "sms", "text", "pager", "textphone"}
-_SHORT_NUMBER = 6
-"""Digits of 211, 988 or 741741, which are no telephone numbers by the plan of numbers and yet are called."""
+_SHORT_NUMBER = re.compile(r"\d(?:[-. ]?\d){2,5}")
+"""211, 9-8-8 or 741741 are no telephone numbers by the plan of numbers and yet are called. "988, 1" and "211/311" are two
+numbers: run together they would ring at a stranger's."""
+
+_NATIONAL = re.compile(r"(?!900)[2-9]\d{2}[2-9]\d{6}")
+"""Ten digits by the plan of numbers (nanpa.com). Seven lack the area, and who calls a 900 number pays for it."""
 
 _NO_PRINT = re.compile(r"[\x00-\x1f\x7f]+|\s+")
 
@@ -119,31 +123,42 @@ def _distance(distance: float | None, words: _Words) -> str:
 
 def number_of(shown: Mapping[str, Any], extension: str = "ext.") -> str:
     """The number to call, as people read it: 314-555-0142 ext. 3; "" where there is none that can be called."""
+    number, more = next(_to_call(shown), ("", ""))
+    return f"{number} {extension} {more}" if more else number
+
+
+def lines_of(shown: Mapping[str, Any]) -> tuple[str, ...]:
+    """All numbers to call without their extensions, that of `number_of` first."""
+    return tuple(number for number, _ in _to_call(shown))
+
+
+def _to_call(shown: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for row in shown.get("phones", ()):
         if str(row.get("type", "")).casefold() in _NOT_TO_CALL:
             continue
-        if number := _readable(str(row.get("number", "")), row.get("extension"), extension):
-            return number
-    return ""
+        number, more = _readable(str(row.get("number", "")), row.get("extension"))
+        if number:
+            yield number, more
 
 
-def _readable(written: str, extension: object, word: str) -> str:
-    digits = re.sub(r"\D", "", written)
-    if 3 <= len(digits) <= _SHORT_NUMBER and not re.search(r"[A-Za-z]", written):
-        return digits
+def _readable(written: str, extension: object) -> tuple[str, str]:
+    """A number as people read it, and its extension; "" for both where it is none."""
+    if _SHORT_NUMBER.fullmatch(written.strip()):
+        return re.sub(r"\D", "", written), ""
     try:
         number = phonenumbers.parse(written, "US")
     except phonenumbers.NumberParseException:
-        return ""
+        return "", ""
     if not phonenumbers.is_possible_number(number):
-        return ""
+        return "", ""
     if number.country_code == 1:
         national = phonenumbers.national_significant_number(number)
+        if not _NATIONAL.fullmatch(national):
+            return "", ""
         said = f"{national[:3]}-{national[3:6]}-{national[6:]}"
     else:
         said = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-    more = str(extension or number.extension or "").strip()
-    return f"{said} {word} {more}" if more else said
+    return said, str(extension or number.extension or "").strip()
 
 
 def address_of(shown: Mapping[str, Any]) -> str:

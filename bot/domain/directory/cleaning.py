@@ -227,6 +227,8 @@ def _recurrence(row: Row, _tell: Tell) -> str:
     for name in ("interval", "count"):
         if name in row and (not isinstance(row[name], int) or row[name] < 1):
             return f"{name} is not a whole number above 0"
+    if row.get("count", 0) > values.MOST_TIMES:
+        return f"count is above {values.MOST_TIMES}; leave it out, or write the last day into `until`"
     if "wkst" in row and str(row["wkst"]).upper() not in values.WEEKDAYS:
         return "wkst is no weekday"
     if "byday" in row:
@@ -251,6 +253,8 @@ def _hours(row: Row, tell: Tell) -> str:
     opens, closes = values.clock(row["opens_at"]), values.clock(row["closes_at"])
     if (opens.tzinfo is None) != (closes.tzinfo is None):
         return "one of its times has an offset and the other has none"
+    if opens.utcoffset() != closes.utcoffset():
+        return "its two times have different offsets; write one time into each of opens_at and closes_at"
     if opens.replace(tzinfo=None) < closes.replace(tzinfo=None):
         return ""
     if row["opens_at"] == row["closes_at"]:

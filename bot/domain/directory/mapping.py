@@ -86,6 +86,7 @@ def load(words: str) -> Mapping:
     if len(words) > LARGEST:
         raise MappingFault("the file", "it is too long for a mapping", "take out what is no mapping")
     try:
+        _refuse_aliases(words)
         raw = yaml.safe_load(words)
     except (yaml.YAMLError, RecursionError) as fault:
         mark = getattr(fault, "problem_mark", None)
@@ -104,6 +105,14 @@ def load(words: str) -> Mapping:
     if not found:
         raise MappingFault("the file", "it maps nothing", "add a section such as `services:`")
     return Mapping(raw["mapping"], str(raw.get("about", "")).strip(), found)
+
+
+def _refuse_aliases(words: str) -> None:
+    """A few aliases of aliases stand for millions of converters. Raises MappingFault, yaml.YAMLError."""
+    for token in yaml.scan(words):
+        if isinstance(token, yaml.AliasToken):
+            where = f"line {token.start_mark.line + 1}"
+            raise MappingFault(where, "it has an alias (`*name`)", "write out what it stands for; put quotes around a `*`")
 
 
 def _listed(raw: Any, where: str) -> list[Any]:

@@ -13,13 +13,16 @@ from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 
 from bot.domain.directory.older import CLOSED
-from bot.domain.directory.values import WEEKDAYS, clock, date_of, days_of, number_of, time_of
+from bot.domain.directory.values import MOST_TIMES, WEEKDAYS, clock, date_of, days_of, number_of, time_of
 
 Schedule = Mapping[str, Any]
 
 DAY = timedelta(days=1)
 LAST_MINUTE = time(23, 59)
 """Closing at 23:59 is how many write midnight."""
+LONGEST_COUNTED = timedelta(days=1500)
+"""A recurrence that ends after so many times is counted up from its first day, for every text that is answered: four years
+of days take milliseconds, and a row that claims to have begun in 1900 would stop the line."""
 LONGEST_SPECIAL = timedelta(days=31)
 """A span of days without a recurrence, such as hours over the holidays. A longer one says nothing about single days."""
 
@@ -142,8 +145,11 @@ def _occurs(row: Schedule, day: date, days: str | None, start: str | None) -> bo
     begins = date.fromisoformat(start) if start else day
     if day < begins or not _matches(row, day, days, begins, interval):
         return False
-    if not count:
+    if not count or (day - begins).days < int(count):
+        # So many days have not passed yet, so neither have so many openings.
         return True
+    if day - begins > LONGEST_COUNTED or int(count) > MOST_TIMES:
+        raise _Unknown
     passed = (begins + DAY * number for number in range((day - begins).days))
     return sum(_matches(row, held, days, begins, interval) for held in passed) < int(count)
 

@@ -13,6 +13,9 @@ LONGEST = 100_000
 """Characters of one value. Longer ones are files that went wrong (an open quote, a picture), not words to text."""
 LONGEST_KEY = 200
 
+MOST_TIMES = 5000
+"""How often a recurrence may repeat that ends after so many times: daily for thirteen years."""
+
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _TIME = re.compile(
     r"(\d{1,2})(?:[:.h]?(\d{2}))?(?::?(\d{2})(?:\.\d+)?)?\s*([ap])?\.?(?:m\.?)?\s*(z|[+-]\d{2}(?::?\d{2})?)?", re.I
@@ -87,7 +90,7 @@ def date_of(value: Any) -> str | None:
 def time_of(value: Any) -> str | None:
     """A time of day as HH:MM, with its offset where one is written: 1930, "9", "09:00:00", "4:00 PM", "09:00-05:00".
 
-    None where it is none: "25:00", "noon". Midnight at the end of a day, 24:00, is 00:00.
+    None where it is none: "25:00", "noon", and the span "08:00-12:00". Midnight at the end of a day, 24:00, is 00:00.
     """
     return _time_of(text_of(value))
 
@@ -107,15 +110,21 @@ def _time_of(words: str) -> str | None:
         hour = 0
     if hour > 23 or minute > 59 or int(found[3] or 0) > 59:
         return None
-    return f"{hour:02}:{minute:02}{_offset(found[5])}"
+    offset = _offset(found[5])
+    return None if offset is None else f"{hour:02}:{minute:02}{offset}"
 
 
-def _offset(words: str | None) -> str:
+def _offset(words: str | None) -> str | None:
+    """An offset as +HH:MM, "" where there is none; None where no clock on earth is set so."""
     if words is None:
         return ""
     if words in "zZ":
         return "Z"
     digits = words[1:].replace(":", "").ljust(4, "0")
+    minutes = int(f"{words[0]}{int(digits[:2]) * 60 + int(digits[2:])}")
+    # Nobody lives at -12:00, but many close at noon: "08:00-12:00" is a span that was written into one cell.
+    if int(digits[2:]) > 59 or not -12 * 60 < minutes <= 14 * 60:
+        return None
     return f"{words[0]}{digits[:2]}:{digits[2:]}"
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from bot.domain import case as words
 from bot.domain import check_in, referral
 from bot.domain.permissions import Permission
+from bot.storage import follow_up
 from bot.usecases import keep_case, keep_consent
 from bot.usecases.answering import Refused
 from bot.usecases.keep_case import Met, Wanted
@@ -86,7 +87,9 @@ def _show(conversation_id: int, problem: _Problem | None = None) -> ResponseRetu
     open_ = runtime()
     now, zone = open_.clock.now(), open_.settings.timezone
     with open_.database.transaction() as db:
-        found = read_case_file(db, open_.desk.sealer, me(), conversation_id, now)
+        # Of somebody who was deleted only empty rows are left, and a page of them would say that there was somebody.
+        is_there = follow_up.exists(db, conversation_id)
+        found = read_case_file(db, open_.desk.sealer, me(), conversation_id, now) if is_there else None
         if found is not None:
             access.record(db, "read_case", now, conversation_id=conversation_id)
     if found is None:
@@ -201,7 +204,7 @@ def take(conversation_id: int) -> ResponseReturnValue:
 @needs(Permission.FOLLOW_UP)
 def close(conversation_id: int) -> ResponseReturnValue:
     """Close the case."""
-    outcome = forms.field("outcome")
+    outcome = forms.words("outcome")
 
     def do(db: Session, now: datetime) -> str:
         keep_case.close(db, conversation_id, outcome, me().id, now)
@@ -214,7 +217,7 @@ def close(conversation_id: int) -> ResponseReturnValue:
 @needs(Permission.FOLLOW_UP)
 def open_need(conversation_id: int) -> ResponseReturnValue:
     """Add a need."""
-    code = forms.field("code")
+    code = forms.words("code")
 
     def do(db: Session, now: datetime) -> str:
         keep_case.open_need(db, conversation_id, code, me().id, now)
@@ -227,7 +230,7 @@ def open_need(conversation_id: int) -> ResponseReturnValue:
 @needs(Permission.FOLLOW_UP)
 def close_need(conversation_id: int, need_id: int) -> ResponseReturnValue:
     """A need has ended."""
-    outcome = forms.field("outcome")
+    outcome = forms.words("outcome")
 
     def do(db: Session, now: datetime) -> str:
         keep_case.close_need(db, conversation_id, need_id, outcome, me().id, now)
@@ -242,7 +245,7 @@ def record_encounter(conversation_id: int) -> ResponseReturnValue:
     """Write down that one met or spoke with the household."""
 
     def do(db: Session, now: datetime) -> str:
-        met = Met(forms.field("mode"), _moment(forms.field("at")), _minutes(forms.words("minutes")), forms.words("note"))
+        met = Met(forms.words("mode"), _moment(forms.words("at")), _minutes(forms.words("minutes")), forms.words("note"))
         keep_case.record_encounter(db, runtime().desk, conversation_id, met, me().id, now)
         return met.mode
 
@@ -255,8 +258,8 @@ def add_task(conversation_id: int) -> ResponseReturnValue:
     """Write down something that must be done."""
 
     def do(db: Session, now: datetime) -> str:
-        due = _date(forms.field("due"), "by when it is due")
-        wanted = Wanted(forms.field("kind"), forms.words("body"), due, is_mine="mine" in request.form)
+        due = _date(forms.words("due"), "by when it is due")
+        wanted = Wanted(forms.words("kind"), forms.words("body"), due, is_mine="mine" in request.form)
         task_id = keep_case.add_task(db, runtime().desk, conversation_id, wanted, me().id, now)
         return f"task {task_id}: {wanted.kind}"
 
@@ -269,7 +272,7 @@ def finish_task(conversation_id: int, task_id: int) -> ResponseReturnValue:
     """A task is done."""
 
     def do(db: Session, now: datetime) -> str:
-        keep_case.finish_task(db, conversation_id, task_id, me().id, now)
+        keep_case.finish_task(db, conversation_id, task_id, me().id, now, lambda each: may_read(db, me(), each))
         return f"task {task_id}"
 
     return _act(conversation_id, "task_done", "Done: the task is off the list.", do)
@@ -281,9 +284,9 @@ def record_measures(conversation_id: int) -> ResponseReturnValue:
     """Write down how the household is: up to three answers for one day."""
 
     def do(db: Session, now: datetime) -> str:
-        number = forms.field("day")
+        number = forms.words("day")
         day = int(number) if number in {str(each) for each in words.DAYS} else -1
-        given = {name: forms.field(name) for name in words.MEASURES if forms.field(name)}
+        given = {name: forms.words(name) for name in words.MEASURES if forms.words(name)}
         if not given:
             raise keep_case.NotKept("measure")
         for name, value in given.items():
@@ -300,8 +303,8 @@ def record_consent(conversation_id: int) -> ResponseReturnValue:
 
     def do(db: Session, now: datetime) -> str:
         # One list for what and with whom: a scope and its agency cannot part.
-        scope, _, agency = forms.field("scope").partition(":")
-        told = Told(scope, forms.field("choice"), agency, _end_of(forms.field("until")))
+        scope, _, agency = forms.words("scope").partition(":")
+        told = Told(scope, forms.words("choice"), agency, _end_of(forms.words("until")))
         scope = keep_consent.record_consent(db, runtime().desk.sealer, conversation_id, told, me().id, now)
         return f"{scope}: {told.choice}"
 
@@ -310,10 +313,10 @@ def record_consent(conversation_id: int) -> ResponseReturnValue:
 
 def _moment(typed: str) -> datetime:
     try:
-        found = datetime.fromisoformat(typed)
-    except ValueError:
+        # The first and the last day that a calendar has lie outside of it in another zone.
+        return datetime.fromisoformat(typed).replace(tzinfo=runtime().settings.timezone).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _Unread("Say when it was, with day and time. Nothing was saved.") from None
-    return found.replace(tzinfo=runtime().settings.timezone).astimezone(UTC)
 
 
 def _date(typed: str, what: str) -> date:

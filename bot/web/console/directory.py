@@ -17,6 +17,7 @@ from bot.domain.directory import editing
 from bot.domain.directory.editing import DAYS, Freshness, Merged, Typed
 from bot.domain.permissions import Permission
 from bot.storage import directory_desk
+from bot.storage.database import DATABASE_ERRORS
 from bot.usecases import edit_directory, read_directory
 from bot.usecases.edit_directory import ChangedMeanwhile, Ground, NotThere, Refused, Unfit
 from bot.usecases.read_directory import Found, ServicePage, Wish
@@ -36,6 +37,7 @@ FRESHNESS = {
     Freshness.NEVER: "Never checked",
     Freshness.HIDDEN: "Hidden",
 }
+_BUSY = "The directory is being imported just now. Press again in a minute; nothing was lost."
 ACCEPTING = {"yes": "Takes new people", "no": "Takes nobody new", "unknown": "Not known"}
 
 
@@ -92,13 +94,16 @@ def stale() -> ResponseReturnValue:
     never, number = request.args.get("list") == "never", _page_number("page")
     now = open_.clock.now()
     with open_.database.transaction() as db:
+        directory_desk.hold_still(db)
         rows, has_more = read_directory.to_call(db, never, number, open_.settings.timezone, now)
-    at = min(_page_number("at"), max(len(rows), 1)) - 1
+        at = min(_page_number("at"), max(len(rows), 1)) - 1
+        seen = edit_directory.seen_of(db, rows[at].line.id) if rows else ""
     return render_template(
         "console/directory_stale.html",
         here="directory",
         rows=rows,
         at=at,
+        version=seen,
         never=never,
         number=number,
         has_more=has_more,
@@ -110,11 +115,14 @@ def stale() -> ResponseReturnValue:
 @needs(Permission.SEE_DIRECTORY)
 def service(service_id: int) -> ResponseReturnValue:
     """All that is known of one service."""
-    page = _read(service_id)
-    return _show(page) if page else _not_here()
+    return _show(service_id)
 
 
-def _show(page: ServicePage, problem: str = "") -> ResponseReturnValue:
+def _show(service_id: int, problem: str = "", *, busy: bool = False) -> ResponseReturnValue:
+    """One service; with `busy`, what was chosen stays chosen."""
+    page, seen = _read_with_seen(service_id)
+    if page is None:
+        return _not_here()
     ground = _ground()
     imported = editing.typed_of(page.values.imported, page.values.imported_address, ground.languages)
     return render_template(
@@ -124,11 +132,14 @@ def _show(page: ServicePage, problem: str = "") -> ResponseReturnValue:
         facts=directory_form.facts(page, imported),
         more=directory_form.more(page.details),
         problem=problem,
+        version=seen,
+        answer=forms.field("answer") if busy else "",
+        status=forms.field("status") if busy else "",
         outcomes=referral.OUTCOMES,
         states=referral.STATES,
         is_kept_here=page.line.origin != edit_directory.OF_FILES and not page.line.is_gone,
         **_helpers(),
-    ), (422 if problem else 200)
+    ), (409 if busy else 422 if problem else 200)
 
 
 @directory.route("/directory/new", methods=["GET", "POST"])
@@ -147,6 +158,10 @@ def new() -> ResponseReturnValue:
                 edit_directory.checked(db, _ground(), number, me().id, now)
     except Unfit as unfit:
         return _form(None, typed, unfit.problems)
+    except DATABASE_ERRORS as error:
+        if not directory_desk.is_held(error):
+            raise
+        return _form(None, typed, {"": _BUSY}, busy=True)
     later = "" if _says_checked(typed) else " People are told of it once somebody has checked it."
     flash(f"{typed.name} was added.{later}", "good")
     return redirect(url_for("directory.service", service_id=number), 303)
@@ -175,6 +190,10 @@ def edit(service_id: int) -> ResponseReturnValue:
         return _form(_read(service_id) or page, meanwhile.merged.typed, {}, merged=meanwhile.merged)
     except Refused as refused:
         return _form(page, typed, {"": refused.text}, opened=opened)
+    except DATABASE_ERRORS as error:
+        if not directory_desk.is_held(error):
+            raise
+        return _form(page, typed, {"": _BUSY}, opened=opened, busy=True)
     except NotThere:
         return _not_here()
     flash("Saved.", "good")
@@ -195,6 +214,7 @@ def _form(
     *,
     opened: edit_directory.Opened | None = None,
     merged: Merged | None = None,
+    busy: bool = False,
 ) -> ResponseReturnValue:
     """The form. Once refused it goes on telling with what it was opened at first, else it would hide what others save."""
     before = opened.typed if opened is not None else page.typed if page else None
@@ -217,16 +237,17 @@ def _form(
         languages=ground.languages,
         is_checked=bool(forms.field("checked")),
         **_helpers(),
-    ), (409 if merged else 422 if problems else 200)
+    ), (409 if merged or busy else 422 if problems else 200)
 
 
 @directory.post(f"{_ONE}/check")
 @needs(Permission.EDIT_DIRECTORY)
 def check(service_id: int) -> ResponseReturnValue:
     """Somebody has called: it is right today."""
+    seen = forms.field("version")
 
     def do(db: Session, now: datetime) -> None:
-        edit_directory.checked(db, _ground(), service_id, me().id, now)
+        edit_directory.checked(db, _ground(), service_id, me().id, now, seen)
 
     return _act(service_id, "service_checked", "Written down: checked today.", do)
 
@@ -266,8 +287,11 @@ def _act(service_id: int, act: str, said: str, do: Callable[[Session, datetime],
         return _not_here()
     except Refused as refused:
         access.refuse(f"{act}: {refused.reason}")
-        page = _read(service_id)
-        return _show(page, refused.text) if page else _not_here()
+        return _show(service_id, refused.text)
+    except DATABASE_ERRORS as error:
+        if not directory_desk.is_held(error):
+            raise
+        return _show(service_id, _BUSY, busy=True)
     if forms.field("list") in _LISTS:
         # On to the next one: this one has left its place in the list.
         name = page.line.name if (page := _read(service_id)) else ""
@@ -283,9 +307,16 @@ def _act(service_id: int, act: str, said: str, do: Callable[[Session, datetime],
 
 
 def _read(service_id: int) -> ServicePage | None:
+    return _read_with_seen(service_id)[0]
+
+
+def _read_with_seen(service_id: int) -> tuple[ServicePage | None, str]:
+    """A service as it is shown, and what tells this from what it may say later."""
     open_ = runtime()
     with open_.database.transaction() as db:
-        return read_directory.read_service(db, _ground(), service_id, open_.clock.now())
+        directory_desk.hold_still(db)
+        page = read_directory.read_service(db, _ground(), service_id, open_.clock.now())
+        return page, edit_directory.seen_of(db, service_id)
 
 
 def _ground() -> Ground:

@@ -99,7 +99,7 @@ def person(conversation_id: int) -> ResponseReturnValue:
 @needs(Permission.FOLLOW_UP)
 def add_cadence(conversation_id: int) -> ResponseReturnValue:
     """Plan a whole row of check-ins."""
-    name = forms.field("cadence")
+    name = forms.words("cadence")
 
     def do(db: Session, desk: Desk, now: datetime) -> str:
         kept = keep_check_ins.add_cadence(db, desk, conversation_id, me().id, name, now, agreed="agreed" in request.form)
@@ -112,7 +112,7 @@ def add_cadence(conversation_id: int) -> ResponseReturnValue:
 @needs(Permission.FOLLOW_UP)
 def add(conversation_id: int) -> ResponseReturnValue:
     """Plan one check-in."""
-    flow = forms.field("flow")
+    flow = forms.words("flow")
 
     def do(db: Session, desk: Desk, now: datetime) -> str:
         kept = keep_check_ins.add(
@@ -146,9 +146,9 @@ _PUT_OFF = "That is later than you said: we start texts only from 8 AM to 9 PM w
 
 def _when() -> When:
     """How long from now, or a moment on the wall, as it was typed; raises NotKept."""
-    if forms.field("at"):
+    if forms.words("at"):
         return When(at=_wall())
-    number, unit = forms.field("number").strip(), forms.field("unit")
+    number, unit = forms.words("number").strip(), forms.words("unit")
     if not number:
         raise NotKept("when")
     if not (number.isascii() and number.isdecimal() and len(number) < 5) or unit not in _UNITS:
@@ -158,7 +158,7 @@ def _when() -> When:
 
 def _wall() -> datetime:
     try:
-        found = datetime.fromisoformat(forms.field("at"))
+        found = datetime.fromisoformat(forms.words("at"))
     except ValueError:
         raise NotKept("when") from None
     if found.tzinfo is not None:
@@ -231,7 +231,7 @@ def finish_task(conversation_id: int, task_id: int) -> ResponseReturnValue:
     """A task is done."""
 
     def do(db: Session, desk: Desk, now: datetime) -> str:
-        keep_case.finish_task(db, conversation_id, task_id, me().id, now)
+        keep_case.finish_task(db, conversation_id, task_id, me().id, now, lambda each: may_follow_up(db, me(), each))
         access.record(db, "task_done", now, conversation_id=conversation_id, detail=f"task {task_id}")
         return "Done: the task is off the list."
 
@@ -261,7 +261,7 @@ def show_number(conversation_id: int) -> ResponseReturnValue:
 @needs(Permission.FOLLOW_UP)
 def tell(conversation_id: int, referral_id: int) -> ResponseReturnValue:
     """Write down what became of a referral, or that it was a mistake."""
-    outcome = forms.field("outcome")
+    outcome = forms.words("outcome")
 
     def do(db: Session, desk: Desk, now: datetime) -> str:
         _check_referral(db, conversation_id, referral_id)
@@ -307,7 +307,7 @@ def find_services(conversation_id: int) -> ResponseReturnValue:
         if not may_follow_up(db, me(), conversation_id):
             return page.not_theirs(conversation_id)
         near = forms.words("near")[:5]
-        found = rows.services(db, forms.field("need"), forms.words("sought")[:80], near, open_.clock.now())
+        found = rows.services(db, forms.words("need"), forms.words("sought")[:80], near, open_.clock.now())
     return page.show(conversation_id, shown=page.Shown(services=found))
 
 
@@ -315,7 +315,7 @@ def find_services(conversation_id: int) -> ResponseReturnValue:
 @needs(Permission.FOLLOW_UP)
 def refer(conversation_id: int) -> ResponseReturnValue:
     """Refer the person to a service by hand."""
-    number, need = forms.field("service"), forms.field("need")
+    number, need = forms.words("service"), forms.words("need")
 
     def do(db: Session, desk: Desk, now: datetime) -> str:
         service = int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0

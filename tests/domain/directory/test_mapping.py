@@ -131,6 +131,7 @@ def test_it_says_so_where_the_files_do_not_fit_the_mapping(files: Memory) -> Non
         ("services: []", "the file"),
         ("mapping: [", "line 1"),
         ("{mapping: m}", "the file"),
+        ("mapping: m\nabout: &a x\nservices: [{file: a.csv, fields: {id: *a}}]", "line 3"),
         ("{mapping: m, shops: []}", "shops"),
         ("{mapping: m, services: [{file: a.csv}]}", "services[0]"),
         ("{mapping: m, services: [{file: a.json, fields: {id: id}}]}", "services[0]"),

@@ -67,6 +67,14 @@ def test_it_takes_a_row_that_is_too_short_for_broken() -> None:
     ("times", "why"),
     [
         ({"opens_at": "25:00", "closes_at": "26:00"}, "opens_at is 25:00, which is no time of day"),
+        ({"opens_at": "9:00-25:00"}, "opens_at is 9:00-25:00, which is no time of day"),
+        ({"opens_at": "09:00+99:00"}, "opens_at is 09:00+99:00, which is no time of day"),
+        ({"opens_at": "08:00-12:00", "closes_at": "13:00-17:00"}, "opens_at is 08:00-12:00, which is no time of day"),
+        (
+            {"opens_at": "08:00-11:00", "closes_at": "13:00-05:00"},
+            "its two times have different offsets; write one time into each of opens_at and closes_at",
+        ),
+        ({"count": 5001}, "count is above 5000; leave it out, or write the last day into `until`"),
         ({"opens_at": "09:00", "closes_at": "05:00"}, "it opens at 09:00 and closes at 05:00"),
         ({"opens_at": "09:00", "closes_at": "09:00"}, "it opens and closes at 09:00"),
         ({"byday": "Someday"}, "byday holds something that is no weekday"),

@@ -41,6 +41,15 @@ def test_it_knows_the_days_on_which_it_is_closed_without_knowing_the_hours() -> 
     assert opened(at(11, 24, 10), {"freq": "WEEKLY", "byday": "MO"}) is False
 
 
+@pytest.mark.parametrize(("begins", "count"), [("1900-01-01", 5000), ("2020-01-06", 10), ("1900-01-01", 10**9)])
+def test_it_does_not_count_through_a_century(begins: str, count: int) -> None:
+    row = {**WEEK, "dtstart": begins, "count": count}
+    assert opened(at(11, 23, 10), row) is (True if count == 10**9 else None)
+    # What has begun lately is counted.
+    assert opened(at(11, 23, 10), {**row, "dtstart": "2026-11-02", "count": 15}) is False
+    assert opened(at(11, 23, 10), {**row, "dtstart": "2026-11-02", "count": 16}) is True
+
+
 def test_it_is_open_over_midnight_into_the_next_day() -> None:
     assert opened(at(11, 21, 23), NIGHT) is True
     assert opened(at(11, 22, 6, 59), NIGHT) is True
