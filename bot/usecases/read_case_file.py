@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.case import Course, Measured, steadier
 from bot.domain.effects import Choice
-from bot.storage import case_reading, cases, inbox, referrals
+from bot.storage import case_reading, cases, consents, inbox, referrals
 from bot.storage.case_tables import CaseFile, CaseTask, Encounter, Measure, Need
 from bot.storage.consents import AGENCY, SHARE
 from bot.storage.referrals import Known
@@ -286,8 +286,14 @@ class _Reader:
             method=row.method,
             until=row.until,
             by=names.get(row.staff_id or 0, ""),
-            holds=is_newest and row.choice in (Choice.AGREED, Choice.OPTED_IN) and not is_over,
+            holds=is_newest and not is_over and self._holds(row),
         )
+
+    def _holds(self, row: Consent) -> bool:
+        """Whether it is what counts now: taken back at another address, an agreement is over here as well."""
+        if row.choice == Choice.OPTED_IN:
+            return True
+        return row.choice == Choice.AGREED and consents.holds(self._db, row.conversation_id, row.scope, self._now)
 
 
 def _step(row: ReferralEvent, names: Mapping[int, str]) -> Step:
