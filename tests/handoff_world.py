@@ -47,6 +47,7 @@ GONE_WRONG = frozenset({"undelivered", "failed"})
 SHIFTS = {"none": None, "always": (time(0), time(0)), "morning": (time(6), time(12)), "evening": (time(9), time(21))}
 _EVERYTHING = (
     "person, conversation, message, delivery_report, handoff, alert, consent, referral, check_in, outcome, erasure, sender, "
+    "referral_event, check_in_event, case_task, case_file, need, encounter, measure, "
     "call_out, staff_thread, handoff_event, note, audit, membership, shift, extra_shift, time_off, staff_role, staff"
 )
 

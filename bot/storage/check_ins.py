@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.domain.check_in import MOVES, CheckInState
@@ -180,10 +180,12 @@ def is_asked(db: Session, check_in_id: int | None) -> bool:
 
 
 def another_until(db: Session, row: CheckIn, conversation_id: int) -> datetime | None:
-    """Until when another one of this conversation waits for its answer."""
-    rows = select(func.max(CheckIn.due_at)).where(
-        CheckIn.conversation_id == conversation_id, CheckIn.id != row.id, CheckIn.state == CheckInState.ASKED.value
-    )
+    """Until when another one of this conversation waits for its answer, or to be asked once more: whoever is silent after a
+    crisis must not be lost behind a question about a food pantry."""
+    waits = CheckIn.state == CheckInState.ASKED.value
+    if not row.attempts:
+        waits = or_(waits, and_(CheckIn.state == CheckInState.PLANNED.value, CheckIn.attempts > 0))
+    rows = select(func.max(CheckIn.due_at)).where(CheckIn.conversation_id == conversation_id, CheckIn.id != row.id, waits)
     return db.scalar(rows)
 
 
