@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.check_in import SILENT_AFTER, Ask, AskAgain, CheckInState, Drop, Facts, Hold, Reason, after_silence, decide
 from bot.domain.conversation import Conversation as State
+from bot.domain.directory.cards import shortened
 from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, Reply
 from bot.domain.effects import Reason as CalledFor
 from bot.domain.flow_checks import saved
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 MOST_SILENCES = 3
 """So many unanswered check-ins one after the other end them, with one closing text (the tapering of domain.md 4.10)."""
+LONGEST_NAME = 40
 CALL_WITHIN = timedelta(hours=24)
 """By when a human should have done what the line could not."""
 CRISIS_TEAM = "crisis"
@@ -110,7 +112,9 @@ def _entered(db: Session, desk: Desk, locked: Locked, now: datetime) -> Turn:
 
 def _offered(db: Session, locked: Locked) -> dict[str, str | int]:
     """The services whose outcome nobody knows yet, as the check-in's flow may name them."""
-    open_ones = referrals.open_choices(db, locked.row.id)
+    # A directory's names may be as long as a page, or hold lines of their own.
+    choices = referrals.open_choices(db, locked.row.id)
+    open_ones = [(number, shortened(" ".join(name.split()), LONGEST_NAME)) for number, name in choices]
     return {
         "offered": ", ".join(name for _, name in open_ones),
         "offered_count": len(open_ones),
