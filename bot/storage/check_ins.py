@@ -173,12 +173,6 @@ def has_left(db: Session, row: CheckIn) -> bool:
     return db.scalar(rows.where(Message.at >= (row.asked_at or row.made_at)).limit(1)) is not None
 
 
-def is_asked(db: Session, check_in_id: int | None) -> bool:
-    """Whether it waits for its answer."""
-    state = db.scalar(select(CheckIn.state).where(CheckIn.id == check_in_id))
-    return state == CheckInState.ASKED.value
-
-
 def another_until(db: Session, row: CheckIn, conversation_id: int) -> datetime | None:
     """Until when another one of this conversation waits for its answer, or to be asked once more: whoever is silent after a
     crisis must not be lost behind a question about a food pantry."""

@@ -88,10 +88,10 @@ def _ask(db: Session, desk: Desk, locked: Locked, ask: Ask, now: datetime) -> li
 def still_asks(db: Session, desk: Desk, check_in_id: int, key: str, now: datetime) -> bool:
     """Whether its text may still leave, a while after it was promised: nobody has answered meanwhile, and what was decided
     then would be decided now. A text may wait for its turn for hours, and a person's life does not wait with it."""
-    if key == CLOSING_KEY:
-        return True
     locked = check_ins.read(db, desk.sealer, check_in_id)
-    if locked is None or locked.check_in.state != CheckInState.ASKED or locked.state.check_in != check_in_id:
+    # The closing text follows a silence: whoever has written since has not been silent.
+    holds_in = CheckInState.SILENT if key == CLOSING_KEY else CheckInState.ASKED
+    if locked is None or locked.check_in.state != holds_in or locked.state.check_in != check_in_id:
         return False
     could = decide(replace(facts(db, desk, locked, now), planned_for=now), now)
     return isinstance(could, Ask) and could.neutral == (key == NEUTRAL_KEY)
@@ -178,7 +178,7 @@ def _hear_silence(db: Session, desk: Desk, locked: Locked, now: datetime) -> lis
 
 
 def _give_up(db: Session, desk: Desk, locked: Locked, known: Facts, now: datetime, *, call: bool) -> list[int]:
-    """A human is asked to look after them; after the third silence in a row, or the last check-in, one closing text."""
+    """A human is asked to look after them; after the third silence in a row one closing text, where nobody telephones."""
     check_ins.end(db, locked.check_in, "miss", now, reason=Reason.NO_ANSWER.value)
     ids: list[int] = []
     if call:

@@ -240,6 +240,25 @@ def test_three_silences_end_it_with_one_closing_text(line: HelpLine) -> None:
     assert len(closing) == 1 and len(asked(line)) == 6
 
 
+def test_the_closing_text_does_not_follow_words_that_came_before_it(line: HelpLine) -> None:
+    ada = known(line)
+    ids = promise(line, ada, [tomorrow(line, 10, days=number) for number in (1, 8, 15)])
+    for check_in in ids[:2]:
+        while (due := one(line, check_in).due_at) is not None:
+            at(line, due + timedelta(seconds=1))
+            settle(line)
+    while one(line, ids[2]).attempts < 2 and (due := one(line, ids[2]).due_at) is not None:
+        at(line, due + timedelta(seconds=1))
+        settle(line)
+    line.clock.moment = (one(line, ids[2]).due_at or line.clock.now()) + timedelta(seconds=1)
+    with line.db() as db:
+        assert send_check_in(db, line.runtime.desk, ids[2], line.clock.now())
+    line.text("sorry, I was away")
+    line.work(2)
+    assert not [text for text in told(line, ADA) if "stop asking how you are" in text]
+    assert one(line, ids[2]).state == "answered"
+
+
 def test_a_person_who_must_not_be_betrayed_gets_a_text_that_says_nothing(line: HelpLine) -> None:
     ada = known(line)
     due = tomorrow(line, 10)
