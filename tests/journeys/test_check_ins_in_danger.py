@@ -1,4 +1,4 @@
-"""A check-in never drowns a danger, another question or the person's own words, and names nothing where a phone may be read."""
+"""A check-in drowns no danger, no other question and no words of the person, and names nothing where a phone may be read."""
 
 from __future__ import annotations
 
