@@ -61,6 +61,7 @@ class Runtime:
             console_url=f"{settings.public_url}/console",
             hand_back_after=timedelta(minutes=settings.hand_back_minutes),
             holidays=settings.holidays,
+            line_name=settings.line_name,
         )
         return cls(
             settings=settings,

@@ -309,6 +309,14 @@ class Settings:
         default="1095",
         example="1095",
     )
+    segment_price: int = _setting(
+        "SEGMENT_PRICE",
+        "What one segment of a text costs, in hundredths of a US cent with the carriers' fees, for those who write flows. "
+        "Nobody has checked the default: look at your own bill.",
+        read.count(0, 100_000),
+        default="110",
+        example="95",
+    )
     directory_fresh_days: int = _setting(
         "DIRECTORY_FRESH_DAYS",
         "Days for which a service of an imported directory is offered after somebody has checked it.",

@@ -48,6 +48,7 @@ SHIFTS = {"none": None, "always": (time(0), time(0)), "morning": (time(6), time(
 _EVERYTHING = (
     "person, conversation, message, delivery_report, handoff, alert, consent, referral, check_in, outcome, erasure, sender, "
     "referral_event, check_in_event, case_task, case_file, need, encounter, measure, "
+    "draft_revision, flow_draft, flow_trial, publish_request, flow_move, "
     "call_out, staff_thread, handoff_event, note, audit, membership, shift, extra_shift, time_off, staff_role, staff"
 )
 

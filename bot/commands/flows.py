@@ -1,4 +1,4 @@
-"""`warmline flows`: check and publish flow files."""
+"""`warmline flows`: check and publish flow files, and move them between a repository and a running line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bot.clock import SystemClock
+from bot.commands import flow_import, flow_moves
 from bot.commands.common import Refused, attached, database, draft_library, folder, settings
 from bot.domain.flow_yaml import Problem, Severity
 from bot.usecases.flow_files import Folder, check
@@ -17,7 +18,11 @@ from bot.usecases.rehearse import replay
 
 @click.group()
 def flows() -> None:
-    """Check flow files and publish them."""
+    """Check flow files, publish them, and move them between a repository and a running line."""
+
+
+for command in (*flow_moves.COMMANDS, *flow_import.COMMANDS):
+    flows.add_command(command)
 
 
 @flows.command("check")
@@ -53,13 +58,21 @@ def _played(found: Folder) -> list[Problem]:
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--if-changed", is_flag=True, help="Say nothing where all is published already.")
 @click.option("--by", default="files", help="Who publishes, for the record.")
-def publish(path: Path | None, if_changed: bool, by: str) -> None:
-    """Check the flows under PATH (flows/) and make them live; conversations stay on their version."""
+@click.option("--overwrite", is_flag=True, help="The files win over what was published in the console.")
+def publish(path: Path | None, if_changed: bool, by: str, overwrite: bool) -> None:
+    """Check the flows under PATH (flows/) and make them live; conversations stay on their version.
+
+    A flow that was published in the console since is kept as it is there.
+    """
     found = folder(path)
     errors = [problem for problem in check(found) if problem.severity is Severity.ERROR]
     if errors:
         raise Refused("\n".join(str(problem) for problem in errors))
     with database(attached()) as opened, opened.transaction() as db:
-        changed = publish_flows(db, found, by, SystemClock().now())
-    if changed or not if_changed:
-        click.echo(f"Published: {', '.join(changed)}." if changed else "All of it is published already.")
+        done = publish_flows(db, found, by, SystemClock().now(), overwrite=overwrite)
+    for why in done.said:
+        click.echo(f"Kept: {why}")
+    if done.changed:
+        click.echo(f"Published: {', '.join(done.changed)}.")
+    elif not if_changed and not done.kept:
+        click.echo("All of it is published already.")

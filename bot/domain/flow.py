@@ -11,13 +11,12 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
-from jinja2 import TemplateError, Undefined, pass_context
-from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import TemplateError
 
+from bot.domain.flow_sandbox import ENVIRONMENT as ENVIRONMENT
 from bot.domain.machine import Machine
 from bot.domain.script import Ask, Script
+from bot.domain.segments import LONGEST_BODY
 from bot.domain.understanding import Matcher, Option
 
 Translations = Mapping[str, Mapping[tuple[str, str], str]]
@@ -26,6 +25,13 @@ Translations = Mapping[str, Mapping[tuple[str, str], str]]
 
 SOURCE = "en"
 """The language in which flows are written."""
+
+
+RUN_TIME = (
+    TemplateError, ArithmeticError, AttributeError, TypeError, ValueError, LookupError, RecursionError, SyntaxError,
+    MemoryError,
+)  # fmt: skip
+"""What a text or a condition may raise while it is filled in; SyntaxError where Python finds it nested too deeply."""
 
 
 class FlowFailed(Exception):
@@ -39,26 +45,6 @@ class FlowFailed(Exception):
 def days_until(today: date, day: object) -> int | None:
     """Whole days from the line's today to an answered date; None where there is no date, negative when it has passed."""
     return (date.fromisoformat(day) - today).days if isinstance(day, str) and day else None
-
-
-@pass_context
-def _day(context: Context, value: object) -> str:
-    """`Thursday, December 3`, in the language of the conversation."""
-    if not isinstance(value, str) or not value:
-        return ""
-    style = {"en": "EEEE, MMMM d", "es": "EEEE d 'de' MMMM"}
-    language = str(context.get("language") or "en")
-    return format_date(date.fromisoformat(value), style.get(language, "long"), locale=language)
-
-
-def _environment() -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(autoescape=False, undefined=Undefined, cache_size=0)
-    environment.filters["day"] = _day
-    return environment
-
-
-ENVIRONMENT = _environment()
-"""One sandbox for all flows: no attribute of Python, no import, no endless range can be reached from a text."""
 
 
 class Flow:
@@ -97,12 +83,16 @@ class Flow:
         return self._translations.get(language, {}).get((context, source)) or source
 
     def text(self, context: str, source: str, language: str, answers: Mapping[str, Any], now: datetime) -> str:
-        """A text of the flow, in the person's language, with what is known filled in. Raises FlowFailed."""
+        """A text of the flow, in the person's language, with what is known filled in. Raises FlowFailed.
+
+        It has LONGEST_BODY characters at most. More can only come of what people themselves wrote at length, and that is
+        cut rather than refused: they are still owed an answer.
+        """
         template = self.translated(context, source, language)
         if "{" not in template:
             return template
         names = self._names(answers, language, now)
-        return str(self._guarded(context, lambda: self._template(template).render(names))).strip()
+        return str(self._guarded(context, lambda: self._template(template).render(names))).strip()[:LONGEST_BODY]
 
     def holds(self, step: str, condition: str, language: str, answers: Mapping[str, Any], now: datetime) -> bool:
         """Whether a condition is true of the answers; what was never answered counts as nothing. Raises FlowFailed."""
@@ -139,5 +129,5 @@ class Flow:
     def _guarded(self, step: str, work: Callable[[], Any]) -> Any:
         try:
             return work()
-        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
+        except RUN_TIME as error:
             raise FlowFailed(self.name, step, type(error).__name__) from error

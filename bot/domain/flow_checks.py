@@ -7,25 +7,31 @@ translations are checked in `flow_wording.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 
-from jinja2 import nodes
-
-from bot.domain.flow import ENVIRONMENT
-from bot.domain.flow_reader import NAMES, names_in
+from bot.domain.flow_answers import compared, kinds_of, options_of, questions, saved, used
+from bot.domain.flow_expressions import NAMES, names_in, template_problems, unfit
+from bot.domain.flow_rendering import rendering_problems
 from bot.domain.flow_texts import conditions, texts
 from bot.domain.flow_translations import Translation
+from bot.domain.flow_ways import circles, leaders, leads_to_human, reachable, runs
 from bot.domain.flow_wording import wording_problems
 from bot.domain.flow_yaml import Lines, Path, Problem, Severity
-from bot.domain.machine import ends, leads_to
-from bot.domain.script import Ask, CheckIn, Handoff, Run, Script, Step, Wait
+from bot.domain.machine import ends
+from bot.domain.script import Ask, CheckIn, Handoff, Run, Script, Step
 from bot.domain.suggestion import nearest
 from bot.domain.understanding import words_of
+
+__all__ = ["check", "saved"]
 
 UNIVERSAL_WORDS = frozenset(["back", "menu", "person"])
 """They mean the same at every step, so a choice never hears them."""
 _ASKS_FOR_YES = re.compile(r"\b(?:reply|text|send|answer|responda|escriba|env[ií]e)\s+[\"']?(?:YES|S[IÍ])\b", re.IGNORECASE)
+ANYONE = "anyone"
+"""The team that a handoff is for where it is for no special one; it always exists."""
+_MOST_SHOWN = 8
+_KEPT_AS = {int: "it is kept as a number", bool: "it is true or false", str: "it is kept as words"}
 _YES = "Telephone companies take YES for an opt-in, and may not pass it on."
 
 
@@ -36,12 +42,15 @@ def check(
     *,
     file: str = "",
     lines: Lines | None = None,
+    languages: Collection[str] = (),
+    teams: Collection[str] | None = None,
 ) -> list[Problem]:
     """Everything that is doubtful about this flow, in the order of the lines; an empty list is a clean flow.
 
     `translations` are those of this flow by language, without the fuzzy ones; `others` the flows it lives
     with, by name (its own may be among them). `lines` from `flow_reader.lines_of` names the places; without
-    it all are line 1.
+    it all are line 1. `languages` are those of the line: safety texts must be there in each. `teams` are the names
+    of the teams there are; None where that is not known.
     """
     checks = _Checks(script, others, file or f"{script.flow}.yaml", lines or Lines())
     found = [
@@ -51,8 +60,11 @@ def check(
         *checks.other_flows(),
         *checks.human(),
         *checks.words(),
+        *checks.teams(teams),
         *checks.answers(),
-        *wording_problems(script, translations, checks.known_answers(), checks.problem),
+        *checks.expressions(),
+        *rendering_problems(script, translations, checks.asked, checks.problem),
+        *wording_problems(script, translations, checks.known, checks.problem, numbers=checks.numbers, languages=languages),
     ]
     return sorted(found, key=lambda problem: (problem.line, problem.severity))
 
@@ -63,7 +75,7 @@ class _Checks:
         self.flows = {**others, script.flow: script}
         self.file = file
         self.lines = lines
-        self.reachable = _reachable(script)
+        self.reachable = reachable(script)
 
     def problem(self, path: Path, what: str, remedy: str, severity: Severity = Severity.ERROR) -> Problem:
         return Problem(self.file, self.lines.of(path), what, remedy, severity)
@@ -91,38 +103,11 @@ class _Checks:
                     yield self.problem((*path, "next", at), what, "Move it to the end, or give it a `when`.")
 
     def loops(self) -> Iterator[Problem]:
-        seen: set[str] = set()
-        for name in self.script.steps:
-            circle = self._circle(name, seen)
-            if circle:
-                seen |= set(circle)
-                what = f"{' > '.join([*circle, circle[0]])} is a circle that never waits for the person."
-                yield self.problem(("steps", circle[0]), what, "Let one of these steps ask, or lead elsewhere.")
-
-    def _circle(self, start: str, seen: set[str]) -> list[str]:
-        """The shortest circle through `start` on which nothing waits, in the order of the way."""
-        before: dict[str, str] = {}
-        waiting = [start]
-        while waiting:
-            here = waiting.pop(0)
-            if here in seen or self._waits(self.script.steps[here]):
-                continue
-            for way in leads_to(self.script.steps[here]):
-                if way == start:
-                    circle = [here]
-                    while circle[0] != start:
-                        circle.insert(0, before[circle[0]])
-                    return circle
-                if way not in before:
-                    before[way] = here
-                    waiting.append(way)
-        return []
-
-    def _waits(self, step: Step) -> bool:
-        if isinstance(step, Run):
-            other = self.flows.get(step.run)
-            return other is None or any(isinstance(inner, (Ask, Wait)) for inner in other.steps.values())
-        return isinstance(step, (Ask, Wait))
+        for circle in circles(self.script, self.flows):
+            names = [*circle, circle[0]]
+            shown = names if len(names) <= _MOST_SHOWN else [*names[:_MOST_SHOWN], "...", names[0]]
+            what = f"{' > '.join(shown)} is a circle that never waits for the person."
+            yield self.problem(("steps", circle[0]), what, "Let one of these steps ask, or lead elsewhere.")
 
     # Other flows.
 
@@ -133,9 +118,14 @@ class _Checks:
                 yield from self._known_flow((*path, "check_in", "flow"), step.check_in.flow)
             if isinstance(step, Run):
                 yield from self._known_flow((*path, "run"), step.run)
-                if self.script.flow in _runs(step.run, self.flows):
+                if step.run in self._running_this:
                     what = f"`{step.run}` leads back into this flow, and so on without end."
                     yield self.problem((*path, "run"), what, "Let the inner flow end; it comes back by itself.")
+
+    @cached_property
+    def _running_this(self) -> set[str]:
+        """The flows that run this one at any depth, and itself."""
+        return {name for name in self.flows if self.script.flow in runs(name, self.flows)}
 
     def _known_flow(self, path: Path, name: str) -> Iterator[Problem]:
         if name not in self.flows:
@@ -144,9 +134,22 @@ class _Checks:
             yield self.problem(path, f"There is no flow `{name}`.", hint)
 
     def human(self) -> Iterator[Problem]:
-        if not _leads_to_human(self.script.flow, self.flows, set()):
+        if not leads_to_human(self.script.flow, self.flows):
             what = "No way of this flow leads to a human."
             yield self.problem(("flow",), what, "Add a step with `handoff`.", Severity.WARNING)
+
+    def teams(self, teams: Collection[str] | None) -> Iterator[Problem]:
+        """Hand-offs to nobody: the call reaches whoever is on duty, but perhaps not who was meant."""
+        if teams is None:
+            return
+        there = {*teams, ANYONE}
+        for name, step in self.script.steps.items():
+            if isinstance(step, Handoff) and step.handoff.team not in there:
+                near = nearest(step.handoff.team, there)
+                known = f"It is one of: {', '.join(sorted(there))}."
+                remedy = f"Did you mean `{near}`?" if near else known
+                what = f"There is no team `{step.handoff.team}`, so `{name}` calls whoever is on duty."
+                yield self.problem(("steps", name, "handoff", "team"), what, remedy, Severity.WARNING)
 
     # Words and answers.
 
@@ -165,28 +168,59 @@ class _Checks:
                         what = f"`{word}` means the same at every step, so this choice never hears it alone."
                         yield self.problem((*path, "words"), what, "Take it out.", Severity.WARNING)
 
-    def known_answers(self) -> set[str]:
-        """The answers that may be kept when this flow runs: its own, and those of flows around and inside
-        it.
+    @cached_property
+    def asked(self) -> dict[str, list[Ask]]:
+        """The answers that may be kept when this flow runs, its own and those of flows around and inside it, each with
+        the questions that ask for it.
         """
-        inside = _runs(self.script.flow, self.flows)
-        around = {name for name in self.flows if self.script.flow in _leads_into(name, self.flows)}
-        return {name for flow in inside | around | {self.script.flow} if flow in self.flows
-                for name in saved(self.flows[flow])}  # fmt: skip
+        near = runs(self.script.flow, self.flows) | leaders(self.script.flow, self.flows)
+        return questions(self.flows[name] for name in near if name in self.flows)
+
+    @property
+    def known(self) -> set[str]:
+        return set(self.asked)
+
+    @cached_property
+    def numbers(self) -> set[str]:
+        return {name for name, kind in kinds_of(questions(self.flows.values())).items() if kind is int}
 
     def answers(self) -> Iterator[Problem]:
-        known = self.known_answers()
-        options = _options(self.flows.values())
         for path, condition in conditions(self.script):
-            yield from self._known_names(path, condition, known, is_condition=True)
-            for name, value in _compared(condition):
-                if name in options and value not in options[name]:
-                    near = nearest(value, options[name])
-                    hint = f"Did you mean `{near}`?" if near else f"It is one of: {', '.join(sorted(options[name]))}."
-                    yield self.problem(path, f"`{name}` is never `{value}`.", hint)
+            yield from self._known_names(path, condition, self.known, is_condition=True)
+            yield from self._compared(path, condition)
         for _, path, source in texts(self.script):
-            yield from self._known_names(path, source, known, is_condition=False)
-        yield from self._unused(known)
+            yield from self._known_names(path, source, self.known, is_condition=False)
+        yield from self._unused()
+
+    @cached_property
+    def _options(self) -> dict[str, set[str]]:
+        return options_of(self.flows.values())
+
+    @cached_property
+    def _kinds(self) -> dict[str, type]:
+        return kinds_of(questions(self.flows.values()))
+
+    def _compared(self, path: Path, condition: str) -> Iterator[Problem]:
+        """Comparisons that never hold, because the answer is another choice or another kind of thing."""
+        for name, value in compared(condition):
+            if isinstance(value, str) and name in self._options and value not in self._options[name]:
+                near = nearest(value, self._options[name])
+                known = f"It is one of: {', '.join(sorted(self._options[name]))}."
+                yield self.problem(path, f"`{name}` is never `{value}`.", f"Did you mean `{near}`?" if near else known)
+            kind = self._kinds.get(name)
+            if kind is not None and isinstance(value, (str, int)) and isinstance(value, str) is not (kind is str):
+                yield self.problem(path, f"`{name}` is never {value!r}: {_KEPT_AS[kind]}.", _write_it(name, value, kind))
+
+    def expressions(self) -> Iterator[Problem]:
+        """What runs, but what no text to a person needs, and what may do harm."""
+        for path, condition in conditions(self.script):
+            if not template_problems(condition, is_condition=True):
+                for what, remedy in unfit(condition, self.numbers, is_condition=True):
+                    yield self.problem(path, f"In the condition `{condition[:80]}`: {what}", remedy)
+        for context, path, source in texts(self.script):
+            if "{" in source and not template_problems(source):
+                for what, remedy in unfit(source, self.numbers):
+                    yield self.problem(path, f"In the text `{context}`: {what}", remedy)
 
     def _known_names(self, path: Path, source: str, known: set[str], *, is_condition: bool) -> Iterator[Problem]:
         for name in sorted(names_in(source, is_condition=is_condition) - known):
@@ -194,65 +228,21 @@ class _Checks:
             hint = f"Did you mean `{near}`?" if near else "Put a text in quotes, or keep an answer with `save`."
             yield self.problem(path, f"No answer is kept as `{name}`.", hint)
 
-    def _unused(self, known: set[str]) -> Iterator[Problem]:
-        used = {name for script in self.flows.values() for name in _used(script)}
+    def _unused(self) -> Iterator[Problem]:
+        in_use = {name for script in self.flows.values() for name in used(script)}
         for name, step in self.script.steps.items():
-            if isinstance(step, Ask) and step.save and step.save not in used:
+            if isinstance(step, Ask) and step.save and step.save not in in_use:
                 what = f"Nothing uses the answer `{step.save}`."
                 remedy = "Do not ask what is not needed, or use it (in a `when`, a `because` or a text)."
                 yield self.problem(("steps", name, "save"), what, remedy, Severity.WARNING)
 
 
-def saved(script: Script) -> dict[str, Ask]:
-    """The names under which a flow keeps answers, each with a step that asks for it."""
-    kept: dict[str, Ask] = {}
-    for name, step in script.steps.items():
-        if isinstance(step, Ask) and (step.save or step.choices):
-            kept[step.save or name] = step
-    return kept
-
-
-def _used(script: Script) -> Iterator[str]:
-    for _, condition in conditions(script):
-        yield from names_in(condition, is_condition=True)
-    for _, _, source in texts(script):
-        yield from names_in(source)
-
-
-def _options(scripts: Iterable[Script]) -> dict[str, set[str]]:
-    """For answers that are always one of some choices: which."""
-    options: dict[str, set[str]] = {}
-    free: set[str] = set()
-    for script in scripts:
-        for name, step in script.steps.items():
-            if isinstance(step, Ask) and step.choices:
-                options.setdefault(step.save or name, set()).update(step.choices)
-            elif isinstance(step, Ask) and step.save:
-                free.add(step.save)
-    return {name: choices for name, choices in options.items() if name not in free}
-
-
-def _compared(condition: str) -> Iterator[tuple[str, str]]:
-    """The answers that a condition compares with texts: `need == 'rent'`, `need in ['rent', 'food']`."""
-    tree = ENVIRONMENT.parse(f"{{{{ ({condition}\n) }}}}")
-    for compare in tree.find_all(nodes.Compare):
-        for operand in compare.ops:
-            values: list[Any] = getattr(operand.expr, "items", [operand.expr])
-            if isinstance(compare.expr, nodes.Name) and operand.op in {"eq", "ne", "in", "notin"}:
-                for value in values:
-                    if isinstance(value, nodes.Const) and isinstance(value.value, str):
-                        yield compare.expr.name, value.value
-
-
-def _reachable(script: Script) -> set[str]:
-    found = {script.start}
-    waiting = [script.start]
-    while waiting:
-        for way in leads_to(script.steps[waiting.pop()]):
-            if way not in found:
-                found.add(way)
-                waiting.append(way)
-    return found
+def _write_it(name: str, value: str | int, kind: type) -> str:
+    if kind is bool:
+        return f"Write `{name}` where it should be yes, and `not {name}` where it should be no."
+    if kind is int:
+        return f"Leave the quotes away: `{name} == {value}`." if str(value).isdecimal() else "Compare it with a number."
+    return f"Put it in quotes: `{name} == '{value}'`."
 
 
 def _stops_short(step: Step) -> bool:
@@ -262,41 +252,3 @@ def _stops_short(step: Step) -> bool:
     if isinstance(step, Ask) and step.choices:
         return not all(choice.go for choice in step.choices.values())
     return True
-
-
-def _runs(name: str, flows: Mapping[str, Script]) -> set[str]:
-    """The flows that run inside this one, at any depth, without itself unless it is run again; `name` is
-    included.
-    """
-    return _closure(name, flows, (Run,))
-
-
-def _leads_into(name: str, flows: Mapping[str, Script]) -> set[str]:
-    return _closure(name, flows, (Run, CheckIn))
-
-
-def _closure(name: str, flows: Mapping[str, Script], kinds: tuple[type[Step], ...]) -> set[str]:
-    found = {name}
-    waiting = [name]
-    while waiting:
-        script = flows.get(waiting.pop())
-        for step in script.steps.values() if script else ():
-            if isinstance(step, kinds):
-                other = step.run if isinstance(step, Run) else step.check_in.flow if isinstance(step, CheckIn) else ""
-                if other and other not in found:
-                    found.add(other)
-                    waiting.append(other)
-    return found
-
-
-def _leads_to_human(name: str, flows: Mapping[str, Script], seen: set[str]) -> bool:
-    if name not in flows or name in seen:
-        return False
-    script = flows[name]
-    for step_name in _reachable(script):
-        step = script.steps[step_name]
-        if isinstance(step, Handoff) or (isinstance(step, Ask) and step.not_understood.go is None):
-            return True
-        if isinstance(step, Run) and _leads_to_human(step.run, flows, seen | {name}):
-            return True
-    return False

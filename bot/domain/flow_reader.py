@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from jinja2 import TemplateError, nodes
 from pydantic import ValidationError
 
-from bot.domain.flow import ENVIRONMENT
 from bot.domain.flow_complaints import in_words
+from bot.domain.flow_expressions import FILTERS, FUNCTIONS, NAMES, names_in, template_problems
 from bot.domain.flow_texts import conditions, messages, texts
 from bot.domain.flow_translations import read_translations, template_po
 from bot.domain.flow_yaml import FlowError, Lines, Path, Problem, Severity, load
@@ -23,14 +22,8 @@ from bot.domain.understanding import words_of
 
 __all__ = [
     "FILTERS", "FUNCTIONS", "NAMES", "FlowError", "Lines", "Problem", "Severity", "lines_of", "messages",
-    "names_in", "read_flow", "read_translations", "schema", "template_po",
+    "names_in", "read_flow", "read_translations", "schema", "template_po", "template_problems",
 ]  # fmt: skip
-
-NAMES = frozenset({"channel", "language", "line_name", "today", "offered", "offered_count", "offered_list"})
-"""What a text or condition may name beside the answers."""
-FUNCTIONS = frozenset({"days_until"})
-FILTERS = frozenset({"day"})
-"""Our own filters; Jinja's (`upper`, `default`, ...) work too."""
 
 MOST_CHOICES = 9
 """A choice is picked by one digit."""
@@ -230,54 +223,6 @@ def targets(script: Script) -> Iterator[tuple[Path, str]]:
 
 def _nearest_of(words: Iterable[str], known: Sequence[str]) -> tuple[str, str] | None:
     return next(((word, near) for word in words if (near := nearest(word, known))), None)
-
-
-# Templates and conditions.
-
-
-def template_problems(source: str, *, is_condition: bool = False) -> list[str]:
-    """Why a text or condition can't be used, in words; empty where it can."""
-    if is_condition:
-        if "{{" in source or "{%" in source:
-            return ["a condition is written without {{ }}."]
-        try:
-            ENVIRONMENT.compile_expression(source)
-        except (TemplateError, RecursionError) as error:
-            return [_template_words(error, is_condition=True)]
-    tree_source = f"{{{{ ({source}\n) }}}}" if is_condition else source
-    try:
-        tree = ENVIRONMENT.parse(tree_source)
-        ENVIRONMENT.compile(tree_source)
-    except (TemplateError, RecursionError) as error:
-        return [_template_words(error, is_condition)]
-    return list(_forbidden(tree))
-
-
-def _template_words(error: BaseException, is_condition: bool) -> str:
-    said = str(getattr(error, "message", "") or "it is nested too deeply")
-    if "got '='" in said or "chunk after expression" in said:
-        return "it compares with two signs, ==, not one." if is_condition else f"{said}."
-    if said.startswith("No filter named"):
-        return f"{said.split(chr(39))[1]} is not a known filter."
-    return said.rstrip(".") + "."
-
-
-def _forbidden(tree: nodes.Template) -> Iterator[str]:
-    """What the sandbox would allow and a text to a person has no need of."""
-    for node in tree.find_all(nodes.Stmt):
-        if not isinstance(node, (nodes.Output, nodes.If)):
-            yield "only {{ }} and {% if %} are allowed."
-    for call in tree.find_all(nodes.Call):
-        if not (isinstance(call.node, nodes.Name) and call.node.name in FUNCTIONS):
-            yield f"only {', '.join(sorted(FUNCTIONS))}() can be called."
-
-
-def names_in(source: str, *, is_condition: bool = False) -> set[str]:
-    """The names that a readable text or condition looks up, without functions and the names that are always
-    there.
-    """
-    tree = ENVIRONMENT.parse(f"{{{{ ({source}\n) }}}}" if is_condition else source)
-    return {node.name for node in tree.find_all(nodes.Name)} - NAMES - FUNCTIONS
 
 
 # The JSON Schema for editors.

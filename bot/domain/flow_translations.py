@@ -9,6 +9,7 @@ what is no longer true.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from io import BytesIO, StringIO
 
 from babel.messages.catalog import Catalog, Message
@@ -87,6 +88,9 @@ def template_po(script: Script, existing: str | None = None, language: str | Non
 
 
 def _add(catalog: Catalog, context: str, source: str, old: Message | None) -> None:
+    if old is not None:
+        # Babel takes the source of a stale entry (`#| msgid`) for a remark.
+        old.user_comments = [remark for remark in old.user_comments if not remark.startswith("|")]
     if old is None or not old.string:
         catalog.add(source, context=context)
     elif old.id == source:
@@ -99,3 +103,21 @@ def _add(catalog: Catalog, context: str, source: str, old: Message | None) -> No
             source, old.string, context=context, flags=["fuzzy"], user_comments=old.user_comments,
             previous_id=[str(old.id)],
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An entry of a PO file as it stands there, whether it can be used or not."""
+
+    source: str
+    text: str
+    is_fuzzy: bool
+
+
+def written(po_text: str, file: str) -> dict[str, Written]:
+    """Context -> its entry, also those that are fuzzy or empty. Raises FlowError."""
+    return {
+        message.context: Written(str(message.id), str(message.string or ""), message.fuzzy)
+        for message in _entries(po_text, file)
+        if message.context and isinstance(message.id, str)
+    }

@@ -2,58 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
-
-from jinja2 import TemplateError
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property, lru_cache
+from typing import Any
 
 from bot.domain import readability
-from bot.domain.flow import ENVIRONMENT
-from bot.domain.flow_reader import names_in, template_problems
+from bot.domain.flow import RUN_TIME, SOURCE
+from bot.domain.flow_expressions import names_in, template_problems, unfit
+from bot.domain.flow_rendering import SAMPLES, MakeProblem, fill
+from bot.domain.flow_safety import safety_texts
 from bot.domain.flow_texts import messages
 from bot.domain.flow_translations import Translation
 from bot.domain.flow_yaml import Path, Problem, Severity
-from bot.domain.script import AnswerKind, Ask, Handoff, Say, Script
+from bot.domain.script import Ask, Handoff, Say, Script
 from bot.domain.segments import fold_for_sms, measure
-
-SOURCE_LANGUAGE = "en"
-_SAMPLES: dict[AnswerKind, object] = {
-    AnswerKind.ZIP: "63118", AnswerKind.NUMBER: 3, AnswerKind.DATE: "2026-09-30", AnswerKind.YES_NO: True,
-    AnswerKind.TEXT: "a few words of the person", AnswerKind.PHONE: "+13145551234",
-    AnswerKind.NAME: "Alexandra", AnswerKind.LANGUAGE: "en",
-}  # fmt: skip
-
-
-class MakeProblem(Protocol):
-    def __call__(self, path: Path, what: str, remedy: str, severity: Severity = ...) -> Problem: ...
 
 
 def wording_problems(
-    script: Script, translations: Mapping[str, Translation], known: set[str], problem: MakeProblem
+    script: Script,
+    translations: Mapping[str, Translation],
+    known: set[str],
+    problem: MakeProblem,
+    *,
+    numbers: Collection[str] = (),
+    languages: Collection[str] = (),
 ) -> Iterator[Problem]:
-    """What is doubtful about the words of a flow. `known` are the answers that may be kept when it runs."""
-    wording = _Wording(script, known, problem)
-    for language, translation in translations.items():
-        yield from wording.translation(language, translation)
-    for language in (SOURCE_LANGUAGE, *translations):
+    """What is doubtful about the words of a flow.
+
+    `known` are the answers that may be kept when it runs, `numbers` those that are numbers, and `languages` those of the
+    line, into which safety texts must be translated.
+    """
+    wording = _Wording(script, known, problem, numbers, languages)
+    for language in dict.fromkeys([*translations, *(one for one in languages if one != SOURCE)]):
+        yield from wording.translation(language, translations.get(language, {}))
+    for language in (SOURCE, *translations):
         yield from wording.segments(language, translations.get(language, {}))
     yield from wording.characters()
     yield from wording.reading_level()
 
 
 class _Wording:
-    def __init__(self, script: Script, known: set[str], problem: MakeProblem) -> None:
+    def __init__(
+        self, script: Script, known: set[str], problem: MakeProblem, numbers: Collection[str], languages: Collection[str]
+    ) -> None:
         self.script = script
         self.known = known
         self.problem = problem
+        self.numbers = numbers
+        self.languages = languages
         self.messages = messages(script)
+        self.safety = safety_texts(script)
 
     # Translations.
 
     def translation(self, language: str, translation: Translation) -> Iterator[Problem]:
+        is_spoken = language in self.languages
         if not translation:
-            what = f"Nothing of this flow is translated into `{language}`."
-            yield self.problem(("flow",), what, "Give the template to a translator.", Severity.WARNING)
+            yield self._untranslated(language, len(self.safety) if is_spoken else 0)
             return
         old = {context for context, _ in translation}
         for context, source, _ in self.messages:
@@ -61,8 +66,7 @@ class _Wording:
             told = translation.get((context, source))
             if told is None:
                 state = "was made from an older text" if context in old else "is missing or marked as fuzzy"
-                what = f"The `{language}` translation of `{context}` {state}."
-                yield self.problem(path, what, "Have it translated; until then the source is sent.", Severity.WARNING)
+                yield self._missing(language, context, state, is_spoken and context in self.safety)
             elif ".choices." not in context and context != "title":
                 yield from self._translated_template(path, language, context, source, told)
         known = {context for context, _, _ in self.messages}
@@ -70,13 +74,34 @@ class _Wording:
             what = f"The `{language}` translation holds `{context}`, which is not in this flow."
             yield self.problem(("flow",), what, "Delete that entry.", Severity.WARNING)
 
+    def _untranslated(self, language: str, safety: int) -> Problem:
+        what = f"Nothing of this flow is translated into `{language}`."
+        if not safety:
+            return self.problem(("flow",), what, "Give the template to a translator.", Severity.WARNING)
+        count = "one of its texts is" if safety == 1 else f"{safety} of its texts are"
+        what = f"{what[:-1]}, and {count} about safety."
+        return self.problem(("flow",), what, "Have at least these translated: they must reach everybody.")
+
+    def _missing(self, language: str, context: str, state: str, is_safety: bool) -> Problem:
+        if is_safety:
+            what = f"The `{language}` translation of `{context}` {state}, and it is a safety text."
+            remedy = "Have it translated and checked; safety texts are published in each language of the line or not at all."
+            return self.problem(path_of(context), what, remedy)
+        what = f"The `{language}` translation of `{context}` {state}."
+        remedy = "Have it translated; until then the source is sent."
+        return self.problem(path_of(context), what, remedy, Severity.WARNING)
+
     def _translated_template(self, path: Path, language: str, context: str, source: str, told: str) -> Iterator[Problem]:
+        if "{" not in told and "{" not in source:
+            return
         place = f"The `{language}` translation of `{context}`"
         broken = template_problems(told)
         for why in broken:
             yield self.problem(path, f"{place} can't be filled in: {why}", "Copy what is in {{ }} from the source.")
         if broken or template_problems(source):
             return
+        for why, remedy in unfit(told, self.numbers):
+            yield self.problem(path, f"{place}: {why}", remedy)
         for name in sorted(names_in(told) - self.known):
             yield self.problem(path, f"{place} names `{name}`, which nobody answers.", "Copy it from the source.")
         for name in sorted(names_in(source) - names_in(told)):
@@ -87,7 +112,7 @@ class _Wording:
     def segments(self, language: str, translation: Translation) -> Iterator[Problem]:
         """Texts over the budget, as the SMS carrier sends them (with folded accents)."""
         for context, path, text in self._sent(language, translation):
-            count = measure(fold_for_sms(text)).segments
+            count = _segments(text)
             if count > self.script.segments:
                 budget = self.script.segments
                 what = f"`{context}` takes {count} segments in `{language}`, and this flow allows {budget}."
@@ -119,26 +144,21 @@ class _Wording:
                 yield f"{name}.say", (*path, "say"), self._filled(told(f"{name}.say", step.say), language)
 
     def _filled(self, text: str, language: str) -> str:
-        if "{" not in text:
+        if "{" not in text or template_problems(text):
             return text
         try:
-            return ENVIRONMENT.from_string(text).render(self._sample_names(language)).strip()
-        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError):
-            # Broken templates are named by their own check; here only the length matters.
+            return fill(text, {**self._samples, "language": language})
+        except RUN_TIME:
+            # What fails is named by flow_rendering; here only the length matters.
             return text
 
-    def _sample_names(self, language: str) -> dict[str, Any]:
+    @cached_property
+    def _samples(self) -> dict[str, Any]:
         answers: dict[str, object] = dict.fromkeys(self.known, "a few words")
         for name, step in self.script.steps.items():
             if isinstance(step, Ask):
-                answers[step.save or name] = max(step.choices, key=len) if step.choices else _SAMPLES[step.answer]
-        fixed = {
-            "language": language,
-            "line_name": "Warmline",
-            "channel": "sms",
-            "today": "2026-09-30",
-            "days_until": lambda day: 30,
-        }
+                answers[step.save or name] = max(step.choices, key=len) if step.choices else SAMPLES[step.answer][0]
+        fixed = {"line_name": "Warmline", "channel": "sms", "today": "2026-09-30", "days_until": lambda day: 30}
         return {**answers, **fixed}
 
     def characters(self) -> Iterator[Problem]:
@@ -146,7 +166,7 @@ class _Wording:
         for context, source, _ in self.messages:
             if context == "title" or context.endswith(".words"):
                 continue
-            odd = [char for char in dict.fromkeys(source) if measure(char).encoding != "GSM-7"]
+            odd = [char for char in dict.fromkeys(source) if not _is_plain(char)]
             if odd:
                 what = f"`{context}` holds {' '.join(odd)}, which is not in the alphabet of SMS."
                 remedy = "Use plain characters: straight quotes, a short dash, no emoji."
@@ -166,6 +186,17 @@ class _Wording:
             for sentence in readability.long_sentences(source):
                 what = f"`{context}` has a sentence of {len(readability.words(sentence))} words."
                 yield self.problem(path_of(context), what, "Make two of it.", Severity.WARNING)
+
+
+@lru_cache(maxsize=20_000)
+def _segments(text: str) -> int:
+    """Segments as the SMS carrier sends it; kept, for the same texts are counted again by every check of every page."""
+    return measure(fold_for_sms(text)).segments
+
+
+@lru_cache(maxsize=2_000)
+def _is_plain(char: str) -> bool:
+    return measure(char).encoding == "GSM-7"
 
 
 def path_of(context: str) -> Path:

@@ -17,8 +17,9 @@ from yaml.reader import ReaderError
 
 LARGEST = 1_000_000
 """Bytes of a file; the largest real flows are some hundred times smaller."""
-MOST_VALUES = 50_000
-"""Values once aliases are written out; ten short lines of nested aliases can stand for billions."""
+MOST_VALUES = 200_000
+"""Values once aliases are written out; ten short lines of nested aliases can stand for billions. 2,000 questions with all
+their choices are some 80,000."""
 DEEPEST = 40
 
 Path = tuple[str | int, ...]
@@ -85,7 +86,9 @@ def load(text: str | bytes, file: str) -> tuple[object, Lines]:
 def _decoded(text: str | bytes, file: str) -> str:
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > LARGEST:
-        raise FlowError([Problem(file, 1, f"The file has {size:,} bytes.", f"Keep it under {LARGEST:,}.")])
+        raise FlowError(
+            [Problem(file, 1, f"The file has {size:,} bytes.", f"Keep it under {LARGEST:,}; make two flows of it.")]
+        )
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     try:
         return raw.decode("utf-8-sig")

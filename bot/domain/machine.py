@@ -85,6 +85,10 @@ class Machine:
             raise IllegalMove(f"{self._script.flow}: {error}") from error
         return cursor.state
 
+    def ways(self) -> tuple[tuple[str, str], ...]:
+        """Every (step, way) that the machine itself allows, HUMAN from each step among them; a drawing is held to it."""
+        return tuple((move.source, move.dest) for move in self._machine.get_transitions() if move.dest is not None)
+
     @cached_property
     def waits_for_human(self) -> frozenset[str]:
         """Steps at which the conversation rests with a human."""

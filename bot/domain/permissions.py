@@ -39,6 +39,12 @@ class Permission(StrEnum):
     """See and keep the check-ins, referrals and cases of the people whom they may see."""
     SEE_DIRECTORY = "see_directory"
     EDIT_DIRECTORY = "edit_directory"
+    SEE_FLOWS = "see_flows"
+    """Read and try flows, and see who changed what."""
+    EDIT_FLOWS = "edit_flows"
+    PUBLISH_FLOWS = "publish_flows"
+    APPROVE_FLOWS = "approve_flows"
+    """Be the second pair of eyes for somebody else's publication."""
     EDIT_OWN = "edit_own"
     """One's own telephone, languages, alerts and second factor."""
 
@@ -50,13 +56,14 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
     }),
     Role.SUPERVISOR: frozenset({
         _P.SEE_INBOX, _P.READ_TRANSCRIPT, _P.ANSWER, _P.TAKE_OVER, _P.SEE_BOARD, _P.SEE_ROSTER, _P.EDIT_ROSTER,
-        _P.EDIT_REPLIES, _P.SEE_STAFF, _P.SEE_AUDIT, _P.FOLLOW_UP, _P.SEE_DIRECTORY, _P.EDIT_DIRECTORY, _P.EDIT_OWN,
+        _P.EDIT_REPLIES, _P.SEE_STAFF, _P.SEE_AUDIT, _P.FOLLOW_UP, _P.SEE_DIRECTORY, _P.EDIT_DIRECTORY, _P.SEE_FLOWS,
+        _P.APPROVE_FLOWS, _P.EDIT_OWN,
     }),
     Role.ADMIN: frozenset({
         _P.SEE_ROSTER, _P.EDIT_ROSTER, _P.EDIT_REPLIES, _P.SEE_STAFF, _P.EDIT_STAFF, _P.SEE_DIRECTORY,
-        _P.EDIT_DIRECTORY, _P.EDIT_OWN,
+        _P.EDIT_DIRECTORY, _P.SEE_FLOWS, _P.EDIT_FLOWS, _P.PUBLISH_FLOWS, _P.APPROVE_FLOWS, _P.EDIT_OWN,
     }),
-    Role.AUDITOR: frozenset({_P.SEE_AUDIT, _P.SEE_STAFF, _P.EDIT_OWN}),
+    Role.AUDITOR: frozenset({_P.SEE_AUDIT, _P.SEE_STAFF, _P.SEE_FLOWS, _P.EDIT_OWN}),
 }  # fmt: skip
 
 

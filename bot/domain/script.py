@@ -247,6 +247,8 @@ class Script(Model):
     start: StepName
     menu: bool = False
     """Whether this is the flow that MENU and a new conversation start with (one of all flows)."""
+    safety: bool = False
+    """Whether people's safety hangs on this flow: it is published only with all texts in every language of the line."""
     segments: Annotated[int, Field(ge=1, le=10)] = 2
     """The most SMS segments that one text of this flow may take, in any language."""
     steps: dict[StepName, AnyStep] = Field(min_length=1)

@@ -2,6 +2,9 @@
 
     title: An eviction with a court date next week
     flow: emergency_assistance        # where the person starts; absent: the menu, from the first text on
+    step: zip                         # the step of it; absent: its first one
+    answers: {"need": "rent"}         # what is known of them already, as JSON
+    channel: web                      # absent: sms
     language: en
     now: 2026-11-23 10:00             # local time of the line
 
@@ -17,10 +20,13 @@ is a remark. Running a transcript against flows is not done here.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from bot.domain.effects import (
     CheckInAnswered,
@@ -39,7 +45,8 @@ from bot.domain.effects import (
     TellReferral,
 )
 from bot.domain.flow_yaml import FlowError, Problem
-from bot.domain.script import read_duration
+from bot.domain.message import Channel
+from bot.domain.script import STEP_NAME, read_duration
 from bot.domain.suggestion import nearest
 
 REST = "..."
@@ -71,18 +78,26 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """`now` is the local time of the line, without a zone; None where the test may run at any time."""
+    """`now` is the local time of the line, without a zone; None where the test may run at any time.
+
+    `step` is where in `flow` it begins, None for the start; `answers` are known before anybody says anything.
+    """
 
     title: str
     flow: str | None = None
     language: str = "en"
     now: datetime | None = None
     lines: tuple[Line, ...] = ()
+    step: str | None = None
+    channel: str = Channel.SMS.value
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
 
 _FIELD = re.compile(r"([A-Za-z_]+)\s*:(?:[ \t]+|$)(.*)", re.DOTALL)
 _REMARK = re.compile(r"(?:^|\s)#(?:\s.*)?$")
-_HEADER = ("title", "flow", "language", "now")
+_HEADER = ("title", "flow", "step", "channel", "language", "now", "answers")
+CHANNELS = (Channel.SMS.value, Channel.WEB.value)
+"""On which a conversation can be played."""
 _NOW = "%Y-%m-%d %H:%M"
 
 
@@ -136,7 +151,9 @@ class _Reader:
     def _take_header(self, name: str, value: str, number: int) -> None:
         if name in self.header:
             self._add(number, f"`{name}:` stands here a second time.", "Keep one of them.")
-        self.header[name] = (value if name == "title" else _REMARK.sub("", value).strip(), number)
+        # What is told in free words may hold a mark that would begin a remark elsewhere.
+        is_free = name in ("title", "answers")
+        self.header[name] = (value if is_free else _REMARK.sub("", value).strip(), number)
 
     def _take_line(self, kind: Kind, text: str, number: int) -> None:
         if not text and kind is not Kind.SILENT:
@@ -163,7 +180,38 @@ class _Reader:
             language=self.header.get("language", ("", 0))[0] or "en",
             now=self._now(),
             lines=tuple(self.lines),
+            step=self._step(),
+            channel=self._channel(),
+            answers=self._answers(),
         )
+
+    def _step(self) -> str | None:
+        value, number = self.header.get("step", ("", 0))
+        if value and not self.header.get("flow", ("", 0))[0]:
+            self._add(number, "`step:` stands here without its flow.", "Add `flow:` with the name of the flow.")
+        elif value and not re.fullmatch(STEP_NAME, value):
+            self._add(number, f"`{value}` is not the name of a step.", "Write it as it stands in the flow.")
+        return value or None
+
+    def _channel(self) -> str:
+        value, number = self.header.get("channel", ("", 0))
+        if value and value not in CHANNELS:
+            self._add(number, f"`{value}` is not a channel.", f"Write one of: {', '.join(CHANNELS)}.")
+        return value or Channel.SMS.value
+
+    def _answers(self) -> dict[str, Any]:
+        value, number = self.header.get("answers", ("", 0))
+        if not value:
+            return {}
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not all(_is_answer(name, each) for name, each in found.items()):
+            remedy = 'Write it like {"zip": "63118", "adults": 2}, with names of answers.'
+            self._add(number, "The answers can't be read.", remedy)
+            return {}
+        return found
 
     def _now(self) -> datetime | None:
         value, number = self.header.get("now", ("", 0))
@@ -175,6 +223,10 @@ class _Reader:
         except ValueError:
             self._add(number, f"`{value}` is not a date and time.", "Write it like 2026-11-23 10:00.")
             return None
+
+
+def _is_answer(name: str, value: object) -> bool:
+    return re.fullmatch(STEP_NAME, name) is not None and (value is None or isinstance(value, (str, int)))
 
 
 def _entries(text: str) -> list[tuple[int, str]]:
@@ -197,15 +249,28 @@ def write_transcript(transcript: Transcript) -> str:
     rows = [f"title: {_one_line(transcript.title)}"]
     if transcript.flow:
         rows.append(f"flow: {transcript.flow}")
+    if transcript.step:
+        rows.append(f"step: {transcript.step}")
+    if transcript.channel != Channel.SMS.value:
+        rows.append(f"channel: {transcript.channel}")
     rows.append(f"language: {transcript.language}")
     if transcript.now:
         rows.append(f"now: {transcript.now.strftime(_NOW)}")
+    if transcript.answers:
+        rows.append(f"answers: {json.dumps(dict(transcript.answers), ensure_ascii=False)}")
     rows.append("")
-    for line in transcript.lines:
-        first, *more = tidy(line.text).split("\n")
-        rows.append(f"{line.kind.value}: {first}".rstrip())
-        rows += [f"  {row}".rstrip() for row in more]
+    for number, line in enumerate(transcript.lines):
+        if number and line.kind in (Kind.PERSON, Kind.WAIT):
+            # A turn to itself: this is read by social workers.
+            rows.append("")
+        rows += write_line(line)
     return "\n".join(rows) + "\n"
+
+
+def write_line(line: Line) -> list[str]:
+    """The rows of one line of a transcript."""
+    first, *more = tidy(line.text).split("\n")
+    return [f"{line.kind.value}: {first}".rstrip(), *(f"  {row}".rstrip() for row in more)]
 
 
 def tidy(text: str) -> str:
@@ -241,7 +306,7 @@ def describe(effect: Effect) -> str:
         case OfferServices():
             return f"services {effect.need} {effect.near or '-'} {len(effect.services)}"
         case ScheduleCheckIns():
-            return " ".join(["check_in", effect.flow, *map(_duration, effect.after)])
+            return " ".join(["check_in", effect.flow, *map(duration, effect.after)])
         case RecordConsent(choice=Choice.AGREED | Choice.WITHDRAWN):
             return f"consent {effect.scope} {effect.choice.value}"
         case RecordConsent():
@@ -260,7 +325,7 @@ def describe(effect: Effect) -> str:
             raise TypeError(f"{type(effect).__name__} has a line of its own in a transcript")
 
 
-def _duration(length: timedelta) -> str:
+def duration(length: timedelta) -> str:
     """`7d`, `90m`: the largest unit that it is a whole number of."""
     seconds = int(length.total_seconds())
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):

@@ -15,11 +15,12 @@ from functools import partial
 from bot.carriers.carrier import CarrierError
 from bot.domain.delivery import FINAL
 from bot.domain.message import Channel, Lane
+from bot.jobs import flows as flow_jobs
 from bot.jobs.check_in import check_in_with
 from bot.jobs.deliver import deliver_with
 from bot.reception import replay
 from bot.runtime import Runtime
-from bot.storage import check_ins, conversations, handoffs, outbox
+from bot.storage import check_ins, conversations, flow_moves, handoffs, outbox, publish_requests
 from bot.storage.database import is_outage
 from bot.usecases.answering.attending import attend
 from bot.usecases.record_delivery import Report, record_delivery, record_overdue
@@ -36,6 +37,8 @@ CHECK_IN_OVERDUE = timedelta(seconds=60)
 """The same for a check-in, of which thousands may be due in one minute: the queue is given more time with them."""
 LONGEST_STEP_SECONDS = 5.0
 """A carrier that hangs for ten seconds a text must not stop the clock for everybody: the list is read anew, crisis first."""
+LONGEST_MOVE_SECONDS = 1.0
+"""Conversations that follow a newer version of their flow are in no hurry, and crisis texts are."""
 FORGET_EVERY = timedelta(minutes=10)
 WATCH_EVERY = timedelta(seconds=15)
 """How often late work is looked for, which another host should have done."""
@@ -57,7 +60,8 @@ def run(runtime: Runtime, stop: threading.Event) -> None:
 def sweep(runtime: Runtime) -> None:
     """One round: 1. replay what was spooled, 2. climb the ladders of those who wait for a human, 3. wake conversations whose
     time has come, 4. wake or deliver what is due, 5. look after the check-ins that are due, 6. ask the carrier about texts
-    whose last word is overdue, 7. delete what was asked to be deleted.
+    whose last word is overdue, 7. delete what was asked to be deleted, 8. publish flows whose time has come, 9. move live
+    conversations on that are to follow a newer version.
 
     What fails is logged and left for the next round. Each step, each conversation and each text is tried by itself: one
     that cannot be dealt with must not hold up all the others.
@@ -70,6 +74,8 @@ def sweep(runtime: Runtime) -> None:
     _try("check in", lambda: look_after_check_ins(runtime, now))
     _try("ask", lambda: _ask_for_last_words(runtime, now))
     _try("erase", lambda: _erase(runtime, now))
+    _try("publish", lambda: _publish_what_is_due(runtime, now))
+    _try("move", lambda: _move_conversations(runtime, now))
 
 
 def _try(name: str, go: Callable[[], object]) -> None:
@@ -175,6 +181,21 @@ def _ask_about(runtime: Runtime, text: outbox.Unfinished) -> None:
 def _erase(runtime: Runtime, now: datetime) -> None:
     with runtime.database.transaction() as db:
         erase_asked(db, runtime.desk.sealer, now)
+
+
+def _publish_what_is_due(runtime: Runtime, now: datetime) -> None:
+    with runtime.database.transaction() as db:
+        due = publish_requests.due(db, now)
+    for request_id in due:
+        _one_of_many("publish", partial(flow_jobs.publish, runtime, request_id, now))
+
+
+def _move_conversations(runtime: Runtime, now: datetime) -> None:
+    with runtime.database.transaction() as db:
+        unfinished = flow_moves.unfinished(db)
+    enough = time.monotonic() + LONGEST_MOVE_SECONDS
+    for move_id in unfinished:
+        _one_of_many("move", partial(flow_jobs.move, runtime, move_id, now, lambda: time.monotonic() > enough))
 
 
 def watch(runtime: Runtime) -> None:

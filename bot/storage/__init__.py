@@ -8,4 +8,5 @@ No rule of the help line lives here, no carrier, no queue and no web framework.
 from bot.storage import case_tables as case_tables
 from bot.storage import directory_tables as directory_tables
 from bot.storage import staff_tables as staff_tables
+from bot.storage import studio_tables as studio_tables
 from bot.storage import tables as tables

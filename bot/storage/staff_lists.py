@@ -48,6 +48,8 @@ class TeamRow:
     name: str
     members: tuple[str, ...]
     """The names of those who are present."""
+    second_look: bool = False
+    """Whether a second person looks before flows that hand people to this team are published."""
 
 
 def everybody(db: Session, sealer: Sealer) -> list[Listed]:
@@ -73,7 +75,9 @@ def all_teams(db: Session) -> list[TeamRow]:
     members: dict[int, list[str]] = {}
     for team_id, name in rows:
         members.setdefault(team_id, []).append(name)
-    return [TeamRow(team.id, team.slug, team.name, tuple(members.get(team.id, ()))) for team in staff.teams(db)]
+    return [
+        TeamRow(team.id, team.slug, team.name, tuple(members.get(team.id, ())), team.second_look) for team in staff.teams(db)
+    ]
 
 
 def other_admins(db: Session, staff_id: int) -> int:

@@ -39,6 +39,8 @@ class Team(Table):
     id: Mapped[int] = identity()
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
+    second_look: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether a flow that hands people to this team is published only once a second person has looked at it."""
 
 
 class Membership(Table):

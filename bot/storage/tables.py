@@ -348,6 +348,8 @@ class FlowVersion(Table):
     number: Mapped[int]
     source: Mapped[str]
     translations: Mapped[dict[str, Any]]
+    transcripts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    """Conversation tests that came with it: name -> text."""
     digest: Mapped[str]
     created_at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("flow", "number"), UniqueConstraint("flow", "digest"))
@@ -362,6 +364,14 @@ class FlowPublication(Table):
     version_id: Mapped[int] = mapped_column(ForeignKey("flow_version.id"))
     by: Mapped[str]
     at: Mapped[datetime]
+    how: Mapped[str] = mapped_column(server_default="files")
+    """files, pushed, console, scheduled or rolled_back (bot/storage/flows.py)."""
+    why: Mapped[str] = mapped_column(server_default="")
+    """In the words of who published it."""
+    reasons: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    """Warning of the checks -> why it was published all the same."""
+    staff_id: Mapped[int | None] = mapped_column(BigInteger)
+    approved_by: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Sender(Table):

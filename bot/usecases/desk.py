@@ -34,6 +34,8 @@ class Desk:
     hand_back_after: timedelta = timedelta(hours=2)
     holidays: Container[date] = frozenset()
     """Days on which no check-in is sent."""
+    line_name: str = "Warmline"
+    """What `{{ line_name }}` is in a text."""
 
     def is_for_staff(self, number: str) -> bool:
         """Whether a text to this number of ours comes to the staff's door."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,31 @@ import yaml
 
 from bot.domain import flow_checks
 from bot.domain.flow import Flow
+from bot.domain.flow_content import FlowContent
 from bot.domain.flow_reader import lines_of, read_flow
 from bot.domain.flow_translations import Translation, read_translations
 from bot.domain.flow_yaml import FlowError, Problem
 from bot.domain.script import Script
+from bot.domain.suggestion import nearest
 from bot.domain.transcript import Transcript, read_transcript
 from bot.usecases.library import DraftLibrary
 
 
 @dataclass(frozen=True, slots=True)
 class FlowFile:
-    """One flow as it lies in its files. `translations` are PO texts by language."""
+    """One flow as it lies in its files. `translations` are PO texts by language, `transcripts` texts by name (`en/food`)."""
 
     file: str
     source: str
     script: Script
     translations: dict[str, str]
     read: dict[str, Translation]
+    transcripts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> FlowContent:
+        """All that the flow is made of, as it is published and drafted."""
+        return FlowContent(self.source, self.translations, self.transcripts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +65,49 @@ def read_folder(root: Path) -> Folder:
             problems.append(Problem(name, 1, f"The flow `{flow.script.flow}` is in {other} too.", "Rename one of them."))
         flows[flow.script.flow] = flow
     transcripts: dict[str, Transcript] = {}
+    texts: dict[str, str] = {}
     for path in sorted((root / "transcripts").rglob("*.txt")):
         name = str(path.relative_to(root.parent))
         try:
-            transcripts[name] = read_transcript(path.read_text("utf-8"), name)
+            texts[name] = _text_of(path, name)
+            transcripts[name] = read_transcript(texts[name], name)
         except FlowError as error:
             problems += error.problems
     if not flows and not problems:
         problems.append(Problem(str(root.name), 1, "There is no flow in this folder.", "Put a .yaml file into it."))
-    return Folder(flows, transcripts, tuple(problems))
+    owned = _owned(flows, transcripts, problems)
+    below = f"{root.name}/transcripts/"
+    whole = {
+        flow: replace(file, transcripts={name[len(below) : -len(".txt")]: texts[name] for name in owned.get(flow, ())})
+        for flow, file in flows.items()
+    }
+    return Folder(whole, transcripts, tuple(problems))
+
+
+def _owned(
+    flows: Mapping[str, FlowFile], transcripts: Mapping[str, Transcript], problems: list[Problem]
+) -> dict[str, list[str]]:
+    """Which transcripts belong to which flow: to that of their head, else to the menu's. Adds those that belong to none."""
+    menu = next((name for name, flow in flows.items() if flow.script.menu), None)
+    owned: dict[str, list[str]] = {}
+    is_whole = not problems
+    for name, transcript in transcripts.items():
+        flow = transcript.flow or menu
+        if flow in flows:
+            owned.setdefault(str(flow), []).append(name)
+        elif is_whole and transcript.flow:
+            near = nearest(transcript.flow, list(flows))
+            remedy = f"Did you mean `{near}`?" if near else f"It is one of: {', '.join(flows)}."
+            problems.append(Problem(name, 1, f"There is no flow `{transcript.flow}` here.", remedy))
+    return owned
+
+
+def _text_of(path: Path, name: str) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        what = "A character in this file is not UTF-8."
+        raise FlowError([Problem(name, 1, what, "Save the file with the encoding UTF-8.")]) from error
 
 
 def _read_one(root: Path, path: Path, name: str) -> FlowFile:
@@ -74,9 +116,9 @@ def _read_one(root: Path, path: Path, name: str) -> FlowFile:
     translations: dict[str, str] = {}
     read: dict[str, Translation] = {}
     for po in sorted(root.glob(f"translations/*/{path.stem}.po")):
-        language = po.parent.name
-        translations[language] = po.read_text("utf-8")
-        read[language] = read_translations(translations[language], str(po.relative_to(root.parent)))
+        language, file = po.parent.name, str(po.relative_to(root.parent))
+        translations[language] = _text_of(po, file)
+        read[language] = read_translations(translations[language], file)
     return FlowFile(name, source.decode("utf-8"), script, translations, read)
 
 

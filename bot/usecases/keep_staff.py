@@ -163,6 +163,16 @@ def rename_team(db: Session, by: int, slug: str, name: str, now: datetime) -> No
         audits.record(db, by, "team_changed", now, detail=slug)
 
 
+def set_second_look(db: Session, by: int, slug: str, wanted: bool, now: datetime) -> None:
+    """Whether a second person looks before a flow that hands people to this team is published. Raises NotThere."""
+    team = staff.find_team(db, slug)
+    if team is None:
+        raise NotThere("There is no such team.")
+    if team.second_look != wanted:
+        team.second_look = wanted
+        audits.record(db, by, "team_changed", now, detail=f"{slug}, second look {'on' if wanted else 'off'}")
+
+
 def flows_by_team(db: Session, desk: Desk) -> dict[str, list[str]]:
     """Which published flows name which team, by the team's slug. A flow that cannot be read any more is left out: it
     calls nobody either."""

@@ -70,24 +70,38 @@ class FlowCache:
             flow = self._flows[version] = self._compile(stored)
         return flow
 
+    def compile(self, stored: flows.StoredFlow) -> Flow:
+        """A version that is not published, and is not kept. Raises FlowError where it cannot be read."""
+        return self._compile(stored)
+
 
 class StoredLibrary:
-    """The published flows and the directory, through one session."""
+    """The published flows and the directory, through one session. Made anew for each turn, and never kept for the next.
+
+    Which versions hold is read once, when it is first asked, by one statement: flows that are published together are
+    entered together. Asked flow by flow, a turn could enter A as it was and then run B as it has just become.
+    """
 
     def __init__(self, db: Session, cache: FlowCache, zone: ZoneInfo = UTC_ZONE) -> None:
         self._db, self._cache, self._zone = db, cache, zone
+        self._holding: dict[str, int] | None = None
 
     def flow(self, version: int) -> Flow:
         return self._cache.get(self._db, version)
 
     def published(self, name: str) -> Flow:
-        version = flows.published(self._db, name)
+        version = self._current().get(name)
         if version is None:
             raise FlowFailed(name, "-", "this flow was never published")
         return self.flow(version)
 
+    def _current(self) -> dict[str, int]:
+        if self._holding is None:
+            self._holding = flows.current(self._db)
+        return self._holding
+
     def menu(self) -> Flow:
-        for version in flows.all_published(self._db):
+        for version in self._current().values():
             flow = self.flow(version)
             if flow.script.menu:
                 return flow

@@ -30,9 +30,21 @@ from bot.web.phone import phone
 from bot.web.sessions import Sessions
 from bot.web.sign_in.set_up import set_up as set_up_sign_in
 from bot.web.staff_phone import staff_phone
+from bot.web.studio import frame
+from bot.web.studio.diagram import diagram
+from bot.web.studio.flows import flows
+from bot.web.studio.history import history
+from bot.web.studio.publish import publish
+from bot.web.studio.source import source
+from bot.web.studio.step_acts import step_acts
+from bot.web.studio.steps import steps
+from bot.web.studio.transcripts import transcripts
+from bot.web.studio.trial import trial
+from bot.web.studio.words import words
 from bot.web.twilio import LARGEST_BODY, twilio
 from bot.web.twilio_voice import twilio_voice
 
+STUDIO = (flows, steps, step_acts, source, trial, transcripts, words, publish, history, diagram)
 CONSOLE = (inbox, handoff, people, case, follow_up, directory, media, board, roster, staff, replies, audit, account)
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -48,9 +60,10 @@ def create_app(runtime: Runtime) -> Flask:
     app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=LARGEST_BODY)
     set_up_sign_in(app, runtime)
     demo = (phone, staff_phone) if runtime.settings.is_demo else ()
-    for blueprint in (twilio, twilio_voice, health, metrics, chat, agency, *CONSOLE, *demo):
+    for blueprint in (twilio, twilio_voice, health, metrics, chat, agency, *CONSOLE, *STUDIO, *demo):
         app.register_blueprint(blueprint)
     app.context_processor(layout.around)
+    app.jinja_env.filters["coded"] = frame.coded
     app.register_error_handler(HTTPException, _plainly)
     app.after_request(_guard)
     return app

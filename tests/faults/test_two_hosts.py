@@ -101,7 +101,7 @@ def promise(line: Line, began: datetime) -> dict[str, datetime]:
     dice = random.Random(f"due {SEED}")
     due = {number_of(person): began + timedelta(seconds=dice.uniform(FIRST, LAST)) for person in range(PEOPLE)}
     with line.database.transaction() as db:
-        assert publish_flows(db, read_folder(FLOWS), "test", began) == ["asking"]
+        assert publish_flows(db, read_folder(FLOWS), "test", began).changed == ["asking"]
         for phone, at in due.items():
             conversation = meet(db, line.sealer, phone, began - timedelta(days=7))
             agreed = RecordConsent(Choice.AGREED, Method.STAFF, "followup")

@@ -40,6 +40,10 @@ START = "/console/start"
 """Where somebody arrives who wanted nothing in particular: the first page of theirs."""
 _GUARDED = ("/console", "/sign-in", "/sign-out")
 """Where every post must come from an open form of ours."""
+_LARGER = "/console/flows"
+"""The flow studio: whole flows and translations are posted there, by people who are signed in."""
+LARGEST_POST = 6 * 1024 * 1024
+MOST_FIELDS = 20_000
 _TYPED = ("body", "note")
 """Fields that hold what somebody wrote: shown again where the post was refused, so that nothing typed is lost."""
 
@@ -208,6 +212,9 @@ def _check_form() -> Response | None:
     """Refuse a post to the console or the sign-in that no open form of ours made."""
     if not request.path.startswith(_GUARDED) or request.method in ("GET", "HEAD", "OPTIONS"):
         return None
+    if request.path.startswith(_LARGER) and "_user_id" in session:
+        request.max_content_length, request.max_form_memory_size = LARGEST_POST, LARGEST_POST
+        request.max_form_parts = MOST_FIELDS
     forms.refuse_foreign()
     try:
         validate_csrf(forms.field(FIELD) or request.headers.get("X-CSRF-Token", ""))

@@ -30,6 +30,7 @@ LINKS = (
     Link("people", "People", "/console/people", (_P.READ_TRANSCRIPT,)),
     Link("follow_up", "Follow-up", "/console/follow-up", (_P.FOLLOW_UP,)),
     Link("directory", "Directory", "/console/directory", (_P.SEE_DIRECTORY,)),
+    Link("flows", "Flows", "/console/flows", (_P.SEE_FLOWS,)),
     Link("roster", "Roster", "/console/roster", (_P.SEE_ROSTER,)),
     Link("replies", "Replies", "/console/replies", (_P.ANSWER, _P.EDIT_REPLIES)),
     Link("staff", "Staff", "/console/staff", (_P.SEE_STAFF,)),

@@ -199,6 +199,20 @@ def rename_team(slug: str) -> ResponseReturnValue:
     return redirect(url_for("staff.teams"), 303)
 
 
+@staff.post("/teams/<slug>/second-look")
+@needs(Permission.EDIT_STAFF)
+def second_look(slug: str) -> ResponseReturnValue:
+    """Whether a second person looks before flows for this team are published."""
+    open_ = runtime()
+    try:
+        with open_.database.transaction() as db:
+            keep_staff.set_second_look(db, me().id, slug, forms.field("second_look") == "1", open_.clock.now())
+    except NotThere:
+        return layout.refused("This team is not here", "There is no such team any more.", 404)
+    flash("Saved.", "good")
+    return redirect(url_for("staff.teams"), 303)
+
+
 def _teams(problems: dict[str, str], typed: str = "", renamed: str = "") -> Response:
     """The page of the teams; `renamed` is the slug of the team whose new name was refused."""
     open_ = runtime()

@@ -1,0 +1,244 @@
+"""What may stand in `{{ }}`, `{% if %}` and `when`, and what a text or condition names.
+
+Two lists of rules, on purpose. `template_problems` says why something can't be run at all; a file with such a problem is
+not read. `unfit` says what nobody needs and what does harm; a flow with such a part is not published any more, but one that
+was published before the rule is still read, and `flow_sandbox.py` bounds what it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jinja2 import TemplateError, nodes
+from jinja2.parser import Parser
+
+from bot.domain.flow_sandbox import ENVIRONMENT
+
+NAMES = frozenset({"channel", "language", "line_name", "today", "offered", "offered_count", "offered_list"})
+"""What a text or condition may name beside the answers."""
+FUNCTIONS = frozenset({"days_until"})
+FILTERS = (
+    "day", "upper", "lower", "capitalize", "title", "trim", "default", "d", "length", "count", "first", "last", "join",
+    "truncate", "int", "float", "round", "abs",
+)  # fmt: skip
+"""The filters that texts and conditions may use; `day` is our own."""
+LONGEST_CONDITION = 1000
+LONGEST_TEXT = 8000
+"""Characters of a translation that is still looked at; the source of a text has 1,600 at most."""
+_DEEPEST = 60
+_LARGEST_NUMBER = 1_000_000
+_SIMPLE = (
+    nodes.Output, nodes.TemplateData, nodes.If, nodes.Name, nodes.Const, nodes.And, nodes.Or, nodes.Not, nodes.Compare,
+    nodes.Operand, nodes.Call, nodes.List, nodes.Tuple,
+)  # fmt: skip
+_COUNTING = frozenset({"int", "float", "round", "abs", "length", "count"})
+_KEPT = 20_000
+"""Texts whose reading is kept: every check, page and preview asks about the same ones."""
+
+
+def tree_of(source: str, *, is_condition: bool = False) -> nodes.Template:
+    """The parsed text or condition. Raises TemplateError, and RecursionError where it is nested too deeply."""
+    return ENVIRONMENT.parse(f"{{{{ ({source}\n) }}}}" if is_condition else source)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text or condition holds, found in one reading: parsing is what costs, and there are thousands to check."""
+
+    problems: tuple[str, ...] = ()
+    """Why it can't be used, in words."""
+    names: tuple[str, ...] = ()
+    """All that it looks up, without functions, in a fixed order."""
+    unfit: tuple[tuple[str, str], ...] = ()
+    """(what, remedy) of what may not be published, without sums."""
+    has_sums: bool = False
+    parts: tuple[str | nodes.Expr, ...] | None = None
+    """A text in which answers stand alone or beside other words (`{{ zip or 'your area' }}`), piece by piece."""
+
+
+@lru_cache(maxsize=_KEPT)
+def read(source: str, *, is_condition: bool = False) -> Reading:
+    """Read a text or condition. Nothing of it is carried out."""
+    if not is_condition and "{" not in source:
+        return Reading(parts=(source,))
+    longest = LONGEST_CONDITION if is_condition else LONGEST_TEXT
+    if len(source) > longest:
+        return Reading((f"it has {len(source):,} characters, and {longest:,} are the most.",))
+    if is_condition and ("{{" in source or "{%" in source):
+        return Reading(("a condition is written without {{ }}.",))
+    try:
+        if is_condition:
+            _read_alone(source)
+        tree = tree_of(source, is_condition=is_condition)
+        found = _every(tree)
+        if found is None:
+            return Reading(("it is nested too deeply.",))
+        if not all(isinstance(node, _SIMPLE) for node in found):
+            # Jinja finds an unknown filter only when it writes its program; that is not run here.
+            ENVIRONMENT.compile(tree, raw=True)
+    except (TemplateError, RecursionError, ValueError, OverflowError) as error:
+        return Reading((_template_words(error, is_condition),))
+    return Reading(
+        tuple(dict.fromkeys(_forbidden(found))),
+        tuple(sorted({node.name for node in found if isinstance(node, nodes.Name)} - FUNCTIONS)),
+        tuple(dict.fromkeys([*_filters(found), *_powers(found), *_literals(found), *_reaching(found)])),
+        any(isinstance(node, (nodes.Mul, nodes.Mod)) for node in found),
+        _parts(tree),
+    )
+
+
+def template_problems(source: str, *, is_condition: bool = False) -> tuple[str, ...]:
+    """Why a text or condition can't be used, in words; empty where it can."""
+    return read(source, is_condition=is_condition).problems
+
+
+def names_in(source: str, *, is_condition: bool = False) -> frozenset[str]:
+    """The names that a readable text or condition looks up, without functions and the names that are always there."""
+    return frozenset(read(source, is_condition=is_condition).names) - NAMES
+
+
+def unfit(source: str, numbers: Container[str], *, is_condition: bool = False) -> list[tuple[str, str]]:
+    """(what, remedy) for each part of a readable text or condition that may not be published.
+
+    `numbers` are the answers that are kept as numbers.
+    """
+    found = read(source, is_condition=is_condition)
+    if not found.has_sums:
+        return list(found.unfit)
+    return [*found.unfit, *dict.fromkeys(_sums(tree_of(source, is_condition=is_condition), numbers))]
+
+
+_Every = list[nodes.Node]
+
+
+def _every(tree: nodes.Template) -> _Every | None:
+    """All parts of it; None where Python would refuse what Jinja makes of it as too deep.
+
+    Level by level: recursion is what is to be kept away.
+    """
+    found: _Every = []
+    level: _Every = [tree]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in node.iter_child_nodes()]
+        if not level:
+            return found
+        found += level
+    return None
+
+
+def _parts(tree: nodes.Template) -> tuple[str | nodes.Expr, ...] | None:
+    found: list[str | nodes.Expr] = []
+    for node in tree.body:
+        if not isinstance(node, nodes.Output):
+            return None
+        for part in node.nodes:
+            if not isinstance(part, nodes.TemplateData) and not _is_plain(part):
+                return None
+            found.append(part.data if isinstance(part, nodes.TemplateData) else part)
+    return tuple(found)
+
+
+def _is_plain(node: nodes.Node) -> bool:
+    if isinstance(node, (nodes.And, nodes.Or)):
+        return _is_plain(node.left) and _is_plain(node.right)
+    return isinstance(node, (nodes.Name, nodes.Const))
+
+
+def _read_alone(condition: str) -> None:
+    """Read a condition as it runs, by itself: inside of brackets a comma would make a list of it. Raises TemplateError."""
+    if not condition.strip():
+        raise TemplateError("it is empty; leave `when` out where it always holds")
+    parser = Parser(ENVIRONMENT, condition, state="variable")
+    parser.parse_expression()
+    if not parser.stream.eos:
+        raise TemplateError("chunk after expression")
+
+
+def _template_words(error: BaseException, is_condition: bool) -> str:
+    said = str(getattr(error, "message", "") or "it is nested too deeply")
+    if is_condition and ("got '='" in said or "chunk after expression" in said):
+        return "it compares with two signs, ==, not one."
+    if said.startswith("No filter named"):
+        return f"{said.split(chr(39))[1]} is not a known filter."
+    return said.rstrip(".") + "."
+
+
+def _forbidden(every: _Every) -> Iterator[str]:
+    """What the sandbox would allow and a text to a person has no need of."""
+    for node in every:
+        if isinstance(node, nodes.Stmt) and not isinstance(node, (nodes.Output, nodes.If)):
+            yield "only {{ }} and {% if %} are allowed."
+        if isinstance(node, nodes.Call) and not (isinstance(node.node, nodes.Name) and node.node.name in FUNCTIONS):
+            yield f"only {', '.join(sorted(FUNCTIONS))}() can be called."
+
+
+def _filters(every: _Every) -> Iterator[tuple[str, str]]:
+    for node in every:
+        if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+            yield f"the filter `{node.name}` is not for texts to people.", f"Use one of: {', '.join(FILTERS)}."
+        if isinstance(node, nodes.Filter) and node.name == "join" and not all(map(_is_written, node.args)):
+            yield "`join` writes an answer again and again.", "Put a text in quotes between, like `join(', ')`."
+
+
+def _is_written(node: nodes.Expr) -> bool:
+    return isinstance(node, nodes.Const)
+
+
+def _powers(every: _Every) -> Iterator[tuple[str, str]]:
+    if any(isinstance(node, nodes.Pow) for node in every):
+        yield "`**` is not allowed.", "Write the number that is meant, or leave it out."
+
+
+def _sums(tree: nodes.Template, numbers: Container[str]) -> Iterator[tuple[str, str]]:
+    for kind, sign in ((nodes.Mul, "*"), (nodes.Mod, "%")):
+        for node in tree.find_all(kind):
+            if not (_is_number(node.left, numbers) and _is_number(node.right, numbers)):
+                what = f"`{sign}` is only for numbers."
+                yield what, "Write the text out, or use an answer that is read with `answer: number`."
+
+
+def _is_number(node: nodes.Node, numbers: Container[str]) -> bool:
+    match node:
+        case nodes.Const(value=value):
+            return isinstance(value, (int, float))
+        case nodes.Name(name=name):
+            return name in numbers or name == "offered_count"
+        case nodes.Filter(name=name):
+            return name in _COUNTING
+        case nodes.Call():
+            return True
+        case nodes.BinExpr() if not isinstance(node, (nodes.And, nodes.Or)):
+            return _is_number(node.left, numbers) and _is_number(node.right, numbers)
+        case nodes.Neg() | nodes.Pos():
+            return _is_number(node.node, numbers)
+    return False
+
+
+def _literals(every: _Every) -> Iterator[tuple[str, str]]:
+    for node in every:
+        if isinstance(node, nodes.Const) and isinstance(node.value, (int, float)) and not abs(node.value) <= _LARGEST_NUMBER:
+            what = f"a number here is larger than {_LARGEST_NUMBER:,}."
+            yield what, "Write a smaller one; put a telephone number or a code in quotes."
+
+
+def _reaching(every: _Every) -> Iterator[tuple[str, str]]:
+    """Answers are plain words and numbers: there is nothing inside of them but letters."""
+    called = {id(node.node) for node in every if isinstance(node, nodes.Call)}
+    for node in every:
+        if isinstance(node, nodes.Name) and node.name in FUNCTIONS and id(node) not in called:
+            yield f"`{node.name}` stands alone.", f"Put the answer behind it, like `{node.name}(court_date)`."
+        if isinstance(node, nodes.Getattr):
+            remedy = "Write the name of the answer alone, or a filter behind it, like `zip|upper`."
+            yield f"`.{node.attr[:40]}` reaches into an answer.", remedy
+        if isinstance(node, nodes.Getitem) and not all(map(_is_count, _bounds(node.arg))):
+            yield "`[ ]` behind a name reaches into an answer.", "Only letters can be counted off, like `zip[:3]`."
+
+
+def _bounds(at: nodes.Expr) -> list[nodes.Expr | None]:
+    return [at.start, at.stop, at.step] if isinstance(at, nodes.Slice) else [at]
+
+
+def _is_count(bound: nodes.Expr | None) -> bool:
+    return bound is None or (isinstance(bound, nodes.Const) and isinstance(bound.value, int))

@@ -1,0 +1,240 @@
+"""Flows of Flow Interop (FLOIP), bare, in a container or in the recorded state of a run, read into drafts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from bot.domain.flow_import.drafting import Drafting, Names, plain
+from bot.domain.flow_import.finish import finish
+from bot.domain.flow_import.report import Fate, Imported, NotImportable
+
+MOST_BLOCKS = 3000
+_FILLED = re.compile(r"@\(?(?:flow|results)\.([\w.]+?)(?:\.value)?\)?(?![\w.])")
+_EQUAL = re.compile(r"(?:LOWER\()?block\.value\)? *= *'([^']*)'", re.IGNORECASE)
+
+KINDS: dict[str, tuple[Fate, str]] = {
+    "MobilePrimitives.Message": (Fate.CARRIED, "A step that says the text."),
+    "MobilePrimitives.SelectOneResponse": (Fate.CARRIED, "A question with choices."),
+    "MobilePrimitives.SelectManyResponse": (
+        Fate.APPROXIMATED,
+        "A question with choices, of which one can be picked, not several.",
+    ),
+    "MobilePrimitives.NumericResponse": (Fate.APPROXIMATED, "A question for a number; the least and the most are left out."),
+    "MobilePrimitives.OpenResponse": (Fate.CARRIED, "A question with a free answer."),
+    "Core.RunFlow": (Fate.CARRIED, "A step that runs the other flow."),
+    "Core.Case": (Fate.APPROXIMATED, "A step that decides; its tests never hold, until you write conditions."),
+    "Core.Output": (Fate.LEFT_OUT, "A flow hands nothing to other systems; it goes on."),
+    "Core.Log": (Fate.LEFT_OUT, "A flow hands nothing to other systems; it goes on."),
+    "Core.SetContactProperty": (Fate.LEFT_OUT, "Only answers are kept of a person; it goes on."),
+    "Core.SetGroupMembership": (Fate.LEFT_OUT, "There are no groups of people here; it goes on."),
+}
+"""Kind of block -> what becomes of it at best, and how."""
+_UNKNOWN = (Fate.LEFT_OUT, "This kind of block is not known here; it goes on by its first way.")
+
+
+def is_floip(data: object) -> bool:
+    """Whether there is a flow of blocks in this."""
+    return any(True for _ in _flows(data))
+
+
+def read_floip(data: object, file: str) -> list[Imported]:
+    """The flows of the file as drafts. Raises NotImportable."""
+    flows = list({str(flow.get("uuid") or at): flow for at, flow in enumerate(_flows(data))}.values())
+    if not flows:
+        raise NotImportable(f"{file} holds no flow of Flow Interop: there are no `blocks` with a type and exits.")
+    names, outer = Names(otherwise="flow"), data if isinstance(data, dict) else {}
+    drafts = []
+    for at, flow in enumerate(flows, 1):
+        # All names before the first step: a flow may run one that stands below it.
+        title = str(flow.get("name") or flow.get("label") or f"{PurePath(file).stem} {at}")
+        drafts.append(Drafting(names.of(str(flow.get("uuid") or title), title), title))
+    for draft, flow in zip(drafts, flows, strict=True):
+        if len(flow["blocks"]) > MOST_BLOCKS:
+            raise NotImportable(f"{file}: a flow has {len(flow['blocks'])} blocks; keep it to {MOST_BLOCKS}.")
+        _Blocks(draft, flow, names, outer).build()
+    for draft in drafts:
+        for name in {step.data["run"] for step in draft.steps.values() if "run" in step.data} & {one.name for one in drafts}:
+            draft.outside.pop(name, None)
+    return finish(drafts)
+
+
+def _flows(data: object, depth: int = 0) -> Iterator[dict[str, Any]]:
+    if isinstance(data, dict) and depth < 4:
+        blocks = data.get("blocks")
+        if isinstance(blocks, list) and any(isinstance(row, dict) and "exits" in row and "type" in row for row in blocks):
+            yield data
+        else:
+            for inner in data["flows"] if isinstance(data.get("flows"), list) else ():
+                yield from _flows(inner, depth + 1)
+
+
+class _Blocks:
+    """Builds the steps of one flow."""
+
+    def __init__(self, draft: Drafting, flow: Mapping[str, Any], flows: Names, outer: Mapping[str, Any]) -> None:
+        self.draft, self.flows = draft, flows
+        self.first = str(flow.get("first_block_id") or "")
+        self.blocks = {str(row.get("uuid") or at): row for at, row in enumerate(flow["blocks"]) if isinstance(row, dict)}
+        self.resources = {**_resources(outer), **_resources(flow)}
+        self.by_name = {str(row.get("name")): key for key, row in self.blocks.items()}
+
+    def build(self) -> None:
+        makers: dict[str, Callable[[dict[str, Any], str], tuple[dict[str, Any], str]]] = {
+            "MobilePrimitives.Message": self._say, "MobilePrimitives.SelectOneResponse": self._choose,
+            "MobilePrimitives.SelectManyResponse": self._choose, "MobilePrimitives.NumericResponse": self._number,
+            "MobilePrimitives.OpenResponse": self._open, "Core.RunFlow": self._run, "Core.Case": self._case,
+        }  # fmt: skip
+        for key, block in self.blocks.items():
+            kind = str(block.get("type") or "unknown")
+            usual, how = KINDS.get(kind, _UNKNOWN)
+            name, node = self._name(key), self._node(key)
+            data, more = makers.get(kind, self._pass_by)(block, key)
+            self.draft.add(name, data, node=node, kind=kind)
+            fate = Fate.APPROXIMATED if more and usual is Fate.CARRIED else usual
+            told = " ".join([*([how] if usual is not Fate.CARRIED else []), *([more] if more else [])])
+            self.draft.tell(node, kind, fate, told, None if fate is Fate.LEFT_OUT else name)
+        entry = self.first if self.first in self.blocks else self._entry()
+        self.draft.start = self._name(entry) if entry else ""
+        self.draft.put_in_reading_order()
+
+    def _entry(self) -> str:
+        """The first block to which no other leads."""
+        led = {str(exit.get("destination_block")) for block in self.blocks.values() for exit in _exits(block)}
+        return next((key for key in self.blocks if key not in led), next(iter(self.blocks), ""))
+
+    def _node(self, key: str) -> str:
+        block = self.blocks[key]
+        return str(block.get("label") or block.get("name") or key)[:200]
+
+    def _name(self, key: str) -> str:
+        return self.draft.names.of(key, self._node(key) if key in self.blocks else "elsewhere")
+
+    def _way(self, block: Mapping[str, Any]) -> str | None:
+        target = next((exit.get("destination_block") for exit in _exits(block) if exit.get("destination_block")), None)
+        return self._name(str(target)) if target else None
+
+    def _going(self, data: dict[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
+        target = self._way(block)
+        return {**data, "next": target} if target else data
+
+    # Texts.
+
+    def _text(self, block: Mapping[str, Any], key: str) -> tuple[str, str]:
+        """The words of a block, and what is to be said of them: its own resource, or what its maker keeps beside it."""
+        config = _mapping(block.get("config"))
+        told = self.resources.get(str(config.get("prompt"))) or self.resources.get(str(block.get("uuid"))) or _beside(block)
+        if not told:
+            self.draft.miss(f"The text of `{self._name(key)}` is not in the file; write it in place of [{self._node(key)}].")
+            return plain(f"[{self._node(key)}]"), "Its text is not in the file; its label stands in square brackets."
+        text = _FILLED.sub(lambda found: self._filled(found), plain(told))
+        return text, "What it fills in stands in square brackets." if "[" in text and "@" in told else ""
+
+    def _filled(self, found: re.Match[str]) -> str:
+        theirs = self.by_name.get(found[1].split(".")[0])
+        return f"{{{{ {self._answer(theirs)} }}}}" if theirs else f"[{found[0]}]"
+
+    def _answer(self, key: str) -> str:
+        return self.draft.answers.of(key, self._node(key))
+
+    # Blocks.
+
+    def _say(self, block: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+        text, told = self._text(block, key)
+        return self._going({"say": text}, block), told
+
+    def _open(self, block: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+        text, told = self._text(block, key)
+        return self._going({"ask": text, "answer": "text", "save": self._answer(key)}, block), told
+
+    def _number(self, block: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+        text, told = self._text(block, key)
+        return self._going({"ask": text, "answer": "number", "save": self._answer(key)}, block), told
+
+    def _choose(self, block: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+        text, told = self._text(block, key)
+        given = _mapping(_mapping(block.get("config")).get("choices"))
+        if not given:
+            return self._going(
+                {"ask": text, "answer": "text", "save": self._answer(key)}, block
+            ), f"{told} It has no choices.".strip()
+        choices: dict[str, dict[str, Any]] = {}
+        for tag, resource in given.items():
+            label = self.resources.get(str(resource)) or self._tagged(block, str(tag)) or str(tag)
+            target = self._way_of(block, label, str(tag))
+            choices[str(tag)] = {"label": label, "words": [], **({"go": target} if target else {})}
+        return self._going({"ask": text, "choices": choices, "save": self._answer(key)}, block), told
+
+    def _tagged(self, block: Mapping[str, Any], tag: str) -> str | None:
+        wanted = _bare(tag)
+        return next((str(exit["tag"]) for exit in _exits(block) if _bare(str(exit.get("tag") or "")) == wanted), None)
+
+    def _way_of(self, block: Mapping[str, Any], label: str, tag: str) -> str | None:
+        """Where a choice leads: the way that bears its name, or whose test compares with it."""
+        wanted = {_bare(label), _bare(tag)}
+        for exit in _exits(block):
+            said = {
+                _bare(str(exit.get("tag") or "")),
+                *(_bare(word) for word in _EQUAL.findall(str(exit.get("test") or ""))),
+            }
+            if wanted & said - {""}:
+                target = exit.get("destination_block")
+                return self._name(str(target)) if target else None
+        return None
+
+    def _run(self, block: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+        theirs = str(_mapping(block.get("config")).get("flow_id") or "")
+        name = self.flows.known(theirs) or self.flows.of(theirs or key, self._node(key))
+        self.draft.outside[name] = theirs or "no flow is named"
+        return self._going({"run": name}, block), ""
+
+    def _case(self, block: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+        ways = [(str(exit.get("test") or ""), exit.get("destination_block")) for exit in _exits(block)]
+        named = ", ".join(f"`{test[:80]}`" for test, target in ways[:-1] if target and test)
+        branches = [{"when": "false", "go": self._name(str(target))} for _, target in ways[:-1] if target]
+        last = ways[-1][1] if ways else None
+        data: dict[str, Any] = {"decide": True, "next": [*branches, *([{"go": self._name(str(last))}] if last else [])]}
+        return data, f"There they were {named}." if named else ""
+
+    def _pass_by(self, block: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+        return self._going({"decide": True}, block), ""
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _exits(block: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = block.get("exits")
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"[\W_]+", "", word).lower()
+
+
+def _resources(holder: Mapping[str, Any]) -> dict[str, str]:
+    """Identifier -> words, of the first language that has a text."""
+    found: dict[str, str] = {}
+    rows = holder.get("resources")
+    for row in rows if isinstance(rows, list) else ():
+        values = _mapping(row).get("values")
+        for value in values if isinstance(values, list) else ():
+            text = _mapping(value).get("value")
+            if _mapping(value).get("content_type") in ("TEXT", "text", None) and isinstance(text, str) and text.strip():
+                found.setdefault(str(_mapping(row).get("uuid")), text)
+    return found
+
+
+def _beside(block: Mapping[str, Any]) -> str:
+    """The words that one maker keeps in `vendor_metadata`, for a text message or else for a screen."""
+    for vendor in _mapping(block.get("vendor_metadata")).values():
+        for field in ("sms_content", "social_content", "clipboard_content", "ussd_content"):
+            texts = [
+                text for text in _mapping(_mapping(vendor).get(field)).values() if isinstance(text, str) and text.strip()
+            ]
+            if texts:
+                return texts[0]
+    return ""

@@ -1,0 +1,157 @@
+"""Ways through a flow and between flows, found in one pass each: a flow of 2,000 steps is checked while its author waits."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from bot.domain.machine import leads_to
+from bot.domain.script import Ask, CheckIn, Handoff, Run, Script, Step, Wait
+
+
+def reachable(script: Script) -> set[str]:
+    """The steps to which some way leads."""
+    found = {script.start}
+    waiting = [script.start]
+    while waiting:
+        for way in leads_to(script.steps[waiting.pop()]):
+            if way not in found:
+                found.add(way)
+                waiting.append(way)
+    return found
+
+
+def circles(script: Script, flows: Mapping[str, Script]) -> list[list[str]]:
+    """A shortest circle, in the order of the way, for each knot of steps that lead into each other and never wait.
+
+    One for a knot and not all of them: their number can be beyond counting, and mending one shows the next.
+    """
+    talking = {flow for flow, other in flows.items() if any(isinstance(step, (Ask, Wait)) for step in other.steps.values())}
+
+    def waits(step: Step) -> bool:
+        # A flow that is not there is complained about by itself.
+        return isinstance(step, (Ask, Wait)) or (isinstance(step, Run) and (step.run in talking or step.run not in flows))
+
+    ways = {name: [] if waits(step) else list(leads_to(step)) for name, step in script.steps.items()}
+    order = {name: number for number, name in enumerate(script.steps)}
+    found = []
+    for knot in _knots(ways):
+        first = min(knot, key=order.__getitem__)
+        if len(knot) > 1 or first in ways[first]:
+            found.append(_shortest_circle(first, ways, set(knot)))
+    return sorted(found, key=lambda circle: order[circle[0]])
+
+
+def _knots(ways: Mapping[str, list[str]]) -> list[list[str]]:
+    """Strongly connected components (Tarjan, Depth-First Search and Linear Graph Algorithms, 1972), without recursion."""
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    open_ones: list[str] = []
+    is_open: set[str] = set()
+    knots: list[list[str]] = []
+    for root in ways:
+        if root in number:
+            continue
+        going = [(root, iter(ways[root]))]
+        number[root] = lowest[root] = len(number)
+        open_ones.append(root)
+        is_open.add(root)
+        while going:
+            here, rest = going[-1]
+            for there in rest:
+                if there not in number:
+                    number[there] = lowest[there] = len(number)
+                    open_ones.append(there)
+                    is_open.add(there)
+                    going.append((there, iter(ways[there])))
+                    break
+                if there in is_open:
+                    lowest[here] = min(lowest[here], number[there])
+            else:
+                going.pop()
+                if going:
+                    before = going[-1][0]
+                    lowest[before] = min(lowest[before], lowest[here])
+                if lowest[here] == number[here]:
+                    knots.append(_closed(here, open_ones, is_open))
+    return knots
+
+
+def _closed(root: str, open_ones: list[str], is_open: set[str]) -> list[str]:
+    knot = []
+    while True:
+        name = open_ones.pop()
+        is_open.discard(name)
+        knot.append(name)
+        if name == root:
+            return knot
+
+
+def _shortest_circle(start: str, ways: Mapping[str, list[str]], knot: set[str]) -> list[str]:
+    before: dict[str, str] = {}
+    waiting = deque([start])
+    while waiting:
+        here = waiting.popleft()
+        for way in ways[here]:
+            if way == start:
+                circle = [here]
+                while circle[-1] != start:
+                    circle.append(before[circle[-1]])
+                return circle[::-1]
+            if way in knot and way not in before:
+                before[way] = here
+                waiting.append(way)
+    raise AssertionError("a knot always leads back")
+
+
+def runs(name: str, flows: Mapping[str, Script]) -> set[str]:
+    """The flows that run inside this one at any depth, and itself."""
+    return _closure(name, lambda flow: _inner(flows.get(flow), (Run,)))
+
+
+def leads_into(name: str, flows: Mapping[str, Script]) -> set[str]:
+    """The flows that this one runs or plans as a check-in, at any depth, and itself."""
+    return _closure(name, lambda flow: _inner(flows.get(flow), (Run, CheckIn)))
+
+
+def leaders(name: str, flows: Mapping[str, Script]) -> set[str]:
+    """The flows that run this one or plan it as a check-in, at any depth, and itself."""
+    from_whom: dict[str, list[str]] = {}
+    for flow, script in flows.items():
+        for inner in _inner(script, (Run, CheckIn)):
+            from_whom.setdefault(inner, []).append(flow)
+    return _closure(name, lambda flow: from_whom.get(flow, []))
+
+
+def leads_to_human(name: str, flows: Mapping[str, Script]) -> bool:
+    """Whether a human can be called in this flow, or in one that it runs."""
+
+    def inner(flow: str) -> list[str]:
+        script = flows.get(flow)
+        steps = (script.steps[step] for step in reachable(script)) if script else ()
+        return [step.run for step in steps if isinstance(step, Run)]
+
+    def calls(script: Script) -> bool:
+        steps = (script.steps[step] for step in reachable(script))
+        return any(isinstance(s, Handoff) or (isinstance(s, Ask) and s.not_understood.go is None) for s in steps)
+
+    return any(flow in flows and calls(flows[flow]) for flow in _closure(name, inner))
+
+
+def _inner(script: Script | None, kinds: tuple[type[Step], ...]) -> list[str]:
+    found = []
+    for step in script.steps.values() if script else ():
+        if isinstance(step, kinds):
+            found.append(step.run if isinstance(step, Run) else step.check_in.flow if isinstance(step, CheckIn) else "")
+    return list(dict.fromkeys(found))
+
+
+def _closure(first: str, further: Callable[[str], list[str]]) -> set[str]:
+    found = {first}
+    waiting = [first]
+    while waiting:
+        for other in further(waiting.pop()):
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found

@@ -1,0 +1,23 @@
+/** The translations of a flow: counts what a text alone costs while it is written, and asks before typed words are left. */
+import { measure } from "./segments.js";
+
+const form = document.querySelector(".words-form");
+let dirty = false;
+
+function folded(text) {
+  return text.replace(/[áíóúÁÍÓÚ]/g, (letter) => letter.normalize("NFD")[0]);
+}
+
+function count(box) {
+  const place = document.getElementById(`${box.id}-says`)?.querySelector("[data-size]");
+  if (!place) return;
+  const { encoding, segments, left } = measure(folded(box.value.trim()));
+  place.textContent = `This text alone: ${segments} segment${segments === 1 ? "" : "s"}, ${left} left${encoding === "UCS-2" ? ", special letters" : ""}. Save to count it as it is sent.`;
+}
+
+form?.addEventListener("input", (event) => {
+  dirty = true;
+  if (event.target.matches("[data-counted]")) count(event.target);
+});
+form?.addEventListener("submit", () => (dirty = false));
+addEventListener("beforeunload", (event) => dirty && event.preventDefault());

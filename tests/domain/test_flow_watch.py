@@ -1,0 +1,60 @@
+"""What a played conversation passes through is written down, and nothing else changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from bot.domain.conversation import Conversation, Frame
+from bot.domain.engine import take_turn
+from bot.domain.flow import Flow
+from bot.domain.flow_reader import read_flow
+from bot.domain.flow_watch import Watch, coverage, uncovered, watched
+from bot.domain.machine import ENDED
+from bot.domain.turn import Started, Turn, Words
+
+NOW = datetime(2026, 11, 23, 16, tzinfo=UTC)
+FLOW = Flow(
+    read_flow(
+        "flow: a\ntitle: A\nstart: hello\nsteps:\n  hello: {say: Hi., next: need}\n"
+        "  need: {ask: What?, choices: {rent: {label: Rent, go: bye}, food: {label: Food, go: person}}}\n"
+        "  bye: {say: Bye., end: done}\n  person: {handoff: {team: t}}\n",
+        "a.yaml",
+    ),
+    {},
+)
+
+
+def play(flow: Flow) -> tuple[Turn, Turn]:
+    start = Conversation(frames=(Frame("a", 0, "hello"),))
+    first = take_turn(flow, start, Started(""), NOW, lambda key, language: key)
+    return first, take_turn(flow, first.conversation, Words("1"), NOW, lambda key, language: key)
+
+
+def test_it_writes_down_the_steps_choices_and_ways_that_are_used() -> None:
+    watch = Watch()
+    play(watched(FLOW, watch))
+    assert watch.steps == {("a", "hello"), ("a", "need"), ("a", "bye")}
+    assert watch.choices == {("a", "need", "rent")}
+    assert watch.ways == {("a", "hello", "need"), ("a", "need", "bye"), ("a", "bye", ENDED)}
+
+
+def test_it_changes_nothing_of_what_is_played() -> None:
+    twin = watched(FLOW, Watch())
+    assert play(twin) == play(FLOW)
+    assert (twin.version, twin.script.flow, list(twin.script.steps)) == (0, "a", list(FLOW.script.steps))
+
+
+def test_it_writes_nothing_into_the_flow_that_is_watched() -> None:
+    watch = Watch()
+    watched(FLOW, watch)
+    play(FLOW)
+    assert watch == Watch()
+
+
+def test_it_says_what_no_transcript_passes() -> None:
+    watch = Watch()
+    play(watched(FLOW, watch))
+    covered = coverage("a", {"en/rent": watch.take(), "en/nothing": watch.take()})
+    assert list(covered.transcripts) == ["en/rent"]
+    missed = uncovered(FLOW.script, covered)
+    assert (missed.steps, missed.choices) == (("person",), (("need", "food"),))

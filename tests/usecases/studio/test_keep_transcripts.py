@@ -1,0 +1,204 @@
+"""Transcripts kept in a draft: recorded so that they replay elsewhere, renamed, deleted, and recorded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.domain.flow_content import FlowContent
+from bot.domain.flow_yaml import FlowError
+from bot.domain.transcript import Kind, Transcript, read_transcript, write_transcript
+from bot.settings import Settings
+from bot.storage import drafts, flows
+from bot.storage.drafts import Author
+from bot.usecases.library import DraftLibrary
+from bot.usecases.rehearse import replay
+from bot.usecases.studio import keep_transcripts, try_flow
+from bot.usecases.studio.edit_draft import ChangedMeanwhile, Unfit
+from bot.usecases.studio.trials import Start, Trial
+from bot.usecases.studio.world import rehearsal_cards
+from tests.demo import Demo, open_demo
+
+MORNING = datetime.fromisoformat("2026-11-23 10:00")
+RENT = "emergency_assistance"
+ADA = Author("Ada Ortiz")
+TEXT = """title: Rent, without a court date
+flow: emergency_assistance
+language: en
+now: 2026-11-23 10:00
+
+line: What is most urgent right now? ...
+
+# A counsellor has read this.
+person: rent
+line: We are sorry, that is hard.
+line: Do you have an eviction court date? ...
+
+person: no
+line: What is your ZIP code, so we can look near you? ...
+"""
+
+
+@pytest.fixture
+def demo(settings: Settings) -> Iterator[Demo]:
+    with open_demo(settings) as opened:
+        yield opened
+
+
+def content(demo: Demo, flow: str = RENT) -> FlowContent:
+    with demo.db() as db:
+        draft, version = drafts.find(db, flow), flows.published(db, flow)
+        stored = flows.load(db, version or 0)
+    assert stored is not None
+    return draft.revision.content if draft else stored.content
+
+
+def library(demo: Demo, draft: FlowContent) -> DraftLibrary:
+    """What tests are played on."""
+    desk = demo.runtime.desk
+    with demo.db() as db:
+        world = try_flow.world_of(db, RENT, draft, all_drafts=False)
+    return world.library(desk.zone, desk.line_name, rehearsal_cards(desk.zone))
+
+
+def recorded(demo: Demo, trial: Trial, draft: FlowContent | None = None) -> Transcript:
+    desk = demo.runtime.desk
+    return keep_transcripts.record(trial, RENT, "A title", desk.line, library(demo, draft or content(demo)), desk.zone)
+
+
+def anew(demo: Demo, text: str, draft: FlowContent) -> str:
+    desk = demo.runtime.desk
+    return keep_transcripts.anew(text, "en/rent", desk.line, library(demo, draft), desk.zone)
+
+
+def worded(demo: Demo, old: str, new: str) -> FlowContent:
+    whole = content(demo)
+    assert old in whole.source
+    return replace(whole, source=whole.source.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [
+        Trial(MORNING).says("my landlord is evicting me").says("11/27").waits(timedelta(hours=2)),
+        Trial(MORNING, "es", start=Start.FLOW).says("comida").says("63118").says("no").says("1"),
+        Trial(MORNING, "en", "web", Start.STEP, "zip", {"need": "food"}).says("nowhere").picture().says("63118"),
+        Trial(MORNING, start=Start.FLOW).says("rent").waits(timedelta(days=7)).says("i want to kill myself"),
+        Trial(datetime.fromisoformat("2026-10-31 20:00")).says("STOP").waits(timedelta(days=3)).says("START"),
+    ],
+)
+def test_it_records_what_replays_also_with_another_directory(demo: Demo, trial: Trial) -> None:
+    made = recorded(demo, trial)
+    again = read_transcript(write_transcript(made), "x.txt")
+    desk = demo.runtime.desk
+    assert replay(again, "x.txt", desk.line, library(demo, content(demo)), desk.zone) == []
+
+
+def test_it_writes_the_cards_of_services_as_any_words(demo: Demo) -> None:
+    made = recorded(demo, Trial(MORNING, start=Start.FLOW).says("food").says("63118"))
+    offer = next(number for number, line in enumerate(made.lines) if line.text.startswith("services food"))
+    assert made.lines[offer - 1].text == "..."
+    assert not any("211 can look" in line.text for line in made.lines)
+
+
+def test_it_says_where_a_conversation_after_a_jump_begins(demo: Demo) -> None:
+    made = recorded(demo, Trial(MORNING, "en", "web", Start.STEP, "zip", {"need": "food", "adults": 2}).says("63118"))
+    head = write_transcript(made).split("\n\n", 1)[0]
+    assert head.split("\n")[1:4] == ["flow: emergency_assistance", "step: zip", "channel: web"]
+    assert 'answers: {"need": "food", "adults": 2}' in head
+
+
+def test_it_refuses_to_record_what_no_test_should_ask_for(demo: Demo) -> None:
+    with pytest.raises(Unfit, match="Nothing was tried"):
+        recorded(demo, Trial(MORNING))
+    with pytest.raises(Unfit, match="one beginning"):
+        recorded(demo, Trial(MORNING).says("food").check_in("household_check_in"))
+    broken = worded(demo, "We are sorry, that is hard.", "Sorry, {{ need + 1 }}.")
+    with pytest.raises(Unfit, match="emergency_assistance/rent_sorry"):
+        recorded(demo, Trial(MORNING).says("rent"), broken)
+
+
+def test_it_keeps_a_new_transcript_in_the_draft_once(demo: Demo) -> None:
+    now = demo.runtime.clock.now()
+    with demo.db() as db:
+        keep_transcripts.add(db, RENT, "en/rent", TEXT, ADA, now)
+    assert content(demo).transcripts["en/rent"] == TEXT
+    with demo.db() as db, pytest.raises(Unfit, match="already"):
+        keep_transcripts.add(db, RENT, "en/rent", TEXT, ADA, now)
+    with demo.db() as db, pytest.raises(Unfit, match="like en/rent_is_late"):
+        keep_transcripts.add(db, RENT, "../../etc", TEXT, ADA, now)
+
+
+def test_it_saves_renames_and_deletes_what_nobody_else_has_changed(demo: Demo) -> None:
+    now = demo.runtime.clock.now()
+    with demo.db() as db:
+        first = keep_transcripts.add(db, RENT, "en/rent", TEXT, ADA, now)
+        other = TEXT.replace("Rent,", "Rent is late,")
+        second = keep_transcripts.save(db, RENT, "welcome", first.number, "en/rent", other, ADA, now)
+        with pytest.raises(ChangedMeanwhile):
+            keep_transcripts.delete(db, RENT, first.number, "en/rent", ADA, now)
+        third = keep_transcripts.rename(db, RENT, second.number, "en/rent", "en/late", ADA, now)
+        assert third.content.transcripts["en/late"] == other
+        gone = keep_transcripts.delete(db, RENT, third.number, "en/late", ADA, now)
+    assert "en/late" not in gone.content.transcripts
+
+
+def test_it_names_line_and_remedy_of_what_cannot_be_read(demo: Demo) -> None:
+    now = demo.runtime.clock.now()
+    with demo.db() as db:
+        first = keep_transcripts.add(db, RENT, "en/rent", TEXT, ADA, now)
+        with pytest.raises(FlowError) as raised:
+            keep_transcripts.save(db, RENT, "welcome", first.number, "en/rent", f"{TEXT}persn: hi\n", ADA, now)
+        with pytest.raises(Unfit, match="begins in the menu"):
+            other = TEXT.replace("flow: emergency_assistance\n", "")
+            keep_transcripts.save(db, RENT, "welcome", first.number, "en/rent", other, ADA, now)
+    assert (raised.value.problems[0].line, "person" in raised.value.problems[0].remedy) == (15, True)
+
+
+def test_it_takes_new_answers_and_leaves_what_still_fits_to_the_letter(demo: Demo) -> None:
+    draft = worded(demo, "Do you have an eviction court date?", "Is there an eviction court date?")
+    fresh = anew(demo, TEXT, draft)
+    before, after = TEXT.split("\n"), fresh.split("\n")
+    assert [row for row in before if row not in after] == ["line: Do you have an eviction court date? ..."]
+    assert "line: Is there an eviction court date? Reply with the date, like 12/5, or NO." in after
+    assert "# A counsellor has read this." in after
+    desk = demo.runtime.desk
+    assert replay(read_transcript(fresh, "x"), "x", desk.line, library(demo, draft), desk.zone) == []
+    assert anew(demo, fresh, draft) == fresh
+
+
+def test_it_does_not_take_a_failing_flow_for_the_new_answer(demo: Demo) -> None:
+    with pytest.raises(Unfit, match="fails"):
+        anew(demo, TEXT, worded(demo, "We are sorry, that is hard.", "Sorry, {{ need + 1 }}."))
+    with pytest.raises(Unfit, match="cannot begin"):
+        anew(demo, TEXT.replace("language:", "step: gone\nlanguage:"), content(demo))
+
+
+def test_it_tells_which_transcripts_fail_and_puts_these_first(demo: Demo) -> None:
+    draft = worded(demo, "Do you have an eviction court date?", "Is there an eviction court date?")
+    draft = replace(draft, transcripts={"en/a": TEXT.replace("rent\n", "food\n", 1), "en/b": TEXT, "en/c": "nonsense"})
+    draft = replace(draft, transcripts={**draft.transcripts, "en/d": f"{TEXT}\nwait: 900000w\n"})
+    desk = demo.runtime.desk
+    results = keep_transcripts.results(draft, desk.line, library(demo, draft), desk.zone)
+    assert {one.name: bool(one.problems) for one in results} == {"en/a": True, "en/b": True, "en/c": True, "en/d": True}
+    whole = content(demo)
+    assert [one for one in keep_transcripts.results(whole, desk.line, library(demo, whole), desk.zone) if one.problems] == []
+
+
+def test_it_puts_every_shipped_transcript_on_the_phone_and_back(demo: Demo) -> None:
+    whole = content(demo, "welcome")
+    for name, text in whole.transcripts.items():
+        read = read_transcript(text, name)
+        trial = keep_transcripts.as_trial(read, MORNING)
+        made = recorded(demo, trial)
+        assert [line for line in made.lines if line.kind is Kind.PERSON] == [
+            line for line in read.lines if line.kind is Kind.PERSON
+        ], name
+
+
+def test_it_makes_a_name_of_the_title() -> None:
+    taken = {"es/la_renta": "", "en/la_renta": ""}
+    assert keep_transcripts.name_for("¿La renta?", "es", taken) == "es/la_renta_2"

@@ -1,0 +1,290 @@
+"""Live conversations follow a newer version of their flow, or stay, and are answered either way."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.domain.conversation import Conversation as State
+from bot.domain.conversation import Frame, Holder, load
+from bot.domain.flow_content import FlowContent
+from bot.domain.flow_moving import Stay
+from bot.domain.message import Address, Channel, Inbound
+from bot.storage import conversations, flow_moves, flows
+from bot.storage.studio_tables import FlowMove
+from bot.storage.tables import Conversation, Message
+from bot.usecases.receive_message import receive_message
+from bot.usecases.studio.move_conversations import Trial, move_some, try_on_real
+from tests.demo import Demo
+from tests.doubles import MONDAY_MORNING as NOW
+
+OLD = """\
+flow: welcome
+title: Welcome
+start: need
+menu: true
+steps:
+  need:
+    ask: What do you need?
+    choices:
+      food: {label: Food}
+      rent: {label: Rent}
+    next: where
+  where: {ask: What is your ZIP code?, answer: zip, save: zip, wait: {after: 2h, go: bye}, next: inner}
+  inner: {run: inner, next: bye}
+  bye: {say: Thank you., end: done}
+"""
+INNER = """\
+flow: inner
+title: Inner
+start: name
+steps:
+  name: {ask: What is your name?, save: name, next: bye}
+  bye: {end: done}
+"""
+NEW = OLD.replace("where", "place").replace("ZIP code?", "ZIP?")
+"""A step has another name, and another text."""
+_sids = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _tiny(demo: Demo) -> None:
+    publish(demo, OLD)
+    with demo.db() as db:
+        flows.publish(db, "inner", FlowContent(INNER), "test", NOW)
+
+
+def publish(demo: Demo, source: str, flow: str = "welcome") -> int:
+    with demo.db() as db:
+        flows.publish(db, flow, FlowContent(source), "test", NOW)
+        version = flows.published(db, flow)
+    assert version is not None
+    return version
+
+
+def text(demo: Demo, number: int, *bodies: str) -> list[str]:
+    """Text the line; what the last text was answered with."""
+    said: list[str] = []
+    for body in bodies:
+        sender = Address(Channel.SIMULATOR, f"+1314555{number:04}")
+        inbound = Inbound(f"SM{next(_sids)}", sender, "+13145550100", body, NOW)
+        with demo.db() as db:
+            said = [reply.body for reply in receive_message(db, demo.runtime.desk, inbound, NOW).replies]
+    return said
+
+
+def states(demo: Demo) -> list[State]:
+    with demo.db() as db:
+        rows = db.scalars(select(Conversation).order_by(Conversation.id))
+        return [load(demo.runtime.desk.sealer.open(row.sealed_state)) for row in rows]
+
+
+def change(demo: Demo, **changes: object) -> None:
+    """Change the only conversation's state."""
+    with demo.db() as db:
+        row = db.scalars(select(Conversation)).one()
+        state = load(demo.runtime.desk.sealer.open(row.sealed_state))
+        conversations.store(row, demo.runtime.desk.sealer, replace(state, **changes), NOW)  # type: ignore[arg-type]
+
+
+def move(demo: Demo, version: int, steps: Mapping[str, str], flow: str = "welcome") -> FlowMove:
+    """Plan a move and do the whole of it, as the sweep does."""
+    with demo.db() as db:
+        move_id = flow_moves.add(db, flow, version, steps, None, NOW)
+    assert move_some(demo.db, demo.runtime.desk, move_id, NOW, lambda: False)
+    with demo.db() as db:
+        return db.get_one(FlowMove, move_id)
+
+
+def tried(demo: Demo, source: str, steps: Mapping[str, str]) -> Trial:
+    with demo.db() as db:
+        return try_on_real(db, demo.runtime.desk, "welcome", FlowContent(source), steps, NOW)
+
+
+def test_it_counts_what_a_map_would_do_and_does_nothing(demo: Demo) -> None:
+    text(demo, 1, "hi")
+    text(demo, 2, "hi", "1")
+    before = states(demo)
+    trial = tried(demo, NEW, {})
+    assert (trial.total, trial.fits, dict(trial.by_step)) == (2, 1, {"need": 1, "where": 1})
+    assert dict(trial.stays) == {Stay.GONE.value: 1}
+    assert tried(demo, NEW, {"where": "place"}).fits == 2
+    assert states(demo) == before
+
+
+def test_it_moves_people_to_the_renamed_step_and_sends_nothing(demo: Demo) -> None:
+    text(demo, 1, "hi", "2")
+    version = publish(demo, NEW)
+    with demo.db() as db:
+        sent = len(list(db.scalars(select(Message))))
+    done = move(demo, version, {"where": "place"})
+    assert (done.moved, done.stayed) == (1, {})
+    (state,) = states(demo)
+    assert state.frames == (Frame("welcome", version, "place", 0, ("need",)),)
+    with demo.db() as db:
+        assert len(list(db.scalars(select(Message)))) == sent
+        row = db.scalars(select(Conversation)).one()
+        assert (row.flow_version, row.step) == (version, "place")
+    assert text(demo, 1, "63118") == ["What is your name?"]
+
+
+def test_it_leaves_people_on_their_version_without_a_move(demo: Demo) -> None:
+    text(demo, 1, "hi", "2")
+    (before,) = states(demo)
+    publish(demo, NEW)
+    assert text(demo, 1, "not a zip")[0].endswith("What is your ZIP code?")
+    (after,) = states(demo)
+    assert after.frame is not None and before.frame is not None
+    assert after.frame.version == before.frame.version
+
+
+def test_it_moves_the_frame_below_another_flow(demo: Demo) -> None:
+    text(demo, 1, "hi", "2", "63118")
+    version = publish(demo, NEW)
+    assert move(demo, version, {"where": "place"}).moved == 1
+    (state,) = states(demo)
+    assert [(frame.flow, frame.step) for frame in state.frames] == [("welcome", "inner"), ("inner", "name")]
+    assert state.frames[0].version == version and "place" in state.frames[0].been
+    assert text(demo, 1, "Ada") == ["Thank you."]
+
+
+def test_it_keeps_the_moment_at_which_silence_counts(demo: Demo) -> None:
+    text(demo, 1, "hi", "2")
+    (before,) = states(demo)
+    version = publish(demo, NEW)
+    move(demo, version, {"where": "place"})
+    (after,) = states(demo)
+    assert before.waking is not None and after.waking == before.waking
+
+
+def test_it_keeps_answers_due_to_be_forgotten_due(demo: Demo) -> None:
+    text(demo, 1, "hi", "2")
+    with demo.db() as db:
+        before = db.scalars(select(Conversation.updated_at)).one()
+    move(demo, publish(demo, NEW), {"where": "place"})
+    with demo.db() as db:
+        assert db.scalars(select(Conversation.updated_at)).one() == before
+
+
+def test_it_keeps_somebody_whose_number_would_be_misread(demo: Demo) -> None:
+    text(demo, 1, "hi")
+    swapped = OLD.replace("food: {label: Food}\n      rent: {label: Rent}", "rent: {label: Rent}\n      food: {label: Food}")
+    done = move(demo, publish(demo, swapped), {})
+    assert (done.moved, done.stayed) == (0, {Stay.OTHER_CHOICES.value: 1})
+    text(demo, 1, "1")
+    assert states(demo)[0].answers["need"] == "food"
+
+
+def test_it_moves_somebody_where_a_choice_was_added_at_the_end(demo: Demo) -> None:
+    text(demo, 1, "hi")
+    more = OLD.replace("rent: {label: Rent}", "rent: {label: Rent}\n      other: {label: Other}")
+    assert move(demo, publish(demo, more), {}).moved == 1
+
+
+def test_it_keeps_somebody_who_was_never_asked_what_a_condition_names(demo: Demo) -> None:
+    text(demo, 1, "hi", "2")
+    asked = OLD.replace("next: where", "next: kids").replace(
+        "  where:", "  kids: {ask: Any children?, answer: yes_no, save: kids, next: where}\n  where:"
+    ).replace("next: inner}", "next: [{when: kids, go: bye}, {go: inner}]}")  # fmt: skip
+    done = move(demo, publish(demo, asked), {})
+    assert done.stayed == {Stay.NO_ANSWER.value: 1}
+
+
+def test_it_keeps_somebody_where_the_step_does_something_else(demo: Demo) -> None:
+    text(demo, 1, "hi", "2")
+    other = NEW.replace("next: place", "next: call").replace("  place:", "  call: {handoff: {team: anyone}}\n  place:")
+    done = move(demo, publish(demo, other), {"where": "call"})
+    assert done.stayed == {Stay.OTHER_KIND.value: 1}
+
+
+def test_it_keeps_those_for_whom_it_was_chosen(demo: Demo) -> None:
+    text(demo, 1, "hi", "2")
+    assert move(demo, publish(demo, NEW), {"where": ""}).stayed == {Stay.CHOSEN.value: 1}
+
+
+def test_it_moves_somebody_whom_a_human_holds_and_keeps_the_human(demo: Demo) -> None:
+    text(demo, 1, "hi", "2")
+    change(demo, holder=Holder.HUMAN)
+    version = publish(demo, NEW)
+    assert move(demo, version, {"where": "place"}).moved == 1
+    (state,) = states(demo)
+    assert (state.holder, state.frames[-1].version) == (Holder.HUMAN, version)
+    change(demo, holder=Holder.BOT)
+    assert text(demo, 1, "63118") == ["What is your name?"]
+
+
+def test_it_leaves_alone_who_is_in_no_flow(demo: Demo) -> None:
+    text(demo, 1, "hi", "2", "63118", "Ada")
+    assert tried(demo, NEW, {}).total == 0
+    done = move(demo, publish(demo, NEW), {})
+    assert (done.moved, done.stayed) == (0, {})
+
+
+def test_it_goes_on_where_it_was_killed(demo: Demo) -> None:
+    for number in range(5):
+        text(demo, number, "hi")
+    version = publish(demo, NEW)
+    with demo.db() as db:
+        move_id = flow_moves.add(db, "welcome", version, {}, None, NOW)
+    looks = iter([False, False, False, True])
+    assert not move_some(demo.db, demo.runtime.desk, move_id, NOW, lambda: next(looks))
+    with demo.db() as db:
+        assert db.get_one(FlowMove, move_id).moved == 2
+    assert move_some(demo.db, demo.runtime.desk, move_id, NOW, lambda: False)
+    with demo.db() as db:
+        done = db.get_one(FlowMove, move_id)
+        assert (done.moved, done.done_at is not None) == (5, True)
+
+
+def test_it_stops_where_something_else_holds_by_then(demo: Demo) -> None:
+    text(demo, 1, "hi")
+    version = publish(demo, NEW)
+    publish(demo, OLD)
+    assert move(demo, version, {}).moved == 0
+
+
+WORDS = ["hi", "1", "2", "3", "rent", "63118", "yes", "no", "BACK", "food", "someone to talk to", "2026-04-01"]
+
+
+def test_it_answers_everybody_on_the_shipped_flows_moved_or_not(demo: Demo) -> None:
+    dice = random.Random(5)
+    with demo.db() as db:
+        shipped = {name: load_content(db, name) for name in ("emergency_assistance", "counseling", "crisis")}
+        first = flows.load_number(db, "welcome", 1)
+        assert first is not None
+        flows.publish(db, "welcome", first.content, "test", NOW)
+    for person in range(12):
+        text(demo, person, *dice.choices(WORDS, k=dice.randint(1, 6)))
+    versions = {
+        flow: publish_content(demo, flow, replace(content, source=f"{content.source}# again\n"))
+        for flow, content in {**shipped, "welcome": first.content}.items()
+    }
+    moved = sum(move(demo, version, {}, flow).moved for flow, version in versions.items())
+    assert moved >= 8
+    for person in range(12):
+        (said, *_) = text(demo, person, "63118") or ["(silent)"]
+        assert said != "(silent)" or is_with_human(demo, person)
+
+
+def load_content(db: Session, flow: str) -> FlowContent:
+    version = flows.published(db, flow)
+    stored = flows.load(db, version) if version else None
+    assert stored is not None
+    return stored.content
+
+
+def publish_content(demo: Demo, flow: str, content: FlowContent) -> int:
+    with demo.db() as db:
+        version = flows.publish(db, flow, content, "test", NOW)
+    assert version is not None
+    return version
+
+
+def is_with_human(demo: Demo, person: int) -> bool:
+    return states(demo)[person].holder is not Holder.BOT

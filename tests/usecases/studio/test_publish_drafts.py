@@ -1,0 +1,288 @@
+"""Drafts become live: checked, together, looked at twice where a team wants it, at their time, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.domain.flow_content import FlowContent
+from bot.storage import drafts, flows, publish_requests
+from bot.storage.drafts import Author
+from bot.storage.flows import How
+from bot.storage.publish_requests import State
+from bot.storage.staff_tables import Audit, Team
+from bot.storage.studio_tables import FlowMove
+from bot.usecases.desk import Desk
+from bot.usecases.flow_files import read_folder
+from bot.usecases.publish_flows import publish_flows
+from bot.usecases.studio import edit_draft, publish_drafts
+from bot.usecases.studio.check_draft import warning_key
+from bot.usecases.studio.edit_draft import ChangedMeanwhile, NotThere, Unfit
+from bot.usecases.studio.publish_drafts import Published, Refused, Scheduled, Waiting, problems_of
+from bot.usecases.studio.roll_back import look, roll_back, version_before, wants_look
+from tests.console import make_staff
+from tests.demo import Demo
+from tests.helpline import ROOT
+
+NOW = datetime(2030, 3, 4, 15, 0, tzinfo=UTC)
+"""Later than the shipped flows were published, which the demo does by the real clock."""
+SOON = NOW + timedelta(hours=2)
+
+
+@pytest.fixture
+def desk(demo: Demo) -> Desk:
+    return demo.runtime.desk
+
+
+@pytest.fixture
+def ana(db: Session) -> Author:
+    return Author("Ana Ortiz", make_staff(db, "ana@example.org", ["admin"], teams=["crisis"]))
+
+
+@pytest.fixture
+def ben(db: Session) -> Author:
+    return Author("Ben Ruiz", make_staff(db, "ben@example.org", ["supervisor"], name="Ben Ruiz"))
+
+
+def says(words: str) -> Callable[[FlowContent], FlowContent]:
+    return lambda content: replace(content, source=f"{content.source}# {words}\n")
+
+
+def change(db: Session, by: Author, flow: str = "privacy", words: str = "one") -> int:
+    """Change the draft of a flow; the number of the new revision."""
+    draft = edit_draft.open_draft(db, flow, by, NOW)
+    return edit_draft.change(db, flow, draft.revision.number, words, says(words), by, NOW).number
+
+
+def ask(db: Session, desk: Desk, by: Author, seen: dict[str, int], **wish: object) -> publish_drafts.Outcome:
+    contents = {flow: draft.revision.content for flow in seen if (draft := drafts.find(db, flow))}
+    reasons = {warning_key(each): "it is meant" for each in problems_of(db, desk, contents)}
+    given = {"why": "clearer words", "reasons": reasons, **wish}
+    return publish_drafts.ask(db, desk, seen, by, NOW, **given)  # type: ignore[arg-type]
+
+
+def look_twice(db: Session) -> None:
+    """The option of the team that privacy and crisis hand people to."""
+    for team in db.scalars(select(Team)):
+        team.second_look = True
+    db.flush()
+
+
+def careful(db: Session, slug: str) -> None:
+    if db.scalar(select(Team).where(Team.slug == slug)) is None:
+        db.add(Team(slug=slug, name=slug))
+        db.flush()
+    look_twice(db)
+
+
+def holds(db: Session, flow: str) -> flows.Publication:
+    found = flows.holding(db, flow)
+    assert found is not None
+    return found
+
+
+def test_it_publishes_drafts_together_and_says_who_and_why(db: Session, desk: Desk, ana: Author) -> None:
+    seen = {flow: change(db, ana, flow) for flow in ("privacy", "counseling")}
+    done = ask(db, desk, ana, seen)
+    assert isinstance(done, Published) and set(done.versions) == set(seen)
+    log = holds(db, "privacy")
+    assert (log.how, log.by, log.why, log.number) == (How.CONSOLE, "Ana Ortiz", "clearer words", 2)
+    draft = drafts.find(db, "privacy")
+    assert draft is not None and draft.based_on == log.version
+    acts = list(db.scalars(select(Audit.act).where(Audit.staff_id == ana.staff_id)))
+    assert acts.count("flow_published") == 2
+
+
+def test_it_refuses_a_draft_that_moved_on_since_it_was_looked_at(db: Session, desk: Desk, ana: Author) -> None:
+    seen = change(db, ana)
+    change(db, ana, words="two")
+    with pytest.raises(ChangedMeanwhile):
+        ask(db, desk, ana, {"privacy": seen})
+
+
+def test_it_refuses_errors_and_nothing_happens(db: Session, desk: Desk, ana: Author) -> None:
+    good, bad = change(db, ana, "counseling"), change(db, ana)
+    bad = edit_draft.change(
+        db, "privacy", bad, "broke it", lambda now: replace(now, source=now.source.replace("start:", "start: nowhere #")),
+        ana, NOW,
+    ).number  # fmt: skip
+    with pytest.raises(Refused) as refused:
+        ask(db, desk, ana, {"privacy": bad, "counseling": good})
+    assert refused.value.problems[0].remedy
+    assert (holds(db, "privacy").number, holds(db, "counseling").number) == (1, 1)
+
+
+def test_it_wants_a_word_why_for_each_warning(db: Session, desk: Desk, ana: Author) -> None:
+    draft = edit_draft.open_draft(db, "privacy", ana, NOW)
+    flows.publish(db, "privacy", says("from files")(draft.revision.content), "files", NOW)
+    seen = {"privacy": change(db, ana)}
+    with pytest.raises(Refused) as refused:
+        ask(db, desk, ana, seen, reasons={})
+    late = [problem for problem in refused.value.problems if "takes its changes back" in problem.what]
+    assert len(late) == 1
+    assert isinstance(ask(db, desk, ana, seen), Published)
+    assert {"warning": late[0].what, "why": "it is meant"} in holds(db, "privacy").reasons.values()
+    assert publish_drafts.last_reasons(db, "privacy")[warning_key(late[0])] == "it is meant"
+
+
+def test_it_refuses_a_publication_without_a_reason_or_a_change(db: Session, desk: Desk, ana: Author) -> None:
+    seen = change(db, ana)
+    with pytest.raises(Unfit, match="why"):
+        ask(db, desk, ana, {"privacy": seen}, why=" ")
+    same = edit_draft.open_draft(db, "crisis", ana, NOW).revision.number
+    with pytest.raises(Unfit, match="Nothing differs"):
+        ask(db, desk, ana, {"crisis": same})
+    with pytest.raises(NotThere):
+        ask(db, desk, ana, {"nowhere": 1})
+
+
+def test_it_waits_for_a_second_person_where_a_team_wants_it(db: Session, desk: Desk, ana: Author, ben: Author) -> None:
+    careful(db, "crisis")
+    done = ask(db, desk, ana, {"crisis": change(db, ana, "crisis")})
+    assert isinstance(done, Waiting) and done.teams == ("crisis",)
+    assert holds(db, "crisis").number == 1
+    with pytest.raises(Unfit, match="Somebody else"):
+        publish_drafts.approve(db, desk, done.request, ana, NOW)
+    approved = publish_drafts.approve(db, desk, done.request, ben, NOW)
+    assert isinstance(approved, Published)
+    log = holds(db, "crisis")
+    assert (log.number, log.by, log.approver) == (2, "Ana Ortiz", "Ben Ruiz")
+
+
+def test_it_approves_exactly_what_was_asked(db: Session, desk: Desk, ana: Author, ben: Author) -> None:
+    careful(db, "crisis")
+    done = ask(db, desk, ana, {"crisis": change(db, ana, "crisis")})
+    assert isinstance(done, Waiting)
+    change(db, ana, "crisis", "slipped in")
+    with pytest.raises(ChangedMeanwhile):
+        publish_drafts.approve(db, desk, done.request, ben, NOW)
+
+
+def test_it_refuses_with_a_word_why_and_only_once(db: Session, desk: Desk, ana: Author, ben: Author) -> None:
+    careful(db, "crisis")
+    done = ask(db, desk, ana, {"crisis": change(db, ana, "crisis")})
+    assert isinstance(done, Waiting)
+    publish_drafts.refuse(db, done.request, ben, "too long for a phone", NOW)
+    found = publish_requests.find(db, done.request)
+    assert found is not None and (found.state, found.told, found.decider) == (
+        State.REFUSED,
+        "too long for a phone",
+        "Ben Ruiz",
+    )
+    with pytest.raises(Unfit, match="refused already"):
+        publish_drafts.approve(db, desk, done.request, ben, NOW)
+
+
+def test_it_takes_the_place_of_what_was_asked_before(db: Session, desk: Desk, ana: Author) -> None:
+    first = ask(db, desk, ana, {"privacy": change(db, ana)}, due_at=SOON)
+    ask(db, desk, ana, {"privacy": change(db, ana, words="two")}, due_at=SOON)
+    assert isinstance(first, Scheduled)
+    found = publish_requests.find(db, first.request)
+    assert found is not None and found.state == State.WITHDRAWN
+    assert len(publish_requests.waiting(db)) == 1
+
+
+def test_it_publishes_at_its_time_what_was_planned(db: Session, desk: Desk, ana: Author) -> None:
+    seen = change(db, ana)
+    planned = ask(db, desk, ana, {"privacy": seen}, due_at=SOON, moves={"privacy": {"a": "b"}})
+    assert isinstance(planned, Scheduled)
+    change(db, ana, words="for next week")
+    assert publish_drafts.publish_due(db, desk, planned.request, NOW) is None
+    assert publish_requests.due(db, SOON) == [planned.request]
+    assert isinstance(publish_drafts.publish_due(db, desk, planned.request, SOON), Published)
+    stored = flows.load(db, holds(db, "privacy").version)
+    assert stored is not None and stored.source.endswith("# one\n")
+    assert holds(db, "privacy").how == How.SCHEDULED
+    assert publish_requests.due(db, SOON) == []
+    assert [move.steps for move in db.scalars(select(FlowMove))] == [{"a": "b"}]
+
+
+def test_it_fails_once_and_says_why_where_the_world_has_changed(db: Session, desk: Desk, ana: Author) -> None:
+    planned = ask(db, desk, ana, {"privacy": change(db, ana)}, due_at=SOON)
+    assert isinstance(planned, Scheduled)
+    live = flows.load(db, holds(db, "privacy").version)
+    assert live is not None
+    flows.publish(db, "privacy", says("pushed")(live.content), "push", NOW + timedelta(hours=1), how=How.PUSHED)
+    assert publish_drafts.publish_due(db, desk, planned.request, SOON) is None
+    found = publish_requests.find(db, planned.request)
+    assert found is not None and found.state == State.FAILED and "published by push" in found.told
+    assert publish_requests.due(db, SOON) == []
+
+
+def test_it_is_published_by_the_sweep(demo: Demo) -> None:
+    with demo.db() as db:
+        ana = Author("Ana", make_staff(db, "ana@example.org"))
+        now = demo.runtime.clock.now()
+        seen = {"privacy": change(db, ana)}
+        reasons = {warning_key(each): "it is meant" for each in problems_of(db, demo.runtime.desk, {
+            "privacy": drafts.find(db, "privacy").revision.content})}  # type: ignore[union-attr]  # fmt: skip
+        due = now + timedelta(milliseconds=1)
+        publish_drafts.ask(db, demo.runtime.desk, seen, ana, now, why="test", reasons=reasons, due_at=due)
+    from bot.jobs.sweep import sweep
+
+    sweep(demo.runtime)
+    with demo.db() as db:
+        assert holds(db, "privacy").how == How.SCHEDULED
+
+
+def test_it_refuses_times_that_are_over(db: Session, desk: Desk, ana: Author) -> None:
+    with pytest.raises(Unfit, match="over already"):
+        ask(db, desk, ana, {"privacy": change(db, ana)}, due_at=NOW)
+
+
+def test_it_rolls_back_and_leaves_the_draft_alone(db: Session, desk: Desk, ana: Author) -> None:
+    seen = change(db, ana)
+    ask(db, desk, ana, {"privacy": seen})
+    assert version_before(db, "privacy") == 1
+    roll_back(db, "privacy", 1, ana, NOW, why="people were confused")
+    log = holds(db, "privacy")
+    assert (log.number, log.how, log.why) == (1, How.ROLLED_BACK, "people were confused")
+    draft = drafts.find(db, "privacy")
+    assert draft is not None and draft.revision.number == seen
+    with pytest.raises(Unfit, match="holds already"):
+        roll_back(db, "privacy", 1, ana, NOW, why="again")
+
+
+def test_it_refuses_a_roll_back_that_would_leave_the_line_without_menu(db: Session, ana: Author) -> None:
+    live = flows.load(db, holds(db, "privacy").version)
+    assert live is not None
+    second_menu = live.source.replace("start:", "menu: true\nstart:", 1)
+    flows.publish(db, "privacy", replace(live.content, source=second_menu), "files", NOW)
+    flows.publish(db, "privacy", live.content, "files", NOW)
+    with pytest.raises(Unfit, match="2 flows with `menu: true`"):
+        roll_back(db, "privacy", 2, ana, NOW, why="by mistake")
+
+
+def test_it_asks_for_a_look_after_a_roll_back(db: Session, desk: Desk, ana: Author, ben: Author) -> None:
+    ask(db, desk, ana, {"crisis": change(db, ana, "crisis")})
+    careful(db, "crisis")
+    roll_back(db, "crisis", 1, ana, NOW, why="wrong number in it")
+    (waiting,) = wants_look(db)
+    with pytest.raises(Unfit, match="Somebody else"):
+        look(db, waiting.id, ana, NOW)
+    look(db, waiting.id, ben, NOW)
+    assert wants_look(db) == []
+    assert holds(db, "crisis").approver == "Ben Ruiz"
+
+
+def test_it_lets_the_console_win_over_files(db: Session, desk: Desk, ana: Author) -> None:
+    ask(db, desk, ana, {"privacy": change(db, ana)})
+    folder = read_folder(ROOT / "flows")
+    again = publish_flows(db, folder, "files", NOW)
+    assert (again.changed, again.kept) == ([], ["privacy"])
+    assert again.said == ["`privacy` was changed in the console on 2030-03-04: pull it, or publish with --overwrite."]
+    assert publish_flows(db, folder, "files", NOW, overwrite=True).changed == ["privacy"]
+    assert publish_flows(db, folder, "files", NOW).kept == []
+
+
+def test_it_publishes_changed_files_over_files(db: Session, tmp_path: Path) -> None:
+    (tmp_path / "inner.yaml").write_text("flow: inner\ntitle: I\nstart: a\nsteps: {a: {end: done}}\n")
+    assert publish_flows(db, read_folder(tmp_path), "files", NOW).changed == ["inner"]
+    (tmp_path / "inner.yaml").write_text("flow: inner\ntitle: J\nstart: a\nsteps: {a: {end: done}}\n")
+    assert publish_flows(db, read_folder(tmp_path), "push", NOW, how=How.PUSHED).changed == ["inner"]

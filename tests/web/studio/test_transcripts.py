@@ -1,0 +1,185 @@
+"""Transcripts in the console: recorded from the phone, checked, read side by side, changed, and put on the phone again."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from bot.domain.flow_content import FlowContent
+from bot.settings import Settings
+from bot.storage import drafts
+from bot.storage.drafts import Author
+from bot.storage.staff_tables import Audit
+from bot.usecases.studio import edit_draft
+from tests.console import make_staff, post, said, signed_in
+from tests.demo import Demo, hidden, open_demo
+
+FLOW = "/console/flows/emergency_assistance"
+LIST = f"{FLOW}/transcripts"
+ONE = f"{LIST}/one"
+BEGINNING = {"start": "flow", "moment": "2026-11-23T10:00", "language": "en", "channel": "sms"}
+
+
+@pytest.fixture
+def demo(settings: Settings) -> Iterator[Demo]:
+    with open_demo(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ada(demo: Demo) -> FlaskClient:
+    """A browser in which an admin is signed in."""
+    return signed_in(demo.app, make_staff(demo.runtime, "ada@example.org", ["admin"]))
+
+
+@pytest.fixture
+def recorded(ada: FlaskClient) -> FlaskClient:
+    """The same, with a conversation about rent kept as en/rent."""
+    post(ada, f"{FLOW}/try", do="restart", **BEGINNING)
+    post(ada, f"{FLOW}/try", do="say", body="rent")
+    kept = post(ada, f"{LIST}/record", title="Rent is late", name="en/rent")
+    assert (kept.status_code, kept.location) == (303, f"{ONE}?name=en/rent")
+    return ada
+
+
+def content(demo: Demo, flow: str = "emergency_assistance") -> FlowContent:
+    with demo.db() as db:
+        draft = drafts.find(db, flow)
+    assert draft is not None
+    return draft.revision.content
+
+
+def worded(demo: Demo, old: str, new: str) -> None:
+    """Change the flow's source in its draft."""
+    with demo.db() as db:
+        now = demo.runtime.clock.now()
+        opened = edit_draft.open_draft(db, "emergency_assistance", Author("Ben"), now)
+        assert old in opened.revision.content.source
+        edit_draft.change(
+            db, "emergency_assistance", opened.revision.number, "Changed",
+            lambda content: replace(content, source=content.source.replace(old, new)), Author("Ben"), now,
+        )  # fmt: skip
+
+
+def act(client: FlaskClient, name: str = "en/rent", seen: str | None = None, **fields: str) -> str:
+    """Post one of the forms of a transcript's page; gives the page to which it leads."""
+    page = client.get(f"{ONE}?name={name}")
+    answered = post(client, ONE, name=name, seen=seen or hidden(page, "seen"), **fields)
+    if answered.status_code == 303:
+        return client.get(answered.location).text
+    assert answered.status_code in (409, 422), answered.status
+    return answered.text
+
+
+def test_it_shows_what_would_be_kept_and_keeps_it_in_the_draft(demo: Demo, recorded: FlaskClient) -> None:
+    text = content(demo).transcripts["en/rent"]
+    assert text.startswith("title: Rent is late\nflow: emergency_assistance\nlanguage: en\nnow: 2026-11-23 10:00\n")
+    assert "person: rent\nline: We are sorry, that is hard.\n" in text
+    with demo.db() as db:
+        acts = db.execute(select(Audit.act, Audit.detail)).all()
+    assert ("flow_changed", "emergency_assistance, revision 2") in [tuple(row) for row in acts]
+    page = recorded.get(LIST)
+    assert "Rent is late" in page.text and "All passed" in page.text
+
+
+def test_it_keeps_a_conversation_from_the_menu_with_the_menus_flow(demo: Demo, ada: FlaskClient) -> None:
+    post(ada, f"{FLOW}/try", do="restart", **{**BEGINNING, "start": "menu"})
+    post(ada, f"{FLOW}/try", do="say", body="my landlord is evicting me")
+    kept = post(ada, f"{LIST}/record", title="Evicted, from the menu")
+    assert kept.location == "/console/flows/welcome/transcripts/one?name=en/evicted_from_the_menu"
+    assert "kept with the flow welcome" in ada.get(kept.location).text
+    assert "en/evicted_from_the_menu" in content(demo, "welcome").transcripts
+
+
+def test_it_says_why_nothing_can_be_recorded(ada: FlaskClient) -> None:
+    assert "Nothing was tried yet" in ada.get(f"{LIST}/record").text
+    refused = post(ada, f"{LIST}/record", title="")
+    assert refused.status_code == 422 and "Give it a title" in refused.text
+
+
+def test_it_sets_what_was_expected_beside_what_came(demo: Demo, recorded: FlaskClient) -> None:
+    worded(demo, "We are sorry, that is hard.", "That is hard.")
+    page = recorded.get(LIST)
+    assert "1 failed" in page.text and "Failed at line" in page.text
+    shown = said(recorded.get(f"{ONE}?name=en/rent"))
+    assert "Expected Line: We are sorry, that is hard." in shown
+    assert "What came Line: That is hard." in shown
+
+
+def test_it_records_anew_only_what_was_looked_at(demo: Demo, recorded: FlaskClient) -> None:
+    worded(demo, "We are sorry, that is hard.", "That is hard.")
+    looked = recorded.get(f"{ONE}?name=en/rent&anew=1")
+    digest = hidden(looked, "fresh")
+    worded(demo, "That is hard.", "That is very hard.")
+    assert "Look again at what would be kept" in act(recorded, do="anew", fresh=digest)
+    digest = hidden(recorded.get(f"{ONE}?name=en/rent&anew=1"), "fresh")
+    assert "Passed" in act(recorded, do="anew", fresh=digest)
+    assert "line: That is very hard.\n" in content(demo).transcripts["en/rent"]
+
+
+def test_it_names_the_line_of_what_cannot_be_read_and_keeps_what_was_typed(demo: Demo, recorded: FlaskClient) -> None:
+    page = html.unescape(act(recorded, do="save", text="title: Rent\nflow: emergency_assistance\npersn: hi\n"))
+    assert "Did you mean `person`?" in page and "Line 3" in page
+    assert "persn: hi" in page
+    assert "persn" not in content(demo).transcripts["en/rent"]
+
+
+def test_it_loses_neither_text_where_two_change_it_at_once(demo: Demo, recorded: FlaskClient) -> None:
+    text = content(demo).transcripts["en/rent"]
+    act(recorded, do="save", text=text.replace("Rent is late", "Rent is very late"))
+    page = act(recorded, seen="2", do="save", text=text.replace("Rent is late", "Rent is due"))
+    assert "changed this transcript meanwhile" in page and "Rent is due" in page
+    assert "Rent is very late" in content(demo).transcripts["en/rent"]
+
+
+def test_it_renames_and_deletes(demo: Demo, recorded: FlaskClient) -> None:
+    assert "en/late" in act(recorded, do="rename", new="en/late")
+    assert "small letters" in act(recorded, "en/late", do="rename", new="Late Rent")
+    assert "en/rent" not in content(demo).transcripts
+    assert "Deleted the transcript en/late" in act(recorded, "en/late", do="delete")
+    assert "en/late" not in content(demo).transcripts
+
+
+def test_it_puts_a_transcript_on_the_phone(recorded: FlaskClient) -> None:
+    post(recorded, f"{FLOW}/try", do="again")
+    opened = post(recorded, ONE, name="en/rent", do="phone")
+    assert opened.location == f"{FLOW}/try#phone"
+    assert "We are sorry, that is hard." in recorded.get(f"{FLOW}/try").text
+
+
+def test_it_counts_what_is_covered_and_leads_to_what_is_not(ada: FlaskClient) -> None:
+    page = ada.get(LIST)
+    assert re.search(r"\d+ of \d+ steps, \d+ of \d+ choices", page.text)
+    missed = re.search(r'name="step" value="([a-z_]+)"', page.text)
+    assert missed is not None, "every step is covered, so this proves nothing"
+    jumped = post(ada, f"{FLOW}/try", do="jump", at=":try", step=missed[1])
+    assert jumped.location == f"{FLOW}/try#phone"
+
+
+def test_it_says_calmly_that_a_draft_cannot_be_played(demo: Demo, recorded: FlaskClient) -> None:
+    worded(demo, "steps:\n", "steps: [\n")
+    page = recorded.get(LIST)
+    assert page.status_code == 200 and "cannot be played just now" in page.text
+    assert "cannot be played just now" in recorded.get(f"{ONE}?name=en/rent&anew=1").text
+    assert "Mend it in the YAML first" in recorded.get(f"{LIST}/record").text
+
+
+def test_it_lets_who_may_only_look_read_and_change_nothing(demo: Demo, recorded: FlaskClient) -> None:
+    olga = signed_in(demo.app, make_staff(demo.runtime, "olga@example.org", ["auditor"]))
+    page = olga.get(f"{ONE}?name=en/rent")
+    assert page.status_code == 200 and "readonly" in page.text and "Delete" not in page.text
+    assert post(olga, ONE, name="en/rent", seen="2", do="delete").status_code == 403
+    assert post(olga, f"{LIST}/record", title="x").status_code == 403
+    assert "en/rent" in content(demo).transcripts
+    assert post(olga, ONE, name="en/rent", do="phone").status_code == 303
+
+
+def test_it_finds_no_transcript_that_is_not_there(ada: FlaskClient) -> None:
+    assert ada.get(f"{ONE}?name=en/nothing").status_code == 303
+    assert ada.get("/console/flows/nothing/transcripts").status_code == 404
