@@ -31,7 +31,7 @@ for command in (*flow_moves.COMMANDS, *flow_import.COMMANDS):
 def check_command(path: Path | None, strict: bool) -> None:
     """Read every flow under PATH (flows/), check it, and play its transcripts."""
     found = folder(path)
-    problems = [*check(found), *_played(found)]
+    problems = [*check(found, settings().languages), *_played(found)]
     for problem in problems:
         click.echo(f"{problem.severity.value}: {problem}")
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
@@ -65,10 +65,11 @@ def publish(path: Path | None, if_changed: bool, by: str, overwrite: bool) -> No
     A flow that was published in the console since is kept as it is there.
     """
     found = folder(path)
-    errors = [problem for problem in check(found) if problem.severity is Severity.ERROR]
+    here = attached()
+    errors = [problem for problem in check(found, here.languages) if problem.severity is Severity.ERROR]
     if errors:
         raise Refused("\n".join(str(problem) for problem in errors))
-    with database(attached()) as opened, opened.transaction() as db:
+    with database(here) as opened, opened.transaction() as db:
         done = publish_flows(db, found, by, SystemClock().now(), overwrite=overwrite)
     for why in done.said:
         click.echo(f"Kept: {why}")

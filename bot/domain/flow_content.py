@@ -1,4 +1,4 @@
-"""All that one flow is made of, as texts: what is drafted, published, moved between a repository and a line, and compared."""
+"""All that one flow is made of, as texts: what is drafted, published, compared, and moved between repository and line."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ from bot.domain.effects import (
     TellHuman,
     TellReferral,
 )
-from bot.domain.flow_yaml import FlowError, Problem
+from bot.domain.flow_yaml import LARGEST, FlowError, Problem
 from bot.domain.message import Channel
 from bot.domain.script import STEP_NAME, read_duration
 from bot.domain.suggestion import nearest
@@ -103,6 +103,9 @@ _NOW = "%Y-%m-%d %H:%M"
 
 def read_transcript(text: str, file: str) -> Transcript:
     """The transcript of this text. Raises FlowError with every problem; `file` is only used to name it."""
+    if len(text) > LARGEST:
+        what, remedy = f"The transcript has {len(text):,} characters.", f"Keep it under {LARGEST:,}; make several of it."
+        raise FlowError([Problem(file, 1, what, remedy)])
     return _Reader(file).read(text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from pathlib import Path
@@ -16,7 +16,7 @@ from bot.domain.flow import Flow
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_reader import lines_of, read_flow
 from bot.domain.flow_translations import Translation, read_translations
-from bot.domain.flow_yaml import FlowError, Problem
+from bot.domain.flow_yaml import LARGEST, FlowError, Problem
 from bot.domain.script import Script
 from bot.domain.suggestion import nearest
 from bot.domain.transcript import Transcript, read_transcript
@@ -102,16 +102,32 @@ def _owned(
     return owned
 
 
+def _bytes_of(path: Path, name: str) -> bytes:
+    """The file's bytes. What is too large is not read any further; a file that cannot be read is a problem like another."""
+    try:
+        with path.open("rb") as opened:
+            raw = opened.read(LARGEST + 1)
+        size = path.stat().st_size
+    except OSError as error:
+        what = f"The file can't be read: {error.strerror}."
+        raise FlowError([Problem(name, 1, what, "Allow it to be read, or take it out of the folder.")]) from error
+    if len(raw) > LARGEST:
+        what, remedy = f"The file has {size:,} bytes.", f"Keep it under {LARGEST:,}, or take it out of the folder."
+        raise FlowError([Problem(name, 1, what, remedy)])
+    return raw
+
+
 def _text_of(path: Path, name: str) -> str:
     try:
-        return path.read_text("utf-8")
+        # As `read_text` does it: a file of Windows is the same text.
+        return _bytes_of(path, name).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         what = "A character in this file is not UTF-8."
         raise FlowError([Problem(name, 1, what, "Save the file with the encoding UTF-8.")]) from error
 
 
 def _read_one(root: Path, path: Path, name: str) -> FlowFile:
-    source = path.read_bytes()
+    source = _bytes_of(path, name)
     script = read_flow(source, name)
     translations: dict[str, str] = {}
     read: dict[str, Translation] = {}
@@ -122,13 +138,16 @@ def _read_one(root: Path, path: Path, name: str) -> FlowFile:
     return FlowFile(name, source.decode("utf-8"), script, translations, read)
 
 
-def check(folder: Folder) -> list[Problem]:
-    """What the checks say about every flow of the folder, in the order of files and lines."""
+def check(folder: Folder, languages: Collection[str] = ()) -> list[Problem]:
+    """What the checks say about every flow of the folder, in the order of files and lines.
+
+    `languages` are those of the line: safety texts must be there in each of them.
+    """
     scripts = {name: flow.script for name, flow in folder.flows.items()}
     problems = list(folder.problems)
     for flow in folder.flows.values():
         lines = lines_of(flow.source, flow.file)
-        problems += flow_checks.check(flow.script, flow.read, scripts, file=flow.file, lines=lines)
+        problems += flow_checks.check(flow.script, flow.read, scripts, file=flow.file, lines=lines, languages=languages)
     menus = [flow.file for flow in folder.flows.values() if flow.script.menu]
     if len(menus) != 1 and folder.flows:
         said = "Two flows have `menu: true`: " + ", ".join(menus) if menus else "No flow has `menu: true`"

@@ -21,6 +21,9 @@ UTC_ZONE = ZoneInfo("UTC")
 class Library(Protocol):
     """What `converse` asks for. Raises FlowFailed for a flow that is not there."""
 
+    is_live: bool
+    """Whether people are texted from it. A draft that fails while it is tried is no trouble of the running line."""
+
     def flow(self, version: int) -> Flow: ...
 
     def published(self, name: str) -> Flow: ...
@@ -82,6 +85,8 @@ class StoredLibrary:
     entered together. Asked flow by flow, a turn could enter A as it was and then run B as it has just become.
     """
 
+    is_live = True
+
     def __init__(self, db: Session, cache: FlowCache, zone: ZoneInfo = UTC_ZONE) -> None:
         self._db, self._cache, self._zone = db, cache, zone
         self._holding: dict[str, int] | None = None
@@ -134,7 +139,9 @@ def hour_of_week(at: datetime, zone: ZoneInfo, language: str) -> str:
 
 
 class DraftLibrary:
-    """Flows that were only read from files; what `talk` and the transcripts use."""
+    """Flows that were only read, from files or from drafts; what `talk`, the transcripts and the studio's phone use."""
+
+    is_live = False
 
     def __init__(
         self,

@@ -68,7 +68,8 @@ def on_silence(line: Line, library: Library, conversation: Conversation, now: da
     except Exception as error:
         if isinstance(error, DATABASE_ERRORS):
             raise
-        log.exception("flow failed on a time-out")
+        if library.is_live:
+            log.exception("flow failed on a time-out")
         effects: tuple[Effect, ...] = (
             OpenHandoff(Reason.FAILURE, Urgency.THIS_SHIFT, because="a flow failed on a time-out"),
             RaiseAlarm("flow_failed", f"{conversation.frame.flow}/{conversation.frame.step}"),

@@ -7,15 +7,20 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from bot.domain.flow_content import FlowContent
+from bot.domain.flow_editing.content import add_step, write_step
 from bot.domain.permissions import Role
 from bot.storage import staff
 from bot.storage.directory_tables import Service
+from bot.storage.drafts import Author
 from bot.storage.tables import CheckIn, Handoff
 from bot.usecases import canned_replies
 from bot.usecases.demo_night import read_night
 from bot.usecases.demo_staff import fill_staff
 from bot.usecases.play_night import play
+from bot.usecases.studio import edit_draft
 from tests.browser.conftest import OpenPage
 from tests.browser.test_accessibility import STILL, findings
 from tests.console import signed_in
@@ -57,11 +62,26 @@ def everything(demo: Demo) -> tuple[int, list[str]]:
         pages = [f"/console/handoffs/{held.id}", f"/console/people/{held.conversation_id}", f"/console/staff/{boss.id}"]
         pages += [f"/console/people/{followed}/{page}" for page in ("case", "follow-up")]
         pages += [f"/console/directory/{service}"]
+        draft(db, demo)
+        flow = "/console/flows/emergency_assistance"
+        parts = ("try", "transcripts", "words", "source", "publish", "history", "new-step?kind=ask&after=need")
+        pages += [flow, f"{flow}?step=need", f"{flow}/delete-step?step=zip", *(f"{flow}/{part}" for part in parts)]
     for rule in demo.app.url_map.iter_rules():
         plain = not rule.arguments and "GET" in (rule.methods or ()) and rule.rule.startswith("/console")
         if plain and rule.rule not in NEEDS_MORE and not rule.rule.endswith(("/news", ".csv", "/export")):
             pages.append(rule.rule)
     return boss.id, sorted(pages)
+
+
+def draft(db: Session, demo: Demo) -> None:
+    """A draft with a change and with mistakes of every kind that the pages show."""
+    now = demo.runtime.clock.now()
+
+    def act(content: FlowContent) -> FlowContent:
+        changed = add_step(content, "lost", {"ask": "Which’s yours?", "choices": {"a": {"label": "A"}}}, "need")
+        return write_step(changed, "call_911", {"say": "If you are in danger or too cold, call 911 now.", "next": "zip"})
+
+    edit_draft.change(db, "emergency_assistance", 0, "Changed two steps", act, Author("Ana Ruiz"), now)
 
 
 def opened(demo: Demo, open_page: OpenPage, who: int, path: str, look: dict[str, Any]) -> Page:

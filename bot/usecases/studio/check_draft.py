@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from bot.domain import flow_checks
 from bot.domain.flow_watch import Coverage, Uncovered, Watch, coverage, uncovered
-from bot.domain.flow_yaml import LARGEST, FlowError, Problem, Severity
-from bot.domain.transcript import Transcript, read_transcript
+from bot.domain.flow_yaml import FlowError, Problem, Severity
+from bot.domain.transcript import read_transcript
 from bot.usecases.line import Line
 from bot.usecases.rehearse import replay
 from bot.usecases.studio.world import World, digest_of, rehearsal_cards
@@ -142,7 +142,7 @@ class _Played:
         for name, text in _transcripts(world):
             file = f"transcripts/{name}.txt"
             try:
-                transcript = _read(text, file)
+                transcript = read_transcript(text, file)
             except FlowError as error:
                 self.problems += error.problems
                 continue
@@ -160,10 +160,3 @@ def _transcripts(world: World) -> Iterator[tuple[str, str]]:
         for name, text in sorted(flow.content.transcripts.items()):
             yield (f"{flow_name}/{name}" if name in seen else name), text
             seen.add(name)
-
-
-def _read(text: str, file: str) -> Transcript:
-    if len(text) > LARGEST:
-        what, remedy = f"The transcript has {len(text):,} characters.", f"Keep it under {LARGEST:,}; make several of it."
-        raise FlowError([Problem(file, 1, what, remedy)])
-    return read_transcript(text, file)

@@ -105,9 +105,7 @@ def _filled(text: str, line_name: str) -> str:
     return text
 
 
-def _advice(
-    name: str, step: Mapping[str, Any], bubbles: Mapping[str, tuple[Bubble, ...]], budget: int
-) -> list[str]:
+def _advice(name: str, step: Mapping[str, Any], bubbles: Mapping[str, tuple[Bubble, ...]], budget: int) -> list[str]:
     advice = []
     for language, found in bubbles.items():
         for bubble in found:
