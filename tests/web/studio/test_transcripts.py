@@ -125,7 +125,7 @@ def test_it_records_anew_only_what_was_looked_at(demo: Demo, recorded: FlaskClie
 
 def test_it_names_the_line_of_what_cannot_be_read_and_keeps_what_was_typed(demo: Demo, recorded: FlaskClient) -> None:
     page = html.unescape(act(recorded, do="save", text="title: Rent\nflow: emergency_assistance\npersn: hi\n"))
-    assert "Did you mean `person`?" in page and "Line 3" in page
+    assert "Did you mean <code>person</code>?" in page and "Line 3" in page
     assert "persn: hi" in page
     assert "persn" not in content(demo).transcripts["en/rent"]
 
