@@ -14,7 +14,20 @@ from pathlib import Path
 
 import click
 
-from benchmarks import alerts, beside, crowd, directory, follow_up, growth, house, pages, parts
+from benchmarks import (
+    alerts,
+    beside,
+    crowd,
+    directory,
+    follow_up,
+    growth,
+    house,
+    pages,
+    parts,
+    publishing,
+    studio,
+    studio_check,
+)
 
 
 @click.group(invoke_without_command=True)
@@ -144,6 +157,22 @@ def directory_command(few: int, many: int, rounds: int, quick: bool, folder: Pat
     """What finding services for a person costs, and whether it grows with the directory."""
     with _folder(folder) as place, house.opened(place / "data") as env:
         click.echo(directory.measure(env, 300, 3000, 2) if quick else directory.measure(env, few, many, rounds))
+
+
+@main.command("studio")
+@click.option("--rounds", default=5)
+@click.option("--each", default=20, help="Questions to every page in a round.")
+@click.option("--tests", default=100, help="Conversation tests of the large flow.")
+@click.option("--seconds", default=20, help="For how long texts come in, in a round without publications and in one with.")
+@QUICK
+@FOLDER
+def studio_command(rounds: int, each: int, tests: int, seconds: int, quick: bool, folder: Path | None) -> None:
+    """Checking and editing a flow of two hundred steps in five languages, and publishing while people text."""
+    rounds, each, tests, seconds = (1, 2, 10, 5) if quick else (rounds, each, tests, seconds)
+    with _folder(folder) as place, house.opened(place / "data") as env:
+        click.echo(studio_check.measure(place, rounds, tests))
+        click.echo(studio.measure(env, rounds, each, tests))
+        click.echo(publishing.measure(env, rounds, seconds))
 
 
 @main.command()

@@ -42,7 +42,7 @@ _NOUNS = (
     "ladder lantern lemon lily linen magnet maple marble meadow mirror mitten napkin needle nickel oak olive onion orchid "
     "paddle pebble pepper pillow pine plum pocket poppy quilt ribbon river saddle saffron sandal scarf shovel silver spruce "
     "stone sugar teapot thimble thread tulip turtle umbrella velvet violet walnut willow window yarn zipper"
-).split()
+)
 _MARKS = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})")
 
 
@@ -80,9 +80,11 @@ def _part(part: int, draw: random.Random) -> dict[str, Any]:
     """Ten steps: what they ask leads on, back, into the middle of other parts, and to a human."""
     onward, elsewhere = (part + 1) % PARTS, draw.randrange(PARTS)
     topic, amount, more = f"topic_{part}", f"amount_{part}", f"more_{part}"
-    picked = draw.sample(_NOUNS, 20)
+    picked = draw.sample(_NOUNS.split(), 20)
     first = picked[0]
-    choices = {name: {"label": f"The {name}", "words": picked[4 + 4 * at : 8 + 4 * at]} for at, name in enumerate(picked[:4])}
+    choices = {
+        name: {"label": f"The {name}", "words": picked[4 + 4 * at : 8 + 4 * at]} for at, name in enumerate(picked[:4])
+    }
     return {
         f"hello_{part}": {"say": f"This is part {part} of our talk. It takes a few short texts.", "next": topic},
         topic: {
@@ -160,7 +162,9 @@ def _transcripts(whole: FlowContent, many: int) -> dict[str, str]:
 def _played(whole: FlowContent, language: str, number: int, draw: random.Random) -> Transcript:
     made = world_of(whole)
     part = number % PARTS
-    empty = Transcript(f"Talk {number}", flow=NAME, language=language, now=ANY_MORNING, step=f"hello_{part}" if part else None)
+    empty = Transcript(
+        f"Talk {number}", flow=NAME, language=language, now=ANY_MORNING, step=f"hello_{part}" if part else None
+    )
     rehearsal = begin(empty, line(), made.library(ZONE, LINE_NAME, rehearsal_cards(ZONE)), ZONE)
     lines = as_lines(rehearsal.opening)
     for _ in range(draw.randrange(5, LONGEST)):

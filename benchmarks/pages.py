@@ -47,15 +47,15 @@ def measure(env: Mapping[str, str], few: int, many: int, rounds: int, each: int)
     """A table of the pages over `few` and over `many` conversations: `rounds` rounds of `each` questions to every page."""
     staff = team.hire(env, ON_DUTY)
     with ExitStack() as stack:
-        bare = Side(stack.enter_context(_bare(env)), [Page(BARE, question("GET", "/"))])
+        plain = Side(stack.enter_context(bare(env)), [Page(BARE, question("GET", "/"))])
         small = stack.enter_context(_line(env, staff, "few", few))
         large = stack.enter_context(_line(env, staff, "many", many))
-        asyncio.run(_ask_all([bare, small, large], rounds, each))
-    return _table(bare, small, large, few, many)
+        asyncio.run(ask_all([plain, small, large], rounds, each))
+    return _table(plain, small, large, few, many)
 
 
 @contextmanager
-def _bare(env: Mapping[str, str]) -> Iterator[int]:
+def bare(env: Mapping[str, str]) -> Iterator[int]:
     """The bare page behind the same server with the same settings; gives its port."""
     here = {**env, "PORT": str(house.free_port()), "WEB_WORKERS": "1"}
     command = [*house.web_command(here)[:-1], "benchmarks.bare:app"]
@@ -117,20 +117,20 @@ def news_question(page: str) -> bytes:
     return question("GET", f"{held['news']}?seen={quote(held['seen'])}", {"X-Pass": held["pass"]})
 
 
-async def _ask_all(sides: Sequence[Side], rounds: int, each: int) -> None:
+async def ask_all(sides: Sequence[Side], rounds: int, each: int) -> None:
     """Every page of every side in turn, so that a slow moment of the machine meets them all."""
     for number in range(-1, rounds):
         for side in sides:
             for page in side.pages:
                 # A connection of its own: one that rests while the others are asked is closed by the server.
                 connection = await Connection.open(side.port)
-                took = [await _timed(connection, page) for _ in range(each if number >= 0 else WARM_UP)]
+                took = [await timed(connection, page) for _ in range(each if number >= 0 else WARM_UP)]
                 connection.close()
                 if number >= 0:
                     side.took.setdefault(page.name, []).append(statistics.median(took))
 
 
-async def _timed(connection: Connection, page: Page) -> float:
+async def timed(connection: Connection, page: Page) -> float:
     """Milliseconds until the answer is there. Raises AssertionError where it is another one."""
     began = time.perf_counter()
     answer = await connection.ask(page.asked)
@@ -147,11 +147,11 @@ def _table(bare: Side, small: Side, large: Side, few: int, many: int) -> str:
     ]
     for page in large.pages:
         a, b = small.took[page.name], large.took[page.name]
-        shown = [f"{statistics.median(took):.1f} ms  x{_ratio(took, plain):.1f}" for took in (a, b)]
-        lines.append(f"  {page.name:22s}{shown[0]:>28s}{shown[1]:>20s}{f'x{_ratio(b, a):.2f}':>10s}")
+        shown = [f"{statistics.median(took):.1f} ms  x{ratio(took, plain):.1f}" for took in (a, b)]
+        lines.append(f"  {page.name:22s}{shown[0]:>28s}{shown[1]:>20s}{f'x{ratio(b, a):.2f}':>10s}")
     return "\n".join(lines)
 
 
-def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The median of the rounds' ratios."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))

@@ -67,3 +67,10 @@ def test_it_reports_as_json(tmp_path: Path) -> None:
     (made,) = good["flows"]
     assert set(made) == {"name", "title", "draft", "clean", "missing", "problems", "items"}
     assert made["clean"] is True and made["items"][0].keys() == {"node", "kind", "fate", "how", "step"}
+
+
+def test_it_reports_as_json_where_no_line_runs_too(tmp_path: Path) -> None:
+    done = run(tmp_path, studio_file(tmp_path), "--line", "--report", "json")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    (row,) = json.loads(done.stdout)["files"]
+    assert (row["ok"], row["flows"]) == (False, []) and row["reason"] in done.stderr

@@ -42,7 +42,12 @@ def import_command(files: tuple[Path, ...], report: str, into: Path | None, to_l
         raise Refused("Give --into or --line, not both.")
     outcomes = [_read(path) for path in files]
     if to_line:
-        _put_on_line(outcomes)
+        try:
+            _put_on_line(outcomes)
+        except Refused as refusal:
+            # No line runs here. Who reads the report as JSON is told so there too, file by file.
+            for outcome in outcomes:
+                outcome.result, outcome.reason = None, outcome.reason or str(refusal)
     else:
         for outcome in outcomes:
             _write_files(outcome, into or Path("imported"))

@@ -29,9 +29,10 @@ SOURCE = "en"
 
 RUN_TIME = (
     TemplateError, ArithmeticError, AttributeError, TypeError, ValueError, LookupError, RecursionError, SyntaxError,
-    MemoryError,
+    MemoryError, AssertionError,
 )  # fmt: skip
-"""What a text or a condition may raise while it is filled in; SyntaxError where Python finds it nested too deeply."""
+"""What a text or a condition may raise while it is filled in; SyntaxError where Python finds it nested too deeply,
+AssertionError where Jinja's `truncate` is given less room than its dots take."""
 
 
 class FlowFailed(Exception):

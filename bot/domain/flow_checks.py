@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 from functools import cached_property
 
+from bot.domain.engine import MOST_STEPS
 from bot.domain.flow_answers import compared, kinds_of, options_of, questions, saved, used
 from bot.domain.flow_expressions import NAMES, names_in, template_problems, unfit
 from bot.domain.flow_rendering import rendering_problems
 from bot.domain.flow_texts import conditions, texts
 from bot.domain.flow_translations import Translation
+from bot.domain.flow_turns import deepest_run, ends_in_silence, longest_turn
 from bot.domain.flow_ways import circles, leaders, leads_to_human, reachable, runs
 from bot.domain.flow_wording import wording_problems
 from bot.domain.flow_yaml import Lines, Path, Problem, Severity
 from bot.domain.machine import ends
-from bot.domain.script import Ask, CheckIn, Handoff, Run, Script, Step
+from bot.domain.script import Ask, CheckIn, Handoff, Run, Script, Step, Wait
 from bot.domain.suggestion import nearest
 from bot.domain.understanding import words_of
 
@@ -31,6 +34,10 @@ _ASKS_FOR_YES = re.compile(r"\b(?:reply|text|send|answer|responda|escriba|env[i√
 ANYONE = "anyone"
 """The team that a handoff is for where it is for no special one; it always exists."""
 _MOST_SHOWN = 8
+MOST_OPEN = 15
+"""Flows within one another: one less than `converse` can hold, for one more may be called by a word at any time."""
+_LONGEST_WAIT = timedelta(days=5 * 365)
+"""A length that no calendar holds would fail only when somebody gets there."""
 _KEPT_AS = {int: "it is kept as a number", bool: "it is true or false", str: "it is kept as words"}
 _YES = "Telephone companies take YES for an opt-in, and may not pass it on."
 
@@ -57,6 +64,8 @@ def check(
         *checks.reachability(),
         *checks.ways_on(),
         *checks.loops(),
+        *checks.turns(),
+        *checks.lengths_of_time(),
         *checks.other_flows(),
         *checks.human(),
         *checks.words(),
@@ -108,6 +117,40 @@ class _Checks:
             shown = names if len(names) <= _MOST_SHOWN else [*names[:_MOST_SHOWN], "...", names[0]]
             what = f"{' > '.join(shown)} is a circle that never waits for the person."
             yield self.problem(("steps", circle[0]), what, "Let one of these steps ask, or lead elsewhere.")
+
+    def turns(self) -> Iterator[Problem]:
+        """Turns that go on for longer than the engine lets them, and turns in which nothing is said."""
+        steps, first = longest_turn(self.script)
+        if steps > MOST_STEPS:
+            what = f"From `{first}` on {steps} steps may follow one another before the person is asked anything."
+            yield self.problem(("steps", first), what, f"Ask something in between: {MOST_STEPS} are the most in one turn.")
+        if deepest_run(self.script.flow, self.flows) > MOST_OPEN:
+            what = f"More than {MOST_OPEN} flows run within one another here."
+            yield self.problem(("flow",), what, "Let some of them lead on by themselves.")
+        if not self._is_run:
+            for name in ends_in_silence(self.script):
+                what = f"Behind `{name}` the flow may end without a word, and whoever wrote hears nothing."
+                yield self.problem(("steps", name), what, "Say something before the `end`.", Severity.WARNING)
+
+    @cached_property
+    def _is_run(self) -> bool:
+        """Whether other flows run this one: then they go on where it ends."""
+        steps = (step for script in self.flows.values() for step in script.steps.values())
+        return any(isinstance(step, Run) and step.run == self.script.flow for step in steps)
+
+    def lengths_of_time(self) -> Iterator[Problem]:
+        for name, step in self.script.steps.items():
+            lengths: list[tuple[Path, timedelta]] = []
+            if isinstance(step, Ask) and step.wait:
+                lengths = [(("wait", "after"), step.wait.after)]
+            elif isinstance(step, Wait):
+                lengths = [(("wait",), step.wait)]
+            elif isinstance(step, CheckIn):
+                lengths = [(("check_in", "after", at), after) for at, after in enumerate(step.check_in.after)]
+            for path, length in lengths:
+                if length > _LONGEST_WAIT:
+                    what = f"`{name}` waits for {length.days:,} days."
+                    yield self.problem(("steps", name, *path), what, f"{_LONGEST_WAIT.days:,} days are the most.")
 
     # Other flows.
 

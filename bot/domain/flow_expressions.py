@@ -34,6 +34,7 @@ _SIMPLE = (
     nodes.Operand, nodes.Call, nodes.List, nodes.Tuple,
 )  # fmt: skip
 _COUNTING = frozenset({"int", "float", "round", "abs", "length", "count"})
+_DIVIDING = (nodes.Div, nodes.FloorDiv, nodes.Mod)
 _KEPT = 20_000
 """Texts whose reading is kept: every check, page and preview asks about the same ones."""
 
@@ -84,7 +85,7 @@ def read(source: str, *, is_condition: bool = False) -> Reading:
         tuple(dict.fromkeys(_forbidden(found))),
         tuple(sorted({node.name for node in found if isinstance(node, nodes.Name)} - FUNCTIONS)),
         tuple(dict.fromkeys([*_filters(found), *_powers(found), *_literals(found), *_reaching(found)])),
-        any(isinstance(node, (nodes.Mul, nodes.Mod)) for node in found),
+        any(isinstance(node, (nodes.Mul, *_DIVIDING)) for node in found),
         _parts(tree),
     )
 
@@ -180,6 +181,14 @@ def _filters(every: _Every) -> Iterator[tuple[str, str]]:
             yield f"the filter `{node.name}` is not for texts to people.", f"Use one of: {', '.join(FILTERS)}."
         if isinstance(node, nodes.Filter) and node.name == "join" and not all(map(_is_written, node.args)):
             yield "`join` writes an answer again and again.", "Put a text in quotes between, like `join(', ')`."
+        elif isinstance(node, nodes.Filter) and node.name not in ("default", "d") and not _are_written(node):
+            what = f"what stands in the brackets of `{node.name}` is an answer, and not every answer will do there."
+            yield what, f"Write a number there, like `{node.name}(20)`."
+
+
+def _are_written(node: nodes.Filter) -> bool:
+    given = [*node.args, *(named.value for named in node.kwargs)]
+    return not node.dyn_args and not node.dyn_kwargs and all(isinstance(each, (nodes.Const, nodes.Neg)) for each in given)
 
 
 def _is_written(node: nodes.Expr) -> bool:
@@ -197,6 +206,13 @@ def _sums(tree: nodes.Template, numbers: Container[str]) -> Iterator[tuple[str, 
             if not (_is_number(node.left, numbers) and _is_number(node.right, numbers)):
                 what = f"`{sign}` is only for numbers."
                 yield what, "Write the text out, or use an answer that is read with `answer: number`."
+    for node in tree.find_all(_DIVIDING):
+        # 10 / (people - 3) goes well with every number but one.
+        if not (isinstance(node.right, nodes.Const) and node.right.value):
+            yield (
+                "an answer is divided by, and it may be 0.",
+                "Divide by a number that you write yourself, like `people / 2`.",
+            )
 
 
 def _is_number(node: nodes.Node, numbers: Container[str]) -> bool:

@@ -29,8 +29,8 @@ from bot.domain.script import AnswerKind, Ask, Script
 TODAY = date(2026, 9, 24)
 SAMPLES: dict[AnswerKind, tuple[object, ...]] = {
     AnswerKind.ZIP: ("63118",), AnswerKind.NUMBER: (3, 0), AnswerKind.DATE: ("2026-09-30", "2026-08-31"),
-    AnswerKind.YES_NO: (True, False), AnswerKind.TEXT: ("a few words of the person",),
-    AnswerKind.PHONE: ("+13145551234",), AnswerKind.NAME: ("Alexandra",), AnswerKind.LANGUAGE: ("en",),
+    AnswerKind.YES_NO: (True, False), AnswerKind.TEXT: ("a few words of the person", "x"),
+    AnswerKind.PHONE: ("+13145551234",), AnswerKind.NAME: ("Alexandra", "J"), AnswerKind.LANGUAGE: ("en",),
 }  # fmt: skip
 """What each kind of question keeps (bot/domain/answers.py)."""
 _ALWAYS: dict[str, tuple[object, ...]] = {

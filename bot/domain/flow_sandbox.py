@@ -19,6 +19,7 @@ from babel import UnknownLocaleError
 from babel.dates import format_date
 from jinja2 import Undefined, pass_context
 from jinja2.exceptions import SecurityError
+from jinja2.filters import do_int
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -130,6 +131,14 @@ def _day(context: Context, value: object) -> str:
         return format_date(day, style["en"], locale="en")
 
 
+def _whole(value: Any, default: int = 0, base: int = 10) -> int:
+    """Jinja's `int`, which fails where somebody wrote "inf" and it was made a number first."""
+    try:
+        return do_int(value, default, base)
+    except OverflowError:
+        return default
+
+
 class _Sandbox(SandboxedEnvironment):
     intercepted_binops = frozenset(_OPERATORS)
 
@@ -145,6 +154,7 @@ def _shown(value: Any) -> Any:
 def _environment() -> SandboxedEnvironment:
     # Not optimized: the optimizer would work out `'a' * 10**9` while a text is only being read.
     environment = _Sandbox(autoescape=False, undefined=Undefined, cache_size=0, optimized=False, finalize=_shown)
+    environment.filters["int"] = _whole
     environment.filters = {
         name: _guarded(name, filtering) for name, filtering in environment.filters.items() if name not in _GONE
     }

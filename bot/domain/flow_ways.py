@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from bot.domain.flow_turns import passed
 from bot.domain.machine import leads_to
 from bot.domain.script import Ask, CheckIn, Handoff, Run, Script, Step, Wait
 
@@ -26,11 +27,11 @@ def circles(script: Script, flows: Mapping[str, Script]) -> list[list[str]]:
 
     One for a knot and not all of them: their number can be beyond counting, and mending one shows the next.
     """
-    talking = {flow for flow, other in flows.items() if any(isinstance(step, (Ask, Wait)) for step in other.steps.values())}
+    at_once = passed({step.run for step in script.steps.values() if isinstance(step, Run)}, flows)
 
     def waits(step: Step) -> bool:
         # A flow that is not there is complained about by itself.
-        return isinstance(step, (Ask, Wait)) or (isinstance(step, Run) and (step.run in talking or step.run not in flows))
+        return isinstance(step, (Ask, Wait)) or (isinstance(step, Run) and step.run not in at_once)
 
     ways = {name: [] if waits(step) else list(leads_to(step)) for name, step in script.steps.items()}
     order = {name: number for number, name in enumerate(script.steps)}

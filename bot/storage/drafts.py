@@ -90,6 +90,16 @@ def history(db: Session, flow: str, limit: int = 100, before: int | None = None)
     return [Entry(*row) for row in db.execute(query.order_by(DraftRevision.number.desc()).limit(limit))]
 
 
+def was_begun_after(db: Session, flow: str, number: int) -> bool:
+    """Whether the draft with this revision was thrown away since, and another one begun."""
+    later = select(DraftRevision.id).where(
+        DraftRevision.flow == flow, DraftRevision.number > number,
+        # What undo leads back to has no parent either where it was the first.
+        DraftRevision.parent_id.is_(None), DraftRevision.undone_id.is_(None),
+    )  # fmt: skip
+    return db.scalar(later.limit(1)) is not None
+
+
 def begin(
     db: Session, flow: str, content: FlowContent, based_on: int | None, what: str, by: Author, now: datetime
 ) -> tuple[Draft, bool]:

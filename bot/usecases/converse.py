@@ -14,7 +14,8 @@ from bot.usecases.library import Library
 
 MOST_HOPS = 20
 """Flows entered, left and looked up in one turn; more of them is a loop between flows."""
-MOST_FRAMES = 8
+MOST_FRAMES = 16
+"""Flows within one another; flows of real organisations that were imported run each other ten deep."""
 
 
 def converse(library: Library, conversation: Conversation, said: Said, now: datetime, standing: StandingText) -> Turn:

@@ -99,7 +99,8 @@ def followed(po: str, before: Sources, after: Sources, given: Sources, order: Se
 def _follow(old: Entry | None, context: str, source: str, given: str | None) -> Entry | None:
     """The entry that stands here from now on; None where there is none and none is needed."""
     given = given.replace("\r\n", "\n") if given is not None else None
-    if given is not None and (old is None or given != old.text):
+    # A form loses the line break at the end of a text; nobody has looked at a translation because of that.
+    if given is not None and (old is None or given.strip() != old.text.strip()):
         return Entry(context, source, given) if given.strip() or old else None
     if old is None or old.source == source:
         return old

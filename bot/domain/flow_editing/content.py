@@ -16,7 +16,15 @@ from bot.domain.flow_editing.mentions import kept_answer, with_answer_renamed, w
 from bot.domain.flow_editing.unfit import Unfit
 
 __all__ = [
-    "Unfit", "add_step", "delete_step", "move_step", "rename_choice", "rename_step", "write_head", "write_source",
+    "Unfit",
+    "add_step",
+    "delete_step",
+    "move_step",
+    "rename_choice",
+    "rename_step",
+    "with_conditions_following",
+    "write_head",
+    "write_source",
     "write_step",
 ]  # fmt: skip
 
@@ -92,6 +100,20 @@ def rename_choice(content: FlowContent, step: str, old: str, new: str) -> FlowCo
     answer = kept_answer(step, document.step_data(content.source, step)) or step
     at = f"{step}.choices."
     return _renamed(content, source, at + old, at + new, lambda text: with_choice_renamed(text, [answer], old, new))
+
+
+def with_conditions_following(step: Mapping[str, object], name: str, old: str, new: str) -> dict[str, object]:
+    """A step that was typed with another name of one of its choices: its own conditions still say the old name."""
+    answer, ways = kept_answer(name, step) or name, step.get("next")
+    if not isinstance(ways, list):
+        return dict(step)
+    followed = [
+        {**way, "when": with_choice_renamed(str(way["when"]), [answer], old, new, is_condition=True)}
+        if isinstance(way, Mapping) and way.get("when")
+        else way
+        for way in ways
+    ]
+    return {**step, "next": followed}
 
 
 def _renamed(

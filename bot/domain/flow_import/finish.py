@@ -186,6 +186,10 @@ _ORDER = ("note", "say", "ask", "choices", "handoff", "refer", "referral", "chec
 def _data(step: StepDraft) -> dict[str, Any]:
     """The step as it is written: in the order that people read, a single way on in its short form."""
     data = {key: step.data[key] for key in sorted(step.data, key=lambda key: _ORDER.index(key) if key in _ORDER else 99)}
+    # A value that no file can hold is in nobody's answer, and a branch that asks for it is told already.
+    data["next"] = [{**way, "when": clean(way["when"])} if "when" in way else way for way in data.get("next") or ()]
+    if not data["next"]:
+        del data["next"]
     if len(data.get("next") or ()) == 1 and "when" not in data["next"][0]:
         data["next"] = data["next"][0]["go"]
     note = clean(step.note)

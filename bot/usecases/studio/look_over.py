@@ -12,7 +12,7 @@ from bot.domain.flow_content import FlowContent
 from bot.domain.flow_outline import Row
 from bot.domain.flow_yaml import FlowError, Problem
 from bot.domain.script import Script
-from bot.storage import board
+from bot.storage import board, drafts, flows
 from bot.usecases.desk import Desk
 from bot.usecases.studio import world
 from bot.usecases.studio.world import World
@@ -25,6 +25,9 @@ class Look:
     problems: tuple[Problem, ...]
     script: Script | None
     around: World
+    """What is published, with the drafts of flows that never were."""
+    drafted: frozenset[str] = frozenset()
+    """Those that never were."""
 
 
 _looks: dict[str, tuple[Problem, ...]] = {}
@@ -32,12 +35,15 @@ _MOST_LOOKS = 100
 
 
 def look_over(db: Session, desk: Desk, flow: str, content: FlowContent) -> Look:
-    """Read and check this content of a flow among what is published."""
-    around = world.published_world(db)
+    """Read and check this content of a flow among what is published, and new flows that are to be."""
+    live = flows.current(db)
+    new = {draft.flow: draft.revision.content for draft in drafts.everyone(db) if draft.flow not in {*live, flow}}
+    # A flow may lead to one that is only drafted: both are published together.
+    around = world.world_with(db, new)
     try:
         read = world.read(flow, content)
     except FlowError as error:
-        return Look(error.problems, None, around)
+        return Look(error.problems, None, around, frozenset(new))
     teams = frozenset(board.teams(db))
     digests = [world.digest_of(one.name, one.content) for _, one in sorted(around.flows.items())]
     key = "".join([world.digest_of(flow, content), *digests, *sorted(teams)])
@@ -57,7 +63,7 @@ def look_over(db: Session, desk: Desk, flow: str, content: FlowContent) -> Look:
         if len(_looks) >= _MOST_LOOKS:
             _looks.clear()
         _looks[key] = problems
-    return Look(problems, read.script, around)
+    return Look(problems, read.script, around, frozenset(new))
 
 
 def by_step(rows: tuple[Row, ...], problems: tuple[Problem, ...], file: str) -> Mapping[str, list[Problem]]:

@@ -6,6 +6,7 @@ their version unless a move was asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_yaml import FlowError, Problem, Severity
-from bot.domain.script import Handoff, Script
+from bot.domain.script import STEP_NAME, Handoff, Script
 from bot.storage import audits, board, drafts, flow_moves, flows, publish_requests
 from bot.storage.drafts import Author, Revision
 from bot.storage.publish_requests import Request, State
@@ -167,8 +168,8 @@ def publish_due(db: Session, desk: Desk, request_id: int, now: datetime) -> Outc
     try:
         revisions = _revisions(db, request)
         _refuse_older(db, request)
-        for flow in revisions:
-            if drafts.lock(db, flow) is None:
+        for flow, revision in revisions.items():
+            if drafts.lock(db, flow) is None or drafts.was_begun_after(db, flow, revision.number):
                 raise Unfit(f"The draft of `{flow}` was thrown away.")
         _check(db, desk, revisions, whys(request.reasons))
         _refuse_missing_look(db, request, revisions)
@@ -243,7 +244,7 @@ def _locked(db: Session, flows_: Mapping[str, int]) -> dict[str, Revision]:
     found: dict[str, Revision] = {}
     # In one order for everybody, so that two who publish the same flows wait and never block one another.
     for flow in sorted(flows_):
-        draft = drafts.lock(db, flow)
+        draft = drafts.lock(db, flow) if re.fullmatch(STEP_NAME, flow) else None
         if draft is None:
             raise NotThere(flow)
         if draft.revision.number != flows_[flow]:

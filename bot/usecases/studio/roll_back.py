@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from bot.domain.flow_ways import runs
 from bot.domain.flow_yaml import FlowError
 from bot.domain.script import CheckIn, Run
 from bot.storage import audits, flow_moves, flows
@@ -89,6 +90,10 @@ def _refuse_misfit(db: Session, stored: StoredFlow) -> None:
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
         raise Unfit(f"Version {stored.number} runs {names}, which nobody has published. Publish that first.")
+    if stored.name in {way for name in ran for way in runs(name, made.scripts)}:
+        raise Unfit(
+            f"Version {stored.number} runs a flow that by now runs this one, and so on without end. Roll that back first."
+        )
     menus = sorted(name for name, each in made.flows.items() if each.script.menu)
     if len(menus) != 1:
         raise Unfit(

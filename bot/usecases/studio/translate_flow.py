@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -342,7 +343,7 @@ def unpacked(raw: bytes) -> list[Unpacked]:
                 f"The zip holds more than {MOST_FILES} files, or one over {LARGEST:,} bytes. Import them one by one."
             )
         return [_unpacked(info.filename, _read(archive, info)) for info in files]
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
         raise Unfit("This is no zip file that can be read. Nothing was taken in.") from error
 
 

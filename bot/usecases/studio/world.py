@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
@@ -83,16 +83,22 @@ def read(name: str, content: FlowContent, version: int = 0) -> ReadFlow:
     if found is not None:
         return found
     file = f"{name}.yaml"
-    script = read_flow(content.source, file)
+    script, lines = read_source(content.source, file)
     if script.flow != name:
         what = f"The file says `flow: {script.flow}`, and this is the flow `{name}`."
-        raise FlowError([Problem(file, lines_of(content.source, file).of(("flow",)), what, f"Write `flow: {name}`.")])
+        raise FlowError([Problem(file, lines.of(("flow",)), what, f"Write `flow: {name}`.")])
     translations = {
         language: read_translations(po, f"{name}.{language}.po") for language, po in sorted(content.translations.items())
     }
-    flow = ReadFlow(name, content, script, translations, lines_of(content.source, file), version)
+    flow = ReadFlow(name, content, script, translations, lines, version)
     _kept.put(digest, flow)
     return flow
+
+
+@lru_cache(maxsize=64)
+def read_source(source: str, file: str) -> tuple[Script, Lines]:
+    """The source alone, kept: the checks, the drawing and the trial of one page read the same. Raises FlowError."""
+    return read_flow(source, file), lines_of(source, file)
 
 
 @dataclass(frozen=True, slots=True)

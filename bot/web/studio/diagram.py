@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_graph import Edge, Graph, Node, graph_of, together
-from bot.domain.flow_reader import read_flow
 from bot.domain.flow_watch import Coverage
 from bot.domain.flow_yaml import FlowError, Problem, Severity
 from bot.domain.machine import ENDED, HUMAN
 from bot.domain.permissions import Permission
+from bot.usecases.studio.world import read_source
 from bot.web.console.access import needs
 from bot.web.forms import runtime
 from bot.web.studio import drawing_colours, frame
@@ -103,7 +103,7 @@ def drawing_of(content: FlowContent, flow: str) -> Drawing | None:
 @lru_cache(maxsize=64)
 def _read(source: str, flow: str) -> Graph | None:
     try:
-        return graph_of(read_flow(source, f"{flow}.yaml"))
+        return graph_of(read_source(source, f"{flow}.yaml")[0])
     except FlowError:
         return None
 

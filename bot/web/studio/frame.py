@@ -47,6 +47,11 @@ class Opened:
     can_undo: bool = False
     can_redo: bool = False
 
+    @property
+    def seen(self) -> int:
+        """What a form of this page was made from: the revision, or with a minus the version where there is no draft."""
+        return self.number if self.draft is not None or self.live is None else -self.live.version
+
 
 def opened(db: Session, flow: str) -> Opened | None:
     """The flow of this name, where it is drafted or published."""
@@ -75,6 +80,8 @@ def opened(db: Session, flow: str) -> Opened | None:
 
 
 _TITLE = re.compile(r"^title:[ \t]*(.+)$", re.MULTILINE)
+_LONGEST_TITLE = 400
+"""Characters of the line that are read; hundreds of brackets would be nested too deeply to read."""
 
 
 def title_of(content: FlowContent, flow: str) -> str:
@@ -83,10 +90,11 @@ def title_of(content: FlowContent, flow: str) -> str:
     if found is None:
         return flow
     try:
-        title = yaml.safe_load(found[1])
-    except yaml.YAMLError:
+        # All values as texts: a title like 2026-13-45 is no date, and must not keep the page from being shown.
+        title = yaml.load(found[1][:_LONGEST_TITLE], Loader=yaml.BaseLoader)  # noqa: S506 (it makes texts only)
+    except (yaml.YAMLError, ValueError, RecursionError):
         return flow
-    return str(title)[:80] if title else flow
+    return title[:80] if title and isinstance(title, str) else flow
 
 
 def coded(words: str) -> Markup:
@@ -124,6 +132,6 @@ def author() -> Author:
 
 
 def seen() -> int:
-    """The revision from which the posted page was made."""
-    number = forms.field("seen")
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
+    """The revision, or with a minus the version, from which the posted page was made."""
+    found = re.fullmatch(r"-?[0-9]{1,9}", forms.field("seen"))
+    return int(found[0]) if found else 0

@@ -6,11 +6,12 @@ from flask import Blueprint, flash, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 
 from bot.domain.flow_editing.compare import changes
+from bot.domain.flow_yaml import FlowError
 from bot.domain.permissions import Permission
 from bot.storage import flows
 from bot.usecases.studio import read_history
 from bot.usecases.studio.edit_draft import NotThere, Unfit
-from bot.usecases.studio.move_conversations import try_on_real
+from bot.usecases.studio.move_conversations import Trial, try_on_real
 from bot.usecases.studio.roll_back import roll_back, version_before
 from bot.web import forms
 from bot.web.console.access import needs
@@ -96,7 +97,11 @@ def _confirm(flow: str, number: int | None, problem: str = "", why: str = "") ->
         stored = flows.load_number(db, flow, number) if number else None
         if stored is None or opened.live is None:
             return gone()
-        trial = try_on_real(db, open_.desk, flow, stored.content, {}, open_.clock.now())
+        try:
+            trial = try_on_real(db, open_.desk, flow, stored.content, {}, open_.clock.now())
+        except FlowError:
+            # Rolling back to it is refused as well; what it changes can be looked at all the same.
+            trial, problem = Trial(), problem or f"Version {stored.number} cannot be read any more."
     shown = frame.page(
         "studio/history_roll_back.html",
         opened,

@@ -88,7 +88,7 @@ def requests() -> ResponseReturnValue:
     return _requests()
 
 
-@publish.post("/flows/requests/<int:request_id>/approve")
+@publish.post("/flows/requests/<int(max=2147483647):request_id>/approve")
 @needs(Permission.APPROVE_FLOWS)
 def approve(request_id: int) -> ResponseReturnValue:
     """Agree, as the second person."""
@@ -107,7 +107,7 @@ def approve(request_id: int) -> ResponseReturnValue:
     return redirect("/console/flows/requests", 303)
 
 
-@publish.post("/flows/requests/<int:request_id>/refuse")
+@publish.post("/flows/requests/<int(max=2147483647):request_id>/refuse")
 @needs(Permission.APPROVE_FLOWS)
 def refuse(request_id: int) -> ResponseReturnValue:
     """Say no, and why."""
@@ -121,7 +121,7 @@ def refuse(request_id: int) -> ResponseReturnValue:
     return redirect("/console/flows/requests", 303)
 
 
-@publish.post("/flows/requests/<int:request_id>/withdraw")
+@publish.post("/flows/requests/<int(max=2147483647):request_id>/withdraw")
 @needs(Permission.PUBLISH_FLOWS)
 def withdraw(request_id: int) -> ResponseReturnValue:
     """Take it back."""
@@ -135,7 +135,7 @@ def withdraw(request_id: int) -> ResponseReturnValue:
     return redirect("/console/flows/requests", 303)
 
 
-@publish.post("/flows/requests/roll-back/<int:publication_id>/seen")
+@publish.post("/flows/requests/roll-back/<int(max=2147483647):publication_id>/seen")
 @needs(Permission.APPROVE_FLOWS)
 def seen(publication_id: int) -> ResponseReturnValue:
     """A second person has looked at a roll-back."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, flash, redirect, request
 from flask.typing import ResponseReturnValue
@@ -34,7 +35,7 @@ def rename(flow: str) -> ResponseReturnValue:
     new = fit_name(typed, ()) if typed else ""
     if not new:
         flash("Give the step a name.", "danger")
-        return redirect(f"/console/flows/{flow}?step={old}#step", 303)
+        return redirect(_step(flow, old), 303)
     return _do(flow, f"Renamed step {old} to {new}", lambda now: content.rename_step(now, old, new), new)
 
 
@@ -86,7 +87,11 @@ def ask_delete(flow: str) -> ResponseReturnValue:
 def delete(flow: str) -> ResponseReturnValue:
     """Delete a step from the draft."""
     name = forms.field("step")
-    return _do(flow, f"Deleted step {name}", lambda now: content.delete_step(now, name), "")
+    return _do(
+        flow, f"Deleted step {name}", lambda now: content.delete_step(now, name), "",
+        # What somebody else has just written into it would go with it.
+        touches=lambda now: outline(now.source, "").steps.get(name),
+    )  # fmt: skip
 
 
 @step_acts.post("/flows/<string:flow>/head")
@@ -129,4 +134,9 @@ def _do(
         flash(str(refusal), "danger")
     except NotThere:
         return frame.not_there()
-    return redirect(f"/console/flows/{flow}{f'?step={then}#step' if then else ''}", 303)
+    return redirect(_step(flow, then), 303)
+
+
+def _step(flow: str, step: str) -> str:
+    """The editor at this step. Both were posted, and may hold what an address cannot."""
+    return f"/console/flows/{quote(flow)}{f'?step={quote(step)}#step' if step else ''}"

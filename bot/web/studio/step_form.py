@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.domain.flow_outline import kind_of
@@ -42,11 +42,14 @@ class TextField:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceRow:
+    """`was` is its name in the file, where another was typed that is not saved yet."""
+
     at: int
     name: str
     label: TextField
     words: TextField
     go: str
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,11 @@ NO_WAYS_ON = frozenset({"end"})
 
 
 def show(
-    name: str, step: Mapping[str, Any], languages: Sequence[str], written: Mapping[str, Mapping[str, Written]]
-) -> StepForm:
-    """The form of a step. `written` are the entries of the PO files: language -> context -> entry."""
+    name: str, step: Mapping[str, Any], languages: Sequence[str], written: Mapping[str, Mapping[str, Written]],
+    was: Mapping[str, str] | None = None,
+) -> StepForm:  # fmt: skip
+    """The form of a step. `written` are the entries of the PO files: language -> context -> entry. `was` holds the names
+    in the file of the choices that were given another one."""
     kind = kind_of(step)
     maker = _TextMaker(name, languages, written)
     texts = {
@@ -118,8 +123,9 @@ def show(
     ] if isinstance(given, dict) else []  # fmt: skip
     if kind == "ask":
         choices += [_choice_row(len(choices) + 1 + spare, "", {}, maker) for spare in range(_SPARE)]
-    plain = {key: _as_text(_value(step, path)) for key, path in _PLAIN.get(kind, {}).items()}
-    plain["note"] = _as_text(step.get("note"))
+    choices = [replace(row, was=(was or {}).get(row.name, row.name)) for row in choices]
+    plain = {key: _flat(_value(step, path)) for key, path in _PLAIN.get(kind, {}).items()}
+    plain["note"] = _flat(step.get("note"))
     return StepForm(name, kind, plain, texts, tuple(choices), _branches(step), dict(step))
 
 
@@ -154,12 +160,17 @@ def _choice_row(at: int, name: str, value: object, maker: _TextMaker) -> ChoiceR
 
 
 def _branches(step: Mapping[str, Any]) -> tuple[BranchRow, ...]:
+    found = [BranchRow(at, when, go) for at, (when, go) in enumerate(_rows_of(step), 1)]
+    return (*found, *(BranchRow(len(found) + 1 + spare, "", "") for spare in range(_SPARE)))
+
+
+def _rows_of(step: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The ways on as (when, go), as far as they can be shown."""
     given = step.get("next")
     if isinstance(given, str):
         given = [{"go": given}]
     rows = [row for row in given if isinstance(row, dict)] if isinstance(given, list) else []
-    found = [BranchRow(at, _as_text(row.get("when")), _as_text(row.get("go"))) for at, row in enumerate(rows, 1)]
-    return (*found, *(BranchRow(len(found) + 1 + spare, "", "") for spare in range(_SPARE)))
+    return [(_flat(row.get("when")), _flat(row.get("go"))) for row in rows]
 
 
 def _at(step: Mapping[str, Any], path: tuple[str, ...]) -> str:
@@ -181,6 +192,11 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def _flat(value: object) -> str:
+    """A value on one line: browsers take the line breaks out of such fields, and join the words around them."""
+    return " ".join(_as_text(value).split())
+
+
 # Back from the form.
 
 
@@ -192,20 +208,29 @@ def read(
     step: dict[str, Any] = {key: value for key, value in before.items() if key != "next"}
     texts: Texts = {language: {} for language in languages}
     for key, path in _TEXTS.get(kind, {}).items():
-        _put(step, path, _clean(posted.get(f"text.{key}", "")))
+        _put(step, path, _unless_same(_value(before, path), _clean(posted.get(f"text.{key}", ""))))
         _take_told(texts, posted, f"text.{key}", f"{name}.{'.'.join(path)}")
     if kind == "ask":
-        _put(step, ("choices",), _read_choices(name, before, posted, texts) or None)
+        _put(step, ("choices",), _read_choices(name, before, posted, texts))
     for key, path in _PLAIN.get(kind, {}).items():
-        _put(step, path, _read_plain(kind, key, posted.get(f"plain.{key}", "")))
+        typed = posted.get(f"plain.{key}", "")
+        read_one = _read_plain(kind, key, typed)
+        _put(step, path, read_one if key in _TICKED else _unless_same(_value(before, path), read_one, typed))
     if step.get("answer") == "text" and "answer" not in before:
         # What holds without a word is not written down, except where somebody wrote it.
         del step["answer"]
     if kind in _FIXED:
         _put(step, *_FIXED[kind])
-    _put(step, ("note",), _clean(posted.get("plain.note", "")))
-    _put(step, ("next",), _read_branches(posted))
+    _put(step, ("note",), _unless_same(before.get("note"), _clean(posted.get("plain.note", ""))))
+    _put(step, ("next",), _read_branches(before, posted))
     return _in_order(kind, step), texts
+
+
+def _unless_same(before: object, value: object, typed: str | None = None) -> object:
+    """What was there, where only its line breaks and the spaces around it got lost on the way through the form: nobody
+    changed it, and what was translated from it is not stale."""
+    text = typed if typed is not None else _as_text(value)
+    return before if before is not None and _flat(before) == " ".join(text.split()) else value
 
 
 def _clean(text: str) -> str | None:
@@ -227,26 +252,47 @@ def _numbers(posted: Mapping[str, str], prefix: str) -> list[int]:
     return sorted({int(found[1]) for key in posted if (found := pattern.match(key))})
 
 
-def _read_choices(name: str, before: Mapping[str, Any], posted: Mapping[str, str], texts: Texts) -> dict[str, Any]:
-    old = before.get("choices") if isinstance(before.get("choices"), dict) else {}
-    assert isinstance(old, dict)
-    rows = sorted(_numbers(posted, "choice"), key=lambda at: (_place(posted.get(f"choice.{at}.at", ""), at), at))
+def named_rows(posted: Mapping[str, str]) -> list[tuple[int, str, str]]:
+    """The rows of the choices in their order: the number in the form, the name in the file ("" for a new one), and the
+    name that was typed, or made of the label. Of two that got the same name the one that had it keeps it."""
+    rows = []
+    for at in sorted(_numbers(posted, "choice"), key=lambda at: (_place(posted.get(f"choice.{at}.at", ""), at), at)):
+        name, label = posted.get(f"choice.{at}.name", "").strip(), _clean(posted.get(f"choice.{at}.label", ""))
+        if (name or label) and not posted.get(f"choice.{at}.remove"):
+            rows.append((at, posted.get(f"choice.{at}.was", ""), name, label or ""))
+    kept = {name for _, was, name, _ in rows if name == was}
+    used: set[str] = set()
+    found = []
+    for at, was, name, label in rows:
+        others = used | (kept - {was} if name == was else kept)
+        name = name if name and name not in others else fit_name(name or label, others)
+        used.add(name)
+        found.append((at, was, name))
+    return found
+
+
+def _read_choices(name: str, before: Mapping[str, Any], posted: Mapping[str, str], texts: Texts) -> object:
+    given = before.get("choices")
+    old: Mapping[str, Any] = given if isinstance(given, dict) else {}
     choices: dict[str, Any] = {}
-    for at in rows:
-        key = posted.get(f"choice.{at}.name", "").strip()
-        label = _clean(posted.get(f"choice.{at}.label", ""))
-        if posted.get(f"choice.{at}.remove") or not (key or label):
-            continue
-        key = key or fit_name(label or "", choices)
-        choice: dict[str, Any] = dict(old.get(posted.get(f"choice.{at}.was", ""), {}) or {})
-        words = [word.strip() for word in posted.get(f"choice.{at}.words", "").replace("\n", ",").split(",") if word.strip()]
-        _put(choice, ("label",), label)
-        _put(choice, ("words",), words or None)
-        _put(choice, ("go",), posted.get(f"choice.{at}.go", "").strip() or None)
-        choices[key] = {part: choice[part] for part in ("label", "words", "go") if part in choice} | choice
+    for at, was, key in named_rows(posted):
+        choices[key] = _read_choice(old.get(was), posted, f"choice.{at}")
         for part in ("label", "words"):
             _take_told(texts, posted, f"choice.{at}.{part}", f"{name}.choices.{key}.{part}")
-    return choices
+    # What is no list of choices has no rows: it is mended in the YAML, and not lost here.
+    return choices or (given if not isinstance(given, dict) else None)
+
+
+def _read_choice(old: object, posted: Mapping[str, str], at: str) -> object:
+    choice: dict[str, Any] = dict(old) if isinstance(old, dict) else {}
+    typed = posted.get(f"{at}.words", "")
+    words = [word.strip() for word in typed.replace("\n", ",").split(",") if word.strip()]
+    _put(choice, ("label",), _unless_same(choice.get("label"), _clean(posted.get(f"{at}.label", ""))))
+    _put(choice, ("words",), _unless_same(choice.get("words"), words or None))
+    _put(choice, ("go",), posted.get(f"{at}.go", "").strip() or None)
+    if not choice and old is not None:
+        return old
+    return {part: choice[part] for part in ("label", "words", "go") if part in choice} | choice
 
 
 def _place(typed: str, otherwise: int) -> int:
@@ -260,12 +306,16 @@ def _take_told(texts: Texts, posted: Mapping[str, str], key: str, context: str) 
             found[context] = posted[field_name].replace("\r\n", "\n").strip()
 
 
-def _read_branches(posted: Mapping[str, str]) -> object:
+def _read_branches(before: Mapping[str, Any], posted: Mapping[str, str]) -> object:
     rows: list[dict[str, str]] = []
+    shown = _rows_of(before)
     for at in _numbers(posted, "next"):
-        when, go = posted.get(f"next.{at}.when", "").strip(), posted.get(f"next.{at}.go", "").strip()
-        if go:
-            rows.append({"when": when, "go": go} if when else {"go": go})
+        when, go = " ".join(posted.get(f"next.{at}.when", "").split()), posted.get(f"next.{at}.go", "").strip()
+        # A row that leads nowhere any more was taken out; a new condition waits for its step, and the checks say so.
+        if go or (when and at > len(shown)):
+            rows.append(({"when": when} if when else {}) | ({"go": go} if go else {}))
+    if [(row.get("when", ""), row.get("go", "")) for row in rows] == shown:
+        return before.get("next")
     if len(rows) == 1 and "when" not in rows[0]:
         return rows[0]["go"]
     return rows or None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, flash, jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -67,10 +70,14 @@ def written_in(opened: Opened) -> dict[str, dict[str, Written]]:
     found = {}
     for language, po in opened.content.translations.items():
         try:
-            found[language] = written(po, f"{opened.flow}.{language}.po")
+            found[language] = _entries(po, f"{opened.flow}.{language}.po")
         except FlowError:
             found[language] = {}
     return found
+
+
+# Reading the catalogs is a third of the page of a long flow, and most pages are asked for with the same ones.
+_entries = lru_cache(maxsize=32)(written)
 
 
 @steps.get("/flows/<string:flow>")
@@ -112,7 +119,7 @@ def _editor(
         pane=trial.pane(db, opened),
         seen_as=_preview_of(opened, sheet, form) if form else None,
         names=list(sheet.outline.steps) if sheet.outline else [],
-        flows=sorted(sheet.look.around.flows),
+        flows={name: _flow_label(name, sheet) for name in sorted({*sheet.look.around.flows, *sheet.look.drafted})},
         teams=board.teams(db),
         words=step_words,
         language=wording.language,
@@ -120,6 +127,10 @@ def _editor(
         **{"problem": "", "theirs": None, "is_new": False, "after": "", **values},
     )
     return make_response(shown, status)
+
+
+def _flow_label(name: str, sheet: Sheet) -> str:
+    return name if name in sheet.look.around.flows else f"{name} (not published yet)"
 
 
 def _shown(sheet: Sheet, selected: str) -> list[Any]:
@@ -155,7 +166,7 @@ def _preview(
         data,
         texts,
         languages=languages_of(opened),
-        budget=int(budget) if budget.isdecimal() else 2,
+        budget=int(budget) if re.fullmatch(r"[0-9]{1,3}", budget) else 2,
         price=settings.segment_price,
         line_name=settings.line_name,
     )
@@ -214,7 +225,7 @@ def save(flow: str) -> ResponseReturnValue:
     except NotThere:
         return frame.not_there()
     flash("Saved in the draft.", "good")
-    return redirect(f"/console/flows/{flow}?step={typed.name}#step", 303)
+    return redirect(f"/console/flows/{flow}?step={quote(typed.name)}#step", 303)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +240,8 @@ class _Typed:
     texts: dict[str, dict[str, str]]
     renamed: tuple[tuple[str, str], ...]
     """Choices whose name was changed: (old, new)."""
+    was: Mapping[str, str]
+    """Name of a choice as it is shown again -> its name in the file."""
 
     @property
     def deed(self) -> str:
@@ -237,9 +250,11 @@ class _Typed:
     def act(self, now: FlowContent) -> FlowContent:
         if self.is_new:
             return content.add_step(now, self.name, self.data, self.after or None, self.texts)
+        data = self.data
         for old, new in self.renamed:
             now = content.rename_choice(now, self.name, old, new)
-        return content.write_step(now, self.name, self.data, self.texts)
+            data = content.with_conditions_following(data, self.name, old, new)
+        return content.write_step(now, self.name, data, self.texts)
 
     def touches(self, now: FlowContent) -> object:
         """What saving depends on: this step, as it stands in the file and in every language."""
@@ -275,7 +290,8 @@ def _typed(opened: Opened, sheet: Sheet) -> _Typed:
         and isinstance(choices, dict)
         and was in choices
     )
-    return _Typed(name, kind, is_new, forms.field("after"), data, texts, renamed)
+    was = {key: old for _, old, key in step_form.named_rows(posted) if isinstance(choices, dict) and old in choices}
+    return _Typed(name, kind, is_new, forms.field("after"), data, texts, renamed, was)
 
 
 def _again(
@@ -287,7 +303,7 @@ def _again(
         if opened is None:
             return frame.not_there()
         sheet = read_sheet(db, opened)
-        form = step_form.show(typed.name, typed.data, languages_of(opened), _as_written(typed))
+        form = step_form.show(typed.name, typed.data, languages_of(opened), _as_written(typed), typed.was)
         other = None
         if theirs is not None:
             data = sheet.outline.steps.get(typed.name) if sheet.outline else None

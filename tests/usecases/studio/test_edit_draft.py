@@ -86,8 +86,10 @@ def test_it_undoes_step_by_step_and_does_again(db: Session) -> None:
     assert not first.content.source.endswith("# one\n")
     with pytest.raises(Unfit):
         edit_draft.undo(db, "welcome", first.number, ANA, NOW)
+    assert (back.what, first.what) == ("Undid: two", "Undid: one")
     forth = edit_draft.redo(db, "welcome", first.number, ANA, NOW)
     assert forth.content == one.content
+    assert forth.what == "Did again: one"
     assert edit_draft.redo(db, "welcome", forth.number, ANA, NOW).content == two.content
 
 

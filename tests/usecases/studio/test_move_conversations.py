@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from bot.storage.studio_tables import FlowMove
 from bot.storage.tables import Conversation, Message
 from bot.usecases.receive_message import receive_message
 from bot.usecases.studio.move_conversations import Trial, move_some, try_on_real
+from bot.usecases.wake_conversation import wake_conversation
 from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING as NOW
 
@@ -288,3 +290,55 @@ def publish_content(demo: Demo, flow: str, content: FlowContent) -> int:
 
 def is_with_human(demo: Demo, person: int) -> bool:
     return states(demo)[person].holder is not Holder.BOT
+
+
+def test_it_moves_nobody_out_from_under_a_turn(demo: Demo) -> None:
+    """A text is answered on the old version while the move waits; then the move finds the person where they are now."""
+    text(demo, 1, "hi")
+    version = publish(demo, NEW)
+    with demo.db() as db:
+        move_id = flow_moves.add(db, "welcome", version, {"where": "place"}, None, NOW)
+    begun, done = threading.Event(), threading.Event()
+
+    def turn() -> None:
+        sender = Address(Channel.SIMULATOR, "+13145550001")
+        with demo.db() as db:
+            receive_message(db, demo.runtime.desk, Inbound("SMturn", sender, "+13145550100", "2", NOW), NOW)
+            begun.set()
+            done.wait(0.7)
+
+    person = threading.Thread(target=turn)
+    person.start()
+    assert begun.wait(10)
+    assert move_some(demo.db, demo.runtime.desk, move_id, NOW, lambda: False)
+    person.join(30)
+    (state,) = states(demo)
+    assert state.frame is not None
+    assert (state.frame.version, state.frame.step, state.answers["need"]) == (version, "place", "rent")
+    assert text(demo, 1, "63118") == ["What is your name?"]
+
+
+def test_it_keeps_the_others_moving_where_one_cannot_be_decided(demo: Demo) -> None:
+    for number in range(3):
+        text(demo, number, "hi")
+    with demo.db() as db:
+        row = db.scalars(select(Conversation).order_by(Conversation.id)).first()
+        assert row is not None
+        state = load(demo.runtime.desk.sealer.open(row.sealed_state))
+        lost = replace(state, frames=(Frame("welcome", 999_999, "need", 0, ()),))
+        flow_moves.store(row, demo.runtime.desk.sealer, replace(lost, frames=(*lost.frames, *state.frames)))
+    done = move(demo, publish(demo, NEW), {"where": "place"})
+    assert (done.moved, sum(done.stayed.values()), done.done_at is not None) == (2, 1, True)
+
+
+def test_it_lets_silence_pass_where_the_new_question_waits_for_nothing(demo: Demo) -> None:
+    text(demo, 1, "hi", "2")
+    (before,) = states(demo)
+    assert before.waking is not None
+    move(demo, publish(demo, NEW.replace(", wait: {after: 2h, go: bye}", "")), {"where": "place"})
+    with demo.db() as db:
+        row = db.scalars(select(Conversation)).one()
+        assert wake_conversation(db, demo.runtime.desk, row.id, before.waking) == []
+    (after,) = states(demo)
+    assert (after.waking, after.frame and after.frame.step) == (None, "place")
+    assert text(demo, 1, "63118") == ["What is your name?"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -286,3 +287,58 @@ def test_it_publishes_changed_files_over_files(db: Session, tmp_path: Path) -> N
     assert publish_flows(db, read_folder(tmp_path), "files", NOW).changed == ["inner"]
     (tmp_path / "inner.yaml").write_text("flow: inner\ntitle: J\nstart: a\nsteps: {a: {end: done}}\n")
     assert publish_flows(db, read_folder(tmp_path), "push", NOW, how=How.PUSHED).changed == ["inner"]
+
+
+def test_it_refuses_a_roll_back_to_a_version_that_runs_what_runs_it(db: Session, ana: Author) -> None:
+    inner = "flow: inner\ntitle: I\nstart: a\nsteps: {a: {run: outer}}\n"
+    for number, outer in enumerate(("a: {run: inner}", "a: {end: done}")):
+        source = f"flow: outer\ntitle: O\nstart: a\nsteps: {{{outer}}}\n"
+        flows.publish(db, "outer", FlowContent(source), "files", NOW)
+        if number == 0:
+            flows.publish(db, "inner", FlowContent(inner.replace("run: outer", "end: done")), "files", NOW)
+    flows.publish(db, "inner", FlowContent(inner), "files", NOW)
+    with pytest.raises(Unfit, match="without end"):
+        roll_back(db, "outer", 1, ana, NOW, why="by mistake")
+    assert holds(db, "outer").number == 2
+
+
+def test_it_looks_at_a_roll_back_to_what_cannot_be_read(db: Session, ana: Author) -> None:
+    flows.publish(db, "outer", FlowContent("flow: outer\n"), "files", NOW)
+    flows.publish(db, "outer", FlowContent("flow: outer\ntitle: O\nstart: a\nsteps: {a: {end: done}}\n"), "files", NOW)
+    with pytest.raises(Unfit, match="cannot be read"):
+        roll_back(db, "outer", 1, ana, NOW, why="by mistake")
+
+
+def test_it_waits_for_whoever_wants_a_look_by_the_time_it_is_due(db: Session, desk: Desk, ana: Author) -> None:
+    planned = ask(db, desk, ana, {"crisis": change(db, ana, "crisis")}, due_at=SOON)
+    assert isinstance(planned, Scheduled)
+    careful(db, "crisis")
+    assert publish_drafts.publish_due(db, desk, planned.request, SOON) is None
+    found = publish_requests.find(db, planned.request)
+    assert found is not None and "second person must look" in found.told and holds(db, "crisis").number == 1
+
+
+def test_it_publishes_once_where_two_hosts_sweep_at_once(demo: Demo) -> None:
+    desk, now = demo.runtime.desk, demo.runtime.clock.now()
+    with demo.db() as db:
+        ana = Author("Ana", make_staff(db, "ana@example.org"))
+        draft = edit_draft.open_draft(db, "privacy", ana, now)
+        seen = edit_draft.change(db, "privacy", draft.revision.number, "x", says("x"), ana, now)
+        reasons = {warning_key(each): "it is meant" for each in problems_of(db, desk, {"privacy": seen.content})}
+        due = now + timedelta(seconds=1)
+        planned = publish_drafts.ask(db, desk, {"privacy": seen.number}, ana, now, why="test", reasons=reasons, due_at=due)
+    assert isinstance(planned, Scheduled)
+    made: list[object] = []
+
+    def host() -> None:
+        with demo.db() as db:
+            made.append(publish_drafts.publish_due(db, desk, planned.request, due))
+
+    hosts = [threading.Thread(target=host) for _ in range(2)]
+    for one in hosts:
+        one.start()
+    for one in hosts:
+        one.join(60)
+    assert sorted(one is None for one in made) == [False, True]
+    with demo.db() as db:
+        assert len(flows.publications(db, "privacy")) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -176,12 +177,15 @@ def test_it_says_calmly_why_a_draft_cannot_be_played(demo: Demo) -> None:
     assert shown.problems[0].file == "emergency_assistance.yaml"
 
 
-def test_it_names_the_step_where_a_flow_fails(demo: Demo) -> None:
+def test_it_names_the_step_where_a_flow_fails_and_raises_no_alarm_of_the_line(
+    demo: Demo, caplog: pytest.LogCaptureFixture
+) -> None:
     draft = changed(demo, "emergency_assistance", "We are sorry, that is hard.", "We are sorry, {{ need + 1 }}.")
     shown = tried(demo, RENT.says("eviction"), draft=draft)
     failed = [bubble for bubble in shown.bubbles if bubble.kind is BubbleKind.FAILED]
     assert failed[0].place == ("emergency_assistance", "rent_sorry")
     assert said(shown)[-1].startswith(demo.runtime.desk.line.text("apology", "en")[:20])
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_it_goes_on_at_the_menu_where_a_step_is_not_there_any_more(demo: Demo) -> None:

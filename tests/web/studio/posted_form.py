@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 
 class _Forms(HTMLParser):
-    """Collects the fields of each form; text areas as browsers send them, with CRLF."""
+    """Collects the fields of each form; text areas as browsers send them, with CRLF, single lines without breaks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class _Forms(HTMLParser):
         elif tag == "input" and name:
             is_ticked = given.get("type") not in ("checkbox", "radio") or "checked" in given
             if is_ticked and given.get("type") not in ("file", "submit"):
-                self._fields[name] = given.get("value", "")
+                self._fields[name] = given.get("value", "").replace("\r", "").replace("\n", "")
         elif tag == "textarea":
             self._area = (name, [])
         elif tag == "select":
