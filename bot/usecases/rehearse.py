@@ -239,7 +239,9 @@ def compare(turn: Expected, happened: list[Line], file: str) -> Problem | None:
             return _problem(file, want.number, f"The line says nothing here, but {want.text!r} is expected.")
         said = spoken[number]
         if said.kind is not want.kind or (want.text and not matches(want.text, said.text)):
-            return _problem(file, want.number, f"Expected {want.text!r}, but the line {said.kind.value}: {said.text!r}.")
+            expected = repr(want.text) if want.kind is Kind.LINE else "silence"
+            came = repr(said.text) if said.kind is Kind.LINE else f"nothing ({said.text})"
+            return _problem(file, want.number, f"Expected {expected}, but it says {came}.")
     if len(spoken) > len(wanted) and turn.cause.text != "":
         more = spoken[len(wanted)]
         return _problem(file, turn.cause.number, f"The line goes on with {more.kind.value}: {more.text!r}.")

@@ -51,6 +51,7 @@ def test_it_answers_without_a_reload_and_keeps_the_focus(demo: Demo, open_page: 
     expect(box).to_have_value("")
     page.get_by_role("button", name="2 hours").click()
     expect(page.get_by_role("log")).to_contain_text("2 hours later: Mon, Nov 23, 12:00 PM")
+    expect(page.locator("[data-part=notice]")).to_have_text("")
     expect(box).to_be_focused()
     box.fill("   ")
     page.get_by_role("button", name="Send", exact=True).click()

@@ -154,9 +154,18 @@ class _Played:
 
 
 def _transcripts(world: World) -> Iterator[tuple[str, str]]:
-    """(name, text) of all; where two flows have one of the same name, the flow stands before it."""
+    """(name, text) of all."""
+    for shown, flow, name in shown_names(world):
+        yield shown, world.flows[flow].content.transcripts[name]
+
+
+def shown_names(world: World) -> Iterator[tuple[str, str, str]]:
+    """(name as a report shows it, its flow, its own name) of all transcripts, in the order in which they are played.
+
+    Where two flows have one of the same name, the flow stands before it.
+    """
     seen: set[str] = set()
-    for flow_name, flow in sorted(world.flows.items()):
-        for name, text in sorted(flow.content.transcripts.items()):
-            yield (f"{flow_name}/{name}" if name in seen else name), text
+    for flow, read_flow in sorted(world.flows.items()):
+        for name in sorted(read_flow.content.transcripts):
+            yield (f"{flow}/{name}" if name in seen else name), flow, name
             seen.add(name)

@@ -42,7 +42,7 @@ function start(pane) {
       putIn(fresh.html);
       say(fresh.notice);
       // What was typed while the answer was on its way stays.
-      if (reply.ok && form.elements.body?.value === typed) form.elements.body.value = "";
+      if (reply.ok && typed !== undefined && form.elements.body?.value === typed) form.elements.body.value = "";
     } catch {
       say("The line could not be reached. Nothing is lost: try again.");
     } finally {

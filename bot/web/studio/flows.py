@@ -47,8 +47,9 @@ def everything() -> ResponseReturnValue:
     open_ = runtime()
     with open_.database.transaction() as db:
         entries = read_list(db, open_.desk)
-        waiting = len(publish_requests.waiting(db))
-    return _list(entries, waiting)
+        waiting = publish_requests.waiting(db)
+    states = {flow: request.state for request in waiting for flow in request.revisions}
+    return _list(entries, len(waiting), states=states)
 
 
 def _list(entries: list[Any], waiting: int, status: int = 200, **values: Any) -> Response:

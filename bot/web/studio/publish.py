@@ -77,7 +77,7 @@ def go(flow: str) -> ResponseReturnValue:
     except NotThere:
         return _show(flow, typed, problem="There is no draft to publish any more.", status=409)
     _tell(done)
-    where = "/console/flows/requests" if isinstance(done, Waiting) else f"/console/flows/{flow}/history"
+    where = "/console/flows/requests" if isinstance(done, Waiting | Scheduled) else f"/console/flows/{flow}/history"
     return redirect(where, 303)
 
 
@@ -231,6 +231,8 @@ def _mapped() -> Iterator[tuple[str, str]]:
 
 def _moment(typed: Typed) -> datetime | None:
     """When it is to become live, by the city's clock. Raises Unfit."""
+    if not typed.is_later and typed.at:
+        raise Unfit("You chose Now, and a time as well. Choose one: nothing was published yet.")
     if not typed.is_later:
         return None
     try:
