@@ -236,15 +236,13 @@ def compare(turn: Expected, happened: list[Line], file: str) -> Problem | None:
     wanted = [line for line in turn.lines if line.kind is not Kind.EFFECT]
     for number, want in enumerate(wanted):
         if number >= len(spoken):
-            return _problem(file, want.number, f"The line says nothing here, but {want.text!r} is expected.")
+            return _problem(file, want.number, f"Expected {_quoted(want)}, but it says nothing.")
         said = spoken[number]
         if said.kind is not want.kind or (want.text and not matches(want.text, said.text)):
-            expected = repr(want.text) if want.kind is Kind.LINE else "silence"
-            came = repr(said.text) if said.kind is Kind.LINE else f"nothing ({said.text})"
-            return _problem(file, want.number, f"Expected {expected}, but it says {came}.")
+            return _problem(file, want.number, f"Expected {_quoted(want)}, but it says {_quoted(said)}.")
     if len(spoken) > len(wanted) and turn.cause.text != "":
         more = spoken[len(wanted)]
-        return _problem(file, turn.cause.number, f"The line goes on with {more.kind.value}: {more.text!r}.")
+        return _problem(file, turn.cause.number, f"Nothing more is expected, but it says {_quoted(more)}.")
     for want in (line for line in turn.lines if line.kind is Kind.EFFECT):
         if want.text not in effects:
             return _problem(file, want.number, f"There is no effect {want.text!r}; there are {effects}.")
@@ -253,6 +251,12 @@ def compare(turn: Expected, happened: list[Line], file: str) -> Problem | None:
     if left:
         return _problem(file, turn.cause.number, f"There is also the effect {left[0]!r}.")
     return None
+
+
+def _quoted(line: Line) -> str:
+    if line.kind is Kind.SILENT:
+        return f"nothing ({line.text})" if line.text else "nothing"
+    return repr(line.text)
 
 
 def _problem(file: str, line: int, what: str) -> Problem:

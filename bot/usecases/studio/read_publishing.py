@@ -22,6 +22,16 @@ from bot.usecases.studio.check_draft import warning_key
 from bot.usecases.studio.edit_draft import NotThere
 from bot.usecases.studio.move_conversations import Trial, try_on_real
 from bot.usecases.studio.publish_drafts import last_reasons, problems_of, who_looks_twice
+from bot.usecases.studio.transcript_owners import Owned, owners
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """An error, with the step of this flow that it is about ("" for none), or the transcript that goes otherwise."""
+
+    problem: Problem
+    step: str
+    transcript: Owned | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +58,7 @@ class Other:
 class Sheet:
     """All of one page. `translated` is language -> (texts translated, texts in all)."""
 
-    errors: tuple[tuple[str, Problem], ...]
-    """Each with the step of this flow that it is about, "" for none."""
+    errors: tuple[Wrong, ...]
     warnings: tuple[Warned, ...]
     changes: tuple[Change, ...]
     changes_of_others: Mapping[str, tuple[Change, ...]]
@@ -92,7 +101,7 @@ def read_sheet(db: Session, desk: Desk, flow: str, along: Collection[str], steps
     trial = try_on_real(db, desk, flow, content, suggested, now) if names and flow in live else None
     gone = [step for step in (trial.by_step if trial else ()) if step not in names]
     return Sheet(
-        errors=tuple(_placed(flow, content, [each for each in problems if each.severity is Severity.ERROR])),
+        errors=tuple(_placed(db, flow, contents, [each for each in problems if each.severity is Severity.ERROR])),
         warnings=_warned(problems, reasons),
         changes=tuple(changes),
         changes_of_others={
@@ -133,14 +142,15 @@ def _warned(problems: Collection[Problem], reasons: Mapping[str, str]) -> tuple[
     return tuple(found.values())
 
 
-def _placed(flow: str, content: FlowContent, problems: Sequence[Problem]) -> Iterator[tuple[str, Problem]]:
+def _placed(db: Session, flow: str, contents: Mapping[str, FlowContent], errors: Sequence[Problem]) -> Iterator[Wrong]:
     file = f"{flow}.yaml"
     try:
-        rows = outline(content.source, file).rows
+        rows = outline(contents[flow].source, file).rows
     except FlowError:
         rows = ()
-    for step, found in look_over.by_step(rows, tuple(problems), file).items():
-        yield from ((step, problem) for problem in found)
+    owned = owners(world.world_with(db, contents)) if any(each.file.endswith(".txt") for each in errors) else {}
+    for step, found in look_over.by_step(rows, tuple(errors), file).items():
+        yield from (Wrong(problem, step, owned.get(problem.file)) for problem in found)
 
 
 def _step_names(flow: str, content: FlowContent) -> tuple[str, ...]:

@@ -45,8 +45,9 @@ class Typed:
 @publish.get("/flows/<string:flow>/publish")
 @needs(Permission.SEE_FLOWS)
 def show(flow: str) -> ResponseReturnValue:
-    """What publishing this draft would change."""
-    return _show(flow, Typed())
+    """What publishing this draft would change; `along` names flows whose drafts are ticked to be published with it."""
+    # Only the names count here: the numbers come from the page that is made, and are what the form then posts.
+    return _show(flow, Typed(along=dict.fromkeys(request.args.getlist("along"), 0)))
 
 
 @publish.post("/flows/<string:flow>/publish/look")

@@ -13,9 +13,11 @@ from flask import Blueprint, Response, flash, jsonify, make_response, redirect, 
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from bot.domain import readability
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing import content, document
 from bot.domain.flow_outline import Outline, outline
+from bot.domain.flow_texts import messages
 from bot.domain.flow_translations import Written, written
 from bot.domain.flow_yaml import FlowError, Problem
 from bot.domain.permissions import Permission
@@ -118,6 +120,7 @@ def _editor(
         ),
         pane=trial.pane(db, opened),
         seen_as=_preview_of(opened, sheet, form) if form else None,
+        reading=_reading(sheet),
         names=list(sheet.outline.steps) if sheet.outline else [],
         flows={name: _flow_label(name, sheet) for name in sorted({*sheet.look.around.flows, *sheet.look.drafted})},
         teams=board.teams(db),
@@ -127,6 +130,14 @@ def _editor(
         **{"problem": "", "theirs": None, "is_new": False, "after": "", **values},
     )
     return make_response(shown, status)
+
+
+def _reading(sheet: Sheet) -> int | None:
+    """The school grade of all that the flow says in English; None where there are too few words to tell."""
+    script = sheet.look.script
+    spoken = [text for context, text, _ in messages(script) if context.endswith((".ask", ".say"))] if script else []
+    grade = readability.grade(spoken)
+    return max(1, round(grade)) if grade is not None else None
 
 
 def _flow_label(name: str, sheet: Sheet) -> str:

@@ -15,19 +15,22 @@ from bot.domain.flow_watch import Coverage, Uncovered, uncovered
 from bot.domain.flow_yaml import FlowError, Problem
 from bot.domain.permissions import Permission
 from bot.domain.transcript import Transcript, read_transcript, write_transcript
+from bot.storage import drafts
 from bot.storage.drafts import Revision
-from bot.usecases.library import DraftLibrary
 from bot.usecases.rehearse import Played, turns
 from bot.usecases.studio import check_draft, keep_transcripts, try_flow
 from bot.usecases.studio.edit_draft import ChangedMeanwhile, NotThere, Unfit
 from bot.usecases.studio.play_trial import play
-from bot.usecases.studio.world import World, rehearsal_cards
+from bot.usecases.studio.side_by_side import side_by_side
+from bot.usecases.studio.transcript_owners import passing
+from bot.usecases.studio.world import World
 from bot.web import forms
 from bot.web.console import access
 from bot.web.console.access import me, needs
 from bot.web.forms import runtime
 from bot.web.studio import diagram, frame
 from bot.web.studio.frame import Opened
+from bot.web.studio.transcript_world import Stage, address, stage_of
 
 transcripts = Blueprint("transcripts", __name__, url_prefix="/console")
 
@@ -45,18 +48,21 @@ class Typed:
 @transcripts.get("/flows/<string:flow>/transcripts")
 @needs(Permission.SEE_FLOWS)
 def everything(flow: str) -> ResponseReturnValue:
-    """All transcripts of the flow with what the last check says, and what they cover."""
+    """All transcripts of the flow with what the last check says, and what they cover; `name` leads on to one."""
+    if request.args.get("name"):
+        return redirect(address(flow, request.args["name"]), 303)
     with runtime().database.transaction() as db:
         opened = frame.opened(db, flow)
         if opened is None:
             return frame.not_there()
-        world = _world(db, opened)
-    values: dict[str, Any] = {"problems": world.problems, "results": [], "missing": None, "figure": None}
-    if flow in world.flows:
+        stage = stage_of(db, opened)
+        drafted = {draft.flow for draft in drafts.everyone(db)}
+    values: dict[str, Any] = {"problems": stage.world.problems, "results": [], "missing": None, "figure": None}
+    if not stage.unread:
         desk = runtime().desk
-        values["results"] = keep_transcripts.results(opened.content, desk.line, _library(world), desk.zone)
-        values |= _covered(opened, world)
-    return frame.page("studio/transcripts.html", opened, "transcripts", **values)
+        values["results"] = keep_transcripts.results(opened.content, desk.line, stage.library(), desk.zone)
+        values |= _covered(opened, stage.world)
+    return frame.page("studio/transcripts.html", opened, "transcripts", stage=stage, drafted=drafted, **values)
 
 
 def _covered(opened: Opened, world: World) -> dict[str, Any]:
@@ -66,21 +72,15 @@ def _covered(opened: Opened, world: World) -> dict[str, Any]:
     script = world.flows[opened.flow].script
     missing: Uncovered = uncovered(script, found)
     choices = sum(len(getattr(step, "choices", ())) for step in script.steps.values())
-    own = set(opened.content.transcripts)
     return {
         "missing": missing,
         "covered": {
             "steps": (len(script.steps) - len(missing.steps), len(script.steps)),
             "choices": (choices - len(missing.choices), choices),
         },
-        "through": sorted(name for name in found.transcripts if _short(name) not in own),
+        "passing": passing(world, report, opened.flow),
         "figure": diagram.figure(opened.content, opened.flow, coverage=found),
     }
-
-
-def _short(name: str) -> str:
-    """`en/food`, however the check names the file of a transcript."""
-    return name.rpartition("transcripts/")[2].removesuffix(".txt")
 
 
 # Recording.
@@ -121,19 +121,19 @@ def record(flow: str) -> ResponseReturnValue:
         return _recording(flow, title, typed, "The flow has changed just now. Look at it again, then keep it.")
     where = "" if owner == flow else f" It begins with the menu, so it is kept with the flow {owner}."
     flash(f"Kept as the transcript {name}.{where}", "good")
-    return redirect(_address(owner, name), 303)
+    return redirect(address(owner, name), 303)
 
 
 def _recorded(db: Session, opened: Opened, title: str) -> tuple[Transcript, str]:
     """The tried conversation as a transcript, and the flow that it belongs to. Raises Unfit."""
     open_ = runtime()
-    world = _world(db, opened)
-    if opened.flow not in world.flows:
+    stage = stage_of(db, opened)
+    if stage.unread:
         raise Unfit("The draft cannot be played just now, so nothing can be recorded. Mend it in the YAML first.")
     kept = try_flow.read(db, me().id, opened.flow, open_.clock.now(), open_.desk.zone)
     desk = open_.desk
-    made = keep_transcripts.record(kept, opened.flow, title, desk.line, _library(world), desk.zone)
-    owner = made.flow or _menu(world)
+    made = keep_transcripts.record(kept, opened.flow, title, desk.line, stage.library(), desk.zone)
+    owner = made.flow or stage.menu
     if owner is None:
         raise Unfit("No flow has `menu: true`, so there is nowhere to begin. Start at this flow instead.")
     return made, owner
@@ -166,10 +166,10 @@ def _recording(flow: str, title: str, name: str, words: str) -> ResponseReturnVa
 
 def _differs_from_phone(db: Session, opened: Opened) -> bool:
     """Whether tests, which meet other services and no other drafts, go another way than the phone does."""
-    desk, world = runtime().desk, _world(db, opened)
+    desk, stage = runtime().desk, stage_of(db, opened)
     kept = try_flow.read(db, me().id, opened.flow, runtime().clock.now(), desk.zone)
     shown = try_flow.show(db, desk, opened.flow, opened.content, kept)
-    run = play(kept, opened.flow, desk.line, _library(world), desk.zone)
+    run = play(kept, opened.flow, desk.line, stage.library(), desk.zone)
     return shown.run is not None and shown.run.ways != run.ways
 
 
@@ -224,7 +224,7 @@ def _changed(flow: str, name: str, act: Callable[[Session, str, str], tuple[Revi
     except NotThere:
         return frame.not_there()
     flash(f"{revision.what}.", "good")
-    return redirect(_address(flow, kept_as), 303)
+    return redirect(address(flow, kept_as), 303)
 
 
 def _posted_text() -> str:
@@ -235,19 +235,19 @@ def _posted_text() -> str:
 
 def _save(db: Session, flow: str, name: str) -> tuple[Revision, str]:
     text, now = _posted_text(), runtime().clock.now()
-    menu = _menu(_world(db, _must_open(db, flow)))
+    menu = stage_of(db, _must_open(db, flow)).menu
     return keep_transcripts.save(db, flow, menu, frame.seen(), name, text, frame.author(), now), name
 
 
 def _save_anew(db: Session, flow: str, name: str) -> tuple[Revision, str]:
     desk, opened = runtime().desk, _must_open(db, flow)
-    world = _world(db, opened)
-    if flow not in world.flows:
+    stage = stage_of(db, opened)
+    if stage.unread:
         raise Unfit("The draft cannot be played just now. Mend it in the YAML first.")
-    text = keep_transcripts.anew(opened.content.transcripts.get(name, ""), name, desk.line, _library(world), desk.zone)
+    text = keep_transcripts.anew(opened.content.transcripts.get(name, ""), name, desk.line, stage.library(), desk.zone)
     if _digest(text) != forms.field("fresh"):
         raise Unfit("The draft has changed since you looked. Look again at what would be kept.")
-    now, menu = runtime().clock.now(), _menu(world)
+    now, menu = runtime().clock.now(), stage.menu
     what = "Recorded anew the transcript"
     return keep_transcripts.save(db, flow, menu, frame.seen(), name, text, frame.author(), now, what=what), name
 
@@ -280,7 +280,7 @@ def _to_phone(flow: str, name: str) -> ResponseReturnValue:
             made = keep_transcripts.as_trial(read, try_flow.begin(now, open_.desk.zone).moment)
         except (FlowError, Unfit):
             flash("This transcript cannot be read, so it cannot be put on the phone. Mend it first.", "danger")
-            return redirect(_address(flow, name), 303)
+            return redirect(address(flow, name), 303)
         try_flow.keep(db, open_.desk, me().id, flow, opened.content, made, now)
     return redirect(f"/console/flows/{flow}/try#phone", 303)
 
@@ -290,13 +290,13 @@ def _one(flow: str, name: str, typed: Typed, *, anew: bool = False) -> ResponseR
         opened = frame.opened(db, flow)
         if opened is None:
             return frame.not_there()
-        world = _world(db, opened)
+        stage = stage_of(db, opened)
     text = opened.content.transcripts.get(name)
     if text is None:
         flash("There is no such transcript in this flow any more.", "danger")
-        return redirect(_address(flow, ""), 303)
-    played, problems = _played(world, flow, name, text)
-    fresh, refusal = _fresh(world, flow, name, text) if anew else ("", "")
+        return redirect(address(flow, ""), 303)
+    played, problems = _played(stage, name, text)
+    fresh, refusal = _fresh(stage, name, text) if anew else ("", "")
     shown = frame.page(
         "studio/transcripts_one.html",
         opened,
@@ -307,8 +307,9 @@ def _one(flow: str, name: str, typed: Typed, *, anew: bool = False) -> ResponseR
         typed=typed,
         played=played,
         problems=problems,
-        is_readable=flow in world.flows,
+        stage=stage,
         old=text,
+        rows=list(side_by_side(text, fresh)),
         fresh=fresh,
         digest=_digest(fresh),
         anew=anew,
@@ -317,25 +318,25 @@ def _one(flow: str, name: str, typed: Typed, *, anew: bool = False) -> ResponseR
     return make_response(shown, typed.status)
 
 
-def _played(world: World, flow: str, name: str, text: str) -> tuple[list[Played], tuple[Problem, ...]]:
+def _played(stage: Stage, name: str, text: str) -> tuple[list[Played], tuple[Problem, ...]]:
     desk = runtime().desk
     file = keep_transcripts.file_of(name)
     try:
         read = read_transcript(text, file)
     except FlowError as error:
         return [], tuple(error.problems)
-    if flow not in world.flows:
-        return [], world.problems
-    return list(turns(read, file, desk.line, _library(world), desk.zone)), ()
+    if stage.unread:
+        return [], stage.world.problems
+    return list(turns(read, file, desk.line, stage.library(), desk.zone)), ()
 
 
-def _fresh(world: World, flow: str, name: str, text: str) -> tuple[str, str]:
+def _fresh(stage: Stage, name: str, text: str) -> tuple[str, str]:
     """The text recorded anew, or why it cannot be."""
     desk = runtime().desk
-    if flow not in world.flows:
+    if stage.unread:
         return "", "The draft cannot be played just now. Mend it in the YAML first."
     try:
-        return keep_transcripts.anew(text, name, desk.line, _library(world), desk.zone), ""
+        return keep_transcripts.anew(text, name, desk.line, stage.library(), desk.zone), ""
     except (FlowError, Unfit) as error:
         return "", str(error)
 
@@ -349,20 +350,3 @@ def _title(name: str, text: str) -> str:
         return read_transcript(text, name).title
     except FlowError:
         return name
-
-
-def _world(db: Session, opened: Opened) -> World:
-    return try_flow.world_of(db, opened.flow, opened.content, all_drafts=False)
-
-
-def _library(world: World) -> DraftLibrary:
-    desk = runtime().desk
-    return world.library(desk.zone, desk.line_name, rehearsal_cards(desk.zone))
-
-
-def _menu(world: World) -> str | None:
-    return next((name for name, read in world.flows.items() if read.script.menu), None)
-
-
-def _address(flow: str, name: str) -> str:
-    return f"/console/flows/{flow}/transcripts" + (f"/one?name={name}" if name else "")
