@@ -30,9 +30,7 @@ class Passing:
 
 def owners(world: World) -> dict[str, Owned]:
     """Every transcript of the world by the file that a problem of it names."""
-    return {
-        file_of(shown): Owned(flow, world.flows[flow].script.title, name) for shown, flow, name in shown_names(world)
-    }
+    return {file_of(shown): Owned(flow, world.flows[flow].script.title, name) for shown, flow, name in shown_names(world)}
 
 
 def passing(world: World, report: Report, flow: str) -> list[Passing]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from flask import request
 from sqlalchemy.orm import Session
@@ -59,5 +60,5 @@ def named_along(flow: str) -> list[str]:
 
 def address(flow: str, name: str) -> str:
     """The page of a transcript, or of all where there is no name; what is played along stays so."""
-    query = [*([f"name={name}"] if name else []), *(f"with={other}" for other in named_along(flow))]
+    query = [*([f"name={quote(name)}"] if name else []), *(f"with={other}" for other in named_along(flow))]
     return f"/console/flows/{flow}/transcripts{'/one' if name else ''}" + (f"?{'&'.join(query)}" if query else "")

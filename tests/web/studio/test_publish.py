@@ -191,3 +191,19 @@ def test_it_offers_to_move_those_who_are_in_the_flow(demo: Demo) -> None:
         row = db.scalars(select(Conversation)).one()
         assert row.flow_version == flows.published(db, "welcome")
     assert "1 moved" in said(browser.get("/console/flows/welcome/history"))
+
+
+def test_it_names_the_owner_of_a_transcript_that_fails_and_leads_there(demo: Demo) -> None:
+    browser = enter(demo, "ana@example.org", "admin")
+    change(demo, "emergency_assistance", "We are sorry, that is hard.", "That is hard.")
+    page = browser.get("/console/flows/emergency_assistance/publish")
+    assert "The transcript en/stop_and_start, of Welcome, line 8:" in said(page)
+    assert "transcripts/one?name=en/stop_and_start&amp;with=emergency_assistance" in page.text
+
+
+def test_it_opens_with_the_other_draft_ticked(demo: Demo) -> None:
+    browser, _, other = enter(demo, "ana@example.org", "admin"), change(demo), change(demo, "counseling")
+    ticked = f'value="counseling:{other}" checked'
+    assert ticked not in browser.get(f"{PATH}/publish").text
+    page = browser.get(f"{PATH}/publish?along=counseling&along=nothing")
+    assert ticked in page.text and "In counseling" in said(page)

@@ -183,3 +183,53 @@ def test_it_lets_who_may_only_look_read_and_change_nothing(demo: Demo, recorded:
 def test_it_finds_no_transcript_that_is_not_there(ada: FlaskClient) -> None:
     assert ada.get(f"{ONE}?name=en/nothing").status_code == 303
     assert ada.get("/console/flows/nothing/transcripts").status_code == 404
+
+
+OWNERS = "/console/flows/welcome/transcripts"
+PASSED = '<details class="card apart more-of">'
+ALONG = "name=en/stop_and_start&with=emergency_assistance"
+
+
+def test_it_names_links_and_marks_what_fails_of_other_flows(demo: Demo, ada: FlaskClient) -> None:
+    assert "Of other flows, played with this draft" not in said(ada.get(LIST))
+    worded(demo, "We are sorry, that is hard.", "That is hard.")
+    page = ada.get(LIST)
+    before, _, after = html.unescape(page.text).partition(PASSED)
+    assert f"{OWNERS}/one?{ALONG}" in before and "en/stop_and_start, of Welcome" in before
+    assert re.search(r"\d+ of other flows failed", before)
+    assert "with=emergency_assistance" in after, "those that passed are linked, too"
+
+
+def test_it_fails_with_the_draft_that_is_taken_along_and_passes_without(demo: Demo, ada: FlaskClient) -> None:
+    worded(demo, "We are sorry, that is hard.", "That is hard.")
+    assert "Passed" in said(ada.get(f"{OWNERS}/one?name=en/stop_and_start"))
+    shown = html.unescape(said(ada.get(f"{OWNERS}?{ALONG}", follow_redirects=True)))
+    assert "Played with the draft of Emergency assistance" in shown and "Failed at line 8" in shown
+    assert "Expected 'We are sorry, that is hard.', but it says 'That is hard.'" in shown
+
+
+def test_it_takes_new_answers_into_the_owners_draft_and_leads_to_publishing_both(demo: Demo, ada: FlaskClient) -> None:
+    worded(demo, "We are sorry, that is hard.", "That is hard.")
+    looked = ada.get(f"{OWNERS}/one?{ALONG}&anew=1")
+    marked = re.sub(r'<span class="hidden">[^<]*</span>', "", looked.text)
+    assert "<del>line: We are sorry, that is hard.</del></td><td><ins>line: That is hard.</ins>" in marked
+    fields = {name: hidden(looked, name) for name in ("seen", "name", "with", "fresh")}
+    kept = post(ada, f"{OWNERS}/one", do="anew", **fields)
+    assert kept.location == f"{OWNERS}/one?{ALONG}"
+    assert "line: That is hard.\n" in content(demo, "welcome").transcripts["en/stop_and_start"]
+    page = ada.get(kept.location)
+    assert "Passed" in page.text and "are to be published along with Emergency assistance" in said(page)
+    assert f"{FLOW}/publish?along=welcome" in page.text
+    before, _, after = ada.get(f"{LIST}?with=welcome").text.partition(PASSED)
+    assert "en/stop_and_start, of Welcome" in after and "en/stop_and_start, of Welcome" not in before
+
+
+def test_it_plays_along_only_drafts_that_are_there(ada: FlaskClient) -> None:
+    page = ada.get(f"{OWNERS}/one?name=en/stop_and_start&with=nothing&with=..&with=welcome&with=emergency_assistance")
+    assert page.status_code == 200 and "Played with" not in page.text
+
+
+def test_it_says_which_draft_keeps_it_from_being_played(demo: Demo, ada: FlaskClient) -> None:
+    worded(demo, "steps:\n", "steps: [\n")
+    for page in (ada.get(f"{OWNERS}/one?{ALONG}"), ada.get(f"{OWNERS}?with=emergency_assistance")):
+        assert "cannot be played just now" in page.text and f'href="{FLOW}/source"' in page.text
