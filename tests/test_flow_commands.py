@@ -149,11 +149,11 @@ def test_it_keeps_the_files_that_were_pushed_as_a_draft_when_it_pulls(run: Run, 
 
 
 def test_it_begins_flows_and_lets_transcripts_and_translations_go(run: Run, line: Path, database: Database) -> None:
-    (line / "new.yaml").write_text("flow: new\ntitle: New\nstart: a\nsteps:\n  a: {say: Hi., end: done}\n", "utf-8")
+    (line / "fresh.yaml").write_text("flow: fresh\ntitle: New\nstart: a\nsteps:\n  a: {say: Hi., end: done}\n", "utf-8")
     done(run("pull", line))
     (line / "translations/es/privacy.po").unlink()
     (line / "transcripts/en/food.txt").unlink()
-    assert "new, privacy, welcome" in done(run("push", line))
+    assert "fresh, privacy, welcome" in done(run("push", line))
     with database.transaction() as db:
         found = {each.flow: each.revision.content for each in drafts.everyone(db)}
     assert found["privacy"].translations == {}
@@ -285,11 +285,11 @@ def test_it_keeps_at_a_start_what_the_console_changed(run: Run, line: Path, data
 
 def test_it_shows_what_differs_and_ends_with_one(run: Run, line: Path, database: Database) -> None:
     in_console(database, "privacy", "purpose: ", "purpose: Theirs ")
-    (line / "new.yaml").write_text("flow: new\ntitle: New\nstart: a\nsteps:\n  a: {say: Hi., end: done}\n", "utf-8")
+    (line / "fresh.yaml").write_text("flow: fresh\ntitle: New\nstart: a\nsteps:\n  a: {say: Hi., end: done}\n", "utf-8")
     (line / "counseling.yaml").unlink()
     shown = run("diff", line)
-    assert "3 flows differ: counseling, new, privacy" in refused(shown)
-    for words in ("counseling: only on the line", "new: only here", "privacy: changed", "--- line/privacy.yaml"):
+    assert "3 flows differ: counseling, fresh, privacy" in refused(shown)
+    for words in ("counseling: only on the line", "fresh: only here", "privacy: changed", "--- line/privacy.yaml"):
         assert words in shown.output
     assert any(row.startswith("-purpose: Theirs ") for row in shown.output.splitlines())
 

@@ -58,7 +58,7 @@ def test_it_wants_safety_texts_in_each_language_of_the_line(folder: Path) -> Non
         return [problem.what for problem in check(read_folder(folder), languages) if problem.severity is Severity.ERROR]
 
     assert errors("en") == []
-    assert errors("en", "es") == ["Nothing of this flow is translated into `es`, and one of its texts is about safety."]
+    assert errors("en", "es") == ["Nothing of this flow is translated into Spanish, and one of its texts is about safety."]
 
 
 def test_it_finds_no_gap_in_the_shipped_flows(tmp_path: Path) -> None:

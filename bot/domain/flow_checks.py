@@ -22,7 +22,7 @@ from bot.domain.flow_ways import circles, leaders, leads_to_human, reachable, ru
 from bot.domain.flow_wording import wording_problems
 from bot.domain.flow_yaml import Lines, Path, Problem, Severity
 from bot.domain.machine import ends
-from bot.domain.script import Ask, CheckIn, Handoff, Run, Script, Step, Wait
+from bot.domain.script import Ask, CheckIn, Handoff, Run, Say, Script, Step, Wait
 from bot.domain.suggestion import nearest
 from bot.domain.understanding import words_of
 
@@ -100,8 +100,7 @@ class _Checks:
         for name, step in self.script.steps.items():
             path: Path = ("steps", name)
             if _stops_short(step):
-                what = f"After `{name}` nothing follows, and the person gets no answer."
-                yield self.problem(path, what, "Give it a `next`, or an `end` with the outcome.")
+                yield self.problem(path, *_no_way_on(name, step))
             for at, branch in enumerate(step.next):
                 is_last = at == len(step.next) - 1
                 if is_last and branch.when is not None:
@@ -173,7 +172,7 @@ class _Checks:
     def _known_flow(self, path: Path, name: str) -> Iterator[Problem]:
         if name not in self.flows:
             near = nearest(name, self.flows)
-            hint = f"Did you mean `{near}`?" if near else "Write that flow first."
+            hint = f"Did you mean `{near}`?" if near else "Write that flow first, and publish it along with this one."
             yield self.problem(path, f"There is no flow `{name}`.", hint)
 
     def human(self) -> Iterator[Problem]:
@@ -267,9 +266,14 @@ class _Checks:
 
     def _known_names(self, path: Path, source: str, known: set[str], *, is_condition: bool) -> Iterator[Problem]:
         for name in sorted(names_in(source, is_condition=is_condition) - known):
-            near = nearest(name, known | NAMES)
-            hint = f"Did you mean `{near}`?" if near else "Put a text in quotes, or keep an answer with `save`."
-            yield self.problem(path, f"No answer is kept as `{name}`.", hint)
+            yield self.problem(path, f"No answer is kept as `{name}`.", self._kept_how(name, known))
+
+    def _kept_how(self, name: str, known: set[str]) -> str:
+        step = self.script.steps.get(name)
+        if isinstance(step, Ask) and not step.choices and not step.save:
+            return f"Open the step `{name}` and keep its answer as `{name}` (`save`)."
+        near = nearest(name, known | NAMES)
+        return f"Did you mean `{near}`?" if near else "Put a text in quotes, or keep an answer with `save`."
 
     def _unused(self) -> Iterator[Problem]:
         in_use = {name for script in self.flows.values() for name in used(script)}
@@ -295,3 +299,21 @@ def _stops_short(step: Step) -> bool:
     if isinstance(step, Ask) and step.choices:
         return not all(choice.go for choice in step.choices.values())
     return True
+
+
+def _no_way_on(name: str, step: Step) -> tuple[str, str]:
+    """What is wrong with a step that stops short, and what to do about it."""
+    if isinstance(step, Ask) and step.choices:
+        loose = [f"`{key}`" for key, choice in step.choices.items() if not choice.go]
+        if len(loose) == 1:
+            return f"The choice {loose[0]} of `{name}` leads nowhere.", (
+                "Choose where it leads (`go`), or where the step goes on (`next`)."
+            )
+        listed = f"{', '.join(loose[:-1])} and {loose[-1]}"
+        return f"The choices {listed} of `{name}` lead nowhere.", (
+            "Choose where each leads (`go`), or where the step goes on (`next`)."
+        )
+    what = f"After `{name}` nothing follows, and the person gets no answer."
+    if isinstance(step, Say):
+        return what, "Choose where it goes on (`next`), or end it with an outcome (`end`)."
+    return what, "Choose where it goes on (`next`), be it a step that ends the flow with an outcome (`end`)."

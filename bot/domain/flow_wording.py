@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
+from babel import Locale, UnknownLocaleError
+
 from bot.domain import readability
 from bot.domain.flow import RUN_TIME, SOURCE
 from bot.domain.flow_expressions import names_in, template_problems, unfit
@@ -58,43 +60,48 @@ class _Wording:
     def translation(self, language: str, translation: Translation) -> Iterator[Problem]:
         is_spoken = language in self.languages
         if not translation:
-            yield self._untranslated(language, len(self.safety) if is_spoken else 0)
+            if any(context != "title" for context, _, _ in self.messages):
+                yield self._untranslated(language, len(self.safety) if is_spoken else 0)
             return
         old = {context for context, _ in translation}
         for context, source, _ in self.messages:
+            if context == "title":
+                # No person ever reads it; a translation that is given is kept all the same.
+                continue
             path = path_of(context)
             told = translation.get((context, source))
             if told is None:
-                state = "was made from an older text" if context in old else "is missing or marked as fuzzy"
+                state = "was made from an older text" if context in old else "is missing, or stale (fuzzy)"
                 yield self._missing(language, context, state, is_spoken and context in self.safety)
-            elif ".choices." not in context and context != "title":
+            elif ".choices." not in context:
                 yield from self._translated_template(path, language, context, source, told)
         known = {context for context, _, _ in self.messages}
         for context in sorted(old - known):
-            what = f"The `{language}` translation holds `{context}`, which is not in this flow."
+            what = f"The {_named(language)} translation holds `{context}`, which is not in this flow."
             yield self.problem(("flow",), what, "Delete that entry.", Severity.WARNING)
 
     def _untranslated(self, language: str, safety: int) -> Problem:
-        what = f"Nothing of this flow is translated into `{language}`."
+        what = f"Nothing of this flow is translated into {_named(language)}."
         if not safety:
-            return self.problem(("flow",), what, "Give the template to a translator.", Severity.WARNING)
+            remedy = "Translate it on the page Translations, or give a translator the file that is exported there."
+            return self.problem(("flow",), what, remedy, Severity.WARNING)
         count = "one of its texts is" if safety == 1 else f"{safety} of its texts are"
         what = f"{what[:-1]}, and {count} about safety."
         return self.problem(("flow",), what, "Have at least these translated: they must reach everybody.")
 
     def _missing(self, language: str, context: str, state: str, is_safety: bool) -> Problem:
         if is_safety:
-            what = f"The `{language}` translation of `{context}` {state}, and it is a safety text."
+            what = f"The {_named(language)} translation of `{context}` {state}, and it is a safety text."
             remedy = "Have it translated and checked; safety texts are published in each language of the line or not at all."
             return self.problem(path_of(context), what, remedy)
-        what = f"The `{language}` translation of `{context}` {state}."
+        what = f"The {_named(language)} translation of `{context}` {state}."
         remedy = "Have it translated; until then the source is sent."
         return self.problem(path_of(context), what, remedy, Severity.WARNING)
 
     def _translated_template(self, path: Path, language: str, context: str, source: str, told: str) -> Iterator[Problem]:
         if "{" not in told and "{" not in source:
             return
-        place = f"The `{language}` translation of `{context}`"
+        place = f"The {_named(language)} translation of `{context}`"
         broken = template_problems(told)
         for why in broken:
             yield self.problem(path, f"{place} can't be filled in: {why}", "Copy what is in {{ }} from the source.")
@@ -186,6 +193,15 @@ class _Wording:
             for sentence in readability.long_sentences(source):
                 what = f"`{context}` has a sentence of {len(readability.words(sentence))} words."
                 yield self.problem(path_of(context), what, "Make two of it.", Severity.WARNING)
+
+
+@lru_cache(maxsize=1_000)
+def _named(language: str) -> str:
+    """The English name of a language; its code where Babel knows none. Kept, for it is asked for each text of a flow."""
+    try:
+        return Locale.parse(language).get_display_name("en") or f"`{language}`"
+    except (UnknownLocaleError, ValueError):
+        return f"`{language}`"
 
 
 @lru_cache(maxsize=20_000)

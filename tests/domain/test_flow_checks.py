@@ -49,7 +49,7 @@ def test_it_finds_nothing_wrong_with_a_clean_flow() -> None:
         ),
         (
             ["need: {ask: Which?, choices: {a: {label: A}, b: {label: B, go: person}}}", HUMAN],
-            "6 error After `need` nothing follows, and the person gets no answer.",
+            "6 error The choice `a` of `need` leads nowhere.",
         ),
         (
             ["need: {say: Hi, next: [{when: today, go: person}]}", HUMAN],
@@ -131,6 +131,43 @@ def test_it_suggests_the_answer_that_was_meant() -> None:
     assert problem.remedy == "Did you mean `line_name`?"
 
 
+@pytest.mark.parametrize(
+    ("row", "what", "remedy"),
+    [
+        ("need: {ask: Which?, choices: {a: {label: A}, b: {label: B}, c: {label: C, go: person}}}",
+         "The choices `a` and `b` of `need` lead nowhere.",
+         "Choose where each leads (`go`), or where the step goes on (`next`)."),
+        ("need: {ask: Which?, choices: {a: {label: A}, c: {label: C, go: person}}}",
+         "The choice `a` of `need` leads nowhere.",
+         "Choose where it leads (`go`), or where the step goes on (`next`)."),
+        ("need: {ask: Which?, not_understood: {go: person}}",
+         "After `need` nothing follows, and the person gets no answer.",
+         "Choose where it goes on (`next`), be it a step that ends the flow with an outcome (`end`)."),
+        ("need: {say: Hi, note: To the person.}",
+         "After `need` nothing follows, and the person gets no answer.",
+         "Choose where it goes on (`next`), or end it with an outcome (`end`)."),
+        ("need: {run: b, next: person}",
+         "There is no flow `b`.", "Write that flow first, and publish it along with this one."),
+    ],
+)  # fmt: skip
+def test_it_says_how_to_lead_on(row: str, what: str, remedy: str) -> None:
+    problems = found(flow(row, HUMAN))
+    assert [(one.what, one.remedy) for one in problems if "No way" not in one.what] == [(what, remedy)]
+
+
+@pytest.mark.parametrize(
+    ("asks", "remedy"),
+    [
+        ("{ask: ZIP?, answer: zip, next: say}", "Open the step `zip` and keep its answer as `zip` (`save`)."),
+        ("{ask: ZIP?, answer: zip, save: zap, next: say}", "Did you mean `zap`?"),
+        ("{say: ZIP., next: say}", "Put a text in quotes, or keep an answer with `save`."),
+    ],
+)
+def test_it_says_where_an_answer_could_be_kept(asks: str, remedy: str) -> None:
+    problems = found(flow("need: {say: Hi, next: zip}", f"zip: {asks}", "say: {say: 'Near {{ zip }}', next: person}", HUMAN))
+    assert [one.remedy for one in problems if one.what == "No answer is kept as `zip`."] == [remedy]
+
+
 def test_it_refuses_flows_that_run_each_other() -> None:
     inner = flow("need: {run: a, next: person}", HUMAN, name="b")
     (problem,) = found(flow("need: {run: b, next: person}", HUMAN), others=(inner,))
@@ -175,13 +212,25 @@ def test_it_names_missing_and_stale_translations() -> None:
     stale = {**SPANISH, ("need.ask", "What was it?"): "¿Qué era?"}
     del stale["need.ask", "What is it?"], stale["need.choices.rent.label", "Rent"]
     assert [problem.what for problem in found(flow(*CLEAN), {"es": stale})] == [
-        "The `es` translation of `need.ask` was made from an older text.",
-        "The `es` translation of `need.choices.rent.label` is missing or marked as fuzzy.",
+        "The Spanish translation of `need.ask` was made from an older text.",
+        "The Spanish translation of `need.choices.rent.label` is missing, or stale (fuzzy).",
     ]
 
 
 def test_it_says_once_that_a_language_is_not_there() -> None:
-    assert [problem.what for problem in found(flow(*CLEAN), {"bs": {}})] == ["Nothing of this flow is translated into `bs`."]
+    assert [problem.what for problem in found(flow(*CLEAN), {"bs": {}})] == [
+        "Nothing of this flow is translated into Bosnian."
+    ]
+
+
+def test_it_says_the_code_of_a_language_that_has_no_known_name() -> None:
+    assert [one.what for one in found(flow(*CLEAN), {"haz": {}})] == ["Nothing of this flow is translated into `haz`."]
+
+
+def test_it_asks_for_no_translation_of_a_title_which_nobody_is_sent() -> None:
+    for title in ({}, {("title", "An older one"): "A"}):
+        words = {key: text for key, text in SPANISH.items() if key[0] != "title"} | title
+        assert found(flow(*CLEAN), {"es": words}) == []
 
 
 @pytest.mark.parametrize(

@@ -139,13 +139,13 @@ def test_it_lets_no_safety_text_be_half_translated() -> None:
     severities = told(text, ("en", "es"), es={("need.say", "Call 911."): "Llame al 911.", ("title", "A"): "A"})
     assert (
         Severity.ERROR,
-        "The `es` translation of `need.say` was made from an older text, and it is a safety text.",
+        "The Spanish translation of `need.say` was made from an older text, and it is a safety text.",
     ) in severities
     assert (
         Severity.ERROR,
-        "The `es` translation of `call.say` is missing or marked as fuzzy, and it is a safety text.",
+        "The Spanish translation of `call.say` is missing, or stale (fuzzy), and it is a safety text.",
     ) in severities
-    assert (Severity.WARNING, "The `es` translation of `now.ask` is missing or marked as fuzzy.") in severities
+    assert (Severity.WARNING, "The Spanish translation of `now.ask` is missing, or stale (fuzzy).") in severities
 
 
 def test_it_asks_for_every_language_of_the_line() -> None:
@@ -153,7 +153,7 @@ def test_it_asks_for_every_language_of_the_line() -> None:
         ("title", "A"): "A", ("need.say", "Call 988."): "Llame al 988.", ("now.say", "We tell our team."): "Avisamos.",
     })  # fmt: skip
     assert severity is Severity.ERROR
-    assert what == "Nothing of this flow is translated into `bs`, and 2 of its texts are about safety."
+    assert what == "Nothing of this flow is translated into Bosnian, and 2 of its texts are about safety."
 
 
 def test_it_counts_every_text_of_a_safety_flow() -> None:

@@ -79,6 +79,20 @@ class StepDraft:
     kind: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TextOfTheirs:
+    """A text that their flow says, and where: what the finished draft is compared with.
+
+    `language` is empty for the one that the flow is written in, `why` tells why it could not be carried where that is known.
+    """
+
+    node: str
+    kind: str
+    text: str
+    language: str = ""
+    why: str = ""
+
+
 @dataclass(slots=True)
 class Drafting:
     """One flow in the making.
@@ -87,7 +101,7 @@ class Drafting:
     empty: then it is the first step. A step may lead to a name that never gets a step: a human is called there.
     `translations`: language ("es") -> context ("menu.ask", "menu.choices.food.label", "menu.choices.food.words",
     "bye.say", "menu.not_understood.say") -> text. `outside`: names of flows that are run and are not in the file -> how
-    their product calls them.
+    their product calls them. `theirs`: all that their flow says, so that nothing of it is lost in silence.
     """
 
     name: str
@@ -101,6 +115,7 @@ class Drafting:
     missing: list[str] = field(default_factory=list)
     translations: dict[str, dict[str, str]] = field(default_factory=dict)
     outside: dict[str, str] = field(default_factory=dict)
+    theirs: list[TextOfTheirs] = field(default_factory=list)
 
     def add(self, name: str, data: dict[str, Any], *, node: str = "", kind: str = "", note: str = "") -> StepDraft:
         """A step behind those that are there. `name` comes from `names`; targets in `data` are names of ours too."""
@@ -141,6 +156,11 @@ class Drafting:
                 if holder[key] == old:
                     holder[key] = new
         self.start = new if self.start == old else self.start
+
+    def heard(self, node: str, kind: str, text: object, language: str = "", why: str = "") -> None:
+        """Their flow says this; where the draft comes not to say it, an item will."""
+        if isinstance(text, str) and text.strip():
+            self.theirs.append(TextOfTheirs(node, kind, text, language, why))
 
     def tell(self, node: str, kind: str, fate: Fate, how: str = "", step: str | None = None) -> None:
         """What became of a part of theirs; the same thing is told once."""

@@ -14,6 +14,7 @@ from bot.domain.flow_checks import check
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_import.drafting import Drafting, StepDraft, ways
 from bot.domain.flow_import.drafting_choices import mend_choices
+from bot.domain.flow_import.drafting_left import tell_left_texts
 from bot.domain.flow_import.drafting_texts import (
     MOST_SEGMENTS,
     clean,
@@ -243,6 +244,8 @@ def _imported(draft: Drafting, scripts: Mapping[str, Script], source: str) -> Im
     for problem in check(script, read, scripts):
         if problem.severity is Severity.ERROR and not _is_told(problem, draft, scripts):
             draft.miss(f"{problem.what} {problem.remedy}")
+    texts = {code: {context: text for (context, _), text in found.items()} for code, found in read.items()}
+    tell_left_texts(draft, texts)
     content = FlowContent(source, translations)
     items = tuple(Item(_line(i.node)[:200], _line(i.kind)[:80], i.fate, _line(i.how), i.step) for i in draft.items)
     return Imported(draft.name, script.title, content, items, tuple(map(_line, draft.missing)))

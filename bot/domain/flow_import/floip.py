@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[Fate, str]] = {
     "Core.SetGroupMembership": (Fate.LEFT_OUT, "There are no groups of people here; it goes on."),
 }
 """Kind of block -> what becomes of it at best, and how."""
+_UNNAMED = "No block of the flow names it."
 _UNKNOWN = (Fate.LEFT_OUT, "This kind of block is not known here; it goes on by its first way.")
 
 
@@ -55,6 +56,10 @@ def read_floip(data: object, file: str) -> list[Imported]:
         if len(flow["blocks"]) > MOST_BLOCKS:
             raise NotImportable(f"{file}: a flow has {len(flow['blocks'])} blocks; keep it to {MOST_BLOCKS}.")
         _Blocks(draft, flow, names, outer).build()
+    known = {one.text for draft in drafts for one in draft.theirs}
+    for uuid, language, text in _values(outer):
+        if text not in known:
+            drafts[0].heard(uuid, "resource", text, language, _UNNAMED)
     for draft in drafts:
         for name in {step.data["run"] for step in draft.steps.values() if "run" in step.data} & {one.name for one in drafts}:
             draft.outside.pop(name, None)
@@ -79,7 +84,25 @@ class _Blocks:
         self.first = str(flow.get("first_block_id") or "")
         self.blocks = {str(row.get("uuid") or at): row for at, row in enumerate(flow["blocks"]) if isinstance(row, dict)}
         self.resources = {**_resources(outer), **_resources(flow)}
+        self._hear(outer if outer is not flow else {}, flow)
         self.by_name = {str(row.get("name")): key for key, row in self.blocks.items()}
+
+    def _hear(self, outer: Mapping[str, Any], flow: Mapping[str, Any]) -> None:
+        """All that the file says, in each language: a draft has the first one only."""
+        nodes: dict[str, str] = {}
+        for key, block in self.blocks.items():
+            config = _mapping(block.get("config"))
+            for resource in (config.get("prompt"), *_mapping(config.get("choices")).values(), block.get("uuid")):
+                nodes.setdefault(str(resource), key)
+            for text in _all_beside(block):
+                self.draft.heard(self._node(key), str(block.get("type") or "unknown"), text)
+        for holder in (outer, flow):
+            for uuid, language, text in _values(holder):
+                if uuid in nodes:
+                    kind = str(self.blocks[nodes[uuid]].get("type") or "unknown")
+                    self.draft.heard(self._node(nodes[uuid]), kind, text, language)
+                elif holder is flow:
+                    self.draft.heard(uuid, "resource", text, language, _UNNAMED)
 
     def build(self) -> None:
         makers: dict[str, Callable[[dict[str, Any], str], tuple[dict[str, Any], str]]] = {
@@ -218,23 +241,29 @@ def _bare(word: str) -> str:
 def _resources(holder: Mapping[str, Any]) -> dict[str, str]:
     """Identifier -> words, of the first language that has a text."""
     found: dict[str, str] = {}
+    for uuid, _, text in _values(holder):
+        found.setdefault(uuid, text)
+    return found
+
+
+def _values(holder: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Identifier, language and words of each text."""
     rows = holder.get("resources")
     for row in rows if isinstance(rows, list) else ():
         values = _mapping(row).get("values")
         for value in values if isinstance(values, list) else ():
             text = _mapping(value).get("value")
             if _mapping(value).get("content_type") in ("TEXT", "text", None) and isinstance(text, str) and text.strip():
-                found.setdefault(str(_mapping(row).get("uuid")), text)
-    return found
+                yield str(_mapping(row).get("uuid")), str(_mapping(value).get("language_id") or ""), text
 
 
 def _beside(block: Mapping[str, Any]) -> str:
     """The words that one maker keeps in `vendor_metadata`, for a text message or else for a screen."""
+    return next(_all_beside(block), "")
+
+
+def _all_beside(block: Mapping[str, Any]) -> Iterator[str]:
     for vendor in _mapping(block.get("vendor_metadata")).values():
         for field in ("sms_content", "social_content", "clipboard_content", "ussd_content"):
-            texts = [
-                text for text in _mapping(_mapping(vendor).get(field)).values() if isinstance(text, str) and text.strip()
-            ]
-            if texts:
-                return texts[0]
-    return ""
+            texts = _mapping(_mapping(vendor).get(field)).values()
+            yield from (text for text in texts if isinstance(text, str) and text.strip())

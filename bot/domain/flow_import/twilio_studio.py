@@ -16,6 +16,7 @@ from bot.domain.flow_import.twilio_studio_model import Exit, Widget
 from bot.domain.flow_import.twilio_studio_steps import Studio
 
 MOST_WIDGETS = 3000
+_TALKS_TO_COMPUTERS = ("make-http-request", "run-function")
 _WRAPPERS = ("definition", "flow", "flow_definition", "flowDefinition", "studio_flow")
 
 
@@ -78,6 +79,10 @@ def _drafted(found: _Definition, names: Names) -> Drafting:
         raise NotImportable(
             f"The flow `{title}` has {len(widgets)} widgets; keep it to {MOST_WIDGETS} and import it in parts."
         )
+    for widget in widgets.values():
+        if widget.kind not in _TALKS_TO_COMPUTERS:
+            for key in ("body", "say"):
+                draft.heard(widget.name, widget.theirs, widget.properties.get(key))
     Studio(draft, widgets, str(found.body.get("initial_state") or found.body.get("initialState") or "")).build()
     return draft
 
@@ -94,6 +99,9 @@ def _widgets(body: Mapping[str, Any], draft: Drafting) -> dict[str, Widget]:
         name, kind = str(row.get("name") or f"widget {at}"), str(row.get("type") or "unknown")
         if name in widgets:
             draft.tell(name, kind, Fate.LEFT_OUT, "Another widget has the same name, and that one was taken.")
+            if isinstance(given := row.get("properties"), dict) and kind_named(kind) not in _TALKS_TO_COMPUTERS:
+                for key in ("body", "say"):
+                    draft.heard(name, kind, given.get(key))
             continue
         properties = row.get("properties")
         widgets[name] = Widget(

@@ -260,7 +260,10 @@ def push_drafts(db: Session, contents: Mapping[str, FlowContent], now: datetime,
     for name, content in contents.items():
         before = drafts.lock(db, name)
         if before is None and flows.published(db, name) is None:
-            edit_draft.new_flow(db, name, content, "Pushed from files", by, now)
+            try:
+                edit_draft.new_flow(db, name, content, "Pushed from files", by, now)
+            except edit_draft.Unfit as unfit:
+                raise Conflict([str(unfit)]) from unfit
             changed.append(name)
             continue
         number = before.revision.number if before else 0

@@ -173,13 +173,15 @@ def _sizes(
     return found
 
 
-def content_at(db: Session, flow: str, number: int) -> FlowContent | None:
-    """The flow as it was at a revision of its draft; 0 is what is published."""
-    if number == 0:
-        version = flows.published(db, flow)
+def content_at(db: Session, flow: str, seen: int) -> FlowContent | None:
+    """The flow as a page saw it, which was made from a revision of its draft, or with a minus from a version; 0 is what is
+    published now. None where there is no such thing.
+    """
+    if seen <= 0:
+        version = -seen or flows.published(db, flow)
         stored = flows.load(db, version) if version is not None else None
-        return stored.content if stored else None
-    entry = next((one for one in drafts.history(db, flow, 1, number + 1) if one.number == number), None)
+        return stored.content if stored and stored.name == flow else None
+    entry = next((one for one in drafts.history(db, flow, 1, seen + 1) if one.number == seen), None)
     revision = drafts.revision(db, entry.id) if entry else None
     return revision.content if revision else None
 

@@ -184,15 +184,10 @@ def one(flow: str) -> ResponseReturnValue:
 
 
 @transcripts.post("/flows/<string:flow>/transcripts/one")
-@needs(Permission.SEE_FLOWS)
+@needs(Permission.EDIT_FLOWS)
 def change(flow: str) -> ResponseReturnValue:
-    """Save, rename, delete, record anew (admins), or put it on the phone."""
+    """Save, rename, delete or record anew."""
     name, did = forms.field("name"), forms.field("do")
-    if did == "phone":
-        return _to_phone(flow, name)
-    if not me().may(Permission.EDIT_FLOWS):
-        access.refuse(f"edit_flows at {request.endpoint}")
-        return access.page("not_allowed", 403)
     acts: dict[str, Callable[[Session, str, str], tuple[Revision, str]]] = {
         "save": _save,
         "anew": _save_anew,
@@ -268,8 +263,11 @@ def _must_open(db: Session, flow: str) -> Opened:
     return opened
 
 
-def _to_phone(flow: str, name: str) -> ResponseReturnValue:
-    open_ = runtime()
+@transcripts.post("/flows/<string:flow>/transcripts/phone")
+@needs(Permission.SEE_FLOWS)
+def to_phone(flow: str) -> ResponseReturnValue:
+    """Put it on the phone, to go on from there."""
+    open_, name = runtime(), forms.field("name")
     now = open_.clock.now()
     with open_.database.transaction() as db:
         opened = frame.opened(db, flow)

@@ -78,8 +78,12 @@ def _saved(count: int) -> str:
 
 def _meanwhile(meanwhile: ChangedMeanwhile) -> str:
     theirs = meanwhile.theirs
+    # A draft that began only now, with what was published, is nobody's change.
+    is_published = theirs.parent_id is None and theirs.undone_id is None
+    who = "A version was published meanwhile that changed" if is_published else f"{theirs.by} changed"
+    when = "" if is_published else f" meanwhile ({theirs.what})"
     return (
-        f"{theirs.by} changed one of these texts meanwhile ({theirs.what}), so nothing was saved. What you typed stands "
+        f"{who} one of these texts{when}, so nothing was saved. What you typed stands "
         "below, beside the source as it is now. Look it through, and save again."
     )
 
@@ -131,8 +135,8 @@ def add_language(flow: str) -> ResponseReturnValue:
         with open_.database.transaction() as db:
             revision = translate_flow.add_language(db, flow, frame.seen(), language, frame.author(), now)
             access.record(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
-    except ChangedMeanwhile as meanwhile:
-        return _show(flow, problem=f"{meanwhile.theirs.by} has added it meanwhile. Nothing was changed.", status=409)
+    except ChangedMeanwhile:
+        return _show(flow, problem="It was added meanwhile. Nothing was changed.", status=409)
     except (Unfit, FlowError) as refused:
         return _show(flow, problem=_first(refused), status=422)
     except NotThere:

@@ -148,7 +148,7 @@ def test_it_renames_and_deletes(demo: Demo, recorded: FlaskClient) -> None:
 
 def test_it_puts_a_transcript_on_the_phone(recorded: FlaskClient) -> None:
     post(recorded, f"{FLOW}/try", do="again")
-    opened = post(recorded, ONE, name="en/rent", do="phone")
+    opened = post(recorded, f"{LIST}/phone", name="en/rent")
     assert opened.location == f"{FLOW}/try#phone"
     assert "We are sorry, that is hard." in recorded.get(f"{FLOW}/try").text
 
@@ -177,7 +177,7 @@ def test_it_lets_who_may_only_look_read_and_change_nothing(demo: Demo, recorded:
     assert post(olga, ONE, name="en/rent", seen="2", do="delete").status_code == 403
     assert post(olga, f"{LIST}/record", title="x").status_code == 403
     assert "en/rent" in content(demo).transcripts
-    assert post(olga, ONE, name="en/rent", do="phone").status_code == 303
+    assert post(olga, f"{LIST}/phone", name="en/rent").status_code == 303
 
 
 def test_it_finds_no_transcript_that_is_not_there(ada: FlaskClient) -> None:

@@ -173,6 +173,23 @@ def test_it_loses_nothing_where_two_change_the_same_text(demo: Demo, ada: FlaskC
     assert f'name="seen" value="{number(demo)}"' in answer.text
 
 
+def test_it_saves_nothing_over_a_version_that_was_pushed_meanwhile(demo: Demo, ada: FlaskClient) -> None:
+    page = ada.get(f"{PAGE}?show=es").text.partition('class="words-form"')[2]
+    seen = int(re.findall(r'name="seen" value="(-?[0-9]+)"', page)[0])
+    before = content(demo)
+    pushed = before.translations["es"].replace(told(demo, "title").text, "De otra mano")
+    with demo.db() as db:
+        assert -seen == flows.published(db, "privacy")
+        flows.publish(db, "privacy", replace(before, translations={"es": pushed}), "push", demo.runtime.clock.now())
+    answer = post(ada, PAGE, seen=seen, **{TITLE: "Tres"})
+    assert answer.status_code == 409 and "A version was published meanwhile" in said(answer)
+    assert text_of(answer, TITLE) == "Tres" and told(demo, "title").text == "De otra mano"
+    # What the push left alone is saved beside it.
+    context = next(one.context for one in po_file.entries(pushed) if one.context.endswith(".say"))
+    assert post(ada, PAGE, seen=seen, **{f"text.es.{context}": "Hola."}).status_code == 303
+    assert (told(demo, "title").text, told(demo, context).text) == ("De otra mano", "Hola.")
+
+
 def test_it_refuses_what_does_not_fit_and_keeps_what_was_typed(demo: Demo, ada: FlaskClient) -> None:
     answer = post(ada, PAGE, seen=0, **{TITLE: "x" * 1601})
     assert answer.status_code == 422 and "longer than 1,600" in answer.text and text_of(answer, TITLE) == "x" * 1601

@@ -10,6 +10,7 @@ from bot.domain.flow_import.drafting import Drafting, Names, language_code, ways
 from bot.domain.flow_import.rapidpro.answers import Answers, alias_of, called_flow
 from bot.domain.flow_import.rapidpro.decisions import Branch, branches, is_child, simple_path
 from bot.domain.flow_import.rapidpro.expressions import Path, convert
+from bot.domain.flow_import.rapidpro.hearing import hear
 from bot.domain.flow_import.rapidpro.kinds import ACTIONS, OTHER_ACTION, OTHERS
 from bot.domain.flow_import.rapidpro.model import Action, Node, Router, Source, part, words
 from bot.domain.flow_import.rapidpro.questions import tell_unasked, write_question
@@ -52,6 +53,7 @@ class Builder:
         self.at = {id(action): node.uuid for node in self.source.nodes.values() for action in node.actions}
 
     def build(self) -> None:
+        hear(self.draft, self.source)
         self._languages()
         if self.source.nodes:
             self.draft.start = self.entry(self.source.start)
@@ -311,7 +313,7 @@ class Builder:
             fate, how = Fate.LEFT_OUT, why
             if action.kind in SPOKEN:
                 said = words(action.data.get("text")).strip()
-                how = f"{why} It says: {said[:300]}" if said else "It has no text."
+                how = f"{why} It says: {said}" if said else "It has no text."
                 self._tell_extras(action, node, None)
         elif fate is Fate.APPROXIMATED and (alias := alias_of(action)) is not None:
             kept = self._known(Path("results", alias[1]))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bot.domain.flow_import.rapidpro.goflow import is_language
 from bot.domain.flow_import.rapidpro.kinds import OLDER_ACTIONS, OLDER_TESTS
 from bot.domain.flow_import.rapidpro.model import (
     Action,
@@ -77,7 +76,7 @@ class _Legacy:
         texts = {words(language): words(text) for language, text in given.items() if words(text)}
         base = next((code for code in (self.language, "base", *texts) if code in texts), "")
         for language, text in texts.items():
-            if language != base and is_language(language):
+            if language != base:
                 self.said.setdefault(language, {}).setdefault(uuid, {})[key] = (text,)
         return texts.get(base, "")
 
