@@ -261,15 +261,15 @@ def test_it_publishes_after_a_check_and_refuses_errors(run: Run, line: Path, dat
 def test_it_wants_a_word_why_where_the_checks_warn(run: Run, line: Path, database: Database) -> None:
     change(line / "translations/es/privacy.po", 'msgstr "', 'msgstr "')
     po = (line / "translations/es/privacy.po").read_text("utf-8")
-    context = po.index('msgctxt "title"')
+    context = po.index('msgctxt "question.choices.readers.words"')
     start = po.index("msgstr", context)
     end = po.index("\n\n", start)
     (line / "translations/es/privacy.po").write_text(po[:start] + 'msgstr ""' + po[end:], "utf-8")
     assert "--why" in refused(run("push", line, "--publish"))
-    assert "Published: privacy." in done(run("push", line, "--publish", "--why", "The title is for staff only."))
+    assert "Published: privacy." in done(run("push", line, "--publish", "--why", "The label is enough for now."))
     with database.transaction() as db:
         holds = stored.holding(db, "privacy")
-        assert holds is not None and {each["why"] for each in holds.reasons.values()} == {"The title is for staff only."}
+        assert holds is not None and {each["why"] for each in holds.reasons.values()} == {"The label is enough for now."}
 
 
 def test_it_keeps_at_a_start_what_the_console_changed(run: Run, line: Path, database: Database) -> None:

@@ -35,7 +35,7 @@ steps:
     next: person
   person:
     note: Somebody answers. Change this to what the flow is for.
-    handoff: {{team: anyone, urgency: this_shift, because: "{title}"}}
+    handoff: {{team: anyone, urgency: this_shift, because: {title}}}
 """
 MOVED_ON = "Somebody changed this flow a moment ago. Look at it as it is now, then do it again."
 

@@ -122,7 +122,7 @@ def _editor(
         seen_as=_preview_of(opened, sheet, form) if form else None,
         reading=_reading(sheet),
         names=list(sheet.outline.steps) if sheet.outline else [],
-        flows={name: _flow_label(name, sheet) for name in sorted({*sheet.look.around.flows, *sheet.look.drafted})},
+        flows={name: _flow_label(name, sheet) for name in sorted(sheet.look.around.flows)},
         teams=board.teams(db),
         words=step_words,
         language=wording.language,
@@ -141,7 +141,7 @@ def _reading(sheet: Sheet) -> int | None:
 
 
 def _flow_label(name: str, sheet: Sheet) -> str:
-    return name if name in sheet.look.around.flows else f"{name} (not published yet)"
+    return f"{name} (not published yet)" if name in sheet.look.drafted else name
 
 
 def _shown(sheet: Sheet, selected: str) -> list[Any]:

@@ -10,6 +10,7 @@ from bot.domain.flow_import.rapidpro.model import Action, Source, part, words
 _FOR_COMPUTERS = frozenset({"call_webhook", "call_resthook", "call_classifier", "transfer_airtime"})
 _SAID = ("text", "subject", "body", "note", "instructions")
 _TRANSLATED = (*_SAID, "quick_replies", "name", "arguments", "test")
+_OF_A_BUTTON = "It translates a button, and there are none here: translate the label of the choice."
 _OF_NOTHING = "It translates a part that is not in the flow."
 
 
@@ -26,8 +27,9 @@ def hear(draft: Drafting, source: Source) -> None:
             found = places.get(uuid) or places.get(uuid.rpartition(":")[0])
             node_uuid, kind = found or (uuid, "translations")
             for key in _TRANSLATED:
+                why = (_OF_A_BUTTON if key == "quick_replies" else "") if found else _OF_NOTHING
                 for text in fields.get(key, ()):
-                    draft.heard(node_uuid, kind, text, language, "" if found else _OF_NOTHING)
+                    draft.heard(node_uuid, kind, text, language, why)
 
 
 def _places(source: Source) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -1,0 +1,55 @@
+"""A new flow, from its title to the people: led to from the menu and published together with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from bot.settings import Settings
+from bot.storage import drafts, flows
+from tests.console import make_staff, post, said, signed_in
+from tests.demo import Demo, hidden, open_demo
+
+
+@pytest.fixture
+def demo(settings: Settings) -> Iterator[Demo]:
+    with open_demo(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ana(demo: Demo) -> FlaskClient:
+    return signed_in(demo.app, make_staff(demo.runtime, "ana@example.org", ["admin"]))
+
+
+def test_it_is_begun_led_to_and_published_along(demo: Demo, ana: FlaskClient) -> None:
+    post(ana, "/console/flows/new", title="Jobs help: the first step", purpose="Find work.", name="jobs_help")
+    page = ana.get("/console/flows/welcome/new-step?kind=run&after=done")
+    assert "jobs_help (not published yet)" in page.text
+    fields = {"kind": "run", "is_new": "1", "name": "to_jobs", "plain.run": "jobs_help", "seen": hidden(page, "seen")}
+    assert post(ana, "/console/flows/welcome/step", **fields, **{"next.1.go": "person"}).status_code == 303
+    shown = said(ana.get("/console/flows/welcome?step=to_jobs"))
+    assert "There is no flow" not in shown and "No way leads to to_jobs" in shown
+    alone = said(ana.get("/console/flows/welcome/publish"))
+    assert "There is no flow jobs_help" in alone
+    together = said(ana.get("/console/flows/welcome/publish?along=jobs_help"))
+    assert "There is no flow jobs_help" not in together
+
+
+@pytest.mark.parametrize("name", ["new", "import", "requests", "words", "welcome"])
+def test_it_refuses_a_name_that_is_taken(ana: FlaskClient, demo: Demo, name: str) -> None:
+    page = post(ana, "/console/flows/new", title="A title", name=name)
+    assert page.status_code == 422 and "Choose another name" in said(page)
+
+
+@pytest.mark.parametrize(
+    "title", ["{{ 7 * 7 }} {% if %}", 'a "quoted": one # here', "no", "yes: [", "\\N{DASH}", "ÑANDÚ ★", "- x"]
+)
+def test_it_can_be_read_whatever_its_title(ana: FlaskClient, demo: Demo, title: str) -> None:
+    assert post(ana, "/console/flows/new", title=title, purpose=title, name="odd").status_code == 303
+    page = said(ana.get("/console/flows/odd"))
+    assert "cannot be read" not in page and "Error" not in page
+    with demo.db() as db:
+        assert drafts.find(db, "odd") is not None and flows.published(db, "odd") is None
