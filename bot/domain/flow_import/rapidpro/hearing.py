@@ -11,6 +11,7 @@ _FOR_COMPUTERS = frozenset({"call_webhook", "call_resthook", "call_classifier", 
 _SAID = ("text", "subject", "body", "note", "instructions")
 _TRANSLATED = (*_SAID, "quick_replies", "name", "arguments", "test")
 _OF_A_BUTTON = "It translates a button, and there are none here: translate the label of the choice."
+_OF_ITS_OWN = "It is a translation into the language that the flow is written in, which their product does not say."
 _OF_NOTHING = "It translates a part that is not in the flow."
 
 
@@ -22,12 +23,13 @@ def hear(draft: Drafting, source: Source) -> None:
             for text in _said(action):
                 draft.heard(node.uuid, action.theirs, text)
     for language, parts in source.words.items():
+        own = _OF_ITS_OWN if language == source.language else ""
         for uuid, fields in parts.items():
             # The texts of buttons in the older shape have the identifier of their action with a number behind it.
             found = places.get(uuid) or places.get(uuid.rpartition(":")[0])
             node_uuid, kind = found or (uuid, "translations")
             for key in _TRANSLATED:
-                why = (_OF_A_BUTTON if key == "quick_replies" else "") if found else _OF_NOTHING
+                why = own or (_OF_A_BUTTON if key == "quick_replies" else "") if found else _OF_NOTHING
                 for text in fields.get(key, ()):
                     draft.heard(node_uuid, kind, text, language, why)
 
