@@ -50,22 +50,6 @@ def file_of(name: str) -> str:
     return f"transcripts/{name}.txt"
 
 
-def results(content: FlowContent, line: HelpLine, library: Library, zone: ZoneInfo) -> list[Result]:
-    """Every transcript of the flow, played on this library, those that fail first."""
-    found = [_result(name, text, line, library, zone) for name, text in sorted(content.transcripts.items())]
-    return sorted(found, key=lambda one: not one.problems)
-
-
-def _result(name: str, text: str, line: HelpLine, library: Library, zone: ZoneInfo) -> Result:
-    try:
-        read = read_transcript(text, file_of(name))
-    except FlowError as error:
-        return Result(name, text, None, tuple(error.problems))
-    played = turns(read, file_of(name), line, library, zone)
-    wrong = next((turn.problem for turn in played if turn.problem is not None), None)
-    return Result(name, text, read, (wrong,) if wrong else ())
-
-
 # Recording.
 
 

@@ -22,7 +22,7 @@ from bot.usecases.studio import check_draft, keep_transcripts, try_flow
 from bot.usecases.studio.edit_draft import ChangedMeanwhile, NotThere, Unfit
 from bot.usecases.studio.play_trial import play
 from bot.usecases.studio.side_by_side import side_by_side
-from bot.usecases.studio.transcript_owners import passing
+from bot.usecases.studio.transcript_owners import own, passing
 from bot.usecases.studio.world import World
 from bot.web import forms
 from bot.web.console import access
@@ -59,8 +59,6 @@ def everything(flow: str) -> ResponseReturnValue:
         drafted = {draft.flow for draft in drafts.everyone(db)}
     values: dict[str, Any] = {"problems": stage.world.problems, "results": [], "missing": None, "figure": None}
     if not stage.unread:
-        desk = runtime().desk
-        values["results"] = keep_transcripts.results(opened.content, desk.line, stage.library(), desk.zone)
         values |= _covered(opened, stage.world)
     return frame.page("studio/transcripts.html", opened, "transcripts", stage=stage, drafted=drafted, **values)
 
@@ -73,6 +71,7 @@ def _covered(opened: Opened, world: World) -> dict[str, Any]:
     missing: Uncovered = uncovered(script, found)
     choices = sum(len(getattr(step, "choices", ())) for step in script.steps.values())
     return {
+        "results": own(world, report, opened.flow),
         "missing": missing,
         "covered": {
             "steps": (len(script.steps) - len(missing.steps), len(script.steps)),

@@ -16,8 +16,9 @@ from bot.storage import drafts, flows
 from bot.storage.drafts import Author
 from bot.usecases.library import DraftLibrary
 from bot.usecases.rehearse import replay
-from bot.usecases.studio import keep_transcripts, try_flow
+from bot.usecases.studio import check_draft, keep_transcripts, transcript_owners, try_flow
 from bot.usecases.studio.edit_draft import ChangedMeanwhile, Unfit
+from bot.usecases.studio.keep_transcripts import Result
 from bot.usecases.studio.trials import Start, Trial
 from bot.usecases.studio.world import rehearsal_cards
 from tests.demo import Demo, open_demo
@@ -62,6 +63,15 @@ def library(demo: Demo, draft: FlowContent) -> DraftLibrary:
     with demo.db() as db:
         world = try_flow.world_of(db, RENT, draft, all_drafts=False)
     return world.library(desk.zone, desk.line_name, rehearsal_cards(desk.zone))
+
+
+def results_of(demo: Demo, draft: FlowContent) -> list[Result]:
+    """The flow's own transcripts as the check plays them."""
+    desk = demo.runtime.desk
+    with demo.db() as db:
+        world = try_flow.world_of(db, RENT, draft, all_drafts=False)
+    report = check_draft.check(world, [RENT], desk.line, desk.zone, desk.line_name)
+    return transcript_owners.own(world, report, RENT)
 
 
 def recorded(demo: Demo, trial: Trial, draft: FlowContent | None = None) -> Transcript:
@@ -181,11 +191,10 @@ def test_it_tells_which_transcripts_fail_and_puts_these_first(demo: Demo) -> Non
     draft = worded(demo, "Do you have an eviction court date?", "Is there an eviction court date?")
     draft = replace(draft, transcripts={"en/a": TEXT.replace("rent\n", "food\n", 1), "en/b": TEXT, "en/c": "nonsense"})
     draft = replace(draft, transcripts={**draft.transcripts, "en/d": f"{TEXT}\nwait: 900000w\n"})
-    desk = demo.runtime.desk
-    results = keep_transcripts.results(draft, desk.line, library(demo, draft), desk.zone)
+    results = results_of(demo, draft)
     assert {one.name: bool(one.problems) for one in results} == {"en/a": True, "en/b": True, "en/c": True, "en/d": True}
     whole = content(demo)
-    assert [one for one in keep_transcripts.results(whole, desk.line, library(demo, whole), desk.zone) if one.problems] == []
+    assert [one for one in results_of(demo, whole) if one.problems] == []
 
 
 def test_it_puts_every_shipped_transcript_on_the_phone_and_back(demo: Demo) -> None:
