@@ -89,7 +89,12 @@ if (guarded) {
   });
   guarded.addEventListener("submit", () => (dirty = false));
   addEventListener("beforeunload", (event) => dirty && event.preventDefault());
-  for (const box of guarded.querySelectorAll("[data-counted]")) count(box);
+  for (const box of guarded.querySelectorAll("[data-counted]")) {
+    count(box);
+    // Typed before this script was there, or given back by the browser.
+    if (box.value !== box.defaultValue) dirty = true;
+  }
+  if (dirty && form) later();
 }
 
 /* -- keys: Ctrl or Cmd with S saves, with Z and Y undoes and redoes outside of a text, Alt with the arrows moves the step -- */
