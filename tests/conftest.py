@@ -1,70 +1,73 @@
-"""What tests share: real servers, started once, a fresh migrated database each, and whole settings."""
+"""What tests share: real servers, started once, a fresh migrated database each, whole settings, and a line that runs."""
 
 from __future__ import annotations
 
 import base64
-import itertools
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy.orm import Session
 
 from bot.embedded import Servers
 from bot.settings import Settings
+from bot.storage.database import Database
+from tests import worked_out
+from tests.databases import EMPTY, PUBLISHED, Databases, in_memory
+from tests.demo import Demo, open_demo
+from tests.doors import House, open_house
 from tests.doubles import FrozenClock
+from tests.helpline import HelpLine, open_line
+from tests.supervisors import Office, open_office
 
 # A busy machine is no failure: a slow example is not one either.
 hypothesis_settings.register_profile("warmline", deadline=None)
 hypothesis_settings.load_profile("warmline")
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
-_TEMPLATE = "warmline_template"
-_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _worked_out() -> Iterator[None]:
+    with worked_out.kept():
+        yield
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """A PostgreSQL and a Valkey of this run's own, ended and removed with it."""
-    # Not pytest's own folder: every run sets that one back to closed, and under root the database's account,
-    # which another run has let through it, would be shut out.
-    folder = Path(tempfile.mkdtemp(prefix="warmline-tests-"))
-    try:
-        with Servers(folder) as running:
-            yield running
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """A PostgreSQL and a Valkey of this process's own, ended and removed with it."""
+    with in_memory() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def make_database(servers: Servers) -> Iterator[Callable[[], str]]:
-    """Makes a fresh, migrated database and gives its address; a copy of one that was migrated once."""
-    from bot.storage import schema
+def databases(servers: Servers) -> Databases:
+    """Makes databases and sets them back."""
+    return Databases(servers)
 
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {_TEMPLATE}")
-        schema.migrate(_address(servers, _TEMPLATE))
 
-        def make() -> str:
-            name = f"test_{next(_numbers)}"
-            admin.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-            return _address(servers, name)
-
-        yield make
+@pytest.fixture(scope="session")
+def make_database(databases: Databases) -> Callable[[], str]:
+    """Makes a fresh, migrated database and gives its address."""
+    return databases.make
 
 
 @pytest.fixture
-def database_url(make_database: Callable[[], str], servers: Servers) -> Iterator[str]:
+def published() -> None:
+    """For whoever asks for it, or uses a fixture that does, the database has the shipped flows and directory from the start.
+
+    To copy them is ten times quicker than to publish them. Who publishes flows of their own does without.
+    """
+
+
+@pytest.fixture
+def database_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated database that only this test knows."""
-    address = make_database()
+    address = databases.make(PUBLISHED if published.__name__ in request.fixturenames else EMPTY)
     yield address
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        # By force: a test that failed in the middle may have left a connection open.
-        admin.execute(f"DROP DATABASE {_name(address)} WITH (FORCE)")
+    databases.drop(address)
 
 
 @pytest.fixture
@@ -78,9 +81,14 @@ def redis_url(servers: Servers) -> str:
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     """Whole settings of a demo, on this test's own database and folder."""
+    return settings_on(database_url, redis_url, tmp_path)
+
+
+def settings_on(database_url: str, redis_url: str, folder: Path) -> Settings:
+    """The same for whoever has a database of their own."""
     return Settings.from_env(
         {
-            "DATA_DIR": str(tmp_path),
+            "DATA_DIR": str(folder),
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "SECRET_KEY": "only-for-tests-" * 3,
@@ -96,9 +104,44 @@ def clock() -> FrozenClock:
     return FrozenClock()
 
 
-def _address(servers: Servers, name: str) -> str:
-    return servers.database_url.replace("/warmline?", f"/{name}?")
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """A way into this test's database."""
+    opened = Database(settings.database_url or "")
+    yield opened
+    opened.close()
 
 
-def _name(address: str) -> str:
-    return address.partition("?")[0].rpartition("/")[2]
+@pytest.fixture
+def db(database: Database) -> Iterator[Session]:
+    """One transaction in it."""
+    with database.transaction() as session:
+        yield session
+
+
+@pytest.fixture
+def demo(settings: Settings, published: None) -> Iterator[Demo]:
+    """The demo, with the shipped flows."""
+    with open_demo(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def office(settings: Settings, published: None) -> Iterator[Office]:
+    """The demo with somebody of each role, at nine on a Monday."""
+    with open_office(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def line(settings: Settings, clock: FrozenClock, published: None) -> Iterator[HelpLine]:
+    """The whole line, with Twilio's stand-in at its edge."""
+    with open_line(settings, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def house(settings: Settings, clock: FrozenClock) -> Iterator[House]:
+    """A line with one member of staff before its doors."""
+    with open_house(settings, clock) as opened:
+        yield opened

@@ -5,24 +5,25 @@ from __future__ import annotations
 import dataclasses
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
 from bot.runtime import Runtime
 from bot.settings import Settings
-from bot.storage import services
 from bot.storage.tables import Table
-from bot.usecases.flow_files import read_directory, read_folder
-from bot.usecases.publish_flows import publish_flows
 from bot.web.app import create_app
-from tests.helpline import ROOT
+from tests.shipped import publish
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 NOBODY_HOME = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -57,9 +58,7 @@ def open_demo(settings: Settings) -> Iterator[Demo]:
     """A demo with the shipped flows and directory."""
     runtime = Runtime.start(settings)
     try:
-        with runtime.database.transaction() as db:
-            publish_flows(db, read_folder(ROOT / "flows"), "test", runtime.clock.now())
-            services.replace_all(db, read_directory(ROOT / "directory", settings.timezone))
+        publish(runtime.database, runtime.clock.now(), settings.timezone)
         yield Demo(runtime)
     finally:
         runtime.close()
@@ -77,9 +76,11 @@ def without_database(settings: Settings) -> Iterator[Demo]:
 
 @contextmanager
 def serve(app: Flask) -> Iterator[str]:
-    """Serve an application on a free port; gives its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    """Serve an application on a free port; gives its address. At the end every answer that was begun has been given."""
+    server = make_server("127.0.0.1", 0, _closing(app), threaded=True, request_handler=_Handler)
+    # Threads that are waited for: one that still answers would write into what the next test finds.
+    server.daemon_threads = False  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -87,6 +88,32 @@ def serve(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 5
+    """Seconds for a browser that opens a connection ahead of time and then has nothing to ask."""
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Say nothing: the tests look at what is answered."""
+
+
+def _closing(app: Flask) -> WSGIApplication:
+    """The application with answers that are whole, and closed, before the first byte of them leaves.
+
+    Werkzeug's server reads what a browser may still send before it closes an answer. Where the browser has gone (its window
+    was shut while a style sheet was on its way) that reading fails, and the file stays open until it is collected.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        parts = app(environ, start_response)
+        try:
+            return [b"".join(parts)]
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
+
+    return answer
 
 
 def hidden(page: TestResponse, name: str) -> str:

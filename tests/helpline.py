@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,15 +18,12 @@ from bot.jobs import process
 from bot.jobs.sweep import sweep
 from bot.runtime import Runtime
 from bot.settings import Settings
-from bot.storage import services
 from bot.storage.tables import Message, Table
-from bot.usecases.flow_files import read_directory, read_folder
-from bot.usecases.publish_flows import publish_flows
 from bot.web.app import create_app
 from tests.doubles import FrozenClock
+from tests.shipped import publish
 from tests.stand_in_twilio import StandInTwilio
 
-ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_URL = "https://help.example.gov"
 ADA = "+13145550142"
 MARCUS = "+13145550177"
@@ -92,15 +88,9 @@ def open_line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
         runtime = Runtime.start(on_twilio, clock)
         process.use(runtime)
         try:
-            publish(runtime, ROOT / "flows")
+            publish(runtime.database, clock.now(), settings.timezone)
             holder.append(HelpLine(runtime, twilio, clock))
             yield holder[0]
         finally:
             process.use(None)
             runtime.close()
-
-
-def publish(runtime: Runtime, folder: Path) -> None:
-    with runtime.database.transaction() as db:
-        publish_flows(db, read_folder(folder), "test", runtime.clock.now())
-        services.replace_all(db, read_directory(ROOT / "directory", runtime.settings.timezone))

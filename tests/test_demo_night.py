@@ -29,7 +29,7 @@ from bot.usecases.play_night import is_untouched, play
 from bot.usecases.read_inbox import Inbox, Section, read_inbox
 from tests.demo import Demo, open_demo
 from tests.doubles import MONDAY_MORNING, FrozenClock
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 
 SATURDAY_NIGHT = datetime(2026, 3, 8, 5, 50, tzinfo=UTC)
 """Ten to midnight in St. Louis, some hours before its clocks go forward."""

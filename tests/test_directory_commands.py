@@ -15,7 +15,7 @@ from bot.commands.directory import directory
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.directory_tables import DirectoryImport, Service
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 from tests.usecases.directory_world import package, real
 
 Run = Callable[..., Result]

@@ -21,7 +21,7 @@ from bot.storage.drafts import Author
 from bot.storage.staff_tables import Team
 from bot.usecases.studio import edit_draft
 from tests.doubles import MONDAY_MORNING
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 
 Run = Callable[..., Result]
 VERA = Author("Vera Ortiz")

@@ -14,7 +14,7 @@ from bot.domain.transcript import read_transcript
 from bot.usecases.flow_files import check, read_folder
 from bot.usecases.studio.edit_draft import Unfit
 from bot.usecases.studio.translate_flow import unpacked
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 
 FLOW = "flow: x\ntitle: X\nmenu: true\nstart: a\nsteps:\n  a: {handoff: {team: crisis, urgency: now}, say: Call 911.}\n"
 

@@ -10,7 +10,7 @@ from bot.domain.canned import HIGHEST_GRADE, Seed, read_seeds, slug_of, weigh
 from bot.domain.readability import FEWEST_WORDS, grade, long_sentences, sentences, words
 from bot.domain.safety import SafetyRuleError
 from bot.domain.segments import fold_for_sms, measure
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 
 FILE = (ROOT / "words/replies.yaml").read_text("utf-8")
 SEEDS = read_seeds(FILE, "words/replies.yaml")

@@ -15,7 +15,7 @@ from bot.domain.flow_translations import read_translations, template_po
 from bot.domain.flow_words import State, coverage, exported, meant_for, merge, new_file, told, with_texts
 from bot.domain.flow_yaml import FlowError
 from bot.domain.po_file import Entry
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 
 FLOW = """\
 flow: need

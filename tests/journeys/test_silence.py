@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from bot.storage.tables import Conversation, Handoff
+from bot.usecases.flow_files import read_folder
+from bot.usecases.publish_flows import publish_flows
 from bot.usecases.wake_conversation import wake_conversation
-from tests.helpline import ADA, ROOT, HelpLine, publish
+from tests.helpline import ADA, HelpLine
+from tests.shipped import ROOT
 
 FLOW = """
 flow: nudge
@@ -36,7 +39,8 @@ def patient(line: HelpLine, tmp_path: Path) -> HelpLine:
     with line.db() as db:
         db.connection().exec_driver_sql("truncate flow_publication, flow_version cascade")
     line.runtime.desk.cache._flows.clear()
-    publish(line.runtime, folder)
+    with line.db() as db:
+        publish_flows(db, read_folder(folder), "test", line.clock.now())
     return line
 
 

@@ -7,7 +7,7 @@ import pytest
 from bot.usecases.flow_files import drafts, read_directory, read_folder
 from bot.usecases.library import DraftLibrary
 from bot.usecases.line import Line, read_line
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 
 ST_LOUIS = ZoneInfo("America/Chicago")
 

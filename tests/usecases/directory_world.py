@@ -16,7 +16,7 @@ from bot.domain.directory.needs import load_rules
 from bot.usecases.directory_files import open_files
 from bot.usecases.import_directory import Report, Wish, import_directory
 from tests.conftest import SHARED_DATA
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 
 NOW = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 """Eleven in the morning of a Monday in St. Louis, nine in San Francisco."""

@@ -17,7 +17,7 @@ from bot.storage.database import Database
 from bot.storage.directory_tables import Service
 from bot.usecases.flow_files import read_directory
 from bot.usecases.search_directory import Asked, UnknownPlace, offer, search
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 from tests.usecases.directory_world import CITY, NOW, package, real, take_in
 
 NEEDS = ("rent", "utilities", "food", "shelter", "counseling", "jobs", "safety", "youth")

@@ -29,7 +29,7 @@ from bot.usecases.studio.publish_drafts import Published, Refused, Scheduled, Wa
 from bot.usecases.studio.roll_back import look, roll_back, version_before, wants_look
 from tests.console import make_staff
 from tests.demo import Demo
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 
 NOW = datetime(2030, 3, 4, 15, 0, tzinfo=UTC)
 """Later than the shipped flows were published, which the demo does by the real clock."""

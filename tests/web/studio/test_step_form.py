@@ -10,7 +10,7 @@ from bot.domain.flow_outline import outline
 from bot.domain.flow_translations import written
 from bot.web.studio import step_form
 from bot.web.studio.step_form import StepForm, TextField
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 
 STEPS = [
     (path.stem, name)

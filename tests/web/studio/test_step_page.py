@@ -15,7 +15,7 @@ from bot.storage.drafts import Author
 from bot.usecases.studio import edit_draft
 from tests.console import make_staff, said, signed_in
 from tests.demo import Demo, open_demo
-from tests.helpline import ROOT
+from tests.shipped import ROOT
 from tests.web.studio.posted_form import fields_of
 
 

@@ -1,0 +1,29 @@
+"""The flows and the directory that Warmline comes with, read once, and published where a test wants them live."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from bot.storage import flows, services
+from bot.storage.database import Database
+from bot.usecases.flow_files import Folder, read_directory, read_folder
+from bot.usecases.publish_flows import publish_flows
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@cache
+def shipped_flows() -> Folder:
+    """The folder `flows/`."""
+    return read_folder(ROOT / "flows")
+
+
+def publish(database: Database, now: datetime, zone: ZoneInfo) -> None:
+    """Publish the shipped flows and directory. A database that has them already (as a copy of one) stays as it is."""
+    with database.transaction() as db:
+        if not flows.current(db):
+            publish_flows(db, shipped_flows(), "test", now)
+            services.replace_all(db, read_directory(ROOT / "directory", zone))
