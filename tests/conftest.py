@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from bot.embedded import Servers
 from bot.settings import Settings
 from bot.storage.database import Database
+from bot.storage.sealing import Sealer
+from bot.usecases.desk import Desk
 from tests import worked_out
 from tests.databases import EMPTY, PUBLISHED, Databases, in_memory
 from tests.demo import Demo, open_demo
@@ -46,12 +48,6 @@ def servers() -> Iterator[Servers]:
 def databases(servers: Servers) -> Databases:
     """Makes databases and sets them back."""
     return Databases(servers)
-
-
-@pytest.fixture(scope="session")
-def make_database(databases: Databases) -> Callable[[], str]:
-    """Makes a fresh, migrated database and gives its address."""
-    return databases.make
 
 
 @pytest.fixture
@@ -120,10 +116,22 @@ def db(database: Database) -> Iterator[Session]:
 
 
 @pytest.fixture
+def sealer(settings: Settings) -> Sealer:
+    """Seals and opens what this test's database holds."""
+    return Sealer(settings.encryption_keys, settings.secret_key)
+
+
+@pytest.fixture
 def demo(settings: Settings, published: None) -> Iterator[Demo]:
     """The demo, with the shipped flows."""
     with open_demo(settings) as opened:
         yield opened
+
+
+@pytest.fixture
+def desk(demo: Demo) -> Desk:
+    """What the use cases are handed by the demo's doors."""
+    return demo.runtime.desk
 
 
 @pytest.fixture

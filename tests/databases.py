@@ -10,7 +10,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -82,8 +82,15 @@ class Databases:
 @contextmanager
 def in_memory() -> Iterator[Servers]:
     """A PostgreSQL and a Valkey whose folder is in memory, where that has room, and which wait for no disk."""
-    with mock.patch.dict(embedded_postgres._OPTIONS, _CARELESS), _folder(_memory()) as folder, Servers(folder) as running:
-        yield running
+    with _folder(_memory()) as folder:
+        running = Servers(folder)
+        # For these alone: others that this process starts keep every promise.
+        with mock.patch.dict(embedded_postgres._OPTIONS, _CARELESS):
+            running.start()
+        try:
+            yield running
+        finally:
+            running.stop()
 
 
 @contextmanager
@@ -121,6 +128,3 @@ def _publish(address: str) -> None:
 
 def _name(address: str) -> str:
     return address.partition("?")[0].rpartition("/")[2]
-
-
-MakeDatabase = Callable[[], str]

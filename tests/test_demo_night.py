@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from bot.usecases.demo_night import read_night, scenes
 from bot.usecases.demo_staff import fill_staff, read_demo_staff
 from bot.usecases.play_night import is_untouched, play
 from bot.usecases.read_inbox import Inbox, Section, read_inbox
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING, FrozenClock
 from tests.shipped import ROOT
 
@@ -59,12 +58,6 @@ class Night:
 
     def names(self, called: str, section: Section) -> set[str]:
         return {entry.first_name for entry in self.inbox(called).sections[section]}
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("now", [MONDAY_MORNING, SATURDAY_NIGHT, BEFORE_THE_MORNING_SHIFT])

@@ -36,13 +36,6 @@ def run(settings: Settings, tmp_path: Path) -> Iterator[Run]:
     yield lambda *arguments: CliRunner(env=env).invoke(directory, [str(one) for one in arguments])
 
 
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database_url or "")
-    yield opened
-    opened.close()
-
-
 def refused(result: Result) -> str:
     assert isinstance(result.exception, Refused), result.output
     return str(result.exception)

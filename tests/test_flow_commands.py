@@ -40,13 +40,6 @@ def run(settings: Settings, tmp_path: Path) -> Iterator[Run]:
 
 
 @pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database_url or "")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of the shipped flows, as a repository has them."""
     return Path(shutil.copytree(ROOT / "flows", tmp_path / "flows"))

@@ -41,13 +41,6 @@ def run(settings: Settings, tmp_path: Path) -> Iterator[Run]:
     yield runs
 
 
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database_url or "")
-    yield opened
-    opened.close()
-
-
 def refused(result: Result) -> str:
     assert isinstance(result.exception, Refused), result.output
     return str(result.exception)

@@ -22,6 +22,7 @@ from bot.storage import outbox
 from bot.storage.tables import Conversation
 from bot.usecases.flow_files import read_folder
 from bot.usecases.publish_flows import publish_flows
+from tests.databases import Databases, on_disk
 from tests.doubles import FrozenClock
 from tests.faults.house import eventually
 from tests.faults.proxy import Proxy
@@ -72,6 +73,18 @@ def answers(line: HelpLine) -> bool:
             return True
     except DBAPIError:
         return False
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Here the disk is waited for, as in production: what is committed is there after a crash."""
+    with on_disk() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def databases(servers: Servers) -> Databases:
+    return Databases(servers)
 
 
 @pytest.fixture

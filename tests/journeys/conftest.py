@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from bot.settings import Settings
-from tests.doubles import FrozenClock
-from tests.helpline import HelpLine, open_line
+from tests.helpline import HelpLine
+from tests.team import Worker, hire
+
+DANA = "+13145550121"
+"""Her telephone."""
 
 
 @pytest.fixture
-def line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
-    """The whole line, with Twilio's stand-in at its edge."""
-    with open_line(settings, clock) as opened:
-        yield opened
+def dana(line: HelpLine) -> Worker:
+    """The first of the team to be called."""
+    return hire(line, "Dana", DANA, place=1)

@@ -21,15 +21,11 @@ from bot.usecases import answering
 from bot.usecases.answering import Refused
 from bot.usecases.answering.calling import call_human
 from tests.helpline import ADA, MARCUS, POOL, HelpLine
+from tests.journeys.conftest import DANA
 from tests.team import Worker, handoff, hire, keys, told
 
-DANA, LEE, SUE = "+13145550121", "+13145550122", "+13145550123"
+LEE, SUE = "+13145550122", "+13145550123"
 CRISIS = "i want to kill myself tonight"
-
-
-@pytest.fixture
-def dana(line: HelpLine) -> Worker:
-    return hire(line, "Dana", DANA, place=1)
 
 
 @pytest.fixture

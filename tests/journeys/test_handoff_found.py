@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 
-import pytest
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
@@ -16,16 +15,12 @@ from bot.storage.tables import Conversation, Handoff, Message
 from bot.usecases import answering
 from bot.usecases.answering.attending import attend
 from tests.helpline import ADA, MARCUS, POOL, HelpLine
+from tests.journeys.conftest import DANA
 from tests.team import Worker, handoff, hire, told
 
-DANA, LEE = "+13145550121", "+13145550122"
+LEE = "+13145550122"
 CRISIS = "i want to kill myself tonight"
 CALM = "i want to talk to a person"
-
-
-@pytest.fixture
-def dana(line: HelpLine) -> Worker:
-    return hire(line, "Dana", DANA, place=1)
 
 
 def take(line: HelpLine, worker: Worker, sender: str = ADA, words: str = CRISIS) -> int:

@@ -18,17 +18,12 @@ from bot.storage.staff_tables import StaffThread
 from bot.storage.tables import Conversation
 from bot.usecases import answering
 from tests.helpline import ADA, HelpLine
-from tests.journeys.test_handoff import CRISIS, DANA, pass_time, settle, take
+from tests.journeys.test_handoff import CRISIS, pass_time, settle, take
 from tests.stand_in_twilio_wire import Message
-from tests.team import Worker, handoff, hire, told
+from tests.team import Worker, handoff, told
 
 EXIT = ["OK, no problem. Have a good day."]
 EVENINGS = (Window(frozenset(range(7)), time(18), time(22)),)
-
-
-@pytest.fixture
-def dana(line: HelpLine) -> Worker:
-    return hire(line, "Dana", DANA)
 
 
 def state(line: HelpLine) -> State:

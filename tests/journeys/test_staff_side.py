@@ -20,16 +20,12 @@ from bot.usecases import answering
 from bot.usecases.record_delivery import record_delivery
 from bot.usecases.staff_texts import take_or_pass
 from tests.helpline import ADA, MARCUS, POOL, HelpLine
+from tests.journeys.conftest import DANA
 from tests.team import Worker, handoff, hire, told
 
-DANA, LEE, SUE, NEW = "+13145550121", "+13145550122", "+13145550123", "+13145550188"
+LEE, SUE, NEW = "+13145550122", "+13145550123", "+13145550188"
 THIRD = "+13145550178"
 CRISIS, CALM, NOW = "i want to kill myself tonight", "i want to talk to a person", "i took all the pills"
-
-
-@pytest.fixture
-def dana(line: HelpLine) -> Worker:
-    return hire(line, "Dana", DANA, place=1)
 
 
 def settle(line: HelpLine) -> None:

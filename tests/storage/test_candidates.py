@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy.orm import Session
 
@@ -12,21 +10,12 @@ from bot.domain.permissions import Role
 from bot.domain.roster import Roster
 from bot.settings import Settings
 from bot.storage import candidates, staff
-from bot.storage.database import Database
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import CallOut, HandoffEvent
 from bot.storage.tables import Handoff
 from tests.console import make_staff
 from tests.doubles import MONDAY_MORNING as NOW
 from tests.someone import Made, make_person
-
-
-@pytest.fixture
-def db(settings: Settings) -> Iterator[Session]:
-    database = Database(settings.database_url or "")
-    with database.transaction() as session:
-        yield session
-    database.close()
 
 
 @pytest.fixture

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
 from json import dumps
 
-import pytest
 from sqlalchemy.orm import Session
 
 from bot.domain.flow_content import FlowContent
 from bot.storage import flows
-from bot.storage.database import Database
 from bot.storage.flows import How
 from tests.console import make_staff
 from tests.doubles import MONDAY_MORNING as NOW
 
 ONE = FlowContent("flow: need\n", {"es": "x"})
 TWO = FlowContent("flow: need\n# two\n", {"es": "x"}, {"en/food": "> hi"})
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Session]:
-    database = Database(database_url, connections=2)
-    with database.transaction() as session:
-        yield session
-    database.close()
 
 
 def test_it_keeps_the_digest_of_flows_without_transcripts() -> None:

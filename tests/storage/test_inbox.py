@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,20 +9,11 @@ from sqlalchemy.orm import Session
 
 from bot.settings import Settings
 from bot.storage import inbox, staff
-from bot.storage.database import Database
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import CallOut
 from bot.storage.tables import Handoff, Message
 from tests.doubles import MONDAY_MORNING as NOW
 from tests.someone import Made, make_handoff, make_person
-
-
-@pytest.fixture
-def db(settings: Settings) -> Iterator[Session]:
-    database = Database(settings.database_url or "")
-    with database.transaction() as session:
-        yield session
-    database.close()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from bot.domain.directory import places
 from bot.domain.directory.ranking import Hit
-from bot.settings import Settings
 from bot.storage import directory, listings
 from bot.storage.database import Database, plain
 from bot.storage.directory_tables import Listing, Service
@@ -20,13 +19,6 @@ from bot.storage.listings import Wanted
 from tests.usecases.directory_world import NOW, package, real, take_in
 
 ORIGIN = directory.Origin("made", NOW, 180, "America/Chicago")
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database_url or "")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

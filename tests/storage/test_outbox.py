@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -11,7 +10,6 @@ import pytest
 from bot.domain.conversation import Conversation as State
 from bot.domain.delivery import State as Delivery
 from bot.domain.message import Address, Channel, Inbound, Lane
-from bot.settings import Settings
 from bot.storage import outbox, turns
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
@@ -19,18 +17,6 @@ from bot.storage.tables import Message
 from tests.doubles import FrozenClock
 
 ADA = Address(Channel.SMS, "+13145550142")
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database_url or "")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def sealer(settings: Settings) -> Sealer:
-    return Sealer(settings.encryption_keys, settings.secret_key)
 
 
 def heard(sid: str, clock: FrozenClock, body: str = "hi") -> Inbound:

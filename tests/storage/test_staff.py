@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy.orm import Session
 
 from bot.domain.message import Address, Channel
 from bot.domain.permissions import Role
-from bot.settings import Settings
 from bot.storage import staff
-from bot.storage.database import Database
 from bot.storage.sealing import Sealer
 from tests.doubles import MONDAY_MORNING as NOW
 
 
 @pytest.fixture
-def db(settings: Settings) -> Iterator[Session]:
-    database = Database(settings.database_url or "")
-    with database.transaction() as session:
-        staff.add_team(session, "housing", "Housing")
-        yield session
-    database.close()
-
-
-@pytest.fixture
-def sealer(settings: Settings) -> Sealer:
-    return Sealer(settings.encryption_keys, settings.secret_key)
+def db(db: Session) -> Session:
+    staff.add_team(db, "housing", "Housing")
+    return db
 
 
 def test_it_adds_a_social_worker_with_roles_teams_and_languages(db: Session) -> None:

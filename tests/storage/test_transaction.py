@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import psycopg
@@ -11,20 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from bot.settings import Settings
 from bot.storage import audits
 from bot.storage.database import Database, plain
 from bot.storage.tables import Sender
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 INSERT = "insert into sender (line, free_at) values (%s, %s)"
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database_url or "")
-    yield opened
-    opened.close()
 
 
 def senders(database: Database) -> int:

@@ -3,11 +3,13 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy.orm import Session
 
-from bot.usecases.flow_files import drafts, read_directory, read_folder
+from bot.usecases.flow_files import drafts, read_directory
 from bot.usecases.library import DraftLibrary
 from bot.usecases.line import Line, read_line
-from tests.shipped import ROOT
+from tests.console import make_staff
+from tests.shipped import ROOT, shipped_flows
 
 ST_LOUIS = ZoneInfo("America/Chicago")
 
@@ -21,6 +23,12 @@ def line() -> Line:
 @pytest.fixture(scope="session")
 def library() -> DraftLibrary:
     """The shipped flows, straight from their files."""
-    folder = read_folder(ROOT / "flows")
+    folder = shipped_flows()
     assert not folder.problems, folder.problems
     return drafts(folder, read_directory(ROOT / "directory", ST_LOUIS), ST_LOUIS, "STL Help")
+
+
+@pytest.fixture
+def rosa(db: Session) -> int:
+    """A social worker of the team for housing."""
+    return make_staff(db, "rosa@example.org", teams=["housing"])

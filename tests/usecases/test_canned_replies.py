@@ -1,23 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import func, select
 
-from bot.settings import Settings
 from bot.storage.canned_replies import offered
 from bot.storage.staff_tables import Audit, CannedReply
 from bot.usecases.canned_replies import Reply, Unfit, keep, read_all, remove, seed
-from tests.supervisors import Office, open_office
+from tests.supervisors import Office
 
 HELLO = Reply("", "Hello there", "", {"en": "Hi.", "es": "Hola."})
-
-
-@pytest.fixture
-def office(settings: Settings) -> Iterator[Office]:
-    with open_office(settings) as opened:
-        yield opened
 
 
 def count(office: Office) -> int:

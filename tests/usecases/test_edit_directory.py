@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -33,19 +32,6 @@ PANTRY = ("s1", "Food pantry", "314-555-0101")
 SISTER = ("s2", "Food boxes", "314-555-0102")
 LATER = NOW + timedelta(hours=1)
 NEW = Typed(name="Night kitchen", phones="314-555-0150", needs=("food",), street="2 Oak St", city="St. Louis", zip="63103")
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database_url or "", connections=4)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def db(database: Database) -> Iterator[Session]:
-    with database.transaction() as session:
-        yield session
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import zipfile
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from bot.domain.directory.records import Refusal
-from bot.settings import Settings
 from bot.storage import directory, listings
 from bot.storage.database import Database
 from bot.storage.directory_tables import DirectoryImport, Listing, Location, Organization, Service, ServiceAtLocation
@@ -24,13 +22,6 @@ from tests.usecases.directory_world import CITY, DIRECTORIES, NOW, RULES, packag
 
 PANTRY = ("s1", "Food pantry", "314-555-0101")
 BEDS = ("s2", "Emergency shelter", "314-555-0102")
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database_url or "", connections=3)
-    yield opened
-    opened.close()
 
 
 def services(db: Session) -> dict[str, Service]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -24,31 +23,9 @@ from bot.usecases.keep_case import Met, NotKept, Wanted, measured, need_met_by_o
 from bot.usecases.keep_consent import Told, record_consent
 from bot.usecases.read_case_file import CasePage, read_case_file
 from tests.console import make_staff
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING as NOW
 from tests.someone import Made, make_person
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
-
-
-@pytest.fixture
-def desk(demo: Demo) -> Desk:
-    return demo.runtime.desk
-
-
-@pytest.fixture
-def db(demo: Demo) -> Iterator[Session]:
-    with demo.db() as session:
-        yield session
-
-
-@pytest.fixture
-def rosa(db: Session) -> int:
-    return make_staff(db, "rosa@example.org", teams=["housing"])
 
 
 @pytest.fixture

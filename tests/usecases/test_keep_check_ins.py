@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -17,8 +15,6 @@ from bot.domain.conversation import Conversation as State
 from bot.domain.conversation import load
 from bot.domain.effects import Choice, Method, RecordConsent
 from bot.domain.safe_contact import SafeContact, Window
-from bot.embedded import Servers
-from bot.settings import Settings
 from bot.storage import check_ins, consents, conversations
 from bot.storage.tables import CheckIn, CheckInEvent, Consent, Conversation, FlowPublication, Message, Person
 from bot.usecases import keep_check_ins
@@ -27,41 +23,11 @@ from bot.usecases.desk import Desk
 from bot.usecases.keep_check_ins import CADENCES, ZONES, Kept, NotKept, When
 from bot.usecases.send_check_ins import send_check_in
 from tests.console import make_staff
-from tests.demo import Demo, open_demo
 from tests.doubles import MONDAY_MORNING as NOW
 from tests.someone import Made, make_handoff, make_person
 
 WEEK = When(after=timedelta(days=7))
 FLOW = "household_check_in"
-
-
-@pytest.fixture(scope="module")
-def demo(make_database: Callable[[], str], servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One for all: to publish the flows takes longer than any of these tests, which take back what they wrote."""
-    given = {
-        "DATA_DIR": str(tmp_path_factory.mktemp("data")), "DATABASE_URL": make_database(), "REDIS_URL": servers.redis_url,
-        "SECRET_KEY": "only-for-tests-" * 3,
-        "ENCRYPTION_KEYS": base64.urlsafe_b64encode(b"for tests" + bytes(23)).decode("ascii"),
-    }  # fmt: skip
-    with open_demo(Settings.from_env(given)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def desk(demo: Demo) -> Desk:
-    return demo.runtime.desk
-
-
-@pytest.fixture
-def db(demo: Demo) -> Iterator[Session]:
-    with demo.db() as session:
-        yield session
-        session.rollback()
-
-
-@pytest.fixture
-def rosa(db: Session) -> int:
-    return make_staff(db, "rosa@example.org", teams=["housing"])
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,6 @@ from bot.domain.permissions import Role
 from bot.domain.roster_rows import ExtraRow, HolidayRow, Row, ShiftRow, TimeOffRow
 from bot.settings import Settings
 from bot.storage import rosters, staff
-from bot.storage.database import Database
 from bot.storage.sealing import Sealer
 from bot.usecases import keep_roster
 from bot.usecases.check_roster import Fault, Warned, check
@@ -29,19 +27,15 @@ JOE = ShiftRow("medical", "joe@x.example", 0, time(9), time(17))
 
 
 @pytest.fixture
-def db(settings: Settings) -> Iterator[Session]:
+def db(db: Session, sealer: Sealer) -> Session:
     """Ana (Spanish, a telephone) of housing, Joe of medical."""
-    database = Database(settings.database_url or "")
-    sealer = Sealer(settings.encryption_keys, settings.secret_key)
-    with database.transaction() as session:
-        for slug in ("housing", "medical"):
-            staff.add_team(session, slug, slug.title())
-        ana = staff.add(session, "ana@x.example", "Ana", NOW, teams=["housing"], languages=["en", "es"])
-        joe = staff.add(session, "joe@x.example", "Joe", NOW, teams=["medical"])
-        for member, number in ((ana, "314-555-0142"), (joe, "314-555-0143")):
-            staff.set_phone(session, sealer, member, number)
-        yield session
-    database.close()
+    for slug in ("housing", "medical"):
+        staff.add_team(db, slug, slug.title())
+    ana = staff.add(db, "ana@x.example", "Ana", NOW, teams=["housing"], languages=["en", "es"])
+    joe = staff.add(db, "joe@x.example", "Joe", NOW, teams=["medical"])
+    for member, number in ((ana, "314-555-0142"), (joe, "314-555-0143")):
+        staff.set_phone(db, sealer, member, number)
+    return db
 
 
 def rows(db: Session) -> set[Row]:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from bot.domain.safety.levels import Urgency
-from bot.settings import Settings
 from bot.storage.staff_tables import ExtraShift, Staff, StaffThread, Team
 from bot.storage.tables import Handoff
 from bot.usecases.read_board import Board, read_board
 from tests.console import make_staff
-from tests.supervisors import Office, call_for_human, called, happened, open_office, taken
-
-
-@pytest.fixture
-def office(settings: Settings) -> Iterator[Office]:
-    with open_office(settings) as opened:
-        yield opened
+from tests.supervisors import Office, call_for_human, called, happened, taken
 
 
 def look(office: Office, teams: tuple[str, ...] = ("housing",)) -> Board:

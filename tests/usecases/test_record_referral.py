@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -12,7 +11,6 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from bot.domain.effects import OfferServices
-from bot.settings import Settings
 from bot.storage import referrals
 from bot.storage.case_tables import CaseTask
 from bot.storage.directory_tables import Service
@@ -23,28 +21,11 @@ from bot.usecases import record_referral
 from bot.usecases.apply_effects import Place, apply_effects
 from bot.usecases.record_referral import Refused, by_agency, by_person, by_worker, retract
 from tests.console import make_staff
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING as NOW
 from tests.someone import Made, make_person
 
 LATER = NOW + timedelta(days=7)
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
-
-
-@pytest.fixture
-def db(demo: Demo) -> Iterator[Session]:
-    with demo.db() as session:
-        yield session
-
-
-@pytest.fixture
-def rosa(db: Session) -> int:
-    return make_staff(db, "rosa@example.org", teams=["housing"])
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 
@@ -13,41 +12,16 @@ from sqlalchemy.orm import Session
 from bot.domain.conversation import load
 from bot.domain.message import Channel
 from bot.domain.safe_contact import SafeContact, Window
-from bot.settings import Settings
 from bot.storage.staff_tables import Audit, HandoffEvent
 from bot.storage.tables import Conversation
 from bot.usecases.desk import Desk
 from bot.usecases.name_person import name_person
 from bot.usecases.read_person import PersonPage, read_person
 from bot.usecases.set_safe_contact import Asked, NoSuchPerson, menu_words, set_safe_contact
-from tests.console import make_staff
-from tests.demo import Demo, open_demo
 from tests.doubles import MONDAY_MORNING as NOW
 from tests.someone import Made, make_person
 
 EVENINGS = SafeContact(times=(Window(frozenset(range(5)), time(18), time(20)),), word="Paraguas", neutral=True)
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
-
-
-@pytest.fixture
-def desk(demo: Demo) -> Desk:
-    return demo.runtime.desk
-
-
-@pytest.fixture
-def db(demo: Demo) -> Iterator[Session]:
-    with demo.db() as session:
-        yield session
-
-
-@pytest.fixture
-def rosa(db: Session) -> int:
-    return make_staff(db, "rosa@example.org", teams=["housing"])
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,28 +10,18 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from bot.domain.segments import fold_for_sms, measure
-from bot.settings import Settings
 from bot.storage import listings, services
-from bot.storage.database import Database
 from bot.storage.directory_tables import Service
-from bot.usecases.flow_files import read_directory
 from bot.usecases.search_directory import Asked, UnknownPlace, offer, search
-from tests.shipped import ROOT
 from tests.usecases.directory_world import CITY, NOW, package, real, take_in
 
 NEEDS = ("rent", "utilities", "food", "shelter", "counseling", "jobs", "safety", "youth")
 
 
 @pytest.fixture
-def db(settings: Settings) -> Iterator[Session]:
+def db(db: Session, published: None) -> Session:
     """A line with its own files."""
-    opened = Database(settings.database_url or "")
-    try:
-        with opened.transaction() as session:
-            services.replace_all(session, read_directory(ROOT / "directory", CITY))
-            yield session
-    finally:
-        opened.close()
+    return db
 
 
 def told(

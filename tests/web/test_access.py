@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import psycopg
@@ -16,7 +15,7 @@ from bot.settings import Settings
 from bot.storage.staff_tables import Audit, Membership, Staff
 from bot.web.console import access
 from tests.console import form_secret, make_staff, post, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 
 BY_PASS = {"inbox.news"}
 """Asked by every open page all the time: a signed pass in place of a session, and never an answer but yes or no."""
@@ -55,12 +54,6 @@ def path_of(app: Flask, rule: Rule) -> str:
             return adapter.build(rule.endpoint, values)
         except BuildError:  # pragma: no cover - tells which route is strange
             raise AssertionError(f"{rule} cannot be built for this test") from None
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 def test_it_declares_a_permission_for_every_page(demo: Demo) -> None:

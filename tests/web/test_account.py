@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from bot.settings import Settings
 from tests.console import PASSWORD, make_staff, password_hash, post, said, signed_in
-from tests.doors import ROSA, WRONG, House, is_in, open_house
+from tests.doors import ROSA, WRONG, House, is_in
 from tests.doubles import FrozenClock
 from tests.helpline import open_line
-
-
-@pytest.fixture
-def house(settings: Settings, clock: FrozenClock) -> Iterator[House]:
-    with open_house(settings, clock) as opened:
-        yield opened
 
 
 def test_it_signs_out_everywhere(house: House) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 
 import pytest
 from itsdangerous import URLSafeTimedSerializer
@@ -16,15 +15,9 @@ from bot.storage.tables import Conversation, Handoff, Message
 from bot.usecases.read_thread import read_thread
 from bot.web import chat
 from bot.web.chat_words import WORDS
-from tests.demo import Demo, hidden, open_demo, without_database
+from tests.demo import Demo, hidden, without_database
 
 SCRIPT = {"Accept": "application/json"}
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 def send(demo: Demo, page: TestResponse, body: str, **fields: str) -> TestResponse:

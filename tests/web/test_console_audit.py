@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from bot.domain.audit_acts import ACTS, label
-from bot.settings import Settings
 from bot.storage import audits
 from bot.storage.staff_tables import Audit
 from tests.console import make_staff, said
-from tests.supervisors import Office, open_office
+from tests.supervisors import Office
 
 PAGE = "/console/audit"
 
 
 @pytest.fixture
-def office(settings: Settings) -> Iterator[Office]:
-    with open_office(settings) as opened:
-        with opened.demo.db() as db:
-            audits.record(db, opened.worker, "claim", opened.now - timedelta(days=2), conversation_id=18)
-            audits.record(db, opened.worker, "read_transcript", opened.now, conversation_id=17, handoff_id=3)
-            audits.record(db, opened.supervisor, "read_transcript", opened.now, conversation_id=18)
-            audits.record(db, None, "sign_in_failed", opened.now)
-        yield opened
+def office(office: Office) -> Office:
+    with office.demo.db() as db:
+        audits.record(db, office.worker, "claim", office.now - timedelta(days=2), conversation_id=18)
+        audits.record(db, office.worker, "read_transcript", office.now, conversation_id=17, handoff_id=3)
+        audits.record(db, office.supervisor, "read_transcript", office.now, conversation_id=18)
+        audits.record(db, None, "sign_in_failed", office.now)
+    return office
 
 
 def found(office: Office, query: str) -> list[str]:

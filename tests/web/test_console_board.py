@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from bot.domain.safety.levels import Urgency
-from bot.settings import Settings
 from bot.storage.staff_tables import Audit
 from bot.storage.tables import Handoff
 from tests.console import post, said
-from tests.supervisors import Office, call_for_human, called, open_office, taken
-
-
-@pytest.fixture
-def office(settings: Settings) -> Iterator[Office]:
-    with open_office(settings) as opened:
-        yield opened
+from tests.supervisors import Office, call_for_human, called, taken
 
 
 def wait_for(office: Office, minutes: float, team: str = "housing", urgency: Urgency = Urgency.MINUTES) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,33 +9,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from bot.domain.case import DAYS, MEASURE_NAMES
-from bot.settings import Settings
 from bot.storage import cases, erasures, referrals
 from bot.storage.case_tables import CaseFile, CaseTask, Encounter, Measure, Need
 from bot.storage.directory_tables import Organization, Service
 from bot.storage.staff_tables import Audit
 from bot.storage.tables import CheckIn, Consent, Conversation, Erasure
 from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING
 from tests.someone import Made, make_person
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
-
-
-@pytest.fixture
-def rosa(demo: Demo) -> int:
-    return make_staff(demo.runtime, "rosa@example.org", teams=["housing"])
-
-
-@pytest.fixture
-def browser(demo: Demo, rosa: int) -> FlaskClient:
-    """A browser in which Rosa of the housing team is signed in."""
-    return signed_in(demo.app, rosa)
 
 
 @pytest.fixture

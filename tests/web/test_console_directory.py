@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,12 +11,11 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
-from bot.settings import Settings
 from bot.storage.directory_tables import Service
 from bot.storage.staff_tables import Audit
 from bot.storage.tables import Referral
 from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 from tests.someone import make_person
 from tests.usecases.directory_world import package, take_in
 
@@ -32,12 +30,6 @@ NEW = {
     "zip": "63103",
     "status": "active",
 }
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +11,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from bot.domain.effects import Choice, Method, RecordConsent
-from bot.settings import Settings
 from bot.storage import cases, check_ins, consents, referrals
 from bot.storage.case_tables import CaseTask
 from bot.storage.directory_tables import Service
@@ -21,7 +19,7 @@ from bot.storage.tables import CheckIn, Consent, Conversation, Person, Referral
 from bot.web.console import follow_up_line
 from bot.web.console import follow_up_words as words
 from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING
 from tests.someone import Made, make_person
 
@@ -30,25 +28,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
-
-
-@pytest.fixture
 def now(demo: Demo) -> datetime:
     return demo.runtime.clock.now()
-
-
-@pytest.fixture
-def rosa(demo: Demo) -> int:
-    return make_staff(demo.runtime, "rosa@example.org", teams=["housing"])
-
-
-@pytest.fixture
-def browser(demo: Demo, rosa: int) -> FlaskClient:
-    """A browser in which Rosa of the housing team is signed in."""
-    return signed_in(demo.app, rosa)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import time, timedelta
 from typing import Any
 
@@ -14,7 +13,6 @@ from werkzeug.test import TestResponse
 
 from bot.domain.permissions import Role
 from bot.domain.safe_contact import SafeContact, Window
-from bot.settings import Settings
 from bot.storage.staff_tables import Audit, CallOut, Note, Team
 from bot.storage.tables import Handoff, Message
 from bot.usecases import canned_replies
@@ -23,16 +21,10 @@ from bot.usecases.read_case import may_read
 from bot.web.console import news
 from bot.web.console.access import Me
 from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, hidden, open_demo
+from tests.demo import Demo, hidden
 from tests.someone import Made, make_person, make_text
 
 PARTS = {"Accept": "application/json"}
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 class Night:

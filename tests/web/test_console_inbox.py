@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,19 +11,12 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
-from bot.settings import Settings
 from bot.storage.staff_tables import Audit, CallOut
 from bot.storage.tables import Handoff
 from bot.web.console import inbox, news
 from tests.console import make_staff, said, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 from tests.someone import Made, make_person, make_text
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 def person(demo: Demo, number: int, team: str = "housing", name: str = "", minutes: int = 1, **changes: Any) -> Made:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,40 +14,17 @@ from werkzeug.test import TestResponse
 from bot.domain.conversation import load
 from bot.domain.message import Channel
 from bot.domain.safe_contact import SafeContact
-from bot.settings import Settings
 from bot.storage import people as people_rows
 from bot.storage.database import plain
 from bot.storage.people import Filter, Viewer
 from bot.storage.staff_tables import Audit, CallOut, HandoffEvent, Note
 from bot.storage.tables import CheckIn, Consent, Conversation, Erasure, Handoff, Outcome, Referral
-from bot.web.console.inbox import inbox
-from bot.web.console.people import people
 from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING as NOW
 from tests.someone import Made, make_handoff, make_person, make_text
 
 NUMBER = "+13145550142"
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        for blueprint in (inbox, people):
-            if blueprint.name not in opened.app.blueprints:
-                opened.app.register_blueprint(blueprint)
-        yield opened
-
-
-@pytest.fixture
-def rosa(demo: Demo) -> int:
-    return make_staff(demo.runtime, "rosa@example.org", teams=["housing"])
-
-
-@pytest.fixture
-def browser(demo: Demo, rosa: int) -> FlaskClient:
-    """A browser in which Rosa of the housing team is signed in."""
-    return signed_in(demo.app, rosa)
 
 
 def known(demo: Demo, number: str = NUMBER, **fields: Any) -> Made:

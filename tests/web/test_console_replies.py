@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from bot.settings import Settings
 from bot.storage.staff_tables import CannedReply
 from bot.usecases.canned_replies import seed
 from tests.console import post, said
-from tests.supervisors import Office, open_office
+from tests.supervisors import Office
 
 PAGE = "/console/replies"
 
 
 @pytest.fixture
-def office(settings: Settings) -> Iterator[Office]:
-    with open_office(settings) as opened:
-        with opened.demo.db() as db:
-            seed(db, opened.now)
-        yield opened
+def office(office: Office) -> Office:
+    with office.demo.db() as db:
+        seed(db, office.now)
+    return office
 
 
 def test_it_shows_languages_side_by_side_with_what_they_cost(office: Office) -> None:

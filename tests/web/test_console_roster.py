@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from datetime import time, timedelta
 
 import pytest
@@ -12,36 +11,31 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot.domain.roster_rows import HolidayRow, Row, ShiftRow, TimeOffRow
-from bot.settings import Settings
 from bot.storage import rosters, staff
 from bot.storage.staff_tables import Audit
 from bot.usecases import keep_roster
 from bot.usecases.keep_roster import Keeper
 from bot.web.console import access
-from bot.web.console.roster import roster
 from tests.console import form_secret, make_staff, post, said, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 
 HEADER = "kind,team,staff,day,starts,ends,place,since,until,name\n"
 ALL_WEEK = HEADER + "shift,housing,ana@x.example,Mon-Sun,08:00,08:00,1,,,\n"
 
 
 @pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
+def demo(demo: Demo) -> Demo:
     """Ana of housing and Joe of medical answer; Sue supervises housing; Amy is the admin; Lou looks over shoulders."""
-    with open_demo(settings) as running:
-        if "roster" not in running.app.blueprints:
-            running.app.register_blueprint(roster)
-        for email, role, teams in (
-            ("ana@x.example", "social_worker", ["housing"]),
-            ("joe@x.example", "social_worker", ["medical"]),
-            ("sue@x.example", "supervisor", ["housing"]),
-            ("amy@x.example", "admin", []),
-            ("lou@x.example", "auditor", []),
-        ):
-            name = email.partition("@")[0].title()
-            make_staff(running.runtime, email, [role], teams, name=name)
-        yield running
+    for email, role, teams in (
+        ("ana@x.example", "social_worker", ["housing"]),
+        ("joe@x.example", "social_worker", ["medical"]),
+        ("sue@x.example", "supervisor", ["housing"]),
+        ("amy@x.example", "admin", []),
+        ("lou@x.example", "auditor", []),
+    ):
+        name = email.partition("@")[0].title()
+        make_staff(demo.runtime, email, [role], teams, name=name)
+    return demo
 
 
 def browser(demo: Demo, name: str) -> FlaskClient:

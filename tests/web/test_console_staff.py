@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from bot.settings import Settings
 from bot.storage import staff
 from bot.storage.staff_tables import Audit, CallOut, Staff, Team
 from bot.storage.tables import Handoff, Message
 from bot.usecases.invite import verify
 from tests.console import make_staff, post, said
-from tests.supervisors import Office, call_for_human, called, open_office, taken
+from tests.supervisors import Office, call_for_human, called, taken
 
 ROSA: dict[str, Any] = {
     "name": "Rosa Ortiz",
@@ -28,12 +26,6 @@ ROSA: dict[str, Any] = {
     "teams": ["housing"],
     "tells_name": "1",
 }
-
-
-@pytest.fixture
-def office(settings: Settings) -> Iterator[Office]:
-    with open_office(settings) as opened:
-        yield opened
 
 
 def send(office: Office, path: str, **fields: Any) -> TestResponse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,13 +10,11 @@ from sqlalchemy import select, update
 
 from bot.domain.message import Lane
 from bot.jobs.sweep import watch
-from bot.settings import Settings
 from bot.storage import check_ins, outbox
 from bot.storage.tables import Alert, CheckIn, Conversation, Message
 from bot.usecases.watch_lateness import TOO_LATE, watch_lateness
-from tests.doubles import FrozenClock
 from tests.faults.conftest import FrailLine, frail
-from tests.helpline import HelpLine, open_line
+from tests.helpline import HelpLine
 
 __all__ = ["frail"]
 
@@ -25,12 +22,11 @@ LATE = TOO_LATE + timedelta(seconds=1)
 
 
 @pytest.fixture
-def line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
+def line(line: HelpLine) -> HelpLine:
     """A line on which somebody has texted and been answered, without a worker."""
-    with open_line(settings, clock) as opened:
-        opened.text("hi")
-        opened.twilio.report(opened.twilio.messages[-1].sid, "delivered")
-        yield opened
+    line.text("hi")
+    line.twilio.report(line.twilio.messages[-1].sid, "delivered")
+    return line
 
 
 def promise_text(line: HelpLine) -> None:

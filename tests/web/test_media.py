@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -16,16 +14,9 @@ from bot.storage.tables import Conversation, Handoff, Message
 from bot.web.phone import PICTURE
 from tests.console import make_staff, signed_in
 from tests.demo import open_demo
-from tests.doubles import FrozenClock
-from tests.helpline import HelpLine, open_line
+from tests.helpline import HelpLine
 
 JPEG = b"\xff\xd8\xff" + bytes(range(256)) * 8
-
-
-@pytest.fixture
-def line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
-    with open_line(settings, clock) as opened:
-        yield opened
 
 
 def send_picture(line: HelpLine, *kinds: str, body: bytes = JPEG) -> int:

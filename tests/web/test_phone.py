@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,17 +14,11 @@ from bot.settings import Settings
 from bot.storage.tables import Conversation, Handoff, Message
 from bot.web.app import create_app
 from bot.web.pretend_phones import MOST, MOST_OPEN
-from tests.demo import Demo, hidden, open_demo, without_database
+from tests.demo import Demo, hidden, without_database
 from tests.doubles import FrozenClock
 from tests.helpline import open_line
 
 SCRIPT = {"Accept": "application/json"}
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ from tests.doubles import FrozenClock
 
 
 @pytest.fixture
-def house(settings: Settings, clock: FrozenClock) -> Iterator[House]:
-    with open_house(settings, clock) as opened:
-        yield opened
-
-
-@pytest.fixture
 def strict(settings: Settings, clock: FrozenClock) -> Iterator[House]:
     """A house in which everybody needs a second factor."""
     with open_house(dataclasses.replace(settings, needs_second_factor=True), clock) as opened:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 import time_machine
@@ -21,12 +20,6 @@ from tests.demo import NOBODY_HOME
 from tests.doors import ROSA, WRONG, House, is_in, open_house
 from tests.doubles import FrozenClock
 from tests.helpline import open_line
-
-
-@pytest.fixture
-def house(settings: Settings, clock: FrozenClock) -> Iterator[House]:
-    with open_house(settings, clock) as opened:
-        yield opened
 
 
 def test_it_lets_in_by_password_and_goes_where_they_wanted(house: House) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
@@ -18,17 +17,11 @@ from bot.storage.staff_tables import CallOut, Staff
 from bot.storage.tables import Handoff, Message
 from bot.web.app import create_app
 from tests import staff_phones
-from tests.demo import Demo, hidden, open_demo, without_database
+from tests.demo import Demo, hidden, without_database
 from tests.doubles import FrozenClock
 from tests.helpline import open_line
 
 SCRIPT = {"Accept": "application/json"}
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import select
 
 from bot.domain.message import Address, Channel, Lane
-from bot.settings import Settings
 from bot.storage import staff, staff_threads
 from bot.storage.staff_tables import CallOut, Staff
 from bot.storage.staff_threads import Concerns
 from bot.storage.tables import Conversation, DeliveryReport, Handoff, Message
 from bot.web import twilio_voice
 from tests.console import make_staff
-from tests.doubles import FrozenClock
-from tests.helpline import ADA, PUBLIC_URL, HelpLine, open_line
+from tests.helpline import ADA, PUBLIC_URL, HelpLine
 from tests.stand_in_twilio_calls import Call
 
 ROSA = "+13145550111"
 POOL = "+13145550190"
 SAYS = "This is Warmline. A handoff needs an answer. Press 1 to take it. Press 2 to pass."
-
-
-@pytest.fixture
-def line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
-    with open_line(settings, clock) as opened:
-        yield opened
 
 
 @pytest.fixture

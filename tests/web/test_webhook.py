@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import quote_from_bytes, urlencode
 
@@ -14,19 +13,11 @@ import pytest
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
-from bot.settings import Settings
 from bot.storage.tables import Message
-from tests.doubles import FrozenClock
-from tests.helpline import ADA, PUBLIC_URL, HelpLine, open_line
+from tests.helpline import ADA, PUBLIC_URL, HelpLine
 
 FORM = {"From": ADA, "To": "+13145550100", "Body": "hi", "MessageSid": "SM" + "0" * 32, "NumMedia": "0"}
 FORM_TYPE = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture
-def line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
-    with open_line(settings, clock) as opened:
-        yield opened
 
 
 def signed(line: HelpLine, url: str, form: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,7 +10,6 @@ import pytest
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_yaml import FlowError
 from bot.domain.transcript import Kind, Transcript, read_transcript, write_transcript
-from bot.settings import Settings
 from bot.storage import drafts, flows
 from bot.storage.drafts import Author
 from bot.usecases.library import DraftLibrary
@@ -21,7 +19,7 @@ from bot.usecases.studio.edit_draft import ChangedMeanwhile, Unfit
 from bot.usecases.studio.keep_transcripts import Result
 from bot.usecases.studio.trials import Start, Trial
 from bot.usecases.studio.world import rehearsal_cards
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 
 MORNING = datetime.fromisoformat("2026-11-23 10:00")
 RENT = "emergency_assistance"
@@ -41,12 +39,6 @@ line: Do you have an eviction court date? ...
 person: no
 line: What is your ZIP code, so we can look near you? ...
 """
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 def content(demo: Demo, flow: str = RENT) -> FlowContent:

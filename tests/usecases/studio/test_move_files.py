@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.domain.flow_content import FlowContent
-from bot.settings import Settings
 from bot.storage import flows
 from bot.storage.database import Database
 from bot.usecases.flow_files import Folder
@@ -18,13 +16,6 @@ from tests.doubles import MONDAY_MORNING
 
 EMPTY = Folder({}, {}, ())
 SOURCE = "flow: {0}\ntitle: A\nstart: a\nsteps:\n  a: {{say: Hi., end: done}}\n"
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = Database(settings.database_url or "")
-    yield opened
-    opened.close()
 
 
 def live(database: Database, name: str, **parts: dict[str, str]) -> None:

@@ -37,11 +37,6 @@ SOON = NOW + timedelta(hours=2)
 
 
 @pytest.fixture
-def desk(demo: Demo) -> Desk:
-    return demo.runtime.desk
-
-
-@pytest.fixture
 def ana(db: Session) -> Author:
     return Author("Ana Ortiz", make_staff(db, "ana@example.org", ["admin"], teams=["crisis"]))
 

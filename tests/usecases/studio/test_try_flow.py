@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,23 +12,16 @@ from sqlalchemy import text
 
 from bot.domain.conversation import Holder
 from bot.domain.flow_content import FlowContent
-from bot.settings import Settings
 from bot.storage import flows
 from bot.usecases.studio import try_flow
 from bot.usecases.studio.edit_draft import Unfit
 from bot.usecases.studio.trials import MOST_ENTRIES, Start, Trial, dump, load
 from bot.usecases.studio.try_flow import BubbleKind, Tried
 from tests.console import make_staff
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 
 MORNING = datetime.fromisoformat("2026-11-23 10:00")
 RENT = Trial(MORNING, start=Start.FLOW)
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 def content(demo: Demo, flow: str) -> FlowContent:

@@ -6,7 +6,6 @@ import contextlib
 import random
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
@@ -17,12 +16,11 @@ from bot.domain.flow_content import FlowContent
 from bot.domain.flow_graph import Edge, Graph, Node, Reason, Why, graph_of
 from bot.domain.flow_reader import read_flow
 from bot.domain.flow_watch import Coverage
-from bot.settings import Settings
 from bot.web.studio import diagram, drawing
 from bot.web.studio.drawing import draw
 from bot.web.studio.drawing_shapes import Shown
 from tests.console import make_staff, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 
 FLOWS = sorted((Path(__file__).parents[3] / "flows").glob("*.yaml"))
 SVG = "{http://www.w3.org/2000/svg}"
@@ -43,12 +41,6 @@ HOSTILE = [
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "memory", drawing._Memory())
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 def shipped(path: Path) -> Graph:

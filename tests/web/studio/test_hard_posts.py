@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,13 +11,12 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from bot.domain.flow_content import FlowContent
-from bot.settings import Settings
 from bot.storage import drafts, flows
 from bot.storage.drafts import Author
 from bot.storage.studio_tables import DraftRevision
 from bot.usecases.studio import edit_draft
 from tests.console import make_staff, post, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 
 NASTY = (
     "", "-1", "0", "99999999999999999999", "9" * 5000, "\0", "a\0b", "\x01\x7f", "welcome", "nowhere", "🙈" * 50,
@@ -34,12 +32,6 @@ NAMES = (
     "why", "at", "when", "moves_live", "along", "reason:x", "step:need", "step:<b>", "version", "tab",
 )  # fmt: skip
 MINE = ("flows.", "steps.", "step_acts.", "source.", "publish.", "history.")
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 def enter(demo: Demo, *roles: str) -> FlaskClient:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from flask.testing import FlaskClient
 
-from bot.settings import Settings
 from bot.storage import drafts, flows
 from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, hidden, open_demo
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
+from tests.demo import Demo, hidden
 
 
 @pytest.fixture

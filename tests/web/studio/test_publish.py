@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from bot.domain.message import Address, Channel, Inbound
 from bot.jobs.sweep import sweep
-from bot.settings import Settings
 from bot.storage import drafts, flows, publish_requests
 from bot.storage.drafts import Author
 from bot.storage.staff_tables import Team
@@ -21,15 +18,9 @@ from bot.usecases.studio import edit_draft
 from bot.usecases.studio.check_draft import warning_key
 from bot.usecases.studio.publish_drafts import problems_of
 from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 
 PATH = "/console/flows/privacy"
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 def enter(demo: Demo, email: str, *roles: str) -> FlaskClient:

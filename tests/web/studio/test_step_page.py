@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from flask.testing import FlaskClient
 
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_outline import outline
-from bot.settings import Settings
 from bot.storage import drafts, flows
 from bot.storage.drafts import Author
 from bot.usecases.studio import edit_draft
 from tests.console import make_staff, said, signed_in
-from tests.demo import Demo, open_demo
+from tests.demo import Demo
 from tests.shipped import ROOT
 from tests.web.studio.posted_form import fields_of
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 def enter(demo: Demo, email: str = "ana@example.org") -> FlaskClient:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,24 +11,17 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from bot.domain.flow_content import FlowContent
-from bot.settings import Settings
 from bot.storage import drafts
 from bot.storage.drafts import Author
 from bot.storage.staff_tables import Audit
 from bot.usecases.studio import edit_draft
 from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, hidden, open_demo
+from tests.demo import Demo, hidden
 
 FLOW = "/console/flows/emergency_assistance"
 LIST = f"{FLOW}/transcripts"
 ONE = f"{LIST}/one"
 BEGINNING = {"start": "flow", "moment": "2026-11-23T10:00", "language": "en", "channel": "sms"}
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot.settings import Settings
 from bot.storage.drafts import Author
 from bot.storage.studio_tables import FlowTrial
 from bot.usecases.studio import edit_draft
 from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, hidden, open_demo
+from tests.demo import Demo, hidden
 
 ADDRESS = "/console/flows/emergency_assistance/try"
 BEGINNING = {"at": ":try", "start": "flow", "moment": "2026-11-23T10:00", "language": "en", "channel": "sms"}
-
-
-@pytest.fixture
-def demo(settings: Settings) -> Iterator[Demo]:
-    with open_demo(settings) as opened:
-        yield opened
 
 
 @pytest.fixture
