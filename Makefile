@@ -13,7 +13,7 @@ RAN := $(VENV)/.stamps
 # The clone itself is what runs: nothing of it is copied into the environment.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help run test lint format bench browser lock clean
+.PHONY: help run test check faults lint style types rooms domain format bench browser lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,14 +21,38 @@ help: ## Say what there is
 run: $(RAN)/run ## Set up what is missing and run the whole house (PORT=8000, DATA_DIR=.data)
 	@exec $(BIN)/python -m bot run
 
-test: $(RAN)/dev browser ## Set up what is missing and run every test (ARGS="-k words" for some)
-	@exec $(BIN)/python -m pytest $(ARGS)
+test: $(RAN)/dev browser ## Run every test but the long ones of `make faults` (ARGS="-k words" for some)
+	$(call TIMED,$(BIN)/python -m pytest $(if $(NAMED),,$(SPREAD) -m "not faults") $(SLOWEST) $(ARGS))
 
-lint: $(RAN)/dev ## Check the style, the types and which room imports which
+check: $(RAN)/dev ## What to run after each change: style, types, rooms and the domain's tests, side by side
+	$(call TIMED,$(MAKE) --keep-going --jobs=4 $(TIDY) style types rooms domain)
+
+faults: $(RAN)/dev ## Kill everything, live ninety days and random nights: the long tests
+	$(call TIMED,$(BIN)/python -m pytest -m faults $(SLOWEST) $(ARGS))
+
+lint: style types rooms ## Check the style, the types and which room imports which
+
+style: $(RAN)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(RAN)/dev
 	$(BIN)/mypy
+
+rooms: $(RAN)/dev
 	$(BIN)/lint-imports --no-logo
+
+domain: $(RAN)/dev
+	$(BIN)/python -m pytest tests/domain
+
+# A part of the tests for each core; whoever names a file wants that file, all of it, without such ado.
+NAMED = $(findstring .py,$(ARGS))
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores < 2 ? 2 : cores > 6 ? 6 : cores)))
+SPREAD = --numprocesses=$(WORKERS) --dist=worksteal
+SLOWEST = --durations=20
+TIDY = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# On the other stream, so that the last word of a run is still pytest's own.
+TIMED = @$(1); status=$$?; echo "make $@ took $$SECONDS seconds." >&2; exit $$status
 
 format: $(RAN)/dev ## Lay the code out as `make lint` wants it
 	$(BIN)/ruff check --fix .

@@ -21,6 +21,8 @@ from tests.faults.conftest import FrailLine, wait_for_door
 from tests.faults.house import KEY, SECRET
 from tests.helpline import ADA, MARCUS, PUBLIC_URL
 
+pytestmark = pytest.mark.faults
+
 TWILIO_WAITS = 15.0
 
 

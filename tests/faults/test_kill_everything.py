@@ -30,6 +30,8 @@ from tests.faults.ledger import Ledger, table
 from tests.faults.people import Crowd, Network, Reports
 from tests.stand_in_twilio import StandInTwilio
 
+pytestmark = pytest.mark.faults
+
 SEED = os.environ.get("FAULT_SEED") or str(random.randrange(10**6))
 SECONDS = float(os.environ.get("FAULT_SECONDS", "40"))
 PEOPLE = int(os.environ.get("FAULT_PEOPLE", "70"))

@@ -21,6 +21,8 @@ from benchmarks.publishing import Round, Sent, Taker, processes, text_them
 from bot.storage import flows
 from tests.faults.house import eventually
 
+pytestmark = pytest.mark.faults
+
 SECONDS = 7.0
 KILLED_AT = 4
 """The set that is half published when its publisher is killed."""

@@ -18,6 +18,8 @@ from tests.doubles import FrozenClock
 from tests.faults.conftest import FrailLine, open_frail
 from tests.helpline import ADA
 
+pytestmark = pytest.mark.faults
+
 LATER = "A text for later"
 AT_ONCE = 1.0
 """Seconds. A text that does not wait for Redis is answered in a fraction of this, also on a busy machine."""

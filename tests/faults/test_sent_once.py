@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from bot.carriers.carrier import Outgoing
 from bot.domain.message import Channel, Lane
 from bot.storage import outbox
@@ -11,6 +13,8 @@ from bot.storage.outbox import Claimed
 from bot.storage.tables import Message
 from tests.faults.conftest import FrailLine
 from tests.helpline import ADA
+
+pytestmark = pytest.mark.faults
 
 LATER = "A text for later"
 

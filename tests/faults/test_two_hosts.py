@@ -40,6 +40,8 @@ from tests.faults.ledger import table
 from tests.faults.people import number_of
 from tests.stand_in_twilio import StandInTwilio
 
+pytestmark = pytest.mark.faults
+
 SEED = os.environ.get("FAULT_SEED") or str(random.randrange(10**6))
 FLOWS = Path(__file__).parent / "check_ins"
 KEY = base64.urlsafe_b64encode(b"for fault tests" + bytes(17)).decode("ascii")

@@ -384,6 +384,7 @@ def world(settings: Settings, clock: FrozenClock) -> Iterator[World]:
             yield opened
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 @pytest.mark.timeout(3600 if EXAMPLES else 300)
 def test_it_keeps_everybody_safe_whatever_happens(world: World) -> None:

@@ -218,6 +218,7 @@ def crisis(house: Household, rosa: Worker, ada: int) -> None:
         keep_check_ins.add_cadence(db, house.line.runtime.desk, ada, rosa.id, "crisis", house.clock.now(), agreed=True)
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_each_check_in_of_ninety_days_leaves_once_by_day_or_its_reason_is_known(household: Household) -> None:
