@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -15,18 +14,13 @@ from bot.storage.directory_tables import Service
 from bot.storage.tables import CheckIn
 from bot.usecases import keep_case
 from bot.usecases.keep_case import Met, Wanted
-from tests.browser.conftest import OpenPage
-from tests.browser.test_accessibility import STILL, findings
-from tests.console import make_staff, signed_in
+from tests.browser.conftest import OpenAs
+from tests.browser.looks import ALL, PHONE, STILL, findings, is_too_wide, turn
+from tests.console import make_staff
 from tests.demo import Demo
 from tests.someone import make_person
 
 pytestmark = pytest.mark.browser
-
-LOOKS = [
-    {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
-    {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-]
 
 
 def full_case(demo: Demo, rosa: int) -> str:
@@ -49,29 +43,21 @@ def full_case(demo: Demo, rosa: int) -> str:
     return f"/console/people/{here}/case"
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=["phone", "desk"])
-def test_it_is_accessible_as_a_case(demo: Demo, open_page: OpenPage, look: dict[str, Any]) -> None:
+def test_it_is_accessible_as_a_case(demo: Demo, open_as: OpenAs) -> None:
     rosa = make_staff(demo.runtime, "rosa@example.org", teams=["housing"])
-    address = full_case(demo, rosa)
-    cookie = signed_in(demo.app, rosa).get_cookie(demo.app.config["SESSION_COOKIE_NAME"])
-    assert cookie
-    kept = {"name": cookie.key, "value": cookie.value, "domain": "127.0.0.1", "path": "/"}
-    page = open_page(address, storage_state={"cookies": [kept], "origins": []}, **look, **STILL)
+    page = open_as(rosa, full_case(demo, rosa), **PHONE.size)
     expect(page.get_by_role("heading", name="Case of Ada Brown")).to_be_visible()
     expect(page.get_by_role("img", name="The case over time")).to_be_visible()
     for fold in page.locator("main details summary").all():
         fold.click()
-    assert findings(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    for look in ALL:
+        turn(page, look)
+        assert (look, findings(page), is_too_wide(page)) == (look, [], False)
 
 
-def test_it_shows_a_refused_form_open_with_what_was_typed(demo: Demo, open_page: OpenPage) -> None:
+def test_it_shows_a_refused_form_open_with_what_was_typed(demo: Demo, open_as: OpenAs) -> None:
     rosa = make_staff(demo.runtime, "rosa@example.org", teams=["housing"])
-    address = full_case(demo, rosa)
-    cookie = signed_in(demo.app, rosa).get_cookie(demo.app.config["SESSION_COOKIE_NAME"])
-    assert cookie
-    kept = {"name": cookie.key, "value": cookie.value, "domain": "127.0.0.1", "path": "/"}
-    page = open_page(address, storage_state={"cookies": [kept], "origins": []}, **STILL)
+    page = open_as(rosa, full_case(demo, rosa), **STILL)
     page.get_by_text("Write down a meeting").click()
     page.get_by_label("Note", exact=True).fill("She has a court date")
     page.locator("section[aria-labelledby=met] details button").click()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing.content import add_step, write_step
 from bot.domain.permissions import Role
+from bot.embedded import Servers
 from bot.storage import staff
 from bot.storage.directory_tables import Service
 from bot.storage.drafts import Author
@@ -21,40 +23,57 @@ from bot.usecases.demo_night import read_night
 from bot.usecases.demo_staff import fill_staff
 from bot.usecases.play_night import play
 from bot.usecases.studio import edit_draft
-from tests.browser.conftest import OpenPage
-from tests.browser.test_accessibility import STILL, findings
-from tests.console import signed_in
-from tests.demo import Demo
+from tests.browser.conftest import OpenAs
+from tests.browser.looks import DESK, PHONE, TWICE, findings, is_too_wide, turn
+from tests.conftest import settings_on
+from tests.databases import PUBLISHED, Databases
+from tests.demo import Demo, open_demo, serve
 
 # A score of pages, each looked at by axe: more than other tests take, on a busy machine much more.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
-DESK = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"}
-TWICE = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2, "color_scheme": "dark"}
-"""A desk at 200 % zoom: half as many of the page's own points, each twice the size."""
+PARTS = 4
+"""So many tests share the pages: machines with several cores look at them side by side."""
+NIGHT_PHONE = replace(PHONE, scheme="dark")
 NEEDS_MORE = {"/console/news", "/console/start"}
 """Answers for scripts, and a door that leads to another page."""
 
 
-@pytest.fixture
-def night(demo: Demo) -> Demo:
-    runtime = demo.runtime
-    now, desk = runtime.clock.now(), runtime.desk
-    with demo.db() as db:
-        fill_staff(db, desk.sealer, runtime.settings.timezone, now)
-        canned_replies.seed(db, now)
-    with demo.db() as db:
-        play(db, desk, read_night(), now)
-    return demo
+@pytest.fixture(scope="module")
+def demo(databases: Databases, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo after its night for all tests here: they only look, and to play a night takes seconds."""
+    url = databases.make(PUBLISHED)
+    with open_demo(settings_on(url, servers.redis_url, tmp_path_factory.mktemp("night"))) as opened:
+        runtime = opened.runtime
+        now, desk = runtime.clock.now(), runtime.desk
+        with opened.db() as db:
+            fill_staff(db, desk.sealer, runtime.settings.timezone, now)
+            canned_replies.seed(db, now)
+        with opened.db() as db:
+            play(db, desk, read_night(), now)
+            draft(db, opened)
+            see_all(db)
+        yield opened
+    databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+def address(demo: Demo) -> Iterator[str]:
+    with serve(demo.app) as served:
+        yield served
+
+
+def see_all(db: Session) -> None:
+    """A supervisor gets every role and team."""
+    boss = staff.with_role(db, Role.SUPERVISOR)[0]
+    staff.set_roles(db, boss, list(Role))
+    staff.set_teams(db, boss.id, [team.slug for team in staff.teams(db)])
 
 
 def everything(demo: Demo) -> tuple[int, list[str]]:
     """Somebody with every role, and all pages that such a person can open."""
     with demo.db() as db:
         boss = staff.with_role(db, Role.SUPERVISOR)[0]
-        staff.set_roles(db, boss, list(Role))
-        staff.set_teams(db, boss.id, [team.slug for team in staff.teams(db)])
         held = db.scalars(select(Handoff).where(Handoff.state == "with_human").order_by(Handoff.id)).first()
         assert held is not None
         followed = db.scalars(select(CheckIn.conversation_id).order_by(CheckIn.id)).first()
@@ -62,7 +81,6 @@ def everything(demo: Demo) -> tuple[int, list[str]]:
         pages = [f"/console/handoffs/{held.id}", f"/console/people/{held.conversation_id}", f"/console/staff/{boss.id}"]
         pages += [f"/console/people/{followed}/{page}" for page in ("case", "follow-up")]
         pages += [f"/console/directory/{service}"]
-        draft(db, demo)
         flow = "/console/flows/emergency_assistance"
         parts = ("try", "transcripts", "words", "source", "publish", "history", "new-step?kind=ask&after=need")
         pages += [flow, f"{flow}?step=need", f"{flow}/delete-step?step=zip", *(f"{flow}/{part}" for part in parts)]
@@ -84,28 +102,16 @@ def draft(db: Session, demo: Demo) -> None:
     edit_draft.change(db, "emergency_assistance", 0, "Changed two steps", act, Author("Ana Ruiz"), now)
 
 
-def opened(demo: Demo, open_page: OpenPage, who: int, path: str, look: dict[str, Any]) -> Page:
-    cookie = signed_in(demo.app, who).get_cookie(demo.app.config["SESSION_COOKIE_NAME"])
-    assert cookie
-    kept = {"name": cookie.key, "value": cookie.value, "domain": "127.0.0.1", "path": "/"}
-    return open_page(path, storage_state={"cookies": [kept], "origins": []}, **look, **STILL)
-
-
-@pytest.mark.parametrize("look", [PHONE, DESK], ids=["phone", "desk"])
-def test_it_is_accessible(night: Demo, open_page: OpenPage, look: dict[str, Any]) -> None:
-    who, paths = everything(night)
-    assert len(paths) > 10
-    page = opened(night, open_page, who, paths[0], look)
-    for path in paths:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_it_is_accessible_and_works_at_twice_the_size(demo: Demo, open_as: OpenAs, part: int) -> None:
+    who, paths = everything(demo)
+    assert len(paths) > 30
+    page = open_as(who, "/console/account", **PHONE.size)
+    for path in paths[part::PARTS]:
         page.goto(path)
         expect(page.locator("h1").first).to_be_attached()
-        assert (path, findings(page)) == (path, [])
-
-
-def test_it_works_at_twice_the_size(night: Demo, open_page: OpenPage) -> None:
-    who, paths = everything(night)
-    page = opened(night, open_page, who, paths[0], TWICE)
-    for path in paths:
-        page.goto(path)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert (path, width) == (path, min(width, 640))
+        for look in (NIGHT_PHONE, DESK):
+            turn(page, look)
+            assert (path, look, findings(page)) == (path, look, [])
+        turn(page, TWICE)
+        assert (path, is_too_wide(page)) == (path, False)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from bot.domain.safe_contact import SafeContact
-from bot.web.console.inbox import inbox
-from bot.web.console.people import people
-from tests.browser.conftest import OpenPage
-from tests.browser.test_accessibility import SCHEMES, SIZES, STILL, findings
-from tests.console import make_staff, signed_in
+from tests.browser.conftest import OpenAs
+from tests.browser.looks import NAMES, SIZES, Look, findings_in_both, is_too_wide
+from tests.console import make_staff
 from tests.demo import Demo
 from tests.someone import make_person
 
@@ -20,45 +16,31 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def open_signed_in(demo: Demo, open_page: OpenPage) -> OpenPage:
-    """Opens a path of the console as Rosa of the housing team, who has one person."""
-    for blueprint in (inbox, people):
-        if blueprint.name not in demo.app.blueprints:
-            demo.app.register_blueprint(blueprint)
-    rosa = make_staff(demo.runtime, "rosa@example.org", teams=["housing"])
+def rosa(demo: Demo) -> int:
+    """Rosa of the housing team, who has one person."""
+    number = make_staff(demo.runtime, "rosa@example.org", teams=["housing"])
     with demo.db() as db:
         now = demo.runtime.clock.now()
         safe = SafeContact(word="Paraguas", paused=True)
-        make_person(db, demo.runtime.desk.sealer, name="Ada Brown", state="claimed", owner=rosa, safe=safe, at=now)
-    name = str(demo.app.config["SESSION_COOKIE_NAME"])
-    cookie = signed_in(demo.app, rosa).get_cookie(name)
-    assert cookie is not None
-
-    def open_(path: str, **options: Any) -> Page:
-        page = open_page("/health", **options)
-        page.context.add_cookies([{"name": name, "value": cookie.value, "url": page.url}])
-        page.goto(path)
-        return page
-
-    return open_
+        make_person(db, demo.runtime.desk.sealer, name="Ada Brown", state="claimed", owner=number, safe=safe, at=now)
+    return number
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_it_is_accessible_as_a_persons_page(open_signed_in: OpenPage, width: int, height: int, scheme: str) -> None:
-    page = open_signed_in("/console/people", viewport={"width": width, "height": height}, color_scheme=scheme, **STILL)
-    assert findings(page) == []
+@pytest.mark.parametrize("look", SIZES, ids=NAMES)
+def test_it_is_accessible_as_a_persons_page(open_as: OpenAs, rosa: int, look: Look) -> None:
+    page = open_as(rosa, "/console/people", **look.size)
+    assert findings_in_both(page) == []
     page.get_by_role("link", name="Ada Brown").click()
     page.get_by_text("Change these settings").or_(page.get_by_text("Write down how to reach them")).click()
     page.get_by_label("Safe word", exact=True).fill("STOP")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("alert")).to_be_visible()
-    assert findings(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert findings_in_both(page) == []
+    assert not is_too_wide(page)
 
 
-def test_it_keeps_the_settings_by_keyboard_alone(open_signed_in: OpenPage) -> None:
-    page = open_signed_in("/console/people/1")
+def test_it_keeps_the_settings_by_keyboard_alone(open_as: OpenAs, rosa: int) -> None:
+    page = open_as(rosa, "/console/people/1")
     page.locator(".safe summary").focus()
     page.keyboard.press("Enter")
     page.get_by_role("group", name="Time 1").get_by_label("Friday").focus()

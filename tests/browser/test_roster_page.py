@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
 
 from bot.domain.roster_rows import ExtraRow, HolidayRow, ShiftRow, TimeOffRow
 from bot.storage import rosters
-from bot.web.console.roster import roster
-from tests.browser.conftest import OpenPage
-from tests.browser.test_accessibility import SCHEMES, SIZES, STILL, findings
-from tests.console import make_staff, signed_in
-from tests.demo import Demo, serve
+from tests.browser.conftest import OpenAs
+from tests.browser.looks import NAMES, SIZES, Look, findings_in_both, is_too_wide
+from tests.console import make_staff
+from tests.demo import Demo
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def address(demo: Demo) -> Iterator[str]:
-    """A demo with two teams, a night, a hole, an overlap, a holiday and somebody away."""
-    if "roster" not in demo.app.blueprints:
-        demo.app.register_blueprint(roster)
+def admin(demo: Demo) -> int:
+    """The admin of a demo with two teams, a night, a hole, an overlap, a holiday and somebody away."""
     for email, name, teams in (
         ("ana@x.example", "Ana Ruiz", ["housing"]),
         ("joe@x.example", "Joe Washington", ["housing", "medical"]),
@@ -41,38 +36,19 @@ def address(demo: Demo) -> Iterator[str]:
         rosters.add(db, [HolidayRow(now.date() + timedelta(days=2), "Founders' Day", "medical")])
         rosters.add(db, [TimeOffRow("ana@x.example", now + timedelta(days=1), now + timedelta(days=2))])
         rosters.add(db, [ExtraRow("housing", "kim@x.example", now, now + timedelta(hours=4))])
-    with serve(demo.app) as served:
-        yield served
+    return make_staff(demo.runtime, "amy@x.example", ["admin"], name="Amy Olsen")
 
 
-def enter(open_page: OpenPage, demo: Demo, address: str, path: str, width: int, height: int, scheme: str) -> Page:
-    """The page as the admin sees it."""
-    admin = make_staff(demo.runtime, "amy@x.example", ["admin"], name="Amy Olsen")
-    cookie = signed_in(demo.app, admin).get_cookie(demo.app.config["SESSION_COOKIE_NAME"])
-    assert cookie is not None
-    page = open_page("/chat", viewport={"width": width, "height": height}, color_scheme=scheme, **STILL)
-    page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": address}])
-    page.goto(path)
-    return page
-
-
-def is_too_wide(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_it_is_accessible_as_a_roster(
-    open_page: OpenPage, demo: Demo, address: str, tmp_path: Path, width: int, height: int, scheme: str
-) -> None:
-    page = enter(open_page, demo, address, "/console/roster", width, height, scheme)
-    assert findings(page) == [] and not is_too_wide(page)
-    assert page.get_by_role("table").is_visible() == (width > 768)
-    assert page.locator(".days").is_visible() == (width < 768)
+@pytest.mark.parametrize("look", SIZES, ids=NAMES)
+def test_it_is_accessible_as_a_roster(open_as: OpenAs, admin: int, tmp_path: Path, look: Look) -> None:
+    page = open_as(admin, "/console/roster", **look.size)
+    assert findings_in_both(page) == [] and not is_too_wide(page)
+    assert page.get_by_role("table").is_visible() == (look.width > 768)
+    assert page.locator(".days").is_visible() == (look.width < 768)
     page.goto("/console/roster/plan")
     page.locator("summary", has_text="A weekly shift").click()
     assert page.get_by_label("Who").first.is_visible()
-    assert findings(page) == [] and not is_too_wide(page)
+    assert findings_in_both(page) == [] and not is_too_wide(page)
     page.get_by_role("button", name="Add a weekly shift").click()
     file = tmp_path / "roster.csv"
     file.write_text("kind,team,staff,day,starts,ends\nshift,housing,ana@x.example,Mon-Sun,08:00,08:00\n")
@@ -80,6 +56,6 @@ def test_it_is_accessible_as_a_roster(
     page.get_by_label("A CSV file").set_input_files(file)
     page.get_by_role("button", name="Show what it would change").click()
     page.get_by_text("Nothing is changed yet").wait_for()
-    assert findings(page) == [] and not is_too_wide(page)
+    assert findings_in_both(page) == [] and not is_too_wide(page)
     page.get_by_role("button", name="Change the roster so").click()
     page.get_by_text("The roster is changed: 7 put in").wait_for()

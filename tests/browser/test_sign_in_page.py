@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.test_accessibility import SCHEMES, SIZES, STILL, findings
+from tests.browser.looks import NAMES, SIZES, Look, findings, findings_in_both, is_too_wide
 from tests.console import PASSWORD, make_staff, password_hash
 from tests.demo import Demo
 
@@ -24,11 +23,6 @@ def add_people(demo: Demo) -> None:
     make_staff(demo.runtime, "ann@example.org", ["admin", "auditor"])
 
 
-def fits(page: Page) -> bool:
-    """Whether nothing is wider than the screen."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
-
-
 def authenticator(demo: Demo, page: Page) -> str:
     """The code of the key that the page shows."""
     key = page.locator(".door-key").inner_text()
@@ -36,34 +30,29 @@ def authenticator(demo: Demo, page: Page) -> str:
     return str(totp._totp(key=key, format="base32").generate(demo.runtime.clock.now()).token)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_it_is_accessible_from_the_door_to_ones_own_page(
-    demo: Demo, open_page: OpenPage, width: int, height: int, scheme: Any
-) -> None:
+@pytest.mark.parametrize("look", SIZES, ids=NAMES)
+def test_it_is_accessible_from_the_door_to_ones_own_page(demo: Demo, open_page: OpenPage, look: Look) -> None:
     add_people(demo)
-    page = open_page(
-        "/sign-in?next=/console/account", viewport={"width": width, "height": height}, color_scheme=scheme, **STILL
-    )
-    assert findings(page) == [] and fits(page)
+    page = open_page("/sign-in?next=/console/account", **look.size)
+    assert findings_in_both(page) == [] and not is_too_wide(page)
     page.get_by_label("E-mail address").fill(EMAIL)
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_be_visible()
-    assert findings(page) == []
+    assert findings_in_both(page) == []
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="My account")).to_be_visible()
-    assert findings(page) == [] and fits(page)
+    assert findings_in_both(page) == [] and not is_too_wide(page)
     page.get_by_role("link", name="Set it up").click()
-    assert findings(page) == [] and fits(page)
+    assert findings_in_both(page) == [] and not is_too_wide(page)
     page.get_by_label("Type the six digits").fill(authenticator(demo, page))
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Turn it on").click()
     expect(page.get_by_text(re.compile("shown this one time only"))).to_be_visible()
-    assert findings(page) == [] and fits(page)
+    assert findings_in_both(page) == [] and not is_too_wide(page)
     page.goto("/console/account")
-    assert findings(page) == [] and fits(page)
+    assert findings_in_both(page) == [] and not is_too_wide(page)
 
 
 def test_it_asks_for_the_code_and_works_without_scripts(demo: Demo, open_page: OpenPage) -> None:

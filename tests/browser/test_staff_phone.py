@@ -12,7 +12,7 @@ from bot.jobs.sweep import sweep
 from bot.storage.staff_tables import CallOut
 from tests import staff_phones
 from tests.browser.conftest import OpenPage
-from tests.browser.test_accessibility import SCHEMES, SIZES, STILL, findings
+from tests.browser.looks import NAMES, SIZES, Look, findings_in_both
 from tests.browser.test_phone_page import text
 from tests.demo import Demo
 
@@ -83,18 +83,15 @@ def test_it_fills_a_telephones_screen(demo: Demo, open_page: OpenPage, rosa: int
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_it_is_accessible(
-    demo: Demo, open_page: OpenPage, rosa: int, width: int, height: int, scheme: str
-) -> None:  # fmt: skip
+@pytest.mark.parametrize("look", SIZES, ids=NAMES)
+def test_it_is_accessible(demo: Demo, open_page: OpenPage, rosa: int, look: Look) -> None:
     staff_phones.alert(demo, rosa)
     staff_phones.write(demo, rosa, "Person 7: hello", "staff-2")
-    page = open_page("/phone/staff", viewport={"width": width, "height": height}, color_scheme=scheme, **STILL)
-    assert findings(page) == []
+    page = open_page("/phone/staff", **look.size)
+    assert findings_in_both(page) == []
     for tab in ("Calls", "Mail"):
         phone(page).get_by_role("radio", name=tab).check()
-        assert findings(page) == []
+        assert findings_in_both(page) == []
 
 
 def test_it_brings_a_cry_for_help_to_a_human_and_their_words_back(demo: Demo, open_page: OpenPage, rosa: int) -> None:

@@ -15,9 +15,9 @@ from playwright.sync_api import Page, expect
 from bot.domain.permissions import Role
 from bot.storage import flows
 from bot.storage.tables import Conversation
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenAs, OpenPage
 from tests.browser.test_phone_page import phone, text
-from tests.console import make_staff, signed_in
+from tests.console import make_staff
 from tests.demo import Demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -28,12 +28,9 @@ ASKED_SPANISH = "¿Qué necesita? Unas palabras bastan."
 OLD_ANSWER = "We have told our team."
 
 
-def admin(demo: Demo, open_page: OpenPage) -> Page:
-    who = make_staff(demo.runtime, "amy@x.example", [Role.ADMIN.value], name="Amy Olsen")
-    cookie = signed_in(demo.app, who).get_cookie(demo.app.config["SESSION_COOKIE_NAME"])
-    assert cookie
-    kept = {"name": cookie.key, "value": cookie.value, "domain": "127.0.0.1", "path": "/"}
-    return open_page("/console/flows", storage_state={"cookies": [kept], "origins": []}, viewport=DESK)
+@pytest.fixture
+def admin(demo: Demo) -> int:
+    return make_staff(demo.runtime, "amy@x.example", [Role.ADMIN.value], name="Amy Olsen")
 
 
 def keep(page: Page, name: str) -> None:
@@ -75,10 +72,12 @@ def add_step(page: Page) -> None:
     expect(page.get_by_text("Saved in the draft.")).to_be_visible()
 
 
-def test_it_takes_a_step_from_the_first_word_to_the_people_and_back(demo: Demo, open_page: OpenPage) -> None:
+def test_it_takes_a_step_from_the_first_word_to_the_people_and_back(
+    demo: Demo, admin: int, open_page: OpenPage, open_as: OpenAs
+) -> None:
     residents = open_page("/phone", viewport=DESK)
     asks_what_is_urgent(residents, "Ada")
-    page = admin(demo, open_page)
+    page = open_as(admin, "/console/flows", viewport=DESK)
 
     # A new step behind the open one, at first in English only and leading nowhere.
     page.get_by_role("link", name="Emergency assistance").click()

@@ -18,10 +18,9 @@ from bot.domain.permissions import Role
 from bot.storage import staff
 from bot.storage.staff_tables import Audit, Shift
 from bot.storage.tables import Handoff
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenAs, OpenPage
 from tests.browser.test_phone_page import text
 from tests.browser.test_staff_phone import phone, work
-from tests.console import signed_in
 from tests.demo import Demo
 
 pytestmark = pytest.mark.browser
@@ -48,13 +47,6 @@ def keep(page: Page, name: str) -> None:
         page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
-def console_of(demo: Demo, open_page: OpenPage, staff_id: int) -> Page:
-    cookie = signed_in(demo.app, staff_id).get_cookie(demo.app.config["SESSION_COOKIE_NAME"])
-    assert cookie
-    kept = {"name": cookie.key, "value": cookie.value, "domain": "127.0.0.1", "path": "/"}
-    return open_page("/console", storage_state={"cookies": [kept], "origins": []}, viewport=DESK)
-
-
 def push(page: Page, demo: Demo, times: int = 1) -> None:
     """Push the line's clock by two minutes, and let the worker see what is due by then."""
     for _ in range(times):
@@ -70,10 +62,10 @@ def send(page: Page, name: str, words: str) -> None:
         phone(page, name).get_by_role("button", name="Send", exact=True).click()
 
 
-def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_page: OpenPage) -> None:
+def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_page: OpenPage, open_as: OpenAs) -> None:
     hire(demo, "Dana Reed", Role.SOCIAL_WORKER, on=True)
     sue = hire(demo, "Sue Cole", Role.SUPERVISOR, on=False)
-    console = console_of(demo, open_page, sue)
+    console = open_as(sue, "/console", viewport=DESK)
     expect(console.get_by_text("Nobody waits")).to_be_visible()
     resident = open_page("/phone", viewport=DESK)
     phones = open_page("/phone/staff", viewport=DESK)
