@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -50,17 +50,17 @@ def template(source: str) -> str:
 
 @pytest.mark.parametrize("source", HARMFUL)
 def test_it_refuses_at_run_time_what_would_fill_the_memory(source: str) -> None:
-    started = perf_counter()
+    started = process_time()
     with pytest.raises(Exception, match=r"grow|width|unsafe"):
         template(source)
-    assert perf_counter() - started < 1
+    assert process_time() - started < 1
 
 
 @pytest.mark.parametrize("source", HARMFUL)
 def test_it_refuses_to_publish_what_would_fill_the_memory(source: str) -> None:
-    started = perf_counter()
+    started = process_time()
     assert template_problems(source) or unfit(source, set())
-    assert perf_counter() - started < 1
+    assert process_time() - started < 1
 
 
 def test_it_calls_a_human_where_a_published_text_would_fill_the_memory() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -24,12 +24,12 @@ def chain(count: int, last: str) -> str:
 
 def test_it_checks_two_thousand_steps_while_one_waits() -> None:
     text = chain(2000, "{handoff: {team: housing}}")
-    started = perf_counter()
+    started = process_time()
     script = read_flow(text, "a.yaml")
     Machine(script)
     (problem,) = check(script, {}, {}, lines=lines_of(text))
     assert problem.line == 5 and problem.what.startswith("From `s0` on 2001 steps may follow one another")
-    assert perf_counter() - started < 20, "it takes a second on an idle machine; this is for a busy one"
+    assert process_time() - started < 20, "it takes a second on an idle machine; this is for a busy one"
 
 
 def test_it_reads_two_thousand_questions_with_all_their_choices() -> None:
@@ -67,9 +67,9 @@ def test_it_walks_many_flows_that_run_each_other_without_end() -> None:
         rows = "".join(f"  s{n}: {{run: f{(at + n + 1) % 60}, next: s{n + 1}}}\n" for n in range(6))
         text = HEAD.replace("flow: a", f"flow: f{at}") + rows + "  s6: {end: x}\n"
         flows[f"f{at}"] = read_flow(text, "f.yaml")
-    started = perf_counter()
+    started = process_time()
     assert not leads_to_human("f0", flows)
-    assert perf_counter() - started < 5
+    assert process_time() - started < 5
 
 
 @st.composite
@@ -144,10 +144,10 @@ def test_it_never_fails_otherwise_than_by_its_own_error_on_a_damaged_file(cuts: 
 
 
 def test_it_refuses_fifty_megabytes_at_once() -> None:
-    started = perf_counter()
+    started = process_time()
     with pytest.raises(FlowError, match="52,428,800 bytes"):
         read_flow(b"flow: a\n" * (50 * 1024 * 1024 // 8), "a.yaml")
-    assert perf_counter() - started < 5
+    assert process_time() - started < 5
 
 
 def test_it_names_both_places_of_a_name_that_stands_twice() -> None:
