@@ -18,6 +18,7 @@ from bot.storage.tables import Handoff, Message
 from bot.usecases import answering, canned_replies
 from tests.browser.conftest import OpenAs
 from tests.browser.looks import ALL, PHONE, STILL, Look, findings, turn
+from tests.browser.pace import look_again
 from tests.console import make_staff
 from tests.demo import Demo
 from tests.someone import Made, make_person, make_text
@@ -93,6 +94,7 @@ def test_it_shows_who_needs_somebody_within_two_seconds(night: Night) -> None:
     expect(page).to_have_title("(1) Inbox - Warmline")
     expect(page.locator("#announce")).to_have_text("Someone needs an answer. Urgency: now")
     night.act(answering.claim, made.handoff, night.sam)
+    look_again(page)
     expect(page.get_by_role("heading", name="With others 1")).to_be_visible()
     expect(page).to_have_title("Inbox - Warmline")
 
@@ -111,11 +113,13 @@ def test_it_makes_itself_heard_only_where_wished_and_names_nobody(night: Night) 
     sound, notices = page.get_by_role("button", name="Sound"), page.get_by_role("button", name="Notices")
     expect(sound).to_have_attribute("aria-pressed", "false")
     made = night.person(1)
+    look_again(page)
     page.get_by_role("link", name=f"Person {made.conversation}").wait_for()
     assert page.evaluate("told") == []
     notices.click()
     sound.click()
     made = night.person(2, urgency="minutes")
+    look_again(page)
     page.get_by_role("link", name=f"Person {made.conversation}").wait_for()
     assert page.evaluate("told") == ["Warmline", "Someone needs an answer. Urgency: within minutes"]
     page.reload()
@@ -156,11 +160,14 @@ def test_it_gives_a_reply_back_that_did_not_go_out(night: Night) -> None:
     box(page).fill("hold on")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator("#notice")).to_contain_text("Nothing is lost")
+    for _ in range(2):
+        look_again(page)
     expect(page.locator("#trouble")).to_contain_text("does not answer")
     expect(box(page)).to_have_value("hold on")
     page.context.set_offline(False)
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator(".by-me .bubble").last).to_have_text("hold on")
+    look_again(page)
     expect(page.locator("#trouble")).to_be_hidden()
     assert night.written() == ["hold on"]
 
@@ -171,6 +178,7 @@ def test_it_keeps_what_was_typed_when_somebody_else_takes_over(night: Night) -> 
     page = night.look(path(made))
     box(page).fill("I was about to say")
     night.act(answering.take_over, made.handoff, joy)
+    look_again(page)
     expect(page.get_by_role("status").filter(has_text="Joy Ortiz has it")).to_be_visible()
     expect(page.get_by_label("What you wrote. It was not sent.")).to_have_value("I was about to say")
     expect(box(page)).to_be_hidden()

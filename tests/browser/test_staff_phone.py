@@ -13,6 +13,7 @@ from bot.storage.staff_tables import CallOut
 from tests import staff_phones
 from tests.browser.conftest import OpenPage
 from tests.browser.looks import NAMES, SIZES, Look, findings_in_both
+from tests.browser.pace import look_again
 from tests.browser.test_phone_page import text
 from tests.demo import Demo
 
@@ -37,6 +38,7 @@ def test_it_rings_by_itself_and_falls_silent_when_somebody_has_it(demo: Demo, op
     expect(phone(page).locator('[data-count="calls"]')).to_have_text("1")
     with demo.db() as db:
         db.query(CallOut).one().answer = "taken"
+    look_again(page)
     expect(phone(page).get_by_role("button", name="Press key 1")).to_have_count(0)
 
 
@@ -47,6 +49,7 @@ def test_it_shows_calls_and_mails_behind_their_tabs(demo: Demo, open_page: OpenP
     expect(phone(page).locator(".panel-texts")).to_be_hidden()
     phone(page).get_by_text("Warmline: handoff 7, NOW").click()
     staff_phones.write(demo, rosa, "Warmline: another\n\nword", "warmline@example.org", Channel.EMAIL)
+    look_again(page)
     expect(phone(page).locator(".mail")).to_have_count(2)
     expect(phone(page).get_by_text("Open it here")).to_be_visible()
     phone(page).get_by_role("radio", name="Calls").check()
@@ -59,10 +62,12 @@ def test_it_brings_the_number_to_the_front_that_writes_but_never_under_a_writers
     staff_phones.write(demo, rosa, "an alert", "staff-1")
     page = open_page("/phone/staff")
     staff_phones.write(demo, rosa, "Person 7: hello", "staff-2")
+    look_again(page)
     expect(phone(page).get_by_text("Person 7: hello")).to_be_visible()
     expect(phone(page).get_by_text("an alert")).to_be_hidden()
     phone(page).get_by_role("textbox").fill("for person 7")
     staff_phones.write(demo, rosa, "an alert again", "staff-1")
+    look_again(page)
     expect(phone(page).locator('label[data-unread]:has(input[value="staff-1"])')).to_be_visible()
     expect(phone(page).get_by_role("radio", name="staff-2")).to_be_checked()
     phone(page).get_by_role("radio", name="staff-1").check()
@@ -100,17 +105,21 @@ def test_it_brings_a_cry_for_help_to_a_human_and_their_words_back(demo: Demo, op
     ada.goto("/phone")
     text(ada, "Ada", "I just took all my pills to die")
     work(demo)
+    look_again(page)
     expect(page.get_by_text("STL Help calls")).to_be_visible()
     phone(page).get_by_role("button", name="Press key 1").click()
     expect(phone(page).locator(".said")).to_contain_text("You have handoff")
     expect(page.get_by_text("STL Help calls")).to_have_count(0)
     work(demo)
+    look_again(ada)
+    look_again(page)
     expect(phone(ada, "Ada")).to_contain_text("Rosa from our team has your texts now")
     expect(phone(page).locator(".thread:not([hidden])")).to_contain_text("leads to a person")
     phone(page).get_by_role("textbox").fill("This is Rosa. I am here with you.")
     page.keyboard.press("Enter")
     expect(phone(page).locator(".mine").last).to_contain_text("I am here with you")
     work(demo)
+    look_again(ada)
     expect(phone(ada, "Ada")).to_contain_text("I am here with you")
 
 

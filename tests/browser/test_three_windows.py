@@ -19,6 +19,7 @@ from bot.storage import staff
 from bot.storage.staff_tables import Audit, Shift
 from bot.storage.tables import Handoff
 from tests.browser.conftest import OpenAs, OpenPage
+from tests.browser.pace import look_again
 from tests.browser.test_phone_page import text
 from tests.browser.test_staff_phone import phone, work
 from tests.demo import Demo
@@ -53,6 +54,7 @@ def push(page: Page, demo: Demo, times: int = 1) -> None:
         with page.expect_response("**/phone/clock"):
             page.get_by_role("button", name="Push the clock 2 minutes forward").click()
         work(demo)
+        look_again(page)
 
 
 def send(page: Page, name: str, words: str) -> None:
@@ -75,6 +77,7 @@ def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_pa
     expect(phone(resident, "Ada")).to_contain_text("988")
     expect(console.get_by_role("link", name="Person 1")).to_be_visible(timeout=2000)
     work(demo)
+    look_again(phones)
     expect(phone(phones, "Dana Reed")).to_contain_text("Reply 1 to take it, 2 to pass")
     keep(console, "night-1-alerted")
     keep(phones, "night-1-phones")
@@ -83,12 +86,15 @@ def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_pa
     push(resident, demo, 1)
     expect(phone(resident, "Ada")).to_contain_text("No one has picked up yet")
     push(resident, demo, 2)
+    look_again(phones)
     expect(phone(phones, "Sue Cole")).to_contain_text("nobody has handoff 1 yet")
     keep(resident, "night-2-waiting")
 
     # The supervisor claims it by replying, and both talk, each hidden from the other.
     send(phones, "Sue Cole", "1")
     work(demo)
+    look_again(resident)
+    look_again(phones)
     expect(phone(resident, "Ada")).to_contain_text("Sue from our team has your texts now")
     expect(phone(phones, "Sue Cole")).to_contain_text("You have handoff 1. Text here to write to them")
     phone(phones, "Sue Cole").get_by_role("radio", name="staff-2").check()
@@ -96,9 +102,11 @@ def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_pa
     send(phones, "Sue Cole", "Hi, this is Sue. I am glad you wrote. Are you safe right now?")
     expect(phone(phones, "Sue Cole").locator(".mine").last).to_contain_text("Are you safe")
     work(demo)
+    look_again(resident)
     expect(phone(resident, "Ada")).to_contain_text("Are you safe right now?")
     send(resident, "Ada", "i am with my sister now")
     work(demo)
+    look_again(phones)
     expect(phone(phones, "Sue Cole")).to_contain_text("From handoff 1: i am with my sister now")
     keep(phones, "night-3-relay")
 
@@ -110,6 +118,7 @@ def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_pa
     console.get_by_role("button", name="Send", exact=True).click()
     expect(console.locator(".by-me .bubble").last).to_contain_text("Can she stay")
     work(demo)
+    look_again(resident)
     expect(phone(resident, "Ada")).to_contain_text("Can she stay with you tonight?")
     keep(console, "night-4-console")
 
@@ -117,9 +126,10 @@ def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_pa
     console.get_by_text("Hand it back to the line").first.click()
     console.get_by_role("button", name="Hand it back to the line").click()
     work(demo)
-    expect(phone(resident, "Ada")).to_contain_text("You are back with the automatic helper")
+    expect(phone(resident, "Ada")).to_contain_text("You are back with the automatic helper")  # by itself
     text(resident, "Ada", "menu")
     send(phones, "Sue Cole", "one more thing")
+    look_again(phones)
     expect(phone(phones, "Sue Cole")).to_contain_text("Not sent: this conversation is closed for you")
     console.get_by_text("Close it", exact=True).first.click()
     console.get_by_label("How did it end?").select_option("safety_plan")
