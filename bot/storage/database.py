@@ -25,6 +25,9 @@ STATEMENT_MS = 8000
 ANSWER_SECONDS = 9.0
 """Just above that: a server that keeps its own limits has answered by then."""
 
+LOCK_MS = 6000
+"""How long somebody waits for a row that another has, before they are told so."""
+
 
 def dialect_url(url: str) -> str:
     """`postgres://` and `postgresql://` as SQLAlchemy wants them, with psycopg 3 named."""
@@ -96,7 +99,7 @@ class Database:
                 "keepalives_count": 2,
                 # Prepared on first use: the statements of a turn are few and always the same.
                 "prepare_threshold": 0,
-                "options": f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC -c lock_timeout=6000",
+                "options": f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC -c lock_timeout={LOCK_MS}",
                 "application_name": "warmline",
             },
         )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,12 @@ INSERT = "insert into sender (line, free_at) values (%s, %s)"
 def senders(database: Database) -> int:
     with database.transaction() as db:
         return db.scalar(select(func.count()).select_from(Sender)) or 0
+
+
+def test_it_waits_no_longer_than_a_carrier_does(database: Database) -> None:
+    with database.transaction() as db:
+        limits = [db.scalar(text(f"show {name}")) for name in ("lock_timeout", "statement_timeout")]
+    assert limits == ["6s", "8s"]
 
 
 def test_it_commits_plain_and_mapped_work_together(database: Database) -> None:

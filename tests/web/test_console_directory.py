@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
+from bot.storage import database
 from bot.storage.directory_tables import Service
 from bot.storage.staff_tables import Audit
 from bot.storage.tables import Referral
@@ -30,6 +31,13 @@ NEW = {
     "zip": "63103",
     "status": "active",
 }
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for a row is told so at once. To be asked for before the demo; how long it is really is shown in
+    tests/storage/test_transaction.py."""
+    monkeypatch.setattr(database, "LOCK_MS", 200)
 
 
 @pytest.fixture
@@ -223,7 +231,7 @@ def test_it_checks_nothing_that_was_not_on_the_screen(demo: Demo, vera: FlaskCli
 
 
 def test_it_loses_nothing_while_the_directory_is_imported(
-    demo: Demo, vera: FlaskClient, pantry: int, tmp_path: Path
+    impatient: None, demo: Demo, vera: FlaskClient, pantry: int, tmp_path: Path
 ) -> None:
     path = f"/console/directory/{pantry}"
     filled = form(vera, f"{path}/edit") | {"description": "Long words of Vera's"}
@@ -237,7 +245,9 @@ def test_it_loses_nothing_while_the_directory_is_imported(
     assert post(vera, f"{path}/accepting", answer="no").status_code == 303
 
 
-def test_it_keeps_a_new_service_in_the_form_while_somebody_is_in_the_way(demo: Demo, vera: FlaskClient) -> None:
+def test_it_keeps_a_new_service_in_the_form_while_somebody_is_in_the_way(
+    impatient: None, demo: Demo, vera: FlaskClient
+) -> None:
     with demo.db() as db:
         db.execute(text("lock table service in exclusive mode"))
         told = post(vera, "/console/directory/new", **NEW, checked="1")
