@@ -21,3 +21,9 @@ form?.addEventListener("input", (event) => {
 });
 form?.addEventListener("submit", () => (dirty = false));
 addEventListener("beforeunload", (event) => dirty && event.preventDefault());
+for (const box of form?.querySelectorAll("[data-counted]") ?? []) {
+  // Typed before this script was there, or given back by the browser.
+  if (box.value === box.defaultValue) continue;
+  dirty = true;
+  count(box);
+}
