@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from bot.storage.tables import Conversation, Handoff, Message
 from bot.web.chat import LEAVE_TO
 from bot.web.chat_words import WORDS
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import SECONDS, OpenPage
 from tests.demo import Demo
 
 pytestmark = pytest.mark.browser
@@ -91,7 +91,7 @@ def test_it_brings_a_social_workers_words_by_itself(demo: Demo, open_page: OpenP
         words = demo.runtime.desk.sealer.seal("This is Joy. I am here now.")
         now = demo.runtime.clock.now()
         db.add(Message(conversation_id=talk.id, outbound=True, sealed_body=words, at=now, state="delivered"))
-    expect(page.get_by_role("log")).to_contain_text("This is Joy. I am here now.")
+    expect(page.get_by_role("log")).to_contain_text("This is Joy. I am here now.", timeout=5 * SECONDS)
 
 
 def test_it_gives_a_message_back_that_did_not_go_out_and_sends_it_once(demo: Demo, open_page: OpenPage) -> None:

@@ -16,7 +16,7 @@ from bot.domain.segments import fold_for_sms, measure
 from bot.storage.staff_tables import Note, Staff
 from bot.storage.tables import Handoff, Message
 from bot.usecases import answering, canned_replies
-from tests.browser.conftest import OpenAs
+from tests.browser.conftest import SECONDS, OpenAs
 from tests.browser.looks import ALL, PHONE, STILL, Look, findings, turn
 from tests.browser.pace import look_again
 from tests.console import make_staff
@@ -147,7 +147,7 @@ def test_it_brings_their_words_while_one_is_writing(night: Night) -> None:
     page = night.look(path(made))
     box(page).fill("half a th")
     night.hear(made, "please hurry")
-    expect(page.locator(".by-person .bubble").last).to_have_text("please hurry")
+    expect(page.locator(".by-person .bubble").last).to_have_text("please hurry", timeout=5 * SECONDS)
     expect(page.locator("#announce")).to_have_text("Ana: please hurry")
     expect(box(page)).to_have_value("half a th")
     expect(box(page)).to_be_focused()

@@ -11,7 +11,7 @@ from bot.jobs import process
 from bot.jobs.sweep import sweep
 from bot.storage.staff_tables import CallOut
 from tests import staff_phones
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import SECONDS, OpenPage
 from tests.browser.looks import NAMES, SIZES, Look, findings_in_both
 from tests.browser.pace import look_again
 from tests.browser.test_phone_page import text
@@ -33,7 +33,7 @@ def test_it_rings_by_itself_and_falls_silent_when_somebody_has_it(demo: Demo, op
     page = open_page("/phone/staff")
     expect(phone(page)).to_contain_text("No texts yet")
     staff_phones.alert(demo, rosa)
-    expect(phone(page).get_by_role("button", name="Press key 1")).to_be_visible()
+    expect(phone(page).get_by_role("button", name="Press key 1")).to_be_visible(timeout=5 * SECONDS)
     expect(phone(page).locator(".theirs")).to_contain_text("Reply 1 to take it")
     expect(phone(page).locator('[data-count="calls"]')).to_have_text("1")
     with demo.db() as db:

@@ -9,7 +9,7 @@ from bot.domain.safety.levels import Urgency
 from bot.storage import audits
 from bot.storage.tables import Handoff
 from bot.usecases.canned_replies import Reply, keep, seed
-from tests.browser.conftest import OpenAs
+from tests.browser.conftest import SECONDS, OpenAs
 from tests.browser.looks import ALL, PHONE, findings, is_too_wide, turn
 from tests.demo import Demo
 from tests.supervisors import Office, call_for_human, called, taken
@@ -63,7 +63,7 @@ def test_it_shows_somebody_new_on_the_open_board_and_takes_over(office: Office, 
     expect(page.locator("[data-row^=wait-]")).to_have_count(1)
     fresh = wait_for(office, "+13145550103", 1)
     card = page.locator(f"[data-row=wait-{fresh}]")
-    expect(card).to_be_visible()
+    expect(card).to_be_visible(timeout=5 * SECONDS)
     card.get_by_text("Take over").first.click()
     card.get_by_role("button").click()
     page.wait_for_url("**/console/handoffs/**")
