@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -33,7 +34,11 @@ class Demo:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.app: Flask = create_app(runtime)
+
+    @cached_property
+    def app(self) -> Flask:
+        """Its pages; a test of a use case needs none."""
+        return create_app(self.runtime)
 
     def browser(self) -> FlaskClient:
         """A browser without scripts."""

@@ -47,9 +47,10 @@ class Office:
 @contextmanager
 def open_office(settings: Settings) -> Iterator[Office]:
     with open_demo(settings) as demo:
+        app = demo.app
         # It is nine on a Monday: figures of "today" must not depend on when the tests are run.
         demo.runtime = dataclasses.replace(demo.runtime, clock=FrozenClock())
-        demo.app.extensions["warmline"] = demo.runtime
+        app.extensions["warmline"] = demo.runtime
         yield Office(demo)
 
 

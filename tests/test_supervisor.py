@@ -22,6 +22,7 @@ import pytest
 from bot import demo_secrets, embedded_postgres, supervisor
 from bot.embedded import EmbeddedError
 from bot.settings import Settings, SettingsError
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -57,12 +58,12 @@ class House:
         return [[int(number) for number in line.split()] for line in lines]
 
     def alive(self) -> list[str]:
-        """What still runs on this folder or was noted by one of its children."""
-        noted = {pid for name in ("web", "worker") for line in self.noted(name) for pid in line}
+        """What still runs in this folder or for it; no number of a process tells, another may have it by now."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                at_work = process.pid in noted or Path(process.cwd()).is_relative_to(self.folder)
+                is_ours = process.environ().get("DATA_DIR") == str(self.folder)
+                at_work = is_ours or Path(process.cwd()).is_relative_to(self.folder)
                 if at_work and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(f"{process.pid} {process.name()}")
         return found
@@ -93,12 +94,6 @@ def eventually(holds: Callable[[], bool], seconds: float, otherwise: Callable[[]
     while not holds():
         assert time.monotonic() < deadline, otherwise()
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

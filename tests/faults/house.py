@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from bot import embedded_postgres, supervisor
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
+from tests.ports import free_port
 from tests.stand_in_twilio import StandInTwilio
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -50,7 +50,7 @@ class RunningHouse:
     """A house in `folder` that texts through `twilio`. `kill` takes the name of one of its `PARTS`."""
 
     def __init__(self, folder: Path, twilio: StandInTwilio) -> None:
-        self.folder, self.port = folder, _free_port()
+        self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.sealer = Sealer((KEY,), SECRET)
         self._twilio = twilio
@@ -188,12 +188,6 @@ def eventually(holds: Callable[[], object], seconds: float, otherwise: str | Cal
     while not holds():
         assert time.monotonic() < deadline, otherwise if isinstance(otherwise, str) else otherwise()
         time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 if __name__ == "__main__":
