@@ -20,6 +20,7 @@ from bot.embedded_folders import make_socket_folder, package_folder, socket_fold
 
 _DATABASE = "warmline"
 _ACCOUNT = "warmline-postgres"
+_ACCOUNT_SECONDS = 5.0
 
 # A crash of the machine must not take back a text that was answered. Errors are logged without the statement
 # and without the row, because both hold what people said.
@@ -98,12 +99,20 @@ def _owner(cluster: Path) -> Owner | None:
         return None
     if cluster.exists() and (made_by := cluster.stat().st_uid) != 0:
         return Owner(made_by, cluster.stat().st_gid)
-    try:
-        account = pwd.getpwnam(_ACCOUNT)
-    except KeyError:
-        subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", _ACCOUNT], check=True)  # noqa: S607
-        account = pwd.getpwnam(_ACCOUNT)
+    account = _account()
     return Owner(account.pw_uid, account.pw_gid)
+
+
+def _account() -> pwd.struct_passwd:
+    """The account made for PostgreSQL. Two first starts on one machine may both want to make it: one of them waits."""
+    deadline = time.monotonic() + _ACCOUNT_SECONDS
+    while True:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(_ACCOUNT)
+        made = subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", _ACCOUNT], check=False)  # noqa: S607
+        if made.returncode and time.monotonic() > deadline:
+            made.check_returncode()
+        time.sleep(0.1 if made.returncode else 0)
 
 
 def _let_in(owner: Owner | None, data_dir: Path) -> None:
