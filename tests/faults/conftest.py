@@ -84,7 +84,7 @@ def servers() -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def databases(servers: Servers) -> Databases:
-    return Databases(servers)
+    return Databases(servers, is_on_disk=True)
 
 
 @pytest.fixture
