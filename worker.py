@@ -1,4 +1,4 @@
-"""The worker: an RQ worker in a process of its own, kept alive, and beside it the sweep, which needs no Redis.
+"""The worker: an RQ worker in a child process that is kept alive, and beside it the sweep, which needs no Redis.
 
 `python worker.py` runs both; `python worker.py --queue` is the RQ worker that it starts.
 """
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     settings = Settings.from_env(os.environ)
     logs.set_up(settings.log_level)
     runtime = Runtime.start(settings)
-    process.use(runtime)
+    process.set_runtime(runtime)
     if arguments == ["--queue"]:
         job_queue.work(settings.redis_url or "")
         return 0
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 
 
 def keep_queue_worker(stop: threading.Event) -> None:
-    """Run the RQ worker again whenever it ends: it gives up when Redis is gone for long, and Redis comes back."""
+    """Restart the RQ worker whenever it ends: it gives up when Redis is away for long, and Redis comes back."""
     while not stop.is_set():
         child = subprocess.Popen([sys.executable, str(Path(__file__).resolve()), "--queue"])
         while child.poll() is None and not stop.wait(0.3):

@@ -1,4 +1,4 @@
-"""The web server's way in: `granian --interface wsgi wsgi:app`."""
+"""The WSGI application for the web server: `granian --interface wsgi wsgi:app`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bot.web.app import create_app
 settings = Settings.from_env(os.environ)
 logs.set_up(settings.log_level)
 app = create_app(Runtime.start(settings))
-# Its table takes half a second to read, which the first person with a ZIP code should not wait for.
-places.of_zip("63101")
-# What is loaded now stays for the life of the process: without this every full collection walks all of it, in the middle
-# of somebody's page.
+# The ZIP table takes half a second to load; the first person who writes a ZIP code should not wait for it.
+places.find_zip("63101")
+# What is loaded by now lives as long as the process. Without the freeze every full garbage collection would walk all of it
+# in the middle of a request.
 gc.collect()
 gc.freeze()

@@ -1,5 +1,5 @@
-"""The measured work: what a text costs, alone and beside other systems, and whether that grows with what is stored.
+"""Benchmarks: what a text costs, alone and compared with other systems, and whether that grows with the data stored.
 
-`python -m benchmarks --help` says what there is; README.md has the method and the figures.
-Nothing here is imported by the house, and no test depends on a figure.
+`python -m benchmarks --help` lists them; README.md has the method and the figures.
+Warmline imports nothing from here, and no test depends on a figure.
 """

@@ -1,4 +1,4 @@
-"""The command line of the measurements; `make bench ARGS="..."`."""
+"""The command line of the benchmarks; `make bench ARGS="..."`."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def studio_command(rounds: int, each: int, tests: int, seconds: int, quick: bool
 @FOLDER
 def serve(servers_only: bool, folder: Path | None) -> None:
     """Serve the measured flow on 127.0.0.1:8000 until Ctrl-C, for a load generator of your own."""
-    # Ctrl-C reaches the web too, which ends by itself; whoever only wants the databases waits for it here.
+    # Ctrl-C also reaches the web process, which ends by itself; with --servers-only the command waits for it here.
     with _folder(folder) as place, house.opened(place / "data") as env, suppress(KeyboardInterrupt):
         click.echo("\n".join(f"{name}={value}" for name, value in env.items()))
         click.echo(shlex.join(house.web_command(env)))

@@ -1,4 +1,4 @@
-"""How soon a social worker is called: from a crisis text on its way to us until the carrier has the alert to send."""
+"""How soon a social worker is called: from sending a crisis text until the carrier has the alert."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ ON_DUTY = 25
 RATE = 50
 """Texts a second."""
 ONE_IN = 10
-"""So many texts are there for each crisis text of somebody new."""
+"""One in this many texts is a crisis text from a new person."""
 GOAL_SECONDS = 1.0
 CONNECTIONS = 64
 AT_ONCE = 90
-"""Residents in a dialog at a time: each writes again about two seconds later."""
+"""Residents in a dialog at the same time; each writes again after about two seconds."""
 PATIENCE = 60.0
 
-# Made up. One worker is called for either; for the last everybody, by text and by telephone.
+# Invented. Either of the first two calls one social worker; the last calls all of them, by text and by telephone.
 CRISES = ("I want to kill myself", "I'm going to kill myself tonight")
 _DYING = "I just took all the pills"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
@@ -46,9 +46,9 @@ select heard.sid, array_agg(alert.id)
 
 
 class StandIn(asyncio.Protocol):
-    """The carrier's REST API as far as sending needs it: takes everything, and notes when. One for each connection.
+    """A fake of the carrier's REST API: accepts everything and records when. One instance for each connection.
 
-    `taken`: by the number of our row, the moment on this process's clock.
+    `taken`: message row id -> time on this process's performance counter.
     """
 
     def __init__(self, taken: dict[int, float]) -> None:
@@ -87,7 +87,7 @@ class StandIn(asyncio.Protocol):
 
 @dataclass
 class Sent:
-    """What became of one text: its moment, that of its answer, and whether the answer was as it should be."""
+    """One posted text: when it was due to be sent, when it was answered, and whether the answer was right."""
 
     text: Text
     is_crisis: bool = False
@@ -97,7 +97,7 @@ class Sent:
 
 
 def measure(env: Mapping[str, str], seconds: int) -> str:
-    """A table: when the alert of a crisis text was committed, and when the carrier had it, under a line's busy hour."""
+    """A table: when the alert of a crisis text was committed and when the carrier had it, under a busy hour's load."""
     team.hire(env, ON_DUTY)
     port = house.free_port()
     here = {
@@ -117,7 +117,7 @@ async def _storm(env: Mapping[str, str], port: int, seconds: int) -> str:
     server = await asyncio.get_running_loop().create_server(lambda: StandIn(taken), "127.0.0.1", port)
     lines = [await Connection.open(int(env["PORT"])) for _ in range(CONNECTIONS)]
     seed = int(time.time()) % 100_000
-    # The first ones wait until the worker is up, and wake every process.
+    # Warm-up: waits until the worker is running, and warms up every process.
     await send(lines, list(islice(_mixed(seed), ONE_IN * 12)), RATE)
     await until_taken(env, taken)
     storm = await send(lines, list(islice(_mixed(seed + 1), RATE * seconds)), RATE)
@@ -131,7 +131,7 @@ async def _storm(env: Mapping[str, str], port: int, seconds: int) -> str:
 
 
 def _mixed(seed: int) -> Iterator[Sent]:
-    """Texts without end: residents in their dialogs, and at every tenth place a crisis text of somebody new."""
+    """Endless texts: residents in their dialogs, and every tenth a crisis text from a new person."""
     ordinary, people = _ordinary(seed), count()
     while True:
         yield from (Sent(text) for text in islice(ordinary, ONE_IN - 1))
@@ -147,13 +147,13 @@ def _ordinary(seed: int) -> Iterator[Text]:
 
 
 def crisis(seed: int, number: int, body: str) -> Sent:
-    """A crisis text of somebody who has never written before."""
+    """A crisis text from a person who has never written before."""
     phone = f"+1{200 + (seed + 400) % 800:03d}{number:07d}"
     return Sent(signed(phone, body, "988", f"SM{secrets.token_hex(16)}"), is_crisis=True)
 
 
 async def send(lines: Sequence[Connection], texts: Sequence[Sent], rate: float) -> Sequence[Sent]:
-    """Post so many a second, each at its moment, however long the ones before it take."""
+    """Post `rate` texts a second, each at its scheduled time, however long the earlier ones take."""
     free: asyncio.Queue[Connection] = asyncio.Queue()
     for line in lines:
         free.put_nowait(line)
@@ -175,7 +175,7 @@ async def _post(free: asyncio.Queue[Connection], sent: Sent) -> None:
 
 
 async def until_taken(env: Mapping[str, str], taken: Mapping[int, float]) -> None:
-    """Wait until the carrier has every alert that was promised, or patience ends: what is missing then is told."""
+    """Wait until the carrier has every enqueued alert, at most PATIENCE seconds; the table reports missing ones."""
     deadline = time.perf_counter() + PATIENCE
     wanted = {row for rows in (await asyncio.to_thread(raised, env)).values() for row in rows}
     while not wanted <= taken.keys() and time.perf_counter() < deadline:
@@ -183,7 +183,7 @@ async def until_taken(env: Mapping[str, str], taken: Mapping[int, float]) -> Non
 
 
 def raised(env: Mapping[str, str]) -> dict[str, list[int]]:
-    """By the carrier's id of a text: the outbox rows of the alerts that it raised at once."""
+    """Carrier id of a text -> outbox row ids of the alerts that it raised immediately."""
     with psycopg.connect(env["DATABASE_URL"]) as db:
         return {str(sid): rows for sid, rows in db.execute(_ALERTS)}
 
@@ -225,6 +225,6 @@ def _goal(took: Sequence[float]) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that so large a share does not exceed; infinity of nothing."""
+    """The smallest value that this share of `values` does not exceed; infinity if there are none."""
     ordered = sorted(values)
     return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else float("inf")

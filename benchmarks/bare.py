@@ -1,4 +1,4 @@
-"""The least that a page of Flask can be: one route, one template with a table of thirty rows; what ours are held against."""
+"""A minimal Flask page as the baseline: one route, one template with a table of thirty rows."""
 
 from __future__ import annotations
 
@@ -12,5 +12,4 @@ ROWS = [{"number": number, "name": f"Person {number}", "state": "waits", "since"
 
 @app.get("/")
 def page() -> str:
-    """The page."""
     return render_template("bare.html", rows=ROWS)

@@ -1,6 +1,6 @@
-"""Our web beside other systems: the same texts, the same machine, one after the other in turn, as ratios.
+"""Warmline's web server compared with other systems: the same texts on the same machine, in turn, as ratios.
 
-The yardsticks and the load generator are not ours and not in this repository; their folder is copied and set up here.
+The systems compared and the load generator are not in this repository; their folder is copied and set up here.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from benchmarks import house
 YARDSTICKS = house.HERE.parent.parent / "shared" / "bench"
 BARE = "bare"
 FIRST_SEED, RESIDENTS = 100, 3000
-"""The residents that the yardsticks' own script makes for each round of ours."""
+"""The residents that the comparison's own script generates for each of our rounds."""
 
 
 class NotThere(Exception):
-    """The yardsticks are not on this machine; the text says what can be done without them."""
+    """The systems to compare with, or a database made for measuring, are missing; the message says what to do."""
 
 
 def set_up(folder: Path, arms: Sequence[str]) -> Path:
@@ -48,7 +48,7 @@ def set_up(folder: Path, arms: Sequence[str]) -> Path:
 
 
 def measure(folder: Path, arms: Sequence[str], rounds: int, cores: int, dialogs: int) -> None:
-    """Alternate our web with `arms` and print the table. The bare arm keeps its rows in the same PostgreSQL."""
+    """Alternate Warmline's web server with `arms` and print the table. The bare arm uses the same PostgreSQL."""
     place = set_up(folder, arms)
     with house.opened(folder / "data") as env:
         bare = env["DATABASE_URL"].replace("/warmline?", f"/{BARE}?")
@@ -67,7 +67,7 @@ def measure(folder: Path, arms: Sequence[str], rounds: int, cores: int, dialogs:
 
 
 def _make_residents(place: Path, seed: int) -> None:
-    """The very texts that the others get. Only the digits of the telephone number behind the reference are not asked for:
+    """The same texts that the others get, except that the digits of the phone number after the reference are not expected:
     a flow cannot see the number."""
     file = place / "loadgen" / "wl" / f"intake-{RESIDENTS}-{seed}-127.0.0.1_8000_twilio_sms.bin"
     file.parent.mkdir(exist_ok=True)
@@ -81,9 +81,9 @@ def _run(place: Path, *command: str) -> None:
 
 
 def empty(database_url: str) -> None:
-    """Take away everybody who has written, and keep the flow. Raises NotThere for a database that holds other flows."""
+    """Delete all people and keep the flow. Raises NotThere for a database that holds other flows."""
     with psycopg.connect(database_url, autocommit=True) as db:
-        # A line that people text has its own flows: that one is never emptied by a slip of the environment.
+        # A production database has its own flows and must never be emptied because of a wrong environment variable.
         if [flow for (flow,) in db.execute("select distinct flow from flow_version")] != ["intake"]:
             raise NotThere("DATABASE_URL names a database that was not made for measuring. Nothing was deleted.")
         db.execute("truncate person, conversation, message restart identity cascade")

@@ -1,6 +1,6 @@
 """An invented flow of two hundred steps in five languages, with a hundred conversation tests that pass.
 
-Its translations are the source with its letters shifted: as long, as many and as hard to read as real ones, and nobody's.
+Its translations are the source with its letters shifted: as long, as many and as costly to process as real ones.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from babel.messages.pofile import write_po
 from bot.domain.effects import Effect
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_reader import read_flow
-from bot.domain.flow_texts import messages
+from bot.domain.flow_texts import translatable_texts
 from bot.domain.script import Ask, Script
-from bot.domain.transcript import Kind, Line, Transcript, write_transcript
-from bot.usecases.line import Line as HelpLine
-from bot.usecases.line import read_line
-from bot.usecases.rehearse import ANY_MORNING, Rehearsal, as_lines, begin
-from bot.usecases.studio.world import World, read, rehearsal_cards
+from bot.domain.transcript import LineKind, TranscriptLine, Transcript, write_transcript
+from bot.usecases.line import SystemTexts as HelpLine
+from bot.usecases.line import read_system_texts
+from bot.usecases.rehearse import DEFAULT_START, Rehearsal, effects_as_lines, begin_rehearsal
+from bot.usecases.studio.world import FlowSet, parse_flow, rehearsal_cards
 
 NAME = "big_flow"
 LANGUAGES = ("en", "es", "fr", "pt", "vi")
@@ -56,12 +56,12 @@ def content(*, tests: int = 100, is_menu: bool = True) -> FlowContent:
 
 def line() -> HelpLine:
     """The line's own words, for a line that speaks these languages."""
-    return read_line(LANGUAGES)
+    return read_system_texts(LANGUAGES)
 
 
-def world_of(whole: FlowContent) -> World:
+def world_of(whole: FlowContent) -> FlowSet:
     """A world in which this flow is alone."""
-    return World({NAME: read(NAME, whole)})
+    return FlowSet({NAME: parse_flow(NAME, whole)})
 
 
 # The flow.
@@ -127,7 +127,7 @@ def _part(part: int, draw: random.Random) -> dict[str, Any]:
 
 def _po(script: Script, language: str) -> str:
     catalog = Catalog(locale=language, project="Warmline", fuzzy=False, charset="utf-8")
-    for context, source, _ in messages(script):
+    for context, source, _ in translatable_texts(script):
         catalog.add(source, shifted(source, LANGUAGES.index(language)), context=context)
     written = BytesIO()
     write_po(written, catalog, width=100)
@@ -163,27 +163,27 @@ def _played(whole: FlowContent, language: str, number: int, draw: random.Random)
     made = world_of(whole)
     part = number % PARTS
     empty = Transcript(
-        f"Talk {number}", flow=NAME, language=language, now=ANY_MORNING, step=f"hello_{part}" if part else None
+        f"Talk {number}", flow=NAME, language=language, now=DEFAULT_START, step=f"hello_{part}" if part else None
     )
-    rehearsal = begin(empty, line(), made.library(ZONE, LINE_NAME, rehearsal_cards(ZONE)), ZONE)
-    lines = as_lines(rehearsal.opening)
+    rehearsal = begin_rehearsal(empty, line(), made.library(ZONE, LINE_NAME, rehearsal_cards(ZONE)), ZONE)
+    lines = effects_as_lines(rehearsal.opening)
     for _ in range(draw.randrange(5, LONGEST)):
         said, effects = _texted(rehearsal, made.flows[NAME].script, draw)
         if said is None:
             break
-        lines += [said, *as_lines(effects)]
+        lines += [said, *effects_as_lines(effects)]
     return replace(empty, lines=tuple(lines))
 
 
-def _texted(rehearsal: Rehearsal, script: Script, draw: random.Random) -> tuple[Line | None, tuple[Effect, ...]]:
-    """One text of somebody who answers what they are asked, mostly; None where nothing is asked any more."""
+def _texted(rehearsal: Rehearsal, script: Script, draw: random.Random) -> tuple[TranscriptLine | None, tuple[Effect, ...]]:
+    """One text of a person who mostly answers what they are asked; None if nothing more is asked."""
     frames = rehearsal.conversation.frames
     step = script.steps.get(frames[-1].step) if frames else None
     if not isinstance(step, Ask):
         return None, ()
     if draw.random() < 0.04:
-        said = Line(Kind.WAIT, "4d")
+        said = TranscriptLine(LineKind.WAIT, "4d")
         return said, rehearsal.wait(timedelta(days=4))
     answer = str(draw.randrange(1, 5) if step.choices else draw.randrange(1, 9))
-    said = Line(Kind.PERSON, "Xqzw" if draw.random() < 0.05 else answer)
-    return said, rehearsal.act(said)
+    said = TranscriptLine(LineKind.PERSON, "Xqzw" if draw.random() < 0.05 else answer)
+    return said, rehearsal.play_line(said)

@@ -18,7 +18,7 @@ from benchmarks.residents import Text, dialogs
 from benchmarks.stored import Stored
 from benchmarks.team import Team
 from benchmarks.wire import Connection, posting, question
-from bot.children import Child
+from bot.children import ChildProcess
 
 CONVERSATIONS = 1000
 AT_ONCE = 32
@@ -54,8 +54,8 @@ def measure(env: Mapping[str, str], consoles: int, rounds: int, seconds: float) 
     return _table(alone, beside, only, consoles)
 
 
-def _only(web: Child, env: Mapping[str, str], staff: Team, place: Stored, consoles: int, seconds: float) -> float:
-    """The web's processor time in seconds for each question of the consoles, while nobody texts."""
+def _only(web: ChildProcess, env: Mapping[str, str], staff: Team, place: Stored, consoles: int, seconds: float) -> float:
+    """The web server's CPU time in seconds for each request of the consoles, while no person texts."""
     with _consoles(env, staff, place, consoles) as said:
         before = house.processor_seconds(web)
         time.sleep(seconds)
@@ -63,7 +63,7 @@ def _only(web: Child, env: Mapping[str, str], staff: Team, place: Stored, consol
     return used / seconds / (said["questions"] / said["seconds"])
 
 
-def _round(web: Child, port: int, residents: Iterator[list[Text]], seconds: float) -> Round:
+def _round(web: ChildProcess, port: int, residents: Iterator[list[Text]], seconds: float) -> Round:
     before, began = house.processor_seconds(web), time.perf_counter()
     texts = asyncio.run(_drive(port, residents, seconds))
     took = time.perf_counter() - began

@@ -1,7 +1,7 @@
-"""What it costs to find services for a person, and whether that grows with the directory: two invented ones, in turn.
+"""What finding services for a person costs, and whether that grows with the directory: two invented ones, in turn.
 
-Services stand around the middle of St. Louis, as thick as in a city; how many meet which need is made up, from one in five
-to one in five thousand. What is measured is all that a text waits for: the search, the ranking and the cards.
+Services lie around the centre of St. Louis, as dense as in a city; how many meet which need is invented, from one in five
+to one in five thousand. Measured is everything that a text waits for: the search, the ranking and the cards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bot.storage.database import Database
 from bot.usecases import search_directory
 
 NEEDS = (("food", 0.2), ("counseling", 0.2), ("rent", 0.1), ("shelter", 0.08), ("youth", 0.02), ("childcare", 0.0002))
-"""A need of our flows, and how many services in a hundred meet it, as a part of one."""
+"""A need of the flows, and the fraction of services that meet it."""
 ZIPS = ("63101", "63118", "63136")
 ZONE = ZoneInfo("America/Chicago")
 WARM_UP, EACH = 3, 10
@@ -30,7 +30,7 @@ WARM_UP, EACH = 3, 10
 
 @dataclass
 class Side:
-    """One database with a directory of so many services, and by need the medians of the rounds in milliseconds."""
+    """One database with a directory of `services` services, and for each need the rounds' medians in milliseconds."""
 
     services: int
     database: Database
@@ -59,24 +59,24 @@ def _side(env: Mapping[str, str], many: int) -> Side:
     side = Side(many, Database(env["DATABASE_URL"].replace("/warmline?", f"/{name}?"), connections=1))
     began = time.perf_counter()
     with side.database.transaction() as db:
-        origin = directory.Origin("measured", datetime.now(UTC), 180, ZONE.key)
+        origin = directory.ImportOrigin("measured", datetime.now(UTC), 180, ZONE.key)
         directory.begin_import(db, origin.source)
         for kind, rows in _batches(many, datetime.now(UTC)):
-            directory.write(db, kind, rows, origin)
-        listings.refresh(db, directory.touched(db))
-        listings.measure_up(db)
+            directory.upsert(db, kind, rows, origin)
+        listings.rebuild(db, directory.touched_services(db))
+        listings.update_statistics(db)
     side.import_seconds = time.perf_counter() - began
     return side
 
 
 def _batches(many: int, now: datetime) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Organizations, then locations, services and what joins them, in portions."""
+    """Organizations, then locations, services and their links, in batches."""
     rolls = random.Random(1)
     organizations = [{"key": f"o{number}", "name": f"Agency {number}", "details": {}} for number in range(many // 5 + 1)]
-    for start in range(0, len(organizations), directory.BATCH):
-        yield "organization", organizations[start : start + directory.BATCH]
-    for start in range(0, many, directory.BATCH):
-        portion = [_service(number, rolls, now) for number in range(start, min(many, start + directory.BATCH))]
+    for start in range(0, len(organizations), directory.BATCH_SIZE):
+        yield "organization", organizations[start : start + directory.BATCH_SIZE]
+    for start in range(0, many, directory.BATCH_SIZE):
+        portion = [_service(number, rolls, now) for number in range(start, min(many, start + directory.BATCH_SIZE))]
         for place, kind in enumerate(("location", "service", "place")):
             yield kind, [rows[place] for rows in portion]
 
@@ -107,7 +107,7 @@ def _ask(side: Side, need: str, now: datetime, *, keep: bool) -> None:
     for number in range(EACH if keep else WARM_UP):
         began = time.perf_counter()
         with side.database.transaction() as db:
-            search_directory.offer(db, need, ZIPS[number % len(ZIPS)], 3, "en", ZONE, now)
+            search_directory.offer_to_person(db, need, ZIPS[number % len(ZIPS)], 3, "en", ZONE, now)
         took.append((time.perf_counter() - began) * 1000)
     if keep:
         side.took.setdefault(need, []).append(statistics.median(took))

@@ -1,4 +1,4 @@
-"""Ten thousand check-ins in one minute, and people in danger meanwhile: who waits for whom, and what Redis holds."""
+"""Ten thousand check-ins in one minute and people in danger meanwhile: whether these wait, and what Redis holds."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ RATE = 2
 """Crisis texts a second."""
 WARM_UP = 20
 CONNECTIONS = 8
-"""So few that none of them rests for long: the server closes those that do."""
+"""Few, so that none is idle for long: the server closes idle ones."""
 SENDER_MPS = 100
-"""Segments a second that our number may send; what the line starts itself gets half (bot/storage/outbox.py)."""
+"""Segments a second that our number may send; texts that Warmline initiates get half (bot/storage/outbox.py)."""
 ANSWERS_AFTER = 0.1
-"""Seconds until the carrier answers: what a worker must wait for each text."""
+"""Seconds until the carrier answers, which the worker process waits for each text."""
 MINUTE = timedelta(minutes=1)
 _STATES = "select count(*) filter (where state = 'asked'), count(*) filter (where due_at <= now()) from check_in"
 _SENT = "select count(*) from message where check_in_id is not null and sid is not null"
@@ -38,7 +38,7 @@ class Slow(StandIn):
         asyncio.get_running_loop().call_later(ANSWERS_AFTER, self._answer_now, status, said)
 
     def _answer_now(self, status: str, said: dict[str, object]) -> None:
-        # A worker that was ended does not hear it any more.
+        # The worker process may have been stopped already.
         with suppress(AssertionError, RuntimeError):
             super()._answer(status, said)
 
@@ -56,7 +56,7 @@ class Held:
 
 @dataclass
 class Phase:
-    """A stretch of crisis texts: until each was answered, and until the carrier had its alert, in seconds."""
+    """A period of crisis texts: seconds until each was answered, and until the carrier had its alert."""
 
     answered: Sequence[float]
     alerted: Sequence[float]
@@ -108,7 +108,7 @@ async def _flood(env: Mapping[str, str], port: int, stored: int, due: int, secon
 async def _phase(
     env: Mapping[str, str], lines: Sequence[Connection], seed: int, seconds: int, taken: dict[int, float]
 ) -> Phase:
-    """So many seconds of crisis texts, each of somebody new."""
+    """Crisis texts for `seconds` seconds, each from a new person."""
     texts = [crisis(seed, number, CRISES[number % len(CRISES)]) for number in range(RATE * seconds)]
     await send(lines, texts, RATE)
     await until_taken(env, taken)

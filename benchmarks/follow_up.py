@@ -18,12 +18,12 @@ from rq import Queue, SimpleWorker
 
 from benchmarks import flood, house, stored
 from bot import job_queue, logs
-from bot.carriers.carrier import Outgoing, Receipt
-from bot.domain.delivery import State
-from bot.domain.message import Channel, Lane
+from bot.carriers.carrier import OutgoingMessage, Receipt
+from bot.domain.delivery import DeliveryState
+from bot.domain.message import Channel, OutboxLane
 from bot.job_queue import JobQueue
 from bot.jobs import process, sweep
-from bot.jobs.check_in import check_in_with
+from bot.jobs.check_in import run_check_in
 from bot.runtime import Runtime
 from bot.setting_readers import holidays
 from bot.storage import check_ins, outbox
@@ -95,7 +95,7 @@ def a_working_day() -> dict[str, str]:
 
 
 def _side(env: Mapping[str, str], name: str, promises: int) -> Side:
-    """A copy of the house's database with so many check-ins in the coming months, and a line over it."""
+    """A copy of the template database with this many check-ins in the coming months, and a runtime for it."""
     with psycopg.connect(env["DATABASE_URL"].replace("/warmline?", "/postgres?"), autocommit=True) as admin:
         admin.execute(f"drop database if exists {name}".encode())
         admin.execute(f"create database {name} template warmline".encode())
@@ -128,30 +128,30 @@ def _steps(sides: Sequence[Side], rounds: int) -> str:
 
 
 def _round(side: Side) -> None:
-    """A step that finds nothing, one that wakes a hundred, one that finds them woken; then each is asked."""
+    """Measure a step that finds nothing, one that wakes a hundred, ten that find them woken; then asking each."""
     runtime, now = side.runtime, datetime.now(UTC)
     for _ in range(20):
         began = time.perf_counter()
-        sweep.look_after_check_ins(runtime, now)
+        sweep.run_due_check_ins(runtime, now)
         side.note("nothing is due", began)
     fall_due(side.env, DUE)
     now = datetime.now(UTC)
     for what in (f"{DUE} are due, and woken", *[f"{DUE} are due, and were woken before"] * 10):
         began = time.perf_counter()
-        sweep.look_after_check_ins(runtime, now)
+        sweep.run_due_check_ins(runtime, now)
         side.note(what, began)
     with runtime.database.transaction() as db:
-        ids = check_ins.due(db, now)
+        ids = check_ins.due_ids(db, now)
     began = time.perf_counter()
     for check_in in ids:
-        check_in_with(runtime, check_in)
+        run_check_in(runtime, check_in)
     side.note("one is asked", began, len(ids))
     assert len(ids) == DUE, "other check-ins than those of the round are due"
     forget_work(side.env)
 
 
 def forget_work(env: Mapping[str, str]) -> None:
-    """Nothing waits any more: neither in Redis, which all share, nor in this database's outbox."""
+    """Clear pending work in Redis, which all databases share, and in this database's outbox."""
     with Redis.from_url(env["REDIS_URL"]) as connection:
         connection.flushall()
     with psycopg.connect(env["DATABASE_URL"], autocommit=True) as db:
@@ -172,16 +172,16 @@ def _table(sides: Sequence[Side], rounds: int) -> str:
     return "\n".join(lines)
 
 
-# The worker's jobs beside an empty one.
+# The jobs compared with an empty one.
 
 
 class Taker:
-    """A carrier that takes everything at once: what is measured is ours."""
+    """A carrier that accepts everything at once, so that only Warmline's own work is measured."""
 
-    def send(self, outgoing: Outgoing) -> Receipt:
-        return Receipt(sid=f"SM{outgoing.message_id:032x}", state=State.QUEUED, segments=1)
+    def send(self, outgoing: OutgoingMessage) -> Receipt:
+        return Receipt(sid=f"SM{outgoing.message_id:032x}", state=DeliveryState.QUEUED, segments=1)
 
-    def find(self, _outgoing: Outgoing, _since: datetime, _known: Sequence[str]) -> None:
+    def find(self, _outgoing: OutgoingMessage, _since: datetime, _known: Sequence[str]) -> None:
         return None
 
     def look(self, _sid: str) -> None:
@@ -191,7 +191,7 @@ class Taker:
 class Deaf(JobQueue):
     """Wakes no delivery, so that the jobs that ask are measured without those that send."""
 
-    def wake_delivery(self, ids: object, lane: Lane) -> bool:
+    def wake_delivery(self, ids: object, lane: OutboxLane) -> bool:
         return True
 
 
@@ -200,17 +200,17 @@ def nothing(_row: int) -> None:
 
 
 def _throughput(side: Side, rounds: int, jobs: int) -> str:
-    """Jobs a second of one worker, an arm after the other in each round."""
+    """Jobs a second of one worker process, the arms in turn in each round."""
     arms: dict[str, list[float]] = {}
     taking = dataclasses.replace(side.runtime, carriers={Channel.SMS: Taker()}, queue=Deaf(side.env["REDIS_URL"]))
-    process.use(taking)
+    process.set_runtime(taking)
     with _own_signals():
         for number in range(-1, rounds):
             many = jobs if number >= 0 else jobs // 5
             for arm, rate in _round_of_jobs(side, taking, many):
                 if number >= 0:
                     arms.setdefault(arm, []).append(rate)
-    process.use(None)
+    process.set_runtime(None)
     bare = arms["an empty job of RQ's own"]
     lines = [f"one worker, {jobs} jobs in each of {rounds} rounds (a carrier that takes at once):"]
     for arm, rates in arms.items():
@@ -232,12 +232,12 @@ def _round_of_jobs(side: Side, runtime: Runtime, many: int) -> Iterator[tuple[st
     fall_due(side.env, many)
     now = datetime.now(UTC)
     with runtime.database.transaction() as db:
-        ids = check_ins.due(db, now, limit=many)
+        ids = check_ins.due_ids(db, now, limit=many)
     runtime.queue.wake_check_ins(ids)
     yield "a check-in is looked at and asked", len(ids) / _seconds(lambda: job_queue.work(url, burst=True))
     with runtime.database.transaction() as db:
-        texts = [row for row, _ in outbox.due(db, datetime.now(UTC), limit=many)]
-    JobQueue(url).wake_delivery(texts, Lane.FOLLOW_UP)
+        texts = [row for row, _ in outbox.list_due(db, datetime.now(UTC), limit=many)]
+    JobQueue(url).wake_delivery(texts, OutboxLane.FOLLOW_UP)
     yield "its text is handed to the carrier", len(texts) / _seconds(lambda: job_queue.work(url, burst=True))
 
 
@@ -249,7 +249,7 @@ def _seconds(go: Callable[[], object]) -> float:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """RQ's worker takes Ctrl-C for itself, and does not give it back."""
+    """Restore the signal handlers that RQ's worker replaces and does not restore."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,4 +1,4 @@
-"""Whether a text costs more where more is stored: the same texts in a small database and in a large one, in turn."""
+"""Whether a text costs more in a larger database: the same texts with a small and a large one, in turn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROUNDS, A_ROUND, WARM_UP = 25, 8, 40
 MESSAGES_EACH = 10
 """Messages of one stored conversation; people are a tenth of the messages."""
 
-# Words as long as real ones, and not the same bytes twice: what PostgreSQL could compress would measure too little.
+# Texts as long as real ones and all different: compressible data would make the measurement too good.
 _FILL = """
 insert into person (created_at) select now() from generate_series(1, %(people)s);
 insert into conversation (person_id, channel, lookup, sealed_address, line, sealed_state, holder, in_danger, opted_out,
@@ -76,7 +76,7 @@ def _round(side: Side, people: list[list[Text]]) -> None:
 
 
 def _side(env: Mapping[str, str], name: str, messages: int) -> Side:
-    """A copy of the house's database with so many messages in it."""
+    """A copy of the template database with this many messages."""
     template = env["DATABASE_URL"]
     url = template.replace("/warmline?", f"/{name}?")
     with psycopg.connect(template.replace("/warmline?", "/postgres?"), autocommit=True) as admin:
@@ -92,7 +92,7 @@ def _side(env: Mapping[str, str], name: str, messages: int) -> Side:
 
 
 def _backends(url: str) -> float:
-    """The processor time in microseconds that this database's sessions of ours have had so far."""
+    """The CPU time so far, in microseconds, of this database's backends other than this connection's."""
     with psycopg.connect(url, autocommit=True) as db:
         rows = db.execute(
             "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"

@@ -1,4 +1,4 @@
-"""A house to measure: its own PostgreSQL and Valkey in a folder of their own, with the measured flow as its menu."""
+"""A Warmline instance to measure: its own PostgreSQL and Valkey in a separate folder, with the measured flow as its menu."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 
 from bot import supervisor
-from bot.children import Child, Program
+from bot.children import ChildProcess, Program
 from bot.clock import SystemClock
-from bot.embedded import Servers
+from bot.embedded import EmbeddedServers
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.schema import migrate
@@ -24,21 +24,21 @@ HERE = Path(__file__).resolve().parent
 TOKEN = "0123456789abcdef0123456789abcdef"
 URL = "http://127.0.0.1:8000"
 ACCOUNT = "AC" + "0" * 32
-# Keys that guard nothing: what they seal is made up and thrown away.
+# Not secret: the data that they seal is invented and thrown away.
 KEYS = {"SECRET_KEY": "measured" * 4, "ENCRYPTION_KEYS": "bWVhc3VyZWRtZWFzdXJlZG1lYXN1cmVkbWVhc3VyZWQ="}
 
 
 @contextmanager
 def opened(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment of a house whose servers run in `folder` until the block ends; its flow is published."""
-    with Servers(folder) as servers:
+    """The environment of an instance whose servers run in `folder` until the block ends; its flow is published."""
+    with EmbeddedServers(folder) as servers:
         env = environment(folder, servers.database_url, servers.redis_url)
         prepare(env["DATABASE_URL"])
         yield env
 
 
 def environment(folder: Path, database_url: str, redis_url: str) -> dict[str, str]:
-    """What the web is started with: the settings of a line with Twilio as its carrier, on 127.0.0.1:8000."""
+    """The web server's environment: settings with Twilio as the carrier, on 127.0.0.1:8000."""
     return KEYS | {
         "DATA_DIR": str(folder),
         "DATABASE_URL": database_url,
@@ -69,7 +69,7 @@ def settings(env: Mapping[str, str]) -> Settings:
 
 
 def web_command(env: Mapping[str, str]) -> list[str]:
-    """The command that the house itself starts its web with."""
+    """The command that Warmline starts its web server with."""
     return supervisor.web_command(settings(env))
 
 
@@ -81,16 +81,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(env: Mapping[str, str], *names: str) -> Iterator[dict[str, Child]]:
-    """The house's own processes of these names ("the web", "the worker") on free servers of `env`, until the block ends.
+def running(env: Mapping[str, str], *names: str) -> Iterator[dict[str, ChildProcess]]:
+    """Run Warmline's processes of these names ("the web", "the worker") with `env` until the block ends.
 
-    The web is ready when the block begins. Its counts are kept across processes, as in production.
+    The web server is ready when the block begins. Its metrics are shared between processes, as in production.
     """
     metrics = Path(env["DATA_DIR"]) / f"metrics-{env['PORT']}"
     metrics.mkdir(parents=True, exist_ok=True)
     whole = {**os.environ, **env, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
     read = settings(env)
-    commands, ready = supervisor.HOUSE.programs(read), {"the web": lambda: supervisor.is_ready(read)}
+    commands, ready = supervisor.DEFAULT_PLAN.programs(read), {"the web": lambda: supervisor.is_ready(read)}
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(started(name, commands[name], whole, ready.get(name, lambda: True))) for name in names
@@ -98,9 +98,9 @@ def running(env: Mapping[str, str], *names: str) -> Iterator[dict[str, Child]]:
 
 
 @contextmanager
-def started(name: str, command: Sequence[str], env: Mapping[str, str] | None, ready: Callable[[], bool]) -> Iterator[Child]:
+def started(name: str, command: Sequence[str], env: Mapping[str, str] | None, ready: Callable[[], bool]) -> Iterator[ChildProcess]:
     """A program in this repository that runs until the block ends and never outlives this process."""
-    child = Child(Program(name=name, command=command, env=env, cwd=HERE.parent, ready=ready))
+    child = ChildProcess(Program(name=name, command=command, env=env, cwd=HERE.parent, ready=ready))
     child.start()
     try:
         child.wait_ready(60)
@@ -109,8 +109,8 @@ def started(name: str, command: Sequence[str], env: Mapping[str, str] | None, re
         child.stop()
 
 
-def processor_seconds(child: Child) -> float:
-    """The processor time that a program and all that it has started have had so far."""
+def processor_seconds(child: ChildProcess) -> float:
+    """The CPU time so far, in seconds, of a program and all of its child processes."""
     above = psutil.Process(child.pid)
     times = [process.cpu_times() for process in (above, *above.children(recursive=True))]
     return float(sum(time.user + time.system for time in times))

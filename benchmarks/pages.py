@@ -1,4 +1,4 @@
-"""What a page of the console costs beside a bare page of Flask, and whether it grows with what is stored."""
+"""What a page of the console costs compared with a bare Flask page, and whether it grows with the data stored."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def _line(env: Mapping[str, str], staff: Team, name: str, conversations: int) -> Iterator[Side]:
-    """A web of ours over a copy of the house's database with so many conversations in it."""
+    """A Warmline web server over a copy of the template database with this many conversations."""
     here, place = filled(env, staff, name, conversations)
     with house.running(here | {"WEB_WORKERS": "1"}, "the web"):
         yield Side(int(here["PORT"]), asyncio.run(_pages(here, staff, place)))
 
 
 def filled(env: Mapping[str, str], staff: Team, name: str, conversations: int) -> tuple[dict[str, str], Stored]:
-    """A copy of the house's database, filled, and the environment of a web over it on a port of its own."""
+    """Fill a copy of the template database; gives the environment of a web server for it on a free port."""
     with psycopg.connect(env["DATABASE_URL"].replace("/warmline?", "/postgres?"), autocommit=True) as admin:
         admin.execute(f"drop database if exists {name}".encode())
         admin.execute(f"create database {name} template warmline".encode())
@@ -118,7 +118,7 @@ def news_question(page: str) -> bytes:
 
 
 async def ask_all(sides: Sequence[Side], rounds: int, each: int) -> None:
-    """Every page of every side in turn, so that a slow moment of the machine meets them all."""
+    """Request every page of every side in turn, so that a slow moment of the machine affects all of them."""
     for number in range(-1, rounds):
         for side in sides:
             for page in side.pages:

@@ -30,8 +30,8 @@ STAGES = (
     ("decide", "usecases/answer.py", "answer"),
     ("  the safety net", "domain/safety/assessing.py", "assess"),
     ("  the language", "usecases/answer.py", "_settle_language"),
-    ("  keywords", "usecases/answer.py", "_answer_keyword"),
-    ("  the flow", "usecases/answer.py", "_answer_from_flow"),
+    ("  keywords", "usecases/answer_keywords.py", "answer_keyword"),
+    ("  the flow", "usecases/answer_in_flow.py", "answer_from_flow"),
     ("seal", "storage/sealing.py", "seal"),
     ("open", "storage/sealing.py", "open"),
     ("the conversation to JSON", "domain/conversation.py", "dump"),
@@ -41,7 +41,7 @@ STAGES = (
 
 
 def measure(env: Mapping[str, str], count: int) -> str:
-    """A report of `count` dialogs against the house of `env`."""
+    """A report of `count` dialogs against the instance of `env`."""
     before = resident_mb()
     app = open_app(env)
     after = resident_mb()
@@ -97,7 +97,7 @@ def _stages(stats: Mapping[tuple[str, int, str], tuple[Any, ...]], texts: int, b
 
 
 def _owners(stats: Mapping[tuple[str, int, str], tuple[Any, ...]], bare: float) -> list[str]:
-    """The own time of each library and of each module of ours; built-in functions count for whoever called them."""
+    """The own time of each library and of each of Warmline's modules; built-in functions count for their caller."""
     own: Counter[str] = Counter()
     for (file, _, _), (_, _, seconds, _, callers) in stats.items():
         if file == "~":

@@ -23,7 +23,7 @@ from bot.domain.flow_content import FlowContent
 from bot.runtime import Runtime
 from bot.settings import Settings
 from bot.storage import drafts
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft, publish_drafts
 from bot.usecases.studio.check_draft import warning_key
 
@@ -38,7 +38,7 @@ def sets_in(text: str) -> list[int]:
 
 
 def contents(number: int, silence: str = "5s") -> dict[str, FlowContent]:
-    """Both flows of a set; whoever does not answer within `silence` is texted once more, by a worker."""
+    """Both flows of a set; a person who does not answer within `silence` gets another text from a worker process."""
     first = f"""flow: {FIRST}
 title: One
 menu: true
@@ -70,19 +70,19 @@ line: Four {number}.
     return {FIRST: FlowContent(first, {}, {"en/fine": test}), SECOND: FlowContent(second)}
 
 
-def publish(runtime: Runtime, number: int, by: Author, silence: str = "5s") -> None:
+def publish(runtime: Runtime, number: int, by: DraftAuthor, silence: str = "5s") -> None:
     """Change both drafts, then publish them in one transaction, with a word why for every warning."""
     now = runtime.clock.now()
     wanted = contents(number, silence)
     with runtime.database.transaction() as db:
         seen = {flow: _drafted(db, flow, content, by, runtime) for flow, content in wanted.items()}
     with runtime.database.transaction() as db:
-        problems = publish_drafts.problems_of(db, runtime.desk, wanted)
+        problems = publish_drafts.problems_of(db, runtime.context, wanted)
         reasons = {warning_key(problem): "it is measured" for problem in problems}
-        publish_drafts.ask(db, runtime.desk, seen, by, now, why=f"set {number}", reasons=reasons)
+        publish_drafts.publish_or_request(db, runtime.context, seen, by, now, why=f"set {number}", reasons=reasons)
 
 
-def _drafted(db: Session, flow: str, content: FlowContent, by: Author, runtime: Runtime) -> int:
+def _drafted(db: Session, flow: str, content: FlowContent, by: DraftAuthor, runtime: Runtime) -> int:
     """The number of the draft's revision that holds this content."""
     now, draft = runtime.clock.now(), drafts.find(db, flow)
     if draft is None:
@@ -130,7 +130,7 @@ def main(staff_id: int) -> None:
     runtime = Runtime.start(Settings.from_env(os.environ))
     for row in sys.stdin:
         began = time.monotonic()
-        publish(runtime, int(row), Author("Publisher", staff_id))
+        publish(runtime, int(row), DraftAuthor("Publisher", staff_id))
         at = time.monotonic()
         print(json.dumps([int(row), at - began, at]), flush=True)
 

@@ -89,7 +89,7 @@ async def _measure(env: Mapping[str, str], rounds: int, seconds: float) -> str:
         # What starts blocks for seconds; nothing else is waited for meanwhile.
         ports = stack.enter_context(processes(here))
         calm, busy = await _rounds(publisher, ports, rounds, seconds)
-        # Whoever has not answered is texted by a worker; the last of them a few seconds from now.
+        # People who have not answered get a text from a worker process; the last of them in a few seconds.
         await asyncio.sleep(12)
     server.close()
     return _table(calm, busy, list(said.values()))
@@ -147,7 +147,7 @@ async def text_them(ports: Sequence[int], people: Iterator[int], seconds: float)
         person, at = next(people), 2 * place / RATE
         planned.append((at, Sent(person, person % len(ports), "hi")))
         if draw.random() > SILENT:
-            # To the other process: whoever holds the conversation is the database.
+            # To the other web process: the conversation is in the database, not in a process.
             planned.append((at + SECOND_TEXT, Sent(person, (person + 1) % len(ports), "fine")))
     free: list[asyncio.Queue[Connection]] = []
     for port in ports:

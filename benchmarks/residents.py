@@ -1,4 +1,4 @@
-"""Made-up residents, each with the six texts of the measured dialog as Twilio would post them, signed."""
+"""Invented residents, each with the six texts of the measured dialog as Twilio would post them, signed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Text:
 
 
 def dialogs(seed: int) -> Iterator[list[Text]]:
-    """Residents without end, another one each time; the same ones for the same seed."""
+    """Endless different residents; the same ones for the same seed."""
     draw = random.Random(seed)
     for number in range(10**7):
         phone = f"+1{200 + seed % 800:03d}{number:07d}"

@@ -64,7 +64,7 @@ def measure(env: Mapping[str, str], rounds: int, each: int, tests: int) -> str:
 
 
 def database(env: Mapping[str, str], name: str) -> dict[str, str]:
-    """An empty database of ours beside the house's own, and the environment of a web over it on a port of its own."""
+    """Create an empty migrated database; gives the environment of a web server for it on a free port."""
     with psycopg.connect(env["DATABASE_URL"].replace("/warmline?", "/postgres?"), autocommit=True) as admin:
         admin.execute(f"drop database if exists {name}".encode())
         admin.execute(f"create database {name}".encode())
@@ -95,9 +95,9 @@ def opened(env: Mapping[str, str]) -> Iterator[Database]:
 
 
 def admin(database: Database) -> Team:
-    """Somebody who may change and publish flows."""
+    """Add an admin, who may change and publish flows."""
     with database.transaction() as db:
-        staff.add_team(db, big_flow.TEAM, "Crisis")
+        staff.get_or_add_team(db, big_flow.TEAM, "Crisis")
         row = staff.add(db, "admin@example.org", "Admin", SystemClock().now(), roles=(Role.ADMIN,))
         return Team((), row.id, row.fs_uniquifier)
 

@@ -16,9 +16,9 @@ from babel.messages.pofile import read_po
 from benchmarks import big_flow
 from benchmarks.house import HERE
 from bot.domain.flow_content import FlowContent
-from bot.domain.transcript import Kind, read_transcript
+from bot.domain.transcript import LineKind, read_transcript
 from bot.usecases.rehearse import replay
-from bot.usecases.studio.check_draft import check
+from bot.usecases.studio.check_draft import check_drafts
 from bot.usecases.studio.world import rehearsal_cards
 
 GOAL_SECONDS = 2.0
@@ -63,7 +63,7 @@ def main(path: Path) -> None:
     """One process: each part once, in this order."""
     source, translations, transcripts = json.loads(path.read_text("utf-8"))
     whole = FlowContent(source, translations, transcripts)
-    # What every process of the line has open before anybody edits a flow.
+    # What every Warmline process has loaded before a flow is edited.
     line, cards = big_flow.line(), rehearsal_cards(big_flow.ZONE)
     took: dict[str, float] = {}
     began = time.perf_counter()
@@ -76,18 +76,18 @@ def main(path: Path) -> None:
     world = big_flow.world_of(whole)
     took["read"] = time.perf_counter() - began
     for arm in ("checked", "checked again"):
-        report = check(world, [big_flow.NAME], line, big_flow.ZONE, big_flow.LINE_NAME)
+        report = check_drafts(world, [big_flow.NAME], line, big_flow.ZONE, big_flow.LINE_NAME)
         took[arm] = time.perf_counter() - began
         began = time.perf_counter()
     assert report.played == len(transcripts) and not report.errors and not report.failed, report.problems[:3]
 
     changed = FlowContent(source.replace("It takes a few short texts.", "It takes some.", 1), translations, transcripts)
     began = time.perf_counter()
-    check(big_flow.world_of(changed), [big_flow.NAME], line, big_flow.ZONE, big_flow.LINE_NAME)
+    check_drafts(big_flow.world_of(changed), [big_flow.NAME], line, big_flow.ZONE, big_flow.LINE_NAME)
     took["checked after a change"] = time.perf_counter() - began
 
     read = [read_transcript(text, name) for name, text in transcripts.items()]
-    took["texts"] = sum(one.kind is Kind.PERSON for transcript in read for one in transcript.lines)
+    took["texts"] = sum(one.kind is LineKind.PERSON for transcript in read for one in transcript.lines)
     library = world.library(big_flow.ZONE, big_flow.LINE_NAME, cards)
     began = time.perf_counter()
     for transcript in read:

@@ -41,10 +41,10 @@ class Team:
 
 
 def hire(env: Mapping[str, str], on_duty: int) -> Team:
-    """A team of which so many are on duty at any time, and somebody more who may see every page."""
+    """Add a team with `on_duty` members on duty at any time, and one more who may see every page."""
     many = on_duty * len(SHIFTS)
     with _open(env) as (db, sealer):
-        staff.add_team(db, TEAM, "Crisis")
+        staff.get_or_add_team(db, TEAM, "Crisis")
         workers = tuple(_add(db, sealer, number, Role.SOCIAL_WORKER) for number in range(many))
         viewer = staff.get(db, _add(db, sealer, many, Role.SOCIAL_WORKER, Role.SUPERVISOR))
         assert viewer is not None
@@ -62,7 +62,7 @@ def _open(env: Mapping[str, str]) -> Iterator[tuple[Session, Sealer]]:
 
 
 def sealer(env: Mapping[str, str]) -> Sealer:
-    """What seals with the keys of this house."""
+    """The sealer with this instance's keys."""
     settings = house.settings(env)
     return Sealer(settings.encryption_keys, settings.secret_key)
 
@@ -70,7 +70,7 @@ def sealer(env: Mapping[str, str]) -> Sealer:
 def _add(db: Session, sealer: Sealer, number: int, *roles: Role) -> int:
     row = staff.add(db, f"worker{number}@example.org", f"Worker {number}", SystemClock().now(), roles=roles, teams=[TEAM])
     staff.set_phone(db, sealer, row, f"+1314555{2000 + number}")
-    # A house without a mail server: what cannot leave would only be work for nothing.
+    # There is no mail server, so e-mails would be wasted work.
     row.alerts_by_email = False
     team = staff.find_team(db, TEAM)
     assert team is not None

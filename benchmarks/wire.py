@@ -1,4 +1,4 @@
-"""HTTP by hand over kept-alive connections, so that asking costs little beside what is asked."""
+"""A minimal HTTP client with keep-alive connections, so that requests cost little compared with what is measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 from benchmarks.residents import PATH, Text
 
 SECONDS = 30
-"""Longer than anybody waits: what takes longer is a failure of the measurement."""
+"""The request time-out; a longer answer means that the measurement has failed."""
 
 
 @dataclass(frozen=True, slots=True)

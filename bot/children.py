@@ -1,8 +1,8 @@
-"""A program that this one starts, watches and ends, and that never outlives it.
+"""Child processes: started, watched and stopped by this one, and never outliving it.
 
-A child that survives its parent holds the port or the data directory, and the next start fails at night with
-nobody there. So each child asks the kernel for a signal when its parent dies, and leads a session of its own
-by which whatever it has started can be found and ended too.
+A child that survives its parent keeps the port or the data directory, and the next start fails, perhaps at night with
+no operator there. So each child asks the kernel for a signal when its parent dies, and leads its own session, so that
+every process it has started can be found and ended too.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from typing import IO
 import psutil
 
 _PR_SET_PDEATHSIG = 1
-_LOG_BYTES = 5_000_000
+_MAX_LOG_BYTES = 5_000_000
 
 
 class ChildFailed(Exception):
-    """A child ended, or was not ready in time; the text says which one and shows the end of its log."""
+    """A child ended, or was not ready in time; the text names it and shows the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class ProcessOwner:
     """The account that a child runs under."""
 
     uid: int
@@ -41,8 +41,8 @@ class Owner:
 class Program:
     """What to start and how to treat it.
 
-    `ready` says whether it does its work by now. `log` is where its output goes; None means to ours.
-    `stop_signal` asks it to end well, and `stop_seconds` is how long it may take before it is killed.
+    `ready` says whether it is working yet. `log` is the file for its output; None means our own output.
+    `stop_signal` makes it end cleanly, and `stop_seconds` is how long it may take before it is killed.
     """
 
     name: str
@@ -50,19 +50,19 @@ class Program:
     env: Mapping[str, str] | None = None
     cwd: Path | None = None
     log: Path | None = None
-    owner: Owner | None = None
+    owner: ProcessOwner | None = None
     ready: Callable[[], bool] = lambda: True
     prepare: Callable[[], None] = lambda: None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 8.0
 
 
-class Child:
-    """One running (or ended) instance of a Program. Use it from the thread that outlives it: the main one."""
+class ChildProcess:
+    """One running (or ended) instance of a Program. Use it from the main thread, which outlives it."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.starts = 0
+        self.start_count = 0
         self.started_at = 0.0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -78,17 +78,17 @@ class Child:
 
     @property
     def exit_status(self) -> int | None:
-        """The last exit status, negative for a signal; None while it runs or before it ever ran."""
+        """The last exit status, negative for a signal; None while it runs and before its first start."""
         return self._process.poll() if self._process else None
 
     def start(self) -> None:
-        """Start it, once what an earlier instance left behind is gone. Raises ChildFailed or OSError."""
+        """End what an earlier instance left behind, then start. Raises ChildFailed or OSError."""
         self._end_session()
         self.program.prepare()
-        self.starts += 1
+        self.start_count += 1
         self.started_at = time.monotonic()
         owner = self.program.owner
-        with _opened(self.program.log) as output:
+        with _open_log(self.program.log) as output:
             self._process = subprocess.Popen(
                 self.program.command,
                 env=self.program.env,
@@ -100,27 +100,27 @@ class Child:
                 group=owner.gid if owner else None,
                 extra_groups=[] if owner else None,
                 start_new_session=True,
-                preexec_fn=dying_with(os.getpid(), self.program.stop_signal),
+                preexec_fn=die_with_parent(os.getpid(), self.program.stop_signal),
             )
 
     def wait_ready(self, seconds: float) -> None:
-        """Come back once it is ready. Raises ChildFailed when it ends first or takes longer."""
+        """Return once it is ready. Raises ChildFailed when it ends first or takes longer."""
         deadline = time.monotonic() + seconds
         while not self.program.ready():
             if not self.is_running:
-                raise ChildFailed(f"{self.program.name} ended with status {self.exit_status}.{self._log_end()}")
+                raise ChildFailed(f"{self.program.name} ended with status {self.exit_status}.{self._log_tail()}")
             if time.monotonic() > deadline:
-                raise ChildFailed(f"{self.program.name} was not ready after {seconds:g} s.{self._log_end()}")
+                raise ChildFailed(f"{self.program.name} was not ready after {seconds:g} s.{self._log_tail()}")
             time.sleep(0.05)
 
     def ask_to_stop(self) -> None:
-        """Send the signal by which it ends well, and come back at once."""
+        """Send its stop signal and return at once."""
         if self.is_running and self._process:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(self.program.stop_signal)
 
     def wait_stopped(self) -> None:
-        """Come back once it has ended; after `stop_seconds` it is killed. What it had started ends too."""
+        """Return once it has ended; after `stop_seconds` it is killed. Processes that it started are ended too."""
         if self._process:
             try:
                 self._process.wait(self.program.stop_seconds)
@@ -130,12 +130,12 @@ class Child:
             self._end_session()
 
     def stop(self) -> None:
-        """Ask it to end and wait until it has."""
+        """Ask it to stop and wait until it has."""
         self.ask_to_stop()
         self.wait_stopped()
 
     def _end_session(self) -> None:
-        # A web server that was killed leaves its workers behind, and these keep the port and answer on it.
+        # A web server that was killed leaves its workers behind, and they keep answering on the port.
         if self._process is None or self.is_running:
             return
         for pid in psutil.pids():
@@ -143,37 +143,37 @@ class Child:
                 if os.getsid(pid) == self._process.pid:
                     os.kill(pid, signal.SIGKILL)
 
-    def _log_end(self) -> str:
+    def _log_tail(self) -> str:
         if self.program.log is None or not self.program.log.exists():
             return ""
         lines = self.program.log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
         return "\n".join(("", f"The end of {self.program.log}:", *lines))
 
 
-def dying_with(parent: int, sign: signal.Signals) -> Callable[[], None] | None:
-    """What a child runs before its program, so that the kernel sends it `sign` when `parent` dies.
+def die_with_parent(parent_pid: int, stop_signal: signal.Signals) -> Callable[[], None] | None:
+    """A preexec function for a child, after which the kernel sends it `stop_signal` when `parent_pid` dies.
 
-    Only Linux can do so; elsewhere None is given, and the next start ends what was left.
+    Only Linux can do this; elsewhere it is None, and the next start ends what was left behind.
     """
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def ask_kernel() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(sign), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)  # The parent died before the kernel was asked, so no signal will ever come.
+        prctl(_PR_SET_PDEATHSIG, int(stop_signal), 0, 0, 0)
+        if os.getppid() != parent_pid:
+            os._exit(1)  # The parent died before we asked the kernel, so no signal will ever come.
 
     return ask_kernel
 
 
 @contextlib.contextmanager
-def _opened(log: Path | None) -> Iterator[IO[bytes] | None]:
+def _open_log(log: Path | None) -> Iterator[IO[bytes] | None]:
     if log is None:
         yield None
         return
-    # Kept small by hand: a log that grows for a year fills the disk that the texts are on.
-    if log.exists() and log.stat().st_size > _LOG_BYTES:
+    # Rotated here: a log that grows for a year would fill the disk that the texts are on.
+    if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
         log.replace(log.with_name(log.name + ".old"))
     with log.open("ab") as file:
         yield file

@@ -1,6 +1,6 @@
-"""What time it is: the machine's clock, and the demo's clock that an operator may push forward.
+"""The current time: the machine's clock, and the demo's clock, which an operator may advance.
 
-Time is aware UTC everywhere inside the house. Rooms below the doors are handed `now` and never ask for it.
+Inside Warmline every time is aware UTC. Use cases and the domain are handed `now` and never read a clock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Anything that says what time it is."""
+    """A source of the current time."""
 
     def now(self) -> datetime:
         """The present moment, aware, in UTC."""
@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
         """The present moment, aware, in UTC."""
@@ -31,21 +31,21 @@ class SystemClock:
 
 
 class DemoClock:
-    """The machine's clock plus an offset kept in a small file, so that a week's check-in can be seen today.
+    """The machine's clock plus an offset from a small file, so that next week's check-in can be seen today.
 
     The web and the worker are separate processes and read the same file, so they always agree. The file holds
-    the offset as whole microseconds. Time only goes forward: stepping back would make due work undue again.
+    the offset in whole microseconds. Time only goes forward: stepping back would make due work no longer due.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def now(self) -> datetime:
-        """The demo's present moment, aware, in UTC. Raises ValueError when the file holds no number."""
+        """The demo's current time, aware, in UTC. Raises ValueError when the file holds no number."""
         return datetime.now(UTC) + self.offset()
 
     def offset(self) -> timedelta:
-        """How far the demo runs ahead of the machine; nothing when it was never advanced."""
+        """How far the demo runs ahead of the machine; zero when it was never advanced."""
         try:
             text = self._path.read_text(encoding="ascii").strip()
         except FileNotFoundError:
@@ -59,9 +59,9 @@ class DemoClock:
             ) from None
 
     def advance(self, step: timedelta) -> datetime:
-        """Push the demo's time forward by `step` and give back the new now.
+        """Advance the demo's time by `step` and return the new current time.
 
-        Raises ValueError when `step` is not forward.
+        Raises ValueError when `step` is not positive.
         """
         if step <= timedelta():
             raise ValueError("The demo clock only goes forward; give a step of more than nothing.")
@@ -72,7 +72,7 @@ class DemoClock:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        # Two presses of the button in two web processes must add up; without the lock one of them is lost.
+        # Two presses of the button in two web processes must add up; without the lock one of them could be lost.
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.with_name(self._path.name + ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -80,7 +80,7 @@ class DemoClock:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file so that a reader meets either the old text or the new one, never a half."""
+    """Replace a file atomically: readers see either the old text or the new one."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     with fresh.open("w", encoding="ascii") as file:
         file.write(text)

@@ -1,6 +1,6 @@
-"""The keys that a demo makes for itself, kept beside its data so that the next start can read it.
+"""The keys that a demo makes for itself, kept beside its data so that the next start can read the data.
 
-Never used with Twilio: real people's words need keys that are kept apart from the data.
+Never used with Twilio: real people's messages need keys that are kept apart from the data.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _FILE = "secrets.env"
 
 
 class SecretsLost(Exception):
-    """The data is there and the keys that it was encrypted with are not; the text says what to do."""
+    """The data exists and the keys that it was encrypted with do not; the text says what to do."""
 
 
 def read(data_dir: Path) -> dict[str, str]:
-    """The variables that were made for this data directory, by name; empty when none were made yet."""
+    """The variables made for this data directory, by name; empty when none were made yet."""
     try:
         lines = (data_dir / _FILE).read_text(encoding="ascii").splitlines()
     except FileNotFoundError:
@@ -26,10 +26,10 @@ def read(data_dir: Path) -> dict[str, str]:
     return {name: value for name, _, value in (line.partition("=") for line in lines) if value}
 
 
-def make(data_dir: Path) -> dict[str, str]:
-    """The variables for this data directory, made now when there are none.
+def load_or_make(data_dir: Path) -> dict[str, str]:
+    """The variables for this data directory; new ones are made when there are none.
 
-    Raises SecretsLost when the directory holds a database already: new keys would leave it unreadable.
+    Raises SecretsLost when the directory already holds a database, which new keys could not read.
     """
     if known := read(data_dir):
         return known
@@ -47,7 +47,7 @@ def make(data_dir: Path) -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    # On disk before the first message is encrypted: a power cut must not leave words without their key.
+    # On disk before the first message is encrypted: after a power cut no message may be left without its key.
     fresh = path.with_name(path.name + ".new")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:

@@ -1,7 +1,7 @@
-"""PostgreSQL and Valkey out of two Python packages, for a machine that has neither: the real servers.
+"""The real PostgreSQL and Valkey servers, from two Python packages, for a machine that has neither.
 
-Both listen on Unix sockets only, in folders that nobody else may enter, so they need no password and no port.
-Both write every commit to disk before they call it done (Valkey: once a second; it only wakes jobs).
+Both listen only on Unix sockets, in folders that no other account may enter, so they need no password and no port.
+PostgreSQL writes every commit to disk before it reports it done; Valkey, which only wakes jobs, once a second.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from typing import Self
 import psycopg
 
 from bot import embedded_postgres, embedded_valkey
-from bot.children import Child, ChildFailed
+from bot.children import ChildProcess, ChildFailed
 from bot.embedded_folders import EmbeddedError
 
-__all__ = ["EmbeddedError", "Servers", "make_private"]
+__all__ = ["EmbeddedError", "EmbeddedServers", "make_private"]
 
 _READY_SECONDS = 60.0
 
 
-class Servers:
-    """The embedded servers of one data directory, as a context manager or by `start` and `stop`.
+class EmbeddedServers:
+    """The embedded servers of one data directory; use it as a context manager or by `start` and `stop`.
 
     `start` raises EmbeddedError when another process uses the directory or a server cannot be started.
-    `children` are the running ones, for whoever watches over them.
+    `children` are the running servers, which the supervisor watches.
     """
 
     def __init__(self, data_dir: Path, *, postgres: bool = True, valkey: bool = True) -> None:
         self._data_dir = data_dir.absolute()
-        self._wanted = (postgres, valkey)
+        self._enabled = (postgres, valkey)
         self._lock: int | None = None
-        self.children: list[Child] = []
+        self.children: list[ChildProcess] = []
 
     @property
     def database_url(self) -> str:
@@ -48,15 +48,15 @@ class Servers:
         return embedded_valkey.url(self._data_dir)
 
     def start(self) -> None:
-        """Make what does not exist yet, start the servers, and come back when both answer."""
+        """Create what does not exist yet, start the servers, and return when both answer."""
         make_private(self._data_dir)
         self._lock = _lock(self._data_dir)
         try:
-            postgres, valkey = self._wanted
+            postgres, valkey = self._enabled
             programs = [embedded_postgres.program(self._data_dir)] if postgres else []
             programs += [embedded_valkey.program(self._data_dir)] if valkey else []
             for program in programs:
-                self.children.append(child := Child(program))
+                self.children.append(child := ChildProcess(program))
                 child.start()
             for child in self.children:
                 child.wait_ready(_READY_SECONDS)
@@ -73,7 +73,7 @@ class Servers:
             raise
 
     def stop(self) -> None:
-        """End both servers well; what was committed is on disk."""
+        """Stop both servers cleanly; what was committed is on disk."""
         for child in self.children:
             child.ask_to_stop()
         for child in self.children:
@@ -92,13 +92,13 @@ class Servers:
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder for this account alone; if that is root, the database's account may pass, not look."""
+    """Create the folder for this account alone. If that is root, the database's account may pass through, not list it."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
 
 
 def _lock(data_dir: Path) -> int:
-    """Hold the directory for this process. The kernel lets go when the process ends, however it ends."""
+    """Lock the directory for this process. The kernel releases the lock when the process ends, however it ends."""
     handle = os.open(data_dir / "house.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

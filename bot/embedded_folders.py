@@ -1,4 +1,4 @@
-"""Where the embedded servers' programs are found, and where their sockets are put."""
+"""Where the embedded servers' programs are, and where their sockets are created."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from bot.children import Owner
+from bot.children import ProcessOwner
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, the closing zero included.
 _SOCKET_PATH_BYTES = 103
@@ -19,8 +19,8 @@ class EmbeddedError(Exception):
 
 
 def package_folder(name: str) -> Path:
-    """Where the installed package `name` is. Raises EmbeddedError when it is not installed."""
-    # Only the packages' programs are wanted; importing the first one writes to folders outside DATA_DIR.
+    """The folder of the installed package `name`. Raises EmbeddedError when it is not installed."""
+    # Not imported: importing the PostgreSQL package writes to folders outside DATA_DIR.
     found = importlib.util.find_spec(name)
     if found is None or not found.submodule_search_locations:
         raise EmbeddedError(f"The package {name} is not installed; run make run, or set DATABASE_URL and REDIS_URL.")
@@ -28,9 +28,9 @@ def package_folder(name: str) -> Path:
 
 
 def socket_folder(folder: Path, name: str) -> Path:
-    """Where a server's socket lives: in its own folder, or, where that path is too long, in a short one.
+    """The folder for a server's socket: its own folder, or, where that path is too long, one in the temporary folder.
 
-    The short one's name is made from the folder's, so that every process of the house finds the same.
+    The short folder's name is derived from the long one, so that every process of Warmline finds the same.
     """
     folder = folder.absolute()
     if len(os.fsencode(folder / name)) <= _SOCKET_PATH_BYTES:
@@ -42,12 +42,12 @@ def socket_folder(folder: Path, name: str) -> Path:
     return short
 
 
-def make_socket_folder(folder: Path, owner: Owner | None) -> None:
-    """Make the short folder for `owner` alone. Raises EmbeddedError when it is somebody else's."""
+def make_socket_folder(folder: Path, owner: ProcessOwner | None) -> None:
+    """Create the short folder for `owner` alone. Raises EmbeddedError when it belongs to another account."""
     folder.mkdir(mode=0o700, exist_ok=True)
     if owner and folder.lstat().st_uid == os.geteuid():
         os.chown(folder, owner.uid, owner.gid)
     found = folder.lstat()
-    # The place is shared: somebody else may have made a folder of that name to listen in our stead.
+    # The temporary folder is shared: another account may have made a folder of that name to impersonate our server.
     if found.st_uid != (owner.uid if owner else os.geteuid()) or found.st_mode & 0o077 or folder.is_symlink():
         raise EmbeddedError(f"The folder {folder} belongs to somebody else; set DATA_DIR to a shorter path.")

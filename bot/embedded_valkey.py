@@ -1,4 +1,4 @@
-"""The embedded Valkey: how it is run, and how a killed one is cleared away."""
+"""The embedded Valkey: running it, and cleaning up after one that was killed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from bot.embedded_folders import make_socket_folder, package_folder, socket_fold
 
 
 def url(data_dir: Path) -> str:
-    """The address of the Valkey under `data_dir`, as redis-py reads it."""
-    return f"unix://{quote(str(_socket(data_dir)))}"
+    """The address of the Valkey server under `data_dir`, as redis-py reads it."""
+    return f"unix://{quote(str(_socket_path(data_dir)))}"
 
 
 def program(data_dir: Path) -> Program:
-    """How the embedded Valkey is run."""
+    """How to run the embedded Valkey."""
     folder = data_dir / "valkey"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    place = _socket(data_dir)
+    place = _socket_path(data_dir)
     if place.parent != folder:
         make_socket_folder(place.parent, None)
     options = {
@@ -31,7 +31,7 @@ def program(data_dir: Path) -> Program:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
-        # Under memory pressure a write must fail loudly; evicting a key would drop a job in silence.
+        # Under memory pressure a write must fail loudly; evicting a key would drop a job silently.
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
     }
@@ -43,27 +43,27 @@ def program(data_dir: Path) -> Program:
         ],
         cwd=folder,
         log=data_dir / "valkey.log",
-        prepare=lambda: _clear(place),
-        ready=lambda: _says(place, b"PING\r\n") == b"+PONG\r\n",
+        prepare=lambda: _end_leftover_server(place),
+        ready=lambda: _send_command(place, b"PING\r\n") == b"+PONG\r\n",
     )
 
 
-def _socket(data_dir: Path) -> Path:
+def _socket_path(data_dir: Path) -> Path:
     folder = data_dir / "valkey"
     return socket_folder(folder, "valkey.sock") / "valkey.sock"
 
 
-def _clear(place: Path) -> None:
-    """End a Valkey that an earlier, killed start left: two on one log of writes would spoil it."""
+def _end_leftover_server(place: Path) -> None:
+    """End a Valkey that an earlier, killed start left behind: two servers would corrupt the append-only file."""
     deadline = time.monotonic() + 10
-    while _says(place, b"SHUTDOWN\r\n") is not None:
+    while _send_command(place, b"SHUTDOWN\r\n") is not None:
         if time.monotonic() > deadline:
             raise ChildFailed(f"A Valkey already works on {place} and could not be ended.")
         time.sleep(0.1)
 
 
-def _says(place: Path, command: bytes) -> bytes | None:
-    """The server's answer to one command, b"" when it hung up without one, None when nobody listens."""
+def _send_command(place: Path, command: bytes) -> bytes | None:
+    """The server's answer to one command, b"" when it hung up without one, None when no server listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(2.0)
         try:

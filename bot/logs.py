@@ -1,7 +1,7 @@
-"""Logs that anybody who runs the machine may read: what happened, never to whom and never in which words.
+"""Logs that every operator may read: what happened, never to whom, and never a person's words.
 
-One JSON object a line on stderr, or aligned columns when a person watches a terminal. All that Python's own
-logging carries (RQ, Alembic, the web server) goes through the same masking, tracebacks included.
+One JSON object per line on stderr, or aligned columns on a terminal. Everything from Python's own logging (RQ, Alembic,
+the web server) goes through the same masking, tracebacks included.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import Processor
 
-# Whatever is logged under these names is what somebody said.
-SPOKEN = frozenset({"answers", "body", "text", "words"})
-# These are made here, hold no outside text, and must stay readable as they are.
-_OURS = frozenset({"timestamp", "level", "logger"})
+# Values logged under these names are what a person wrote.
+DROPPED_KEYS = frozenset({"answers", "body", "text", "words"})
+# Made by our own code, without outside text; they must stay readable as they are.
+_TRUSTED_KEYS = frozenset({"timestamp", "level", "logger"})
 
 # A carrier's message id is lower-case hexadecimal; the guards on both sides keep a run of digits inside one.
 _BEFORE, _AFTER = r"(?:(?<![0-9a-f])|(?<=%2b))", r"(?![0-9a-f])"
 _NUMBERS = re.compile(
     rf"\+[0-9][0-9 ().-]{{5,18}}[0-9]{_AFTER}"  # international
     rf"|{_BEFORE}(?:1[ .-]?)?\(?[2-9][0-9]{{2}}\)?[ .-]?[0-9]{{3}}[ .-]?[0-9]{{4}}{_AFTER}"  # North American
-    rf"|{_BEFORE}[0-9]{{3}}-[0-9]{{4}}(?!-){_AFTER}"  # as neighbours say it, without the area code
+    rf"|{_BEFORE}[0-9]{{3}}-[0-9]{{4}}(?!-){_AFTER}"  # a local number without the area code
     rf"|{_BEFORE}[0-9]{{11,15}}{_AFTER}"  # international form that lost its plus sign
 )
 _MAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _URL_PASSWORD = re.compile(r"://[^\s/@]+@")
-# A database error quotes the row that it refused, SQLAlchemy the values it sent, pydantic what it was given.
-_GIVEN = re.compile(r"input_value=.*?(?=, input_type=)", re.DOTALL)
-_ROW = re.compile(r"(DETAIL|CONTEXT):[^\n]*|\[parameters: .*", re.DOTALL | re.MULTILINE)
+# A database error quotes the row that it refused, SQLAlchemy the values it sent, pydantic its input.
+_PYDANTIC_INPUT = re.compile(r"input_value=.*?(?=, input_type=)", re.DOTALL)
+_DATABASE_ROW = re.compile(r"(DETAIL|CONTEXT):[^\n]*|\[parameters: .*", re.DOTALL | re.MULTILINE)
 
 
 def set_up(level: str = "info", stream: TextIO | None = None, pretty: bool | None = None) -> None:
-    """Send all logging of this process to `stream` (stderr), masked. The last call counts.
+    """Send all logging of this process, masked, to `stream` (stderr by default). The last call counts.
 
-    `level` is "debug", "info", "warning" or "error". `pretty`: columns, not JSON; None asks the stream.
-    Loggers that a library has set up for itself before are made to speak through this one.
+    `level` is "debug", "info", "warning" or "error". `pretty`: columns instead of JSON; None means only on a terminal.
+    Loggers that a library has already configured are redirected here.
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
@@ -56,7 +56,7 @@ def set_up(level: str = "info", stream: TextIO | None = None, pretty: bool | Non
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *_common(),
+            *_common_processors(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -68,35 +68,35 @@ def set_up(level: str = "info", stream: TextIO | None = None, pretty: bool | Non
 
 
 def mask(text: str) -> str:
-    """`text` without telephone numbers (two digits stay), e-mail addresses, URLs' passwords and rows."""
-    text = _ROW.sub(lambda found: f"{found.group(1) or '[parameters'}: (left out)", text)
-    text = _GIVEN.sub("input_value=(left out)", text)
+    """`text` without telephone numbers (the last two digits stay), e-mail addresses, passwords in URLs and database rows."""
+    text = _DATABASE_ROW.sub(lambda found: f"{found.group(1) or '[parameters'}: (left out)", text)
+    text = _PYDANTIC_INPUT.sub("input_value=(left out)", text)
     text = _URL_PASSWORD.sub("://(left out)@", text)
     text = _MAIL.sub("(e-mail)", text)
     return _NUMBERS.sub(lambda found: f"(number ..{found.group()[-2:]})", text)
 
 
 def mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The structlog processor: drop what was said, mask every text left, at any depth."""
+    """The structlog processor: drop what a person wrote and mask every remaining text, at any depth."""
     return {
-        key: value if key in _OURS or key.startswith("_") else _masked(value)
+        key: value if key in _TRUSTED_KEYS or key.startswith("_") else _masked(value)
         for key, value in event.items()
-        if key not in SPOKEN
+        if key not in DROPPED_KEYS
     }
 
 
 def _masked(value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
-        # A number given as a number is a count or a row's id; telephone numbers are text in this house.
+        # An int is a count or a row's id; Warmline keeps telephone numbers as text.
         return value
     if isinstance(value, Mapping):
-        return {mask(str(key)): _masked(each) for key, each in value.items() if key not in SPOKEN}
+        return {mask(str(key)): _masked(each) for key, each in value.items() if key not in DROPPED_KEYS}
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(each) for each in value]
     return mask(str(value))
 
 
-def _common() -> list[Processor]:
+def _common_processors() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -106,10 +106,10 @@ def _common() -> list[Processor]:
 
 
 def _formatter(pretty: bool) -> logging.Formatter:
-    # Rich tracebacks print local variables, and those hold what people said.
+    # Rich tracebacks print local variables, which contain what people wrote.
     columns = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_common(),
+        foreign_pre_chain=_common_processors(),
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,

@@ -1,4 +1,4 @@
-"""Where every text comes in, whichever door it used: it is taken, or kept for later; nobody meets silence."""
+"""Takes in every text, from any channel: it is processed, or kept in the spool for later, and always answered."""
 
 from __future__ import annotations
 
@@ -10,133 +10,133 @@ from psycopg.errors import DeadlockDetected
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from bot.domain.message import Address, Inbound, Lane
-from bot.domain.safety import alerts_human, assess
+from bot.domain.message import Address, InboundMessage, OutboxLane
+from bot.domain.safety import must_alert_staff, assess
 from bot.runtime import Runtime
 from bot.storage import alerts
 from bot.storage.database import is_outage
-from bot.storage.spool import Entry
-from bot.storage.turns import Overtaken
-from bot.usecases.receive_message import Received, ReplyRow, receive_message
+from bot.storage.spool import SpooledMessage
+from bot.storage.turns import ConcurrentTurn
+from bot.usecases.receive_message import ReceivedMessage, StoredReply, receive_message
 from bot.usecases.staff_texts import receive_staff_text
 
 log = logging.getLogger(__name__)
 
-MOST_TRIES = 25
-"""A burst of twenty first texts of one person at one instant overtake one another at most this often."""
+MAX_TRIES = 25
+"""Enough tries for a burst of twenty first texts that one person sends at the same instant."""
 
 
-MOST_DEADLOCKS = 3
-"""PostgreSQL ends one of two transactions that wait for each other; what was asked of it holds, and is asked again."""
+MAX_DEADLOCKS = 3
+"""PostgreSQL aborts one of two transactions that wait for each other; it is then run again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
-    """What the person is answered. `kept` says that the database is away and the message waits in the spool;
-    its one reply then belongs to no row."""
+class ReceptionResult:
+    """The replies to one text. `is_spooled` says that the message waits in the spool because it could not be processed; its
+    one reply then belongs to no row. `is_new` is False for a text that was already processed before."""
 
-    replies: tuple[ReplyRow, ...]
-    kept: bool = False
-    fresh: bool = True
+    replies: tuple[StoredReply, ...]
+    is_spooled: bool = False
+    is_new: bool = True
 
 
-def take(runtime: Runtime, inbound: Inbound) -> Reception:
-    """Take a message: from here on it is on a disk, in PostgreSQL or in the spool, and the person is answered.
+def accept(runtime: Runtime, inbound: InboundMessage) -> ReceptionResult:
+    """Take in a message: afterwards it is on disk, in PostgreSQL or in the spool, and the person is answered.
 
-    Raises OSError only where neither can be written; the carrier then sees an error and falls back.
+    Raises OSError only where neither can be written; the carrier then sees an error and uses its fallback.
     """
     try:
-        earlier = _catch_up(runtime, inbound.sender)
+        earlier = _process_spooled_of(runtime, inbound.sender)
         received = receive(runtime, inbound)
-        # By id: where this very message waited in the spool, both hold its reply.
+        # By id: where this same message waited in the spool, both hold its reply.
         replies = {reply.id: reply for reply in (*earlier, *received.replies)}
-        return Reception(tuple(replies.values()), fresh=received.fresh)
+        return ReceptionResult(tuple(replies.values()), is_new=received.is_new)
     except Exception as error:
-        # Whatever went wrong, the text is kept and the person hears where help is. A bug must not mean silence.
+        # Whatever went wrong, the text is kept and the person is told where help is. A bug must not mean silence.
         outage = is_outage(error)
         log.error("text kept in the spool: %s", type(error).__name__, exc_info=None if outage else error)
         runtime.spool.put(inbound)
-        return Reception((ReplyRow(0, outage_text(runtime, inbound)),), kept=True)
+        return ReceptionResult((StoredReply(0, outage_text(runtime, inbound)),), is_spooled=True)
 
 
-def receive(runtime: Runtime, inbound: Inbound, *, answered: bool = True) -> Received:
+def receive(runtime: Runtime, inbound: InboundMessage, *, answered: bool = True) -> ReceivedMessage:
     """Run the use case in its transaction, and wake the queue after the commit.
 
-    Again where another text overtook it, and once where a connection broke: after a restart of PostgreSQL the old
-    connections are dead and a new one works. The message's id makes a second run harmless, also after a commit of which
-    only the answer was lost.
+    It is run again when another text of this person committed first, and once more when a connection broke: after a
+    restart of PostgreSQL the old connections are dead and a new one works. The message's id makes a second run harmless,
+    even after a commit whose answer was lost.
     """
     broken, deadlocks = False, 0
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         try:
             with runtime.database.transaction() as db:
                 received = _take_in(db, runtime, inbound, answered)
             break
-        except Overtaken:
+        except ConcurrentTurn:
             continue
         except Exception as error:
-            if is_deadlock(error) and deadlocks < MOST_DEADLOCKS:
+            if is_deadlock(error) and deadlocks < MAX_DEADLOCKS:
                 deadlocks += 1
                 continue
             if broken or not is_outage(error):
                 raise
             broken = True
     else:
-        raise Overtaken
+        raise ConcurrentTurn
     if received.alerts:
-        runtime.queue.wake_delivery(received.alerts, Lane.CRISIS)
+        runtime.queue.wake_delivery(received.alerts, OutboxLane.CRISIS)
     if received.waiting:
-        runtime.queue.wake_delivery(received.waiting, Lane.CRISIS if received.alarming else Lane.REPLY)
+        runtime.queue.wake_delivery(received.waiting, OutboxLane.CRISIS if received.alarming else OutboxLane.REPLY)
     return received
 
 
-def _take_in(db: Session, runtime: Runtime, inbound: Inbound, answered: bool) -> Received:
-    """A resident's text, or one that came to a number of the staff's pool."""
-    desk, now = runtime.desk, runtime.clock.now()
-    if not desk.is_for_staff(inbound.to):
-        return receive_message(db, desk, inbound, now, answered=answered)
-    heard = receive_staff_text(db, desk, inbound, now)
-    if heard.resident is not None:
-        # They are answered from the line's own number, so that their next text comes there.
-        received = receive_message(db, desk, heard.resident, now, answered=False)
-        told = tuple(ReplyRow(reply.id, reply.body) for reply in heard.replies)
-        return replace(received, replies=told) if answered and told else received
-    replies = tuple(ReplyRow(reply.id, reply.body) for reply in heard.replies)
-    return Received(
-        replies if answered else (), heard.fresh, alerts=heard.wake,
+def _take_in(db: Session, runtime: Runtime, inbound: InboundMessage, answered: bool) -> ReceivedMessage:
+    """Process a person's text, or a text that came to one of the staff numbers."""
+    context, now = runtime.context, runtime.clock.now()
+    if not context.is_staff_number(inbound.to):
+        return receive_message(db, context, inbound, now, answered=answered)
+    heard = receive_staff_text(db, context, inbound, now)
+    if heard.person_text is not None:
+        # A person wrote to a staff number. They are answered from the line's own number, so that their next text goes there.
+        received = receive_message(db, context, heard.person_text, now, answered=False)
+        staff_replies = tuple(StoredReply(reply.id, reply.body) for reply in heard.replies)
+        return replace(received, replies=staff_replies) if answered and staff_replies else received
+    replies = tuple(StoredReply(reply.id, reply.body) for reply in heard.replies)
+    return ReceivedMessage(
+        replies if answered else (), heard.is_new, alerts=heard.wake,
         waiting=() if answered else tuple(reply.id for reply in replies if reply.id),
     )  # fmt: skip
 
 
 def is_deadlock(error: BaseException) -> bool:
-    """Whether PostgreSQL has ended this transaction because two waited for each other."""
+    """Whether PostgreSQL aborted this transaction because of a deadlock."""
     return isinstance(error.orig if isinstance(error, DBAPIError) else error, DeadlockDetected)
 
 
-def take_from_staff(runtime: Runtime, inbound: Inbound) -> Reception:
-    """Take a text that came to a number of the staff's pool; the same way in, named for those who mean it."""
-    return take(runtime, inbound)
+def accept_from_staff(runtime: Runtime, inbound: InboundMessage) -> ReceptionResult:
+    """Take in a text that came to a staff number. The same as `accept`, with a name of its own for its callers."""
+    return accept(runtime, inbound)
 
 
-def replay(runtime: Runtime) -> int:
-    """Take what was spooled, in its order. Returns how many were taken.
+def replay_spool(runtime: Runtime) -> int:
+    """Process the spooled messages in order and return how many were processed.
 
-    Stops at an outage. A message that fails otherwise is tried again later, and at last laid aside with an alarm.
+    Stops at an outage. A message that fails for another reason is tried again later, and finally laid aside with an alarm.
     """
-    return sum(_take_up(runtime, entry, answered=False) is not None for entry in runtime.spool.entries())
+    return sum(_process_spooled(runtime, entry, answered=False) is not None for entry in runtime.spool.list_entries())
 
 
-def _catch_up(runtime: Runtime, sender: Address) -> list[ReplyRow]:
-    """Take what the person sent during the outage, before their next text. The replies ride in that one's answer:
-    sent by the carrier's API they would come after it."""
-    taken = [_take_up(runtime, entry, answered=True) for entry in runtime.spool.entries(of=sender)]
+def _process_spooled_of(runtime: Runtime, sender: Address) -> list[StoredReply]:
+    """Process what this person sent during the outage before their next text. The replies go out in the answer to that
+    text: sent by the carrier's API they would arrive after it."""
+    taken = [_process_spooled(runtime, entry, answered=True) for entry in runtime.spool.list_entries(address=sender)]
     return [reply for received in taken if received for reply in received.replies]
 
 
-def _take_up(runtime: Runtime, entry: Entry, *, answered: bool) -> Received | None:
-    """Take one spooled message; None where it is left for later, or somebody else has just taken it."""
-    with runtime.spool.only_one(entry):
-        if runtime.spool.rests(entry, time.time()):
+def _process_spooled(runtime: Runtime, entry: SpooledMessage, *, answered: bool) -> ReceivedMessage | None:
+    """Process one spooled message; None where it is left for later, or another process has just taken it."""
+    with runtime.spool.replay_lock(entry):
+        if runtime.spool.must_wait(entry, time.time()):
             return None
         try:
             inbound = runtime.spool.open(entry)
@@ -146,34 +146,34 @@ def _take_up(runtime: Runtime, entry: Entry, *, answered: bool) -> Received | No
         except Exception as error:
             if is_outage(error):
                 raise
-            _failed(runtime, entry)
+            _record_failure(runtime, entry)
             return None
         runtime.spool.remove(entry)
         return received
 
 
-def _failed(runtime: Runtime, entry: Entry) -> None:
+def _record_failure(runtime: Runtime, entry: SpooledMessage) -> None:
     log.exception("a spooled text could not be taken")
     if entry.is_last_try:
-        # The alarm comes first: laid aside without one, the text would be forgotten.
+        # The alarm comes first: a text laid aside without one would be forgotten.
         with runtime.database.transaction() as db:
             alerts.raise_alarm(db, "text_laid_aside", "see `warmline spool`", None, runtime.clock.now())
-    runtime.spool.failed(entry)
+    runtime.spool.record_failure(entry)
 
 
-def outage_text(runtime: Runtime, inbound: Inbound) -> str:
-    """The fixed, reviewed text for when nothing can be looked up; the crisis one where the words are dangerous.
+def outage_text(runtime: Runtime, inbound: InboundMessage) -> str:
+    """The fixed, reviewed reply for an outage; the crisis version where the message suggests danger.
 
-    By a number of the pool most likely a worker writes, to a person who will not get it: theirs says so.
+    A text to a staff number is most likely a social worker's, for a person who will not get it: their version says so.
     """
-    line = runtime.desk.line
-    if runtime.desk.is_for_staff(inbound.to):
-        return runtime.desk.staff_words.say("outage")
+    texts = runtime.context.system_texts
+    if runtime.context.is_staff_number(inbound.to):
+        return runtime.context.staff_texts.text("outage")
     try:
-        assessment = assess(line.rules, inbound.body)
-        language = line.guess.read(inbound.body) or line.languages[0]
+        assessment = assess(texts.rules, inbound.body)
+        language = texts.language_guess.guess(inbound.body) or texts.languages[0]
     except Exception:
-        # Perhaps the very reading of this text is what failed. Then the careful answer is the right one.
+        # Perhaps assessing this text is what failed in the first place. Then the careful answer is the right one.
         log.exception("a text could not be read for danger")
-        return line.text("outage_crisis", line.languages[0])
-    return line.text("outage_crisis" if alerts_human(assessment) or assessment.ask else "outage", language)
+        return texts.text("outage_crisis", texts.languages[0])
+    return texts.text("outage_crisis" if must_alert_staff(assessment) or assessment.ask else "outage", language)

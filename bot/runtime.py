@@ -1,5 +1,5 @@
-"""What a process has open: settings, database, queue, carriers, clock and the line's words. Doors open it once and hand
-its parts down; nothing below the doors knows of it."""
+"""What a process has open: settings, database, queue, carriers, clock and the system texts. Entry points (web, jobs,
+commands) open it once and pass its parts down; use cases, storage and the domain do not know of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.carriers.carrier import Carrier
 from bot.carriers.email import EmailCarrier
 from bot.carriers.simulator import SimulatorCarrier
 from bot.carriers.twilio import TwilioCarrier
-from bot.carriers.twilio_client import Account
+from bot.carriers.twilio_client import TwilioAccount
 from bot.carriers.twilio_voice import TwilioVoiceCarrier
 from bot.carriers.web_chat import WebChatCarrier
 from bot.clock import Clock, DemoClock, SystemClock
@@ -24,39 +24,39 @@ from bot.storage.database import Database
 from bot.storage.flows import StoredFlow
 from bot.storage.sealing import Sealer
 from bot.storage.spool import Spool
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 from bot.usecases.library import FlowCache
-from bot.usecases.line import read_line
-from bot.usecases.staff_words import read_staff_words
+from bot.usecases.line import read_system_texts
+from bot.usecases.staff_words import read_staff_texts
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Open for the life of the process; shared by its threads."""
+    """Open as long as the process lives; shared by its threads."""
 
     settings: Settings
     database: Database
     queue: JobQueue
     carriers: dict[Channel, Carrier]
     clock: Clock
-    desk: Desk
+    context: Context
     spool: Spool
 
     @classmethod
     def start(cls, settings: Settings, clock: Clock | None = None) -> Runtime:
-        """Open everything; raises before anything is served where a rule file, a key or an address is wrong."""
+        """Open everything. Raises, before the first request is served, where a rule file, a key or an address is wrong."""
         if settings.database_url is None or settings.redis_url is None:
             raise ValueError("DATABASE_URL and REDIS_URL must be set here; `make run` sets them for its children.")
         sealer = Sealer(settings.encryption_keys, settings.secret_key)
-        desk = Desk(
-            line=read_line(settings.languages),
-            cache=FlowCache(lambda stored: compile_flow(stored, settings)),
+        context = Context(
+            system_texts=read_system_texts(settings.languages),
+            flow_cache=FlowCache(lambda stored: compile_flow(stored, settings)),
             sealer=sealer,
-            staff_words=read_staff_words(),
+            staff_texts=read_staff_texts(),
             zone=settings.timezone,
             fold_accents=settings.fold_accents,
             resend_after=timedelta(seconds=settings.resend_after_seconds),
-            line_number=settings.twilio_from or settings.twilio_messaging_service_sid or "warmline",
+            public_number=settings.twilio_from or settings.twilio_messaging_service_sid or "warmline",
             staff_numbers=settings.staff_numbers,
             console_url=f"{settings.public_url}/console",
             hand_back_after=timedelta(minutes=settings.hand_back_minutes),
@@ -67,9 +67,9 @@ class Runtime:
             settings=settings,
             database=Database(settings.database_url, settings.web_threads + 4),
             queue=JobQueue(settings.redis_url),
-            carriers=_carriers(settings),
-            clock=clock or _clock(settings),
-            desk=desk,
+            carriers=_make_carriers(settings),
+            clock=clock or _make_clock(settings),
+            context=context,
             spool=Spool(settings.spool_dir, sealer),
         )
 
@@ -79,7 +79,7 @@ class Runtime:
 
 
 def compile_flow(stored: StoredFlow, settings: Settings) -> Flow:
-    """A stored version as it runs. Raises FlowError for a row that this code cannot read."""
+    """Compile a stored flow version. Raises FlowError for a row that this code cannot read."""
     script = read_flow(stored.source, f"{stored.name} (version {stored.version})")
     translations = {
         language: read_translations(text, f"{stored.name} ({language})") for language, text in stored.translations.items()
@@ -87,11 +87,11 @@ def compile_flow(stored: StoredFlow, settings: Settings) -> Flow:
     return Flow(script, translations, stored.version, settings.timezone, settings.line_name)
 
 
-def _clock(settings: Settings) -> Clock:
+def _make_clock(settings: Settings) -> Clock:
     return DemoClock(settings.data_dir / "clock") if settings.is_demo else SystemClock()
 
 
-def _carriers(settings: Settings) -> dict[Channel, Carrier]:
+def _make_carriers(settings: Settings) -> dict[Channel, Carrier]:
     carriers: dict[Channel, Carrier] = {Channel.WEB: WebChatCarrier(), Channel.SIMULATOR: SimulatorCarrier()}
     if settings.is_demo:
         carriers |= {Channel.EMAIL: SimulatorCarrier(), Channel.VOICE: SimulatorCarrier()}
@@ -111,11 +111,11 @@ def _carriers(settings: Settings) -> dict[Channel, Carrier]:
     return carriers
 
 
-def twilio_account(settings: Settings) -> Account | None:
-    """Who we are to Twilio; None in a demo."""
+def twilio_account(settings: Settings) -> TwilioAccount | None:
+    """Our Twilio account; None in a demo."""
     if not settings.uses_twilio:
         return None
-    return Account(
+    return TwilioAccount(
         sid=settings.twilio_account_sid or "",
         username=settings.twilio_api_key or settings.twilio_account_sid or "",
         password=settings.twilio_api_secret or settings.twilio_auth_tokens[0],

@@ -1,7 +1,7 @@
-"""How the text of one setting is read: each takes the stripped, non-empty text and gives the value.
+"""Readers for the text of one setting: each takes the stripped, non-empty text and returns the value.
 
 Each raises ValueError with the end of a sentence that starts with the variable's name. The sentence never
-holds the value, which may be a secret.
+contains the value, which may be a secret.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def text(value: str) -> str:
     return value
 
 
-def count(low: int, high: int) -> Callable[[str], int]:
+def whole_number(low: int, high: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
@@ -50,15 +50,15 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def path(value: str) -> Path:
-    # Web, worker and command line may be started in different directories and must mean the same place.
+    # Web, worker and command line may be started in different directories and must use the same absolute path.
     return Path(value).expanduser().absolute()
 
 
-def parts(value: str) -> tuple[str, ...]:
+def comma_list(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def scheme(*schemes: str) -> Callable[[str], str]:
+def url_with_scheme(*schemes: str) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value.partition("://")[0] not in schemes:
             raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
@@ -68,10 +68,10 @@ def scheme(*schemes: str) -> Callable[[str], str]:
 
 
 def database_url(value: str) -> str:
-    # Hosting panels still hand out the short form, which SQLAlchemy refuses.
+    # Hosting providers still hand out the short form, which SQLAlchemy refuses.
     if value.startswith("postgres://"):
         value = f"postgresql://{value.removeprefix('postgres://')}"
-    return scheme("postgresql", "postgresql+psycopg")(value)
+    return url_with_scheme("postgresql", "postgresql+psycopg")(value)
 
 
 def web_address(value: str) -> str:
@@ -93,7 +93,7 @@ def secret_key(value: str) -> str:
 
 
 def fernet_keys(value: str) -> tuple[str, ...]:
-    keys = parts(value)
+    keys = comma_list(value)
     for place, key in enumerate(keys, start=1):
         try:
             whole = len(base64.b64decode(key, altchars=b"-_", validate=True)) == 32
@@ -104,14 +104,14 @@ def fernet_keys(value: str) -> tuple[str, ...]:
     return keys
 
 
-def secret_parts(value: str) -> tuple[str, ...]:
-    tokens = parts(value)
+def secret_list(value: str) -> tuple[str, ...]:
+    tokens = comma_list(value)
     if not tokens:
         raise ValueError("must hold at least one token")
     return tokens
 
 
-def sid(prefix: str) -> Callable[[str], str]:
+def twilio_sid(prefix: str) -> Callable[[str], str]:
     def read(value: str) -> str:
         if not re.fullmatch(rf"{prefix}[0-9A-Za-z_-]+", value):
             raise ValueError(f"must be Twilio's id, which starts with {prefix}")
@@ -120,14 +120,14 @@ def sid(prefix: str) -> Callable[[str], str]:
     return read
 
 
-def sender(value: str) -> str:
+def sender_number(value: str) -> str:
     if not re.fullmatch(r"\+[1-9][0-9]{6,14}|[0-9]{5,6}", value):
         raise ValueError("must be a number in international form or a short code of 5 or 6 digits")
     return value
 
 
-def numbers(value: str) -> tuple[str, ...]:
-    found = parts(value)
+def phone_numbers(value: str) -> tuple[str, ...]:
+    found = comma_list(value)
     if not found or any(not re.fullmatch(r"\+[1-9][0-9]{6,14}", number) for number in found):
         raise ValueError("must be numbers in international form with commas between")
     if len(set(found)) != len(found):
@@ -141,7 +141,7 @@ def mail_address(value: str) -> str:
     return value
 
 
-def required(value: str) -> bool:
+def required_or_optional(value: str) -> bool:
     return one_of("required", "optional")(value) == "required"
 
 
@@ -155,14 +155,14 @@ def timezone(value: str) -> ZoneInfo:
 def holidays(value: str) -> Container[date]:
     country, _, state = value.partition("-")
     try:
-        # Years are worked out as they are asked for.
+        # The library computes the years lazily.
         return country_holidays(country, subdiv=state or None)
     except (KeyError, NotImplementedError):
         raise ValueError("must be a country's two letters, or a country and a state, like US-MO") from None
 
 
 def languages(value: str) -> tuple[str, ...]:
-    codes = parts(value)
+    codes = comma_list(value)
     if not codes or any(not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", code) for code in codes):
         raise ValueError("must be language codes with commas between, the line's first language first")
     if len(set(codes)) != len(codes):

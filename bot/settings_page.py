@@ -1,4 +1,4 @@
-"""The settings as people read them: those in force, and the operators' page."""
+"""Text for operators: the settings in force, and the settings page of the manual."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ stops the start with the variable's name and an example. An empty variable count
 
 
 def describe(settings: Settings) -> str:
-    """The settings in force, one a line, for `warmline settings`; of a secret only that it is set."""
+    """The settings in force, one per line, for `warmline settings`. A secret is shown only as set."""
     lines = []
     for name, variable in fields():
         value = getattr(settings, name)
@@ -27,13 +27,13 @@ def describe(settings: Settings) -> str:
     return "\n".join(lines)
 
 
-def page() -> str:
-    """The operators' page docs/operators/settings.md, made from the fields so that it stays true."""
+def operators_page() -> str:
+    """The operators' page docs/operators/settings.md, generated from the fields so that it stays correct."""
     return "\n".join((_PAGE_HEAD, *(_row(variable) for _, variable in fields()), ""))
 
 
 def _row(variable: Variable) -> str:
-    # A bar ends a Markdown cell, even inside code.
+    # A pipe ends a Markdown table cell, even inside code.
     example = variable.example.replace("|", "\\|")
     return f"| `{variable.name}` | {_default(variable)} | {variable.help} | `{example}` |"
 

@@ -1,7 +1,7 @@
-"""The one command that runs the whole house in the foreground, on one machine, and takes it down whole.
+"""Runs all of Warmline's processes in the foreground on one machine, and stops them together.
 
-It starts the embedded servers where none are named, brings the database and the flows up to date, then keeps
-the web and the worker (and the embedded servers) alive until it is told to stop. It serves nobody itself.
+It starts the embedded servers where the settings name no others, brings the database and the flows up to date, then keeps
+the web and the worker (and the embedded servers) alive until it is told to stop. It answers no requests itself.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from types import FrameType
 import structlog
 
 from bot import demo_secrets, embedded, embedded_postgres, embedded_valkey, logs
-from bot.children import Child, ChildFailed, Program
+from bot.children import ChildProcess, ChildFailed, Program
 from bot.settings import Settings, SettingsError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_LOOK_SECONDS = 0.2
-_LONGEST_PAUSE = 30.0
-# A child that has run this long is taken to be well; its next end is a new trouble, not the same one.
-_WELL_SECONDS = 60.0
-_TRIES_BEFORE_READY = 4
-# Of staff/people.yaml; on duty around the moment at which a demo is first started.
-_SIGN_IN_AS = (
+_POLL_SECONDS = 0.2
+_MAX_RESTART_DELAY = 30.0
+# A child that has run this long counts as healthy: its next exit is a new failure, not a repetition of the last one.
+_HEALTHY_AFTER_SECONDS = 60.0
+_MAX_FAILURES_BEFORE_READY = 4
+# From staff/people.yaml: staff who are on duty around the moment at which a demo is first started.
+_DEMO_SIGN_IN = (
     "Nobody in this demo is real. Sign in to the console with one press, as",
     "  Denise Okafor          supervisor",
     "  Rosa Delgado           social worker, crisis",
@@ -44,18 +44,18 @@ log = structlog.get_logger(__name__)
 
 
 class CannotRun(Exception):
-    """The house cannot be started or kept up; the text says why and what to do."""
+    """Warmline cannot be started or kept running; the text says why and what to do."""
 
 
-class _Stop(BaseException):
-    """Somebody asked us to stop."""
+class _StopRequested(BaseException):
+    """A stop signal came."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is run: `preparations` one after the other, each to its end, then `programs` for good.
+class RunPlan:
+    """What to run: `preparations` one after the other, each until it ends, then `programs` until the stop.
 
-    Each is given the settings and is a command, or a name with a command, to be run in the repository.
+    Both are made from the settings: commands, or commands by name, run in the repository folder.
     """
 
     preparations: Callable[[Settings], Sequence[Sequence[str]]]
@@ -70,20 +70,20 @@ def _programs(settings: Settings) -> dict[str, list[str]]:
     return {"the web": web_command(settings), "the worker": [sys.executable, "worker.py"]}
 
 
-HOUSE = Plan(_preparations, _programs)
+DEFAULT_PLAN = RunPlan(_preparations, _programs)
 
 
 def web_command(settings: Settings) -> list[str]:
-    """The web server's command line. No access log: a URL may hold what must not be in a log."""
+    """The web server's command line. No access log: URLs may contain what must not be logged."""
     options = {
         "--interface": "wsgi",
         "--host": settings.host,
         "--port": str(settings.port),
         "--workers": str(settings.web_workers),
         "--blocking-threads": str(settings.web_threads),
-        # New threads take time to warm up; ending idle ones after 30 s would make each lull cost a second.
+        # New threads are slow to warm up. Ending idle ones after the default 30 s would cost a second after each lull.
         "--blocking-threads-idle-timeout": "600",
-        # A burst waits in the kernel's queue and is answered late; a refused webhook is a text that is lost.
+        # A burst waits in the kernel's queue and is answered late; a refused webhook would be a lost text.
         "--backlog": "2048",
         "--respawn-interval": "0.5",
         "--workers-kill-timeout": "5",
@@ -94,35 +94,35 @@ def web_command(settings: Settings) -> list[str]:
     return [sys.executable, "-m", "granian", *named, *flags, "wsgi:app"]
 
 
-def run(settings: Settings, env: Mapping[str, str] | None = None, plan: Plan = HOUSE) -> int:
-    """Run the house until SIGINT, SIGTERM or SIGHUP. Gives 0 when stopped as asked, 1 when it could not run.
+def run(settings: Settings, env: Mapping[str, str] | None = None, plan: RunPlan = DEFAULT_PLAN) -> int:
+    """Run Warmline until SIGINT, SIGTERM or SIGHUP. Returns 0 after such a stop, 1 when it could not run.
 
-    `env` is what the children's environment is made from, the present one when not given.
+    `env` is the base of the children's environment; os.environ when not given.
     """
     logs.set_up(settings.log_level)
-    # Everything made from here on, by us and by the children, is for this account's eyes.
+    # Files made from here on, by us and by the children, are readable by this account only.
     os.umask(0o077)
-    house = _House(settings, dict(os.environ if env is None else env), plan)
+    processes = _Supervisor(settings, dict(os.environ if env is None else env), plan)
     try:
         _listen_for_signals()
-        house.start()
-        house.watch()
-    except _Stop:
+        processes.start()
+        processes.keep_running()
+    except _StopRequested:
         print("Stopping ...", flush=True)
     except (CannotRun, embedded.EmbeddedError, demo_secrets.SecretsLost) as reason:
         print(f"Warmline cannot run. {reason}", file=sys.stderr, flush=True)
         return 1
     finally:
-        house.stop()
+        processes.stop()
     print("Stopped.", flush=True)
     return 0
 
 
-def attach(settings: Settings) -> Settings:
-    """The settings as the house that runs on the same DATA_DIR has them: its keys, its servers' addresses.
+def settings_of_running(settings: Settings) -> Settings:
+    """The settings of the Warmline that runs on the same DATA_DIR: with its keys and its servers' addresses.
 
-    For the command line beside a running house. Raises SettingsError when the keys are neither given nor made
-    yet, and EmbeddedError when the embedded database is meant and does not run.
+    For command-line tools beside a running Warmline. Raises SettingsError when the keys are neither given nor made
+    yet, and EmbeddedError when the embedded database should be used and does not run.
     """
     made = demo_secrets.read(settings.data_dir)
     keys = settings.encryption_keys or tuple(filter(None, made.get("ENCRYPTION_KEYS", "").split(",")))
@@ -142,37 +142,37 @@ def attach(settings: Settings) -> Settings:
     )
 
 
-class _House:
-    """Everything that runs, and what is known of it."""
+class _Supervisor:
+    """The processes that run, and how often each has failed."""
 
-    def __init__(self, settings: Settings, env: dict[str, str], plan: Plan) -> None:
+    def __init__(self, settings: Settings, env: dict[str, str], plan: RunPlan) -> None:
         self._settings = settings
         self._plan = plan
-        self._servers = embedded.Servers(
+        self._servers = embedded.EmbeddedServers(
             settings.data_dir, postgres=settings.database_url is None, valkey=settings.redis_url is None
         )
         self._env = env
-        self._children: list[Child] = []
-        self._troubles: dict[str, int] = {}
+        self._children: list[ChildProcess] = []
+        self._failures: dict[str, int] = {}
         self._was_ready = False
 
     def start(self) -> None:
-        """Bring everything up, in order. Raises CannotRun, EmbeddedError or SecretsLost."""
+        """Start everything, in order. Raises CannotRun, EmbeddedError or SecretsLost."""
         check_port(self._settings.host, self._settings.port)
         embedded.make_private(self._settings.data_dir)
         self._env |= self._secrets() | {"PYTHONUNBUFFERED": "1", "DATA_DIR": str(self._settings.data_dir)}
         self._servers.start()
         self._env["DATABASE_URL"] = self._settings.database_url or self._servers.database_url
         self._env["REDIS_URL"] = self._settings.redis_url or self._servers.redis_url
-        self._env["PROMETHEUS_MULTIPROC_DIR"] = str(_fresh(self._settings.data_dir / "metrics"))
+        self._env["PROMETHEUS_MULTIPROC_DIR"] = str(_empty_folder(self._settings.data_dir / "metrics"))
         for command in self._plan.preparations(self._settings):
-            self._run_to_the_end(command)
+            self._run_to_completion(command)
         for name, command in self._plan.programs(self._settings).items():
-            self._children.append(child := Child(self._program(name, command)))
+            self._children.append(child := ChildProcess(self._program(name, command)))
             child.start()
 
-    def watch(self) -> None:
-        """Keep everything up until a signal comes. Raises CannotRun when it never comes up at all."""
+    def keep_running(self) -> None:
+        """Restart what ends, until a signal comes. Raises CannotRun when it never becomes ready at all."""
         while True:
             for child in [*self._servers.children, *self._children]:
                 if not child.is_running:
@@ -180,10 +180,10 @@ class _House:
             if not self._was_ready and is_ready(self._settings):
                 self._was_ready = True
                 print(_welcome(self._settings), flush=True)
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """End everything: those who write first, then the servers that they write to."""
+        """Stop everything: first the processes that write, then the servers that they write to."""
         for child in self._children:
             child.ask_to_stop()
         for child in self._children:
@@ -194,7 +194,7 @@ class _House:
         given = self._settings
         if given.secret_key and given.encryption_keys:
             return {}
-        made = demo_secrets.make(given.data_dir)
+        made = demo_secrets.load_or_make(given.data_dir)
         if given.secret_key:
             made.pop("SECRET_KEY", None)
         if given.encryption_keys:
@@ -204,8 +204,8 @@ class _House:
     def _program(self, name: str, command: Sequence[str]) -> Program:
         return Program(name=name, command=command, env=self._env, cwd=REPOSITORY)
 
-    def _run_to_the_end(self, command: Sequence[str]) -> None:
-        child = Child(self._program(" ".join(command[1:]), command))
+    def _run_to_completion(self, command: Sequence[str]) -> None:
+        child = ChildProcess(self._program(" ".join(command[1:]), command))
         self._children.append(child)
         child.start()
         while child.is_running:
@@ -214,31 +214,31 @@ class _House:
         if child.exit_status:
             raise CannotRun(f"`{child.program.name}` ended with status {child.exit_status}; its reason is above.")
 
-    def _restart(self, child: Child) -> None:
+    def _restart(self, child: ChildProcess) -> None:
         name = child.program.name
-        lived = time.monotonic() - child.started_at
-        troubles = 0 if lived > _WELL_SECONDS else self._troubles.get(name, 0)
-        if lived < min(_LONGEST_PAUSE, 0.25 * 2**troubles):
+        uptime = time.monotonic() - child.started_at
+        failures = 0 if uptime > _HEALTHY_AFTER_SECONDS else self._failures.get(name, 0)
+        if uptime < min(_MAX_RESTART_DELAY, 0.25 * 2**failures):
             return
-        self._troubles[name] = troubles + 1
-        if not self._was_ready and self._troubles[name] > _TRIES_BEFORE_READY:
+        self._failures[name] = failures + 1
+        if not self._was_ready and self._failures[name] > _MAX_FAILURES_BEFORE_READY:
             raise CannotRun(f"{name} ended again and again before it was ready; its reason is above.")
-        log.error("a child ended and is started again", child=name, status=child.exit_status, seconds=round(lived))
+        log.error("a child ended and is started again", child=name, status=child.exit_status, seconds=round(uptime))
         try:
             child.start()
         except (ChildFailed, OSError) as failure:
             log.error("a child could not be started", child=name, reason=str(failure))
 
 
-def _fresh(folder: Path) -> Path:
-    """Where the processes add their counts up; those of an earlier house would be counted again."""
+def _empty_folder(folder: Path) -> Path:
+    """An empty folder for the processes' metrics; counts of an earlier run would be counted again."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises CannotRun when nothing can listen there, before anything is started."""
+    """Raise CannotRun when nothing can listen there. Called before anything is started."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as attempt:
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -257,7 +257,7 @@ def _port_remedy(host: str, port: int, failure: OSError) -> str:
 
 
 def is_ready(settings: Settings) -> bool:
-    """Whether the web says that the whole house is ready to answer."""
+    """Whether /ready says that everything Warmline needs is up."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     connection = http.client.HTTPConnection(host, settings.port, timeout=2)
     try:
@@ -276,7 +276,7 @@ def _welcome(settings: Settings) -> str:
         lines.append(f"  A phone to try it on   {here}/phone")
     lines += [f"  Web chat               {here}/chat", f"  Console for the staff  {here}/console"]
     if settings.is_demo:
-        lines += [f"  Their own phones       {here}/phone/staff", *_SIGN_IN_AS]
+        lines += [f"  Their own phones       {here}/phone/staff", *_DEMO_SIGN_IN]
     else:
         lines.append("  The first admin is added with: warmline staff add EMAIL --name NAME --role admin")
     return "\n".join([*lines, "Ctrl-C stops it.", ""])
@@ -284,10 +284,10 @@ def _welcome(settings: Settings) -> str:
 
 def _listen_for_signals() -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
-        # A second Ctrl-C must not cut the stopping off in the middle; it takes ten seconds at the most.
-        for sign in _STOP_SIGNALS:
-            signal.signal(sign, signal.SIG_IGN)
-        raise _Stop
+        # A second Ctrl-C must not interrupt the stop halfway; it takes ten seconds at most.
+        for each in _STOP_SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise _StopRequested
 
-    for sign in _STOP_SIGNALS:
-        signal.signal(sign, stop)
+    for each in _STOP_SIGNALS:
+        signal.signal(each, stop)

@@ -1,21 +1,21 @@
-"""Runs the migrations; one at a time, because two processes may start together."""
+"""Runs the migrations under an advisory lock, because two processes may start at the same time."""
 
 from __future__ import annotations
 
 from alembic import context
 from sqlalchemy import create_engine, text
 
-from bot.storage.tables import Table
+from bot.storage.tables import Base
 
 LOCK = 7_267_510_001
-"""Any number will do, as long as every Warmline uses the same one."""
+"""Key of the advisory lock; any number, as long as every Warmline process uses the same one."""
 
 
 def run() -> None:
     engine = create_engine(context.config.attributes["url"])
     with engine.connect() as connection:
         connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": LOCK})
-        context.configure(connection=connection, target_metadata=Table.metadata)
+        context.configure(connection=connection, target_metadata=Base.metadata)
         with context.begin_transaction():
             context.run_migrations()
         connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": LOCK})

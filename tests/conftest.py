@@ -11,11 +11,11 @@ import redis
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy.orm import Session
 
-from bot.embedded import Servers
+from bot.embedded import EmbeddedServers
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 from tests import worked_out
 from tests.databases import EMPTY, PUBLISHED, Databases, in_memory
 from tests.demo import Demo, open_demo
@@ -38,14 +38,14 @@ def _worked_out() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
+def servers() -> Iterator[EmbeddedServers]:
     """A PostgreSQL and a Valkey of this process's own, ended and removed with it."""
     with in_memory() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def databases(servers: Servers) -> Databases:
+def databases(servers: EmbeddedServers) -> Databases:
     """Makes databases and sets them back."""
     return Databases(servers)
 
@@ -67,7 +67,7 @@ def database_url(databases: Databases, request: pytest.FixtureRequest) -> Iterat
 
 
 @pytest.fixture
-def redis_url(servers: Servers) -> str:
+def redis_url(servers: EmbeddedServers) -> str:
     """The Valkey, emptied for this test."""
     with redis.Redis.from_url(servers.redis_url) as connection:
         connection.flushall()
@@ -129,9 +129,9 @@ def demo(settings: Settings, published: None) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def desk(demo: Demo) -> Desk:
+def context(demo: Demo) -> Context:
     """What the use cases are handed by the demo's doors."""
-    return demo.runtime.desk
+    return demo.runtime.context
 
 
 @pytest.fixture

@@ -82,13 +82,13 @@ def password_hash(app: Flask, password: str = PASSWORD) -> str:
 
 def post(client: FlaskClient, path: str, **fields: Any) -> TestResponse:
     """Post a form as a page of ours would: with its secret."""
-    return client.post(path, data={access.FIELD: form_secret(client), **fields})
+    return client.post(path, data={access.CSRF_FIELD: form_secret(client), **fields})
 
 
 def form_secret(client: FlaskClient) -> str:
     """The secret that every form of this browser's session carries."""
     with client.session_transaction() as session:
-        raw = session.setdefault(access.FIELD, secrets.token_hex(20))
+        raw = session.setdefault(access.CSRF_FIELD, secrets.token_hex(20))
     key = client.application.config["SECRET_KEY"]
     token = URLSafeTimedSerializer(key, salt="wtf-csrf-token").dumps(raw)
     assert isinstance(token, str)

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from bot import embedded_postgres
-from bot.embedded import Servers
+from bot.embedded import EmbeddedServers
 from bot.storage import schema
 from bot.storage.database import Database
 from tests.doubles import MONDAY_MORNING
@@ -41,7 +41,7 @@ class Databases:
     In memory it is quickest to copy their files; on the disk each of these would be waited for.
     """
 
-    def __init__(self, servers: Servers, *, is_on_disk: bool = False) -> None:
+    def __init__(self, servers: EmbeddedServers, *, is_on_disk: bool = False) -> None:
         self._url, self._numbers = servers.database_url, itertools.count(1)
         self._strategy = "WAL_LOG" if is_on_disk else "FILE_COPY"
         self._ready: set[str] = set()
@@ -84,10 +84,10 @@ class Databases:
 
 
 @contextmanager
-def in_memory() -> Iterator[Servers]:
+def in_memory() -> Iterator[EmbeddedServers]:
     """A PostgreSQL and a Valkey whose folder is in memory, where that has room, and which wait for no disk."""
     with _folder(_memory()) as folder:
-        running = Servers(folder)
+        running = EmbeddedServers(folder)
         # For these alone: others that this process starts keep every promise.
         with mock.patch.dict(embedded_postgres._OPTIONS, _CARELESS):
             running.start()
@@ -98,9 +98,9 @@ def in_memory() -> Iterator[Servers]:
 
 
 @contextmanager
-def on_disk() -> Iterator[Servers]:
+def on_disk() -> Iterator[EmbeddedServers]:
     """A PostgreSQL and a Valkey as they run in production."""
-    with _folder(None) as folder, Servers(folder) as running:
+    with _folder(None) as folder, EmbeddedServers(folder) as running:
         yield running
 
 

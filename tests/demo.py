@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from bot.runtime import Runtime
 from bot.settings import Settings
-from bot.storage.tables import Table
+from bot.storage.tables import Base
 from bot.web.app import create_app
 from tests.shipped import publish
 
@@ -49,11 +49,11 @@ class Demo:
         with self.runtime.database.transaction() as session:
             yield session
 
-    def count(self, table: type[Table], *conditions: object) -> int:
+    def count(self, table: type[Base], *conditions: object) -> int:
         with self.db() as db:
             return db.scalar(select(func.count()).select_from(table).where(*conditions)) or 0  # type: ignore[arg-type]
 
-    def all(self, table: type[Table]) -> list[Table]:
+    def all(self, table: type[Base]) -> list[Base]:
         with self.db() as db:
             return list(db.scalars(select(table).order_by(table.id)))  # type: ignore[attr-defined]
 

@@ -72,7 +72,7 @@ class House:
         totp = self.app.extensions["security"].totp_factory
         return str(totp._totp(key=key[1], format="base32").generate(self.clock.now()).token)
 
-    def link(self, purpose: invite.Purpose = invite.Purpose.INVITATION) -> str:
+    def link(self, purpose: invite.LinkPurpose = invite.LinkPurpose.INVITATION) -> str:
         return invite.make_link("", self.runtime.settings.secret_key, self.row(), purpose)
 
 

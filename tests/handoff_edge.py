@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.carriers.carrier import Carrier, Outgoing, Receipt, Seen
-from bot.domain.delivery import State
+from bot.carriers.carrier import Carrier, OutgoingMessage, Receipt, MessageStatus
+from bot.domain.delivery import DeliveryState
 
 DANGER = (
     "i want to kill myself tonight {}", "he is hitting me {}", "i took all the pills {}", "me quiero matar esta noche {}",
@@ -40,20 +40,20 @@ class Death:
 class Watched:
     """A carrier that is looked over its shoulder."""
 
-    def __init__(self, inner: Carrier | None, look: Callable[[Outgoing], None]) -> None:
+    def __init__(self, inner: Carrier | None, look: Callable[[OutgoingMessage], None]) -> None:
         self._inner, self._look, self._count = inner, look, 0
 
-    def send(self, outgoing: Outgoing) -> Receipt:
+    def send(self, outgoing: OutgoingMessage) -> Receipt:
         self._look(outgoing)
         if self._inner is None:
-            return Receipt(f"mail-{outgoing.message_id}", State.DELIVERED, 1)
+            return Receipt(f"mail-{outgoing.message_id}", DeliveryState.DELIVERED, 1)
         return self._inner.send(outgoing)
 
-    def find(self, outgoing: Outgoing, since: datetime, known: Collection[str] = ()) -> Receipt | None:
+    def find(self, outgoing: OutgoingMessage, since: datetime, known: Collection[str] = ()) -> Receipt | None:
         return self._inner.find(outgoing, since, known) if self._inner else None
 
-    def look(self, sid: str) -> Seen | None:
-        return self._inner.look(sid) if self._inner else None
+    def fetch_status(self, sid: str) -> MessageStatus | None:
+        return self._inner.fetch_status(sid) if self._inner else None
 
 
 class Errors(logging.Handler):

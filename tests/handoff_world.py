@@ -17,14 +17,14 @@ import redis
 from sqlalchemy import delete, event, select, text
 from sqlalchemy.orm import Session
 
-from bot.carriers.carrier import Outgoing
-from bot.domain.delivery import State
-from bot.domain.handoff import HELD, UNCLAIMED
-from bot.domain.message import Channel, Lane
+from bot.carriers.carrier import OutgoingMessage
+from bot.domain.delivery import DeliveryState
+from bot.domain.handoff import HELD_STATES, UNCLAIMED_STATES
+from bot.domain.message import Channel, OutboxLane
 from bot.domain.permissions import Role
 from bot.storage.staff_tables import Shift, StaffThread, Team
 from bot.storage.tables import Conversation, Handoff, Message
-from bot.usecases.answering import Done, Refused
+from bot.usecases.answering import HandoffResult, Refused
 from tests.doubles import MONDAY_MORNING
 from tests.handoff_edge import Crash, Death, Errors, Watched
 from tests.helpline import POOL, HelpLine
@@ -103,7 +103,7 @@ class World:
         with self.line.db() as db:
             db.execute(text(f"truncate {_EVERYTHING}"))
         self.forget_queue()
-        for entry in self.line.runtime.spool.entries():
+        for entry in self.line.runtime.spool.list_entries():
             self.line.runtime.spool.remove(entry)
         self.line.twilio.opted_out.clear()
         self.line.twilio._faults.clear()
@@ -174,14 +174,14 @@ class World:
         self.tokens += 1
         return "zq" + f"{self.tokens:05d}".translate(str.maketrans("0123456789", "abcdefghij"))
 
-    def act(self, do: Callable[[Session], Done], dies: bool = False) -> bool:
+    def act(self, do: Callable[[Session], HandoffResult], dies: bool = False) -> bool:
         """One act of the console's; whether it was done."""
         try:
             with self.dying(dies), self.line.db() as db:
                 done = do(db)
         except (Refused, Crash):
             return False
-        self.line.runtime.queue.wake_delivery(done.wake, Lane.CRISIS)
+        self.line.runtime.queue.wake_delivery(done.outbox_ids, OutboxLane.CRISIS)
         return True
 
     def person_of(self, conversation_id: int | None) -> int | None:
@@ -212,11 +212,11 @@ class World:
             return list(db.scalars(rows))
 
     def body(self, row: Message) -> str:
-        return self.line.runtime.desk.sealer.open(row.sealed_body) if row.sealed_body else ""
+        return self.line.runtime.context.sealer.open(row.sealed_body) if row.sealed_body else ""
 
     # Watching the edge
 
-    def _look_at_text(self, outgoing: Outgoing) -> None:
+    def _look_at_text(self, outgoing: OutgoingMessage) -> None:
         with self.line.db() as db:
             row = db.get_one(Message, outgoing.message_id)
             if row.staff_thread_id is None:
@@ -226,14 +226,14 @@ class World:
             else:
                 self._look_at_alert(outgoing)
 
-    def _to_person(self, db: Session, row: Message, outgoing: Outgoing) -> None:
+    def _to_person(self, db: Session, row: Message, outgoing: OutgoingMessage) -> None:
         person = self.person_of(row.conversation_id)
         if person is None or outgoing.to.value != self.residents[person].number:
             self.faults.append(f"row {row.id}: a text to somebody else's address")
         if outgoing.sender in POOL:
             self.faults.append(f"row {row.id}: a text to a person from a number of the staff's")
         self.judge_text_to_person(outgoing.body, person)
-        held = db.scalar(select(Handoff.id).where(Handoff.conversation_id == row.conversation_id, Handoff.state.in_(HELD)))
+        held = db.scalar(select(Handoff.id).where(Handoff.conversation_id == row.conversation_id, Handoff.state.in_(HELD_STATES)))
         if held is not None and row.key in WAITS_STILL:
             self.faults.append(f"row {row.id}: {row.key} leaves though somebody has handoff {held}")
 
@@ -248,10 +248,10 @@ class World:
             if token in self.said and self.said[token] != person:
                 self.faults.append(f"the words of {self.said[token]} go to {person}")
 
-    def _to_owner(self, db: Session, row: Message, outgoing: Outgoing) -> None:
+    def _to_owner(self, db: Session, row: Message, outgoing: OutgoingMessage) -> None:
         thread = db.get_one(StaffThread, row.staff_thread_id)
         handoff = db.get_one(Handoff, row.handoff_id)
-        if handoff.owner_id != thread.staff_id or handoff.state not in HELD:
+        if handoff.owner_id != thread.staff_id or handoff.state not in HELD_STATES:
             self.faults.append(f"row {row.id}: a person's words go to one who does not have handoff {handoff.id}")
         elif thread.conversation_id != handoff.conversation_id or outgoing.sender != thread.line:
             self.faults.append(f"row {row.id}: a person's words come from a number that does not mean them")
@@ -260,7 +260,7 @@ class World:
             self.faults.append(f"row {row.id}: words of somebody else under handoff {handoff.id}")
         self.judge_numbers(outgoing.body)
 
-    def _look_at_alert(self, outgoing: Outgoing) -> None:
+    def _look_at_alert(self, outgoing: OutgoingMessage) -> None:
         self.judge_alert(outgoing.body)
 
     def judge_alert(self, body: str) -> None:
@@ -301,22 +301,22 @@ class World:
         open_ones = {one.conversation_id: one for one in handoffs if one.state != "closed"}
         assert len(open_ones) == sum(one.state != "closed" for one in handoffs), "two open handoffs of one person"
         for one in open_ones.values():
-            owned = one.state in HELD or one.state == "handed_back"
+            owned = one.state in HELD_STATES or one.state == "handed_back"
             assert (one.owner_id is not None) == owned, f"{one.state} with owner {one.owner_id}"
-            assert one.offered_to_id is None or one.state in HELD, f"{one.state} is offered"
+            assert one.offered_to_id is None or one.state in HELD_STATES, f"{one.state} is offered"
         assert len({thread.conversation_id for thread in threads}) == len(threads), "two telephones lead to one person"
         for thread in threads:
             held = open_ones.get(thread.conversation_id or 0)
-            assert held is not None and held.state in HELD, "a telephone leads to somebody whom nobody has"
+            assert held is not None and held.state in HELD_STATES, "a telephone leads to somebody whom nobody has"
             assert held.owner_id == thread.staff_id and held.id == thread.handoff_id, "another's telephone leads to them"
 
     def _check_alarm_clocks(self, handoffs: list[Handoff], now: datetime) -> None:
         for one in handoffs:
-            if one.state in UNCLAIMED:
+            if one.state in UNCLAIMED_STATES:
                 longest = timedelta(minutes=15) if one.urgency in ("now", "minutes", "quarter_hour") else timedelta(hours=12)
                 assert one.rung_due_at is not None, f"{one.state} without a rung"
                 assert one.rung_due_at <= now + longest, f"{one.state}, {one.urgency}: no rung for {one.rung_due_at - now}"
-            elif one.state in HELD:
+            elif one.state in HELD_STATES:
                 assert one.rung_due_at is not None, f"{one.state} and nobody looks"
                 if one.unanswered_since is not None:
                     dangerous = one.urgency in ("now", "minutes", "quarter_hour")
@@ -342,7 +342,7 @@ class World:
                     self.judge_alert(body)
                 continue
             assert row.conversation_id is not None
-            if row.state != State.DROPPED.value:
+            if row.state != DeliveryState.DROPPED.value:
                 self.judge_text_to_person(body, self.person_of(row.conversation_id))
             was, holder = self.watch.holders.get(row.conversation_id), conversations[row.conversation_id].holder
             # A second try of an older text is no word of now. For a safety text that is right: its numbers never arrived.

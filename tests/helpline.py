@@ -18,7 +18,7 @@ from bot.jobs import process
 from bot.jobs.sweep import sweep
 from bot.runtime import Runtime
 from bot.settings import Settings
-from bot.storage.tables import Message, Table
+from bot.storage.tables import Message, Base
 from bot.web.app import create_app
 from tests.doubles import FrozenClock
 from tests.shipped import publish
@@ -49,7 +49,7 @@ class HelpLine:
         for _ in range(rounds):
             sweep(self.runtime)
             # A worker takes a moment to start; an hour of a quiet night would be mostly that.
-            if self.runtime.queue.waiting():
+            if self.runtime.queue.count_waiting():
                 job_queue.work(self.runtime.settings.redis_url or "", burst=True)
 
     @contextmanager
@@ -57,7 +57,7 @@ class HelpLine:
         with self.runtime.database.transaction() as session:
             yield session
 
-    def count(self, table: type[Table], *conditions: object) -> int:
+    def count(self, table: type[Base], *conditions: object) -> int:
         with self.db() as db:
             return db.scalar(select(func.count()).select_from(table).where(*conditions)) or 0  # type: ignore[arg-type]
 
@@ -86,11 +86,11 @@ def open_line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
             twilio_api_url=twilio.url,
         )
         runtime = Runtime.start(on_twilio, clock)
-        process.use(runtime)
+        process.set_runtime(runtime)
         try:
             publish(runtime.database, clock.now(), settings.timezone)
             holder.append(HelpLine(runtime, twilio, clock))
             yield holder[0]
         finally:
-            process.use(None)
+            process.set_runtime(None)
             runtime.close()

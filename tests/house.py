@@ -32,7 +32,7 @@ def role(*names: str) -> list[str]:
 def run(broken: Sequence[str]) -> int:
     preparation = role("fail") if "preparation" in broken else role("note", "prepared")
     web = role("fail") if "web" in broken else role("web")
-    plan = supervisor.Plan(lambda _: [preparation], lambda _: {"the web": web, "the worker": role("work")})
+    plan = supervisor.RunPlan(lambda _: [preparation], lambda _: {"the web": web, "the worker": role("work")})
     return supervisor.run(Settings.from_env(os.environ), plan=plan)
 
 

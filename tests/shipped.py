@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from bot.storage import flows, services
 from bot.storage.database import Database
-from bot.usecases.flow_files import Folder, read_directory, read_folder
+from bot.usecases.flow_files import FlowFolder, read_directory_files, read_folder
 from bot.usecases.publish_flows import publish_flows
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @cache
-def shipped_flows() -> Folder:
+def shipped_flows() -> FlowFolder:
     """The folder `flows/`."""
     return read_folder(ROOT / "flows")
 
@@ -24,6 +24,6 @@ def shipped_flows() -> Folder:
 def publish(database: Database, now: datetime, zone: ZoneInfo) -> None:
     """Publish the shipped flows and directory. A database that has them already (as a copy of one) stays as it is."""
     with database.transaction() as db:
-        if not flows.current(db):
+        if not flows.current_versions(db):
             publish_flows(db, shipped_flows(), "test", now)
-            services.replace_all(db, read_directory(ROOT / "directory", zone))
+            services.replace_all(db, read_directory_files(ROOT / "directory", zone))

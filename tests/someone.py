@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation as State
 from bot.domain.message import Address, Channel
-from bot.domain.safe_contact import NOTHING, SafeContact
+from bot.domain.safe_contact import DEFAULT_CONTACT, SafeContact
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Conversation, Handoff, Message, Person
 from tests.doubles import MONDAY_MORNING
@@ -35,7 +35,7 @@ def make_person(
     owner: int | None = None,
     name: str = "",
     channel: Channel = Channel.SMS,
-    safe: SafeContact = NOTHING,
+    safe: SafeContact = DEFAULT_CONTACT,
     answers: dict[str, Any] | None = None,
     at: datetime = MONDAY_MORNING,
     **fields: Any,
@@ -49,7 +49,7 @@ def make_person(
     row = Conversation(
         person_id=person.id,
         channel=channel.value,
-        lookup=sealer.index(address),
+        lookup=sealer.blind_index(address),
         sealed_address=sealer.seal_address(address),
         line="+13145550100",
         sealed_state=sealer.seal(known.dump()),

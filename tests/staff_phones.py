@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bot import reception
-from bot.domain.delivery import State
-from bot.domain.message import Address, Channel, Inbound, Lane
+from bot.domain.delivery import DeliveryState
+from bot.domain.message import Address, Channel, InboundMessage, OutboxLane
 from bot.storage import staff, staff_threads
 from bot.storage.staff_tables import CallOut, Staff
-from bot.storage.staff_threads import Concerns
+from bot.storage.staff_threads import StaffMessageSubject
 from bot.storage.tables import Conversation, Handoff, Message
 from tests.demo import Demo
 
@@ -20,20 +20,20 @@ def hire(demo: Demo, name: str, *, phone: str | None = None) -> int:
     with demo.db() as db:
         row = staff.add(db, f"{name.split()[0].lower()}@example.org", name, demo.runtime.clock.now())
         if phone:
-            staff.set_phone(db, demo.runtime.desk.sealer, row, Address(Channel.SIMULATOR, phone))
+            staff.set_phone(db, demo.runtime.context.sealer, row, Address(Channel.SIMULATOR, phone))
         return row.id
 
 
 def write(
     demo: Demo, staff_id: int, body: str, line: str = "staff-1", channel: Channel = Channel.SIMULATOR,
-    state: State = State.DELIVERED, handoff_id: int | None = None,
+    state: DeliveryState = DeliveryState.DELIVERED, handoff_id: int | None = None,
 ) -> int:  # fmt: skip
     """A text, mail or call to somebody on the staff, as it is stored after delivery."""
     with demo.db() as db:
         member = db.get_one(Staff, staff_id)
-        written = staff_threads.write(
-            db, demo.runtime.desk.sealer, member, channel, line, body, Lane.CRISIS, demo.runtime.clock.now(),
-            Concerns("alert", handoff_id),
+        written = staff_threads.enqueue(
+            db, demo.runtime.context.sealer, member, channel, line, body, OutboxLane.CRISIS, demo.runtime.clock.now(),
+            StaffMessageSubject("alert", handoff_id),
         )  # fmt: skip
         assert written is not None
         row = db.get_one(Message, written)
@@ -45,9 +45,9 @@ def open_handoff(demo: Demo, staff_id: int) -> int:
     """Somebody waits for a human, and this member of staff is called out for them."""
     now = demo.runtime.clock.now()
     sender = Address(Channel.SIMULATOR, f"resident-of-{staff_id}")
-    reception.take(demo.runtime, Inbound(f"SIMresident{staff_id}", sender, "warmline", "hello", now))
+    reception.accept(demo.runtime, InboundMessage(f"SIMresident{staff_id}", sender, "warmline", "hello", now))
     with demo.db() as db:
-        talk = db.query(Conversation).filter_by(lookup=demo.runtime.desk.sealer.index(sender)).one()
+        talk = db.query(Conversation).filter_by(lookup=demo.runtime.context.sealer.blind_index(sender)).one()
         handoff = Handoff(
             conversation_id=talk.id, reason="asked", team="anyone", urgency="now", dangers=[], reachable=True,
             state="alerted", opened_at=now, updated_at=now, rung=1,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import ACKNOWLEDGED_WITHIN
+from bot.domain.handoff import CLAIM_WITHIN
 from bot.domain.safety.levels import Urgency
 from bot.settings import Settings
 from bot.storage.sealing import Sealer
@@ -60,7 +60,7 @@ def call_for_human(
     """Somebody for whom a human is called since then; the handoff's number."""
     made = make_person(db, sealer, number, team=team, state="alerted", at=opened_at)
     handoff = db.get_one(Handoff, made.handoff)
-    handoff.urgency, handoff.limit_at = urgency.value, opened_at + ACKNOWLEDGED_WITHIN[urgency]
+    handoff.urgency, handoff.limit_at = urgency.value, opened_at + CLAIM_WITHIN[urgency]
     happened(db, handoff, "opened", opened_at, urgency=urgency.value)
     return made.handoff
 

@@ -42,13 +42,13 @@ def hire(
     with line.db() as db:
         slugs = list(teams)
         for slug in slugs:
-            staff.add_team(db, slug, slug.title())
+            staff.get_or_add_team(db, slug, slug.title())
         row = staff.add(db, f"{name.lower()}@example.org", f"{name} Ortiz", line.clock.now(), roles=[role], teams=slugs)
         if phone:
-            staff.set_phone(db, line.runtime.desk.sealer, row, phone)
+            staff.set_phone(db, line.runtime.context.sealer, row, phone)
         for field, value in fields.items():
             setattr(row, field, value)
-        for team in staff.teams(db):
+        for team in staff.list_teams(db):
             if on and team.slug in slugs:
                 whole_day = {"starts": time(0), "ends": time(0), "place": place}
                 db.add_all(Shift(team_id=team.id, staff_id=row.id, weekday=day, **whole_day) for day in range(7))

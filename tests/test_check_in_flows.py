@@ -11,14 +11,14 @@ import pytest
 from bot.domain.conversation import Conversation
 from bot.domain.effects import Reply
 from bot.domain.flow import Flow
-from bot.domain.machine import leads_to
+from bot.domain.machine import next_steps
 from bot.domain.script import Ask, CheckIn, Consent, End, Handoff
 from bot.domain.transcript import describe
-from bot.domain.turn import Turn, Words
-from bot.usecases.converse import converse, enter
+from bot.domain.turn import Turn, TextReceived
+from bot.usecases.converse import run_flows, enter_flow
 from bot.usecases.library import DraftLibrary
-from bot.usecases.line import Line, read_line
-from bot.usecases.rehearse import Rehearsal, as_lines
+from bot.usecases.line import SystemTexts, read_system_texts
+from bot.usecases.rehearse import Rehearsal, effects_as_lines
 from tests.test_flows_content import CHECK_INS, LANGUAGES, NAMES, picked, question, script, spanish, spoken, ways_without
 
 
@@ -45,7 +45,7 @@ def test_it_lets_people_out_of_every_check_in_and_says_nothing_to_silence(name: 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_it_never_ends_after_a_crisis_without_988_and_a_way_to_a_human(language: str) -> None:
     steps, said = script("crisis_check_in").steps, dict(spoken("crisis_check_in", language))
-    last = [at for at, step in steps.items() if not leads_to(step) and at != "quiet"]
+    last = [at for at, step in steps.items() if not next_steps(step) and at != "quiet"]
     assert set(last) == {"glad", "bye", "worse", "person", "no_more_bye"}
     for at in last:
         assert "988" in said[f"{at}.say"], at
@@ -113,21 +113,21 @@ def library() -> DraftLibrary:
     return DraftLibrary(drafts, lambda need, near, limit, language, now: PLACES[:limit])
 
 
-def words() -> Line:
-    return read_line(("en", "es"))
+def words() -> SystemTexts:
+    return read_system_texts(("en", "es"))
 
 
 def asked_about_two_places() -> Conversation:
     """The check-in of somebody who was texted two places, and answered another one months ago."""
     known = {"offered_count": 2, "offered_list": "1 Oak House\n2 Elm House", "which_one": 7, "which_waits": 7}
-    return enter(library(), Conversation(answers=known), "referral_check_in", "", NOON, words().text).conversation
+    return enter_flow(library(), Conversation(answers=known), "referral_check_in", "", NOON, words().text).conversation
 
 
 def tell(conversation: Conversation, *texts: str) -> list[str]:
     """What comes of the last of these texts."""
     turn = Turn(conversation, ())
     for text in texts:
-        turn = converse(library(), turn.conversation, Words(text), NOON, words().text)
+        turn = run_flows(library(), turn.conversation, TextReceived(text), NOON, words().text)
     return [effect.text if isinstance(effect, Reply) else describe(effect) for effect in turn.effects]
 
 
@@ -145,9 +145,9 @@ def test_it_does_not_count_an_answer_of_months_ago() -> None:
 def test_it_names_other_places_on_more_and_says_when_there_are_none() -> None:
     rehearsal = Rehearsal(words(), library(), NOON)
     for text in ("we have no food", "63118"):
-        said = [line.text for line in as_lines(rehearsal.say(text))]
+        said = [line.text for line in effects_as_lines(rehearsal.say(text))]
     assert [text for text in said if text.startswith("Place")] == [card for _, card in PLACES[:3]]
     assert "Reply MORE for other places." in said
-    more = [line.text for line in as_lines(rehearsal.say("MORE"))]
+    more = [line.text for line in effects_as_lines(rehearsal.say("MORE"))]
     assert more[:2] == [card for _, card in PLACES[3:]] and "Reply MORE for other places." not in more
     assert more[-1].startswith("Would you like a person to help with this too?")

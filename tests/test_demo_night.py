@@ -15,17 +15,17 @@ from bot.commands.common import Refused
 from bot.commands.demo import demo as command
 from bot.domain.handoff import DISPOSITIONS
 from bot.domain.permissions import Role
-from bot.domain.segments import fold_for_sms, measure
+from bot.domain.segments import fold_for_sms, measure_segments
 from bot.jobs.sweep import sweep
 from bot.settings import Settings
 from bot.storage import staff
 from bot.storage.staff_tables import Staff
 from bot.storage.tables import Conversation, Handoff, Message
 from bot.usecases.check_roster import check
-from bot.usecases.demo_night import read_night, scenes
-from bot.usecases.demo_staff import fill_staff, read_demo_staff
-from bot.usecases.play_night import is_untouched, play
-from bot.usecases.read_inbox import Inbox, Section, read_inbox
+from bot.usecases.demo_night import read_night, order_scenes
+from bot.usecases.demo_staff import add_demo_staff, read_demo_staff
+from bot.usecases.play_night import is_untouched, play_night
+from bot.usecases.read_inbox import Inbox, InboxSection, read_inbox
 from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING, FrozenClock
 from tests.shipped import ROOT
@@ -41,10 +41,10 @@ class Night:
     def __init__(self, demo: Demo, now: datetime) -> None:
         self.clock = FrozenClock(now)
         self.demo, self.runtime = demo, dataclasses.replace(demo.runtime, clock=self.clock)
-        desk = self.runtime.desk
+        context = self.runtime.context
         with demo.db() as db:
-            fill_staff(db, desk.sealer, desk.zone, now)
-            self.left_out = play(db, desk, read_night(), now)
+            add_demo_staff(db, context.sealer, context.zone, now)
+            self.left_out = play_night(db, context, read_night(), now)
 
     def inbox(self, called: str) -> Inbox:
         @dataclasses.dataclass
@@ -54,9 +54,9 @@ class Night:
 
         with self.demo.db() as db:
             row = db.scalars(select(Staff).where(Staff.called == called)).one()
-            return read_inbox(db, self.runtime.desk.sealer, Reader(row.id, staff.teams_of(db, row.id)))
+            return read_inbox(db, self.runtime.context.sealer, Reader(row.id, staff.teams_of(db, row.id)))
 
-    def names(self, called: str, section: Section) -> set[str]:
+    def names(self, called: str, section: InboxSection) -> set[str]:
         return {entry.first_name for entry in self.inbox(called).sections[section]}
 
 
@@ -65,11 +65,11 @@ def test_it_plays_every_act_at_any_hour(demo: Demo, now: datetime) -> None:
     night = Night(demo, now)
     assert night.left_out == 0
     sections = night.inbox("Denise").sections
-    assert {entry.urgency for entry in sections[Section.WAITING]} >= {"minutes", "quarter_hour", "this_shift", "routine"}
-    assert any(not entry.reachable for entry in sections[Section.WAITING])
-    assert len(sections[Section.OTHERS]) >= 5 and sections[Section.HANDED_BACK]
-    assert night.names("Rosa", Section.OFFERED) == {"Brianna"} and "Jordan" in night.names("Rosa", Section.MINE)
-    assert night.inbox("Rosa").sections[Section.WAITING]
+    assert {entry.urgency for entry in sections[InboxSection.WAITING]} >= {"minutes", "quarter_hour", "this_shift", "routine"}
+    assert any(not entry.reachable for entry in sections[InboxSection.WAITING])
+    assert len(sections[InboxSection.OTHERS]) >= 5 and sections[InboxSection.HANDED_BACK]
+    assert night.names("Rosa", InboxSection.OFFERED) == {"Brianna"} and "Jordan" in night.names("Rosa", InboxSection.MINE)
+    assert night.inbox("Rosa").sections[InboxSection.WAITING]
     with demo.db() as db:
         assert db.scalars(select(Message.at).where(Message.at > now)).all() == []
         ended = set(db.scalars(select(Handoff.disposition).where(Handoff.state == "closed")))
@@ -82,19 +82,19 @@ def test_it_stays_believable_for_an_hour_in_which_nobody_does_anything(demo: Dem
     for _ in range(11):
         night.clock.advance(timedelta(minutes=5))
         sweep(night.runtime)
-    assert "Jordan" in night.names("Rosa", Section.MINE) and "Teresa" in night.names("Marisol", Section.MINE)
-    assert len(night.inbox("Denise").sections[Section.WAITING]) == 6
+    assert "Jordan" in night.names("Rosa", InboxSection.MINE) and "Teresa" in night.names("Marisol", InboxSection.MINE)
+    assert len(night.inbox("Denise").sections[InboxSection.WAITING]) == 6
     with demo.db() as db:
         to_residents = select(Message.id).where(Message.outbound, Message.conversation_id.is_not(None))
         assert len(db.scalars(to_residents.where(Message.at > MONDAY_MORNING)).all()) < 10
 
 
 def test_it_leaves_no_hole_in_the_roster(demo: Demo) -> None:
-    desk = demo.runtime.desk
+    context = demo.runtime.context
     with demo.db() as db:
-        fill_staff(db, desk.sealer, desk.zone, MONDAY_MORNING)
-        warned = check(db, desk.zone, desk.line.languages, MONDAY_MORNING)
-        roles = [role for row in staff.all_active(db) for role in staff.roles(row)]
+        add_demo_staff(db, context.sealer, context.zone, MONDAY_MORNING)
+        warned = check(db, context.zone, context.system_texts.languages, MONDAY_MORNING)
+        roles = [role for row in staff.list_active(db) for role in staff.roles_of(row)]
     assert [one.text for one in warned] == ["Mobility: nobody is on."]
     assert (roles.count(Role.SOCIAL_WORKER), roles.count(Role.SUPERVISOR)) == (25, 3)
     assert (roles.count(Role.ADMIN), roles.count(Role.AUDITOR)) == (1, 1)
@@ -130,7 +130,7 @@ def test_it_is_refused_where_there_is_a_carrier(demo: Demo, settings: Settings) 
         refused = run(settings, name, **twilio)
         assert isinstance(refused.exception, Refused) and "warmline staff add" in str(refused.exception)
     with demo.db() as db:
-        assert is_untouched(db) and not staff.all_active(db)
+        assert is_untouched(db) and not staff.list_active(db)
 
 
 def test_it_writes_to_nobody_real() -> None:
@@ -153,7 +153,7 @@ def test_it_keeps_each_text_short_and_its_acts_in_order() -> None:
     for story in night:
         for act in story.story:
             for text in (act.says, act.writes, act.plans):
-                assert measure(fold_for_sms(text)).segments <= 2, text
+                assert measure_segments(fold_for_sms(text)).segments <= 2, text
         assert sum(act.after for act in story.story[1:]) <= story.starts, story.person
-    played = scenes(night, MONDAY_MORNING)
+    played = order_scenes(night, MONDAY_MORNING)
     assert [scene.at for scene in played] == sorted(scene.at for scene in played) and played[-1].at <= MONDAY_MORNING

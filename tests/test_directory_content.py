@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from bot.domain.segments import fold_for_sms, measure
+from bot.domain.segments import fold_for_sms, measure_segments
 
 ROOT = Path(__file__).parent.parent
 LANGUAGES = ["en", "es"]
@@ -28,7 +28,7 @@ def test_it_gives_each_service_a_card_of_one_segment_that_holds_its_number() -> 
     for row in services():
         for language in LANGUAGES:
             card = fold_for_sms(row["card"][language])
-            assert (measure(card).encoding, measure(card).segments) == ("GSM-7", 1), row["slug"]
+            assert (measure_segments(card).encoding, measure_segments(card).segments) == ("GSM-7", 1), row["slug"]
             assert row["phone"] in card, row["slug"]
 
 

@@ -19,18 +19,18 @@ from bot import settings
 from bot.__main__ import warmline
 from bot.domain import delivery
 from bot.domain.effects import Effect
-from bot.domain.handoff import ACKNOWLEDGED_WITHIN, DANGEROUS, MOVES, HandoffState
-from bot.domain.ladder import Candidate, Rung, Wanted, Way, Who, next_rung
-from bot.domain.permissions import Permission, Role, allowed
+from bot.domain.handoff import CLAIM_WITHIN, DANGEROUS_URGENCIES, MOVES, HandoffState
+from bot.domain.ladder import Candidate, Tier, HandoffRequirements, AlertChannel, TierAudience, next_tier
+from bot.domain.permissions import Permission, Role, is_allowed
 from bot.domain.safety import read_texts
 from bot.domain.safety.levels import Urgency
-from bot.domain.segments import fold_for_sms, measure
-from bot.storage.database import ANSWER_SECONDS, CONNECT_SECONDS, STATEMENT_MS
-from bot.storage.tables import Table
+from bot.domain.segments import fold_for_sms, measure_segments
+from bot.storage.database import CLIENT_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_MS
+from bot.storage.tables import Base
 from bot.usecases.answering import attention
-from bot.usecases.answering.calling import TELL_AFTER
-from bot.usecases.answering.claiming import OFFER_LASTS
-from bot.usecases.staff_words import read_staff_words
+from bot.usecases.answering.calling import WAITING_NOTICE_PAUSES
+from bot.usecases.answering.claiming import OFFER_EXPIRES_AFTER
+from bot.usecases.staff_words import read_staff_texts
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -190,7 +190,7 @@ def fallback_messages() -> list[str]:
 
 def test_it_falls_back_to_one_cheap_text() -> None:
     (body,) = fallback_messages()
-    measured = measure(body)
+    measured = measure_segments(body)
     assert measured.encoding == "GSM-7"
     assert measured.segments <= 2
     assert fold_for_sms(body) == body
@@ -213,7 +213,7 @@ def test_it_gives_twilio_times_that_fit_ours() -> None:
     named = dict(part.split("=") for part in fragment[1].split("&"))
     connect, answer, tries, most = (int(named[name]) for name in ("ct", "rt", "rc", "tt"))
     # Where PostgreSQL hangs, a text waits for a dead connection and then for a new one (bot/reception.py).
-    slowest = max(STATEMENT_MS, (ANSWER_SECONDS + CONNECT_SECONDS) * 1000)
+    slowest = max(STATEMENT_TIMEOUT_MS, (CLIENT_TIMEOUT_SECONDS + CONNECT_TIMEOUT_SECONDS) * 1000)
     assert answer > slowest, "an answer that is about to come would be cut off"
     assert (tries + 1) * connect <= most <= 15_000
     assert answer < most, "no time is left for another try"
@@ -269,7 +269,7 @@ def test_it_tells_of_every_table_and_what_is_sealed() -> None:
     told = {row[0].strip("`"): set(_SPAN.findall(row[2])) for row in rows(ARCHITECTURE, "Tables")}
     sealed = {
         table.name: {column.name for column in table.columns if column.name.startswith("sealed_")}
-        for table in Table.metadata.sorted_tables
+        for table in Base.metadata.sorted_tables
     }
     assert told == sealed
 
@@ -298,12 +298,12 @@ def in_words(span: timedelta) -> str:
     raise ValueError(f"{span} is not told in whole minutes")
 
 
-def climbed(urgency: Urgency, rungs: int = 12) -> list[Rung]:
+def climbed(urgency: Urgency, rungs: int = 12) -> list[Tier]:
     """The rungs of a handoff that nobody takes, in a team with two workers and a supervisor on shift."""
     team = [Candidate(number, on_duty=True, in_team=True, is_supervisor=number == 3) for number in (1, 2, 3)]
-    found: list[Rung] = []
+    found: list[Tier] = []
     for number in range(1, rungs + 1):
-        rung = next_rung(Wanted(urgency), team, {one for each in found for one in each.staff}, number)
+        rung = next_tier(HandoffRequirements(urgency), team, {one for each in found for one in each.staff}, number)
         assert rung is not None
         found.append(rung)
     return found
@@ -314,42 +314,42 @@ def ladder_cells(urgency: Urgency) -> list[str]:
     found, waited = climbed(urgency), timedelta(0)
     cells: dict[int, str] = {}
     for place, rung in enumerate(found):
-        column = {Who.WORKER: place, Who.SUPERVISOR: 2, Who.EVERYBODY: 3}[rung.who]
+        column = {TierAudience.SOCIAL_WORKER: place, TierAudience.SUPERVISOR: 2, TierAudience.ALL_STAFF: 3}[rung.audience]
         said = f"after {in_words(waited)}" if waited else "at once"
-        said += ", by call too" if Way.VOICE in rung.ways else ""
-        said += f", then every {in_words(rung.lasts)}" if rung.who is Who.EVERYBODY else ""
+        said += ", by call too" if AlertChannel.VOICE in rung.channels else ""
+        said += f", then every {in_words(rung.duration)}" if rung.audience is TierAudience.ALL_STAFF else ""
         cells.setdefault(column, said)
-        waited += rung.lasts
-    night = "people are woken" if urgency in DANGEROUS else "it rests"
-    return [in_words(ACKNOWLEDGED_WITHIN[urgency]), *(cells.get(column, "") for column in range(4)), night]
+        waited += rung.duration
+    night = "people are woken" if urgency in DANGEROUS_URGENCIES else "it rests"
+    return [in_words(CLAIM_WITHIN[urgency]), *(cells.get(column, "") for column in range(4)), night]
 
 
 def test_it_tells_supervisors_the_ladder_that_is_climbed() -> None:
-    names = read_staff_words().urgency
+    names = read_staff_texts().urgency
     told = {row[0]: row[1:] for row in rows(TEAM, "The ladder")}
     assert told == {names[urgency.value]: ladder_cells(urgency) for urgency in Urgency}
 
 
 def test_it_tells_supervisors_when_the_ladder_slows_down() -> None:
     found = climbed(Urgency.QUARTER_HOUR)
-    everybody = [rung.lasts for rung in found if rung.who is Who.EVERYBODY]
-    slower = next(place for place, rung in enumerate(found, 1) if rung.lasts == 3 * everybody[0])
+    everybody = [rung.duration for rung in found if rung.audience is TierAudience.ALL_STAFF]
+    slower = next(place for place, rung in enumerate(found, 1) if rung.duration == 3 * everybody[0])
     assert f"From rung {slower} on the pauses are three times as" in TEAM.read_text("utf-8")
-    assert [in_words(pause) for pause in TELL_AFTER] == ["4 minutes", "15 minutes", "1 hour"]
+    assert [in_words(pause) for pause in WAITING_NOTICE_PAUSES] == ["4 minutes", "15 minutes", "1 hour"]
     assert "after 4 minutes, 15 minutes, and each hour" in TEAM.read_text("utf-8")
 
 
 def test_it_tells_supervisors_all_the_times() -> None:
     quiet = timedelta(minutes=settings.Settings.from_env({}).hand_back_minutes)
-    always = (OFFER_LASTS, attention.SHIFT_WARNING, attention.SHIFT_GRACE, quiet, attention.LAPSES_AFTER)
-    parted = (attention.REMIND_AFTER, attention.SUPERVISE_AFTER, attention.GIVE_UP_AFTER)
+    always = (OFFER_EXPIRES_AFTER, attention.SHIFT_WARNING, attention.SHIFT_GRACE, quiet, attention.AUTO_CLOSE_AFTER)
+    parted = (attention.REMIND_AFTER, attention.CALL_SUPERVISOR_AFTER, attention.RELEASE_AFTER)
     expected = [*((times[True], times[False]) for times in parted), *((time, time) for time in always)]
     assert [row[1:] for row in rows(TEAM, "All the times")] == [[in_words(time) for time in pair] for pair in expected]
 
 
 def test_it_tells_admins_who_may_do_what() -> None:
     told = {row[0].strip("`"): row[2:] for row in rows(STAFF, "Who may do what")}
-    assert told == {each.value: ["yes" if allowed([role], each) else "" for role in Role] for each in Permission}
+    assert told == {each.value: ["yes" if is_allowed([role], each) else "" for role in Role] for each in Permission}
 
 
 def test_it_tells_of_every_move_of_a_handoff() -> None:

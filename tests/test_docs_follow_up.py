@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.domain import case, check_in, referral
-from bot.domain.check_in import REASONS, Drop, Facts, Hold, Reason, decide
+from bot.domain.check_in import REASON_SENTENCES, DropCheckIn, CheckInFacts, HoldUntil, CheckInReason, decide
 from bot.domain.directory import mapping, mapping_values
 from bot.domain.directory.reading import read
-from bot.domain.directory.records import OrganizationRecord, Refusal, Remark, ServiceRecord
-from bot.domain.machine import NamedMoves
+from bot.domain.directory.records import OrganizationRecord, ImportRefusal, ImportRemark, ServiceRecord
+from bot.domain.machine import NamedTransitions
 from bot.domain.safe_contact import SafeContact
 from bot.usecases.directory_files import open_files
 from bot.usecases.keep_check_ins import CADENCES
@@ -26,7 +26,7 @@ FOLLOWING = ROOT / "docs/supervisors/following-up.md"
 DIRECTORY = ROOT / "docs/admins/your-own-directory.md"
 
 
-def following_moves(machine: NamedMoves, states: Iterable[str], file: str) -> dict[tuple[str, str], str]:
+def following_moves(machine: NamedTransitions, states: Iterable[str], file: str) -> dict[tuple[str, str], str]:
     """Every move that a machine allows, by name and state, as its own file names them."""
     names = set(re.findall(r'^        \("(\w+)", ', (ROOT / file).read_text("utf-8"), re.MULTILINE))
     assert names
@@ -52,59 +52,59 @@ def test_it_tells_of_every_move_of_a_referral() -> None:
 def test_it_tells_supervisors_every_reason_not_to_ask() -> None:
     decided, others, *_ = tables(FOLLOWING, "What is decided when it is due")
     told = [row[0] for row in (*decided, *others)]
-    assert sorted(told) == sorted(REASONS.values())
+    assert sorted(told) == sorted(REASON_SENTENCES.values())
 
 
 NOON = datetime(2026, 11, 24, 18, tzinfo=UTC)
 """Tuesday, noon in St. Louis."""
-ASKABLE = Facts(
+ASKABLE = CheckInFacts(
     planned_for=NOON, made_at=NOON - timedelta(days=3), attempts=0, holds=0, after_crisis=False,
     zone=ZoneInfo("America/Chicago"), holidays=frozenset(), safe=SafeContact(), consented=True, opted_out=False,
-    unreachable=None, human=False, in_danger=False, talked_at=None, wrote_at=None, in_conversation=False, speaks=True,
+    unreachable=None, with_social_worker=False, in_danger=False, staff_contact_at=None, person_wrote_at=None, in_conversation=False, has_language=True,
     is_published=True,
 )  # fmt: skip
 AGAINST = {
-    Reason.OPTED_OUT: {"opted_out": True},
-    Reason.UNREACHABLE: {"unreachable": "carrier"},
-    Reason.LEFT: {"safe": SafeContact(paused=True)},
-    Reason.NO_CONSENT: {"consented": False},
-    Reason.NO_FLOW: {"is_published": False},
-    Reason.STALE: {"planned_for": NOON - timedelta(days=30)},
-    Reason.HELD_TOO_OFTEN: {"human": True, "holds": check_in.MOST_HOLDS},
-    Reason.OPEN_DANGER: {"in_danger": True},
-    Reason.HUMAN_HAS_THEM: {"human": True},
-    Reason.JUST_TALKED: {"talked_at": NOON - timedelta(hours=1)},
-    Reason.IN_CONVERSATION: {"in_conversation": True, "wrote_at": NOON - timedelta(hours=1)},
-    Reason.HOLIDAY: {"holidays": frozenset({NOON.date()})},
-    Reason.NO_LANGUAGE: {"speaks": False},
+    CheckInReason.OPTED_OUT: {"opted_out": True},
+    CheckInReason.UNREACHABLE: {"unreachable": "carrier"},
+    CheckInReason.LEFT: {"safe": SafeContact(paused=True)},
+    CheckInReason.NO_CONSENT: {"consented": False},
+    CheckInReason.NO_FLOW: {"is_published": False},
+    CheckInReason.STALE: {"planned_for": NOON - timedelta(days=30)},
+    CheckInReason.HELD_TOO_OFTEN: {"with_social_worker": True, "holds": check_in.MAX_HOLDS},
+    CheckInReason.OPEN_DANGER: {"in_danger": True},
+    CheckInReason.WITH_SOCIAL_WORKER: {"with_social_worker": True},
+    CheckInReason.JUST_TALKED: {"staff_contact_at": NOON - timedelta(hours=1)},
+    CheckInReason.IN_CONVERSATION: {"in_conversation": True, "person_wrote_at": NOON - timedelta(hours=1)},
+    CheckInReason.HOLIDAY: {"holidays": frozenset({NOON.date()})},
+    CheckInReason.NO_LANGUAGE: {"has_language": False},
 }
 """What must be known of somebody for each reason that needs no clock of its own."""
 
 
 @pytest.mark.parametrize("reason", AGAINST)
-def test_it_tells_supervisors_what_a_reason_leads_to(reason: Reason) -> None:
+def test_it_tells_supervisors_what_a_reason_leads_to(reason: CheckInReason) -> None:
     told = {row[0]: row[1:] for row in rows(FOLLOWING, "What is decided when it is due")}
     known = replace(ASKABLE, **AGAINST[reason])  # type: ignore[arg-type]
     found, after_crisis = decide(known, NOON), decide(replace(known, after_crisis=True), NOON)
-    assert isinstance(found, Hold | Drop)
-    assert isinstance(after_crisis, Hold | Drop)
+    assert isinstance(found, HoldUntil | DropCheckIn)
+    assert isinstance(after_crisis, HoldUntil | DropCheckIn)
     assert found.reason is after_crisis.reason is reason
-    if isinstance(found, Hold) or isinstance(after_crisis, Hold):
-        assert told[REASONS[reason]][0].startswith("put off")
-        assert told[REASONS[reason]][1] == ""
+    if isinstance(found, HoldUntil) or isinstance(after_crisis, HoldUntil):
+        assert told[REASON_SENTENCES[reason]][0].startswith("put off")
+        assert told[REASON_SENTENCES[reason]][1] == ""
         return
     who = "always" if found.task else "after a crisis" if after_crisis.task else ""
-    assert told[REASONS[reason]] == ["not asked", who]
+    assert told[REASON_SENTENCES[reason]] == ["not asked", who]
 
 
 def test_it_tells_supervisors_the_reasons_in_their_order() -> None:
     told = [row[0] for row in rows(FOLLOWING, "What is decided when it is due")]
     # Two of these apply at once, and the one that is told first is the one that counts.
-    both = replace(ASKABLE, opted_out=True, consented=False, human=True, talked_at=NOON, speaks=False)
+    both = replace(ASKABLE, opted_out=True, consented=False, with_social_worker=True, staff_contact_at=NOON, has_language=False)
     found = decide(both, NOON)
-    assert isinstance(found, Drop)
-    assert REASONS[found.reason] == told[0]
-    assert told.index(REASONS[Reason.HUMAN_HAS_THEM]) < told.index(REASONS[Reason.JUST_TALKED])
+    assert isinstance(found, DropCheckIn)
+    assert REASON_SENTENCES[found.reason] == told[0]
+    assert told.index(REASON_SENTENCES[CheckInReason.WITH_SOCIAL_WORKER]) < told.index(REASON_SENTENCES[CheckInReason.JUST_TALKED])
 
 
 def test_it_tells_supervisors_the_cadences_that_are_planned() -> None:
@@ -120,10 +120,10 @@ def test_it_tells_supervisors_every_state_and_outcome_of_a_referral() -> None:
     assert {row[0].strip("`"): row[1] for row in states} == referral.STATES
     assert {row[0].strip("`"): row[1] for row in outcomes} == referral.OUTCOMES
     for name, _, closes in outcomes:
-        closed = referral.told("requested", referral.Outcome(name.strip("`")), referral.Teller.PERSON)[1]
+        closed = referral.state_after_outcome("requested", referral.ReferralOutcome(name.strip("`")), referral.Reporter.PERSON)[1]
         assert closes == ("yes" if closed else "no")
     ended = {row[0].strip("`") for row in states if row[2] == "yes"}
-    assert ended.isdisjoint({*referral.OPEN, "draft", "entered_in_error"})
+    assert ended.isdisjoint({*referral.OPEN_STATES, "draft", "entered_in_error"})
 
 
 def test_it_tells_supervisors_the_words_of_a_case() -> None:
@@ -133,7 +133,7 @@ def test_it_tells_supervisors_the_words_of_a_case() -> None:
     needs, cases = endings[0]
     assert needs.split(", ") == [*case.NEED_OUTCOMES.values()]
     assert cases.split(", ") == [*case.OUTCOMES.values()]
-    assert f"{case.EARLY.days} days before to {case.LATE.days} days" in FOLLOWING.read_text("utf-8")
+    assert f"{case.WINDOW_BEFORE.days} days before to {case.WINDOW_AFTER.days} days" in FOLLOWING.read_text("utf-8")
 
 
 def test_it_quotes_to_admins_what_an_import_says() -> None:
@@ -151,13 +151,13 @@ def test_it_gives_admins_a_mapping_that_works(tmp_path: Path) -> None:
     assert sheet
     assert rules
     (tmp_path / "pantries.csv").write_text(sheet[1], "utf-8")
-    found = list(read(open_files(tmp_path / "pantries.csv"), mapping.load(rules[1])))
+    found = list(read(open_files(tmp_path / "pantries.csv"), mapping.read_mapping(rules[1])))
     assert len([one for one in found if isinstance(one, OrganizationRecord)]) == 3
     assert len([one for one in found if isinstance(one, ServiceRecord)]) == 4
-    refused = [one for one in found if isinstance(one, Refusal)]
+    refused = [one for one in found if isinstance(one, ImportRefusal)]
     assert len(refused) == 2
     assert all("with this id was read before" in one.what for one in refused)
-    assert ["open over midnight" in one.what for one in found if isinstance(one, Remark)] == [True]
+    assert ["open over midnight" in one.what for one in found if isinstance(one, ImportRemark)] == [True]
 
 
 def test_it_shows_admins_every_converter_of_a_mapping() -> None:

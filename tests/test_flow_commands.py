@@ -17,14 +17,14 @@ from bot.settings import Settings
 from bot.storage import drafts
 from bot.storage import flows as stored
 from bot.storage.database import Database
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.storage.staff_tables import Team
 from bot.usecases.studio import edit_draft
 from tests.doubles import MONDAY_MORNING
 from tests.shipped import ROOT
 
 Run = Callable[..., Result]
-VERA = Author("Vera Ortiz")
+VERA = DraftAuthor("Vera Ortiz")
 
 
 @pytest.fixture
@@ -75,24 +75,24 @@ def change(path: Path, old: str, new: str) -> None:
 def in_console(database: Database, flow: str, old: str, new: str, *, publish: bool = True) -> None:
     """Vera changes a flow in the console, and publishes it."""
     with database.transaction() as db:
-        version = stored.published(db, flow)
+        version = stored.current_version(db, flow)
         assert version is not None
-        content = stored.load(db, version).content  # type: ignore[union-attr]
+        content = stored.load_version(db, version).content  # type: ignore[union-attr]
         assert old in content.source
         after = FlowContent(content.source.replace(old, new), content.translations, content.transcripts)
         draft = drafts.find(db, flow)
         number = draft.revision.number if draft else 0
         edit_draft.change(db, flow, number, "Changed", lambda _before: after, VERA, MONDAY_MORNING)
         if publish:
-            made = stored.publish(db, flow, after, VERA.name, MONDAY_MORNING, how=stored.How.CONSOLE)
-            drafts.base_on(db, flow, made)
+            made = stored.publish(db, flow, after, VERA.name, MONDAY_MORNING, how=stored.PublicationMethod.CONSOLE)
+            drafts.set_base_version(db, flow, made)
 
 
 def live(database: Database, flow: str) -> str:
     with database.transaction() as db:
-        version = stored.published(db, flow)
+        version = stored.current_version(db, flow)
         assert version is not None
-        return stored.load(db, version).source  # type: ignore[union-attr]
+        return stored.load_version(db, version).source  # type: ignore[union-attr]
 
 
 # -- there and back --
@@ -128,7 +128,7 @@ def test_it_makes_a_draft_of_what_was_changed_and_leaves_the_line_as_it_is(run: 
     with database.transaction() as db:
         draft = drafts.find(db, "privacy")
         assert draft is not None and "Still" in draft.revision.content.source
-        assert [each.flow for each in drafts.everyone(db)] == ["privacy"]
+        assert [each.flow for each in drafts.list_all(db)] == ["privacy"]
         assert draft.revision.by == "push"
     change(line / "privacy.yaml", "Still ", "Still, and ")
     assert "Pushed as drafts: privacy." in done(run("push", line))
@@ -148,7 +148,7 @@ def test_it_begins_flows_and_lets_transcripts_and_translations_go(run: Run, line
     (line / "transcripts/en/food.txt").unlink()
     assert "fresh, privacy, welcome" in done(run("push", line))
     with database.transaction() as db:
-        found = {each.flow: each.revision.content for each in drafts.everyone(db)}
+        found = {each.flow: each.revision.content for each in drafts.list_all(db)}
     assert found["privacy"].translations == {}
     assert "en/food" not in found["welcome"].transcripts and "en/jobs" in found["welcome"].transcripts
 
@@ -156,10 +156,10 @@ def test_it_begins_flows_and_lets_transcripts_and_translations_go(run: Run, line
 def test_it_takes_away_the_files_that_are_gone_on_the_line(run: Run, line: Path, database: Database) -> None:
     done(run("pull", line))
     with database.transaction() as db:
-        content = stored.load(db, stored.published(db, "welcome") or 0).content  # type: ignore[union-attr]
+        content = stored.load_version(db, stored.current_version(db, "welcome") or 0).content  # type: ignore[union-attr]
         fewer = {name: text for name, text in content.transcripts.items() if name != "en/food"}
         less = FlowContent(content.source, content.translations, fewer)
-        stored.publish(db, "welcome", less, "Vera", MONDAY_MORNING, how=stored.How.CONSOLE)
+        stored.publish(db, "welcome", less, "Vera", MONDAY_MORNING, how=stored.PublicationMethod.CONSOLE)
     done(run("pull", line))
     assert not (line / "transcripts/en/food.txt").exists() and (line / "transcripts/en/jobs.txt").exists()
 
@@ -244,7 +244,7 @@ def test_it_publishes_after_a_check_and_refuses_errors(run: Run, line: Path, dat
     assert "Published: privacy." in done(run("push", line, "--publish", "--why", "read by two"))
     assert "Mine" in live(database, "privacy")
     with database.transaction() as db:
-        holds = stored.holding(db, "privacy")
+        holds = stored.current_publication(db, "privacy")
         assert holds is not None and (holds.how, holds.why, holds.by) == ("pushed", "read by two", "push")
     change(line / "transcripts/en/privacy_read.txt", "line: ", "line: Never said. ")
     said = refused(run("push", line, "--publish", "--why", "x"))
@@ -261,7 +261,7 @@ def test_it_wants_a_word_why_where_the_checks_warn(run: Run, line: Path, databas
     assert "--why" in refused(run("push", line, "--publish"))
     assert "Published: privacy." in done(run("push", line, "--publish", "--why", "The label is enough for now."))
     with database.transaction() as db:
-        holds = stored.holding(db, "privacy")
+        holds = stored.current_publication(db, "privacy")
         assert holds is not None and {each["why"] for each in holds.reasons.values()} == {"The label is enough for now."}
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.flow_yaml import LARGEST, FlowError, Severity
+from bot.domain.flow_yaml import MAX_BYTES, FlowError, Severity
 from bot.domain.transcript import read_transcript
-from bot.usecases.flow_files import check, read_folder
+from bot.usecases.flow_files import check_folder, read_folder
 from bot.usecases.studio.edit_draft import Unfit
-from bot.usecases.studio.translate_flow import unpacked
+from bot.usecases.studio.translate_flow import read_zip
 from tests.shipped import ROOT
 
 FLOW = "flow: x\ntitle: X\nmenu: true\nstart: a\nsteps:\n  a: {handoff: {team: crisis, urgency: now}, say: Call 911.}\n"
@@ -44,7 +44,7 @@ def test_it_names_what_is_no_file_at_all(folder: Path) -> None:
 
 def test_it_refuses_a_transcript_that_is_too_large() -> None:
     with pytest.raises(FlowError, match="Keep it under 1,000,000"):
-        read_transcript("title: T\nperson: " + "a" * LARGEST, "t.txt")
+        read_transcript("title: T\nperson: " + "a" * MAX_BYTES, "t.txt")
 
 
 def test_it_reads_a_transcript_of_windows_like_any_other(folder: Path) -> None:
@@ -55,7 +55,7 @@ def test_it_reads_a_transcript_of_windows_like_any_other(folder: Path) -> None:
 
 def test_it_wants_safety_texts_in_each_language_of_the_line(folder: Path) -> None:
     def errors(*languages: str) -> list[str]:
-        return [problem.what for problem in check(read_folder(folder), languages) if problem.severity is Severity.ERROR]
+        return [problem.what for problem in check_folder(read_folder(folder), languages) if problem.severity is Severity.ERROR]
 
     assert errors("en") == []
     assert errors("en", "es") == ["Nothing of this flow is translated into Spanish, and one of its texts is about safety."]
@@ -63,7 +63,7 @@ def test_it_wants_safety_texts_in_each_language_of_the_line(folder: Path) -> Non
 
 def test_it_finds_no_gap_in_the_shipped_flows(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "flows", tmp_path / "flows")
-    assert [str(problem) for problem in check(read_folder(tmp_path / "flows"), ("en", "es"))] == []
+    assert [str(problem) for problem in check_folder(read_folder(tmp_path / "flows"), ("en", "es"))] == []
 
 
 def test_it_refuses_a_zip_whose_inside_is_damaged() -> None:
@@ -73,4 +73,4 @@ def test_it_refuses_a_zip_whose_inside_is_damaged() -> None:
     raw = bytearray(held.getvalue())
     raw[40:60] = b"\xff" * 20
     with pytest.raises(Unfit, match="no zip file that can be read"):
-        unpacked(bytes(raw))
+        read_zip(bytes(raw))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bot.usecases.flow_files import check, read_folder
+from bot.usecases.flow_files import check_folder, read_folder
 from tests.domain.flow_import.studio_files import flow, widget
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +32,7 @@ def test_it_writes_drafts_that_the_checks_can_read(tmp_path: Path) -> None:
     assert "carried over: hello (send-message) -> hello" in done.stdout
     found = read_folder(tmp_path / "imported")
     assert list(found.flows) == ["night_line"]
-    assert [problem for problem in check(found) if "menu: true" not in problem.what and problem.severity == "error"] == []
+    assert [problem for problem in check_folder(found) if "menu: true" not in problem.what and problem.severity == "error"] == []
 
 
 def test_it_never_overwrites_a_file(tmp_path: Path) -> None:

@@ -11,15 +11,15 @@ import pytest
 
 from bot.domain import readability
 from bot.domain.flow import Flow
-from bot.domain.flow_checks import check
-from bot.domain.flow_reader import lines_of, messages, read_flow, read_translations
+from bot.domain.flow_checks import check_flow
+from bot.domain.flow_reader import lines_of, translatable_texts, read_flow, read_translations
 from bot.domain.flow_yaml import Severity
-from bot.domain.machine import leads_to
+from bot.domain.machine import next_steps
 from bot.domain.safety.levels import Urgency
 from bot.domain.script import Ask, Consent, Handoff, Script, Step
-from bot.domain.segments import fold_for_sms, join, measure
-from bot.domain.transcript import Kind, Transcript, read_transcript
-from bot.domain.understanding import Picked
+from bot.domain.segments import fold_for_sms, join_replies, measure_segments
+from bot.domain.transcript import LineKind, Transcript, read_transcript
+from bot.domain.understanding import PickedOption
 from bot.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -62,14 +62,14 @@ def question(name: str, step: str, language: str) -> str:
 
 def spoken(name: str, language: str) -> Iterator[tuple[str, str]]:
     """(context, text) of all that the flow says, without labels, words and title."""
-    for context, source, _ in messages(script(name)):
+    for context, source, _ in translatable_texts(script(name)):
         if context.endswith((".ask", ".say")):
             yield context, told(name, context, source, language)
 
 
 def picked(name: str, step: str, text: str, language: str) -> str | None:
     reading = flow(name).matcher(step, language).read(text)
-    return reading.name if isinstance(reading, Picked) else None
+    return reading.name if isinstance(reading, PickedOption) else None
 
 
 # All flows.
@@ -83,30 +83,30 @@ def test_it_holds_the_flows_that_are_tested_here() -> None:
 def test_it_passes_every_check_of_publishing_without_a_warning(name: str) -> None:
     text = (ROOT / f"flows/{name}.yaml").read_text("utf-8")
     others = {other: script(other) for other in NAMES}
-    assert check(script(name), {"es": spanish(name)}, others, file=name, lines=lines_of(text)) == []
+    assert check_flow(script(name), {"es": spanish(name)}, others, file=name, lines=lines_of(text)) == []
 
 
 def test_it_would_hear_of_a_problem() -> None:
     others = {other: script(other) for other in NAMES if other != "crisis"}
-    problems = check(script("welcome"), {"es": spanish("welcome")}, others)
+    problems = check_flow(script("welcome"), {"es": spanish("welcome")}, others)
     assert [problem.severity for problem in problems] == [Severity.ERROR]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_has_a_spanish_text_for_every_english_one_and_none_left_over(name: str) -> None:
-    assert set(spanish(name)) == {(context, source) for context, source, _ in messages(script(name))}
+    assert set(spanish(name)) == {(context, source) for context, source, _ in translatable_texts(script(name))}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_writes_english_without_any_character_that_must_be_folded(name: str) -> None:
-    texts = [source for context, source, _ in messages(script(name)) if not context.endswith(".words")]
-    assert [text for text in texts if measure(text).encoding != "GSM-7"] == []
+    texts = [source for context, source, _ in translatable_texts(script(name)) if not context.endswith(".words")]
+    assert [text for text in texts if measure_segments(text).encoding != "GSM-7"] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_folds_all_its_spanish_into_plain_sms_characters(name: str) -> None:
     folded = {context: fold_for_sms(text) for context, text in spoken(name, "es")}
-    assert [context for context, text in folded.items() if measure(text).encoding != "GSM-7"] == []
+    assert [context for context, text in folded.items() if measure_segments(text).encoding != "GSM-7"] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -115,7 +115,7 @@ def test_it_sends_nothing_but_the_menu_and_the_introduction_in_two_segments(name
     steps = script(name).steps
     texts = {at: question(name, at, language) for at, step in steps.items() if isinstance(step, Ask)}
     texts |= {context: text for context, text in spoken(name, language) if context.endswith(".say")}
-    long = {at for at, text in texts.items() if measure(fold_for_sms(text)).segments > 1}
+    long = {at for at, text in texts.items() if measure_segments(fold_for_sms(text)).segments > 1}
     assert long <= {"hello.say", "notice.say", "topic", "kept.say"}
 
 
@@ -123,15 +123,15 @@ def test_it_sends_nothing_but_the_menu_and_the_introduction_in_two_segments(name
 @pytest.mark.parametrize("first", [("welcome", "topic"), ("emergency_assistance", "court_date"), ("privacy", "sure")])
 def test_it_keeps_the_first_answer_short(first: tuple[str, str], language: str) -> None:
     said = dict(spoken("welcome", language))
-    whole = join([said["hello.say"], said["notice.say"], question(*first, language)])
+    whole = join_replies([said["hello.say"], said["notice.say"], question(*first, language)])
     assert len(whole) == 1
-    assert measure(fold_for_sms(whole[0])).segments <= FIRST_TURN
+    assert measure_segments(fold_for_sms(whole[0])).segments <= FIRST_TURN
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_speaks_in_short_sentences_of_grade_six(name: str) -> None:
     texts = [text for _, text in spoken(name, "en")]
-    grade = readability.grade(texts)
+    grade = readability.school_grade(texts)
     assert grade is not None and grade <= 6
     assert max(len(readability.words(one)) for text in texts for one in readability.sentences(text)) <= 14
 
@@ -304,7 +304,7 @@ def ways_without(name: str, removed: str) -> set[str]:
     steps: dict[str, Step] = dict(script(name).steps)
     found, waiting = {script(name).start}, [script(name).start]
     while waiting:
-        for way in leads_to(steps[waiting.pop()]):
+        for way in next_steps(steps[waiting.pop()]):
             if way not in found and way != removed:
                 found.add(way)
                 waiting.append(way)
@@ -345,7 +345,7 @@ def test_it_names_911_and_988_first_and_calls_a_human_before_it_asks_in_a_crisis
 def test_it_asks_one_question_at_most_in_a_crisis_and_ends_every_way_with_the_team() -> None:
     steps = script("crisis").steps
     assert [name for name, step in steps.items() if isinstance(step, Ask)] == ["safe_now"]
-    resting = [step for step in steps.values() if not leads_to(step)]
+    resting = [step for step in steps.values() if not next_steps(step)]
     assert resting and all(isinstance(step, Handoff) for step in resting)
 
 
@@ -390,7 +390,7 @@ def test_it_has_conversations_to_replay_in_both_languages() -> None:
 
 
 def test_it_replays_every_kind_of_ending() -> None:
-    effects = {line.text for one in transcripts().values() for line in one.lines if line.kind is Kind.EFFECT}
+    effects = {line.text for one in transcripts().values() for line in one.lines if line.kind is LineKind.EFFECT}
     for wanted in ("handoff housing now", "handoff housing minutes", "handoff crisis now", "handoff counseling routine",
                    "handoff mobility routine", "handoff anyone this_shift", "consent followup agreed", "erase",
                    "opted_out keyword", "opted_in keyword", "outcome referred", "outcome no_reply",

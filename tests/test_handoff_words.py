@@ -8,27 +8,27 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.handoff import DISPOSITIONS
-from bot.domain.readability import grade, long_sentences
+from bot.domain.readability import school_grade, long_sentences
 from bot.domain.safety import SafetyRuleError, Urgency
-from bot.domain.segments import fold_for_sms, measure
-from bot.usecases.answering.attention import GIVE_UP_AFTER, REMIND_AFTER, SUPERVISE_AFTER
-from bot.usecases.line import HANDOFF, ROOT, read_line
-from bot.usecases.staff_words import EMAIL, FIELDS, SMS, VOICE, StaffWords, read_staff_words, staff_words
+from bot.domain.segments import fold_for_sms, measure_segments
+from bot.usecases.answering.attention import RELEASE_AFTER, REMIND_AFTER, CALL_SUPERVISOR_AFTER
+from bot.usecases.line import HANDOFF_FIELDS, ROOT, read_system_texts
+from bot.usecases.staff_words import EMAIL_FIELDS, ALL_FIELDS, SMS_FIELDS, VOICE_FIELDS, StaffTexts, read_staff_texts, parse_staff_texts
 
-LINE = read_line(("en", "es"))
-WORDS = read_staff_words()
+LINE = read_system_texts(("en", "es"))
+WORDS = read_staff_texts()
 LONGEST = {"name": "Maximilianna", "when": "Wed Nov 25, 8:30 AM"}
 PROMISES = re.compile(
     r"\bsoon\b|shortly|right away|will (?:come|call|help|be there)|on (?:the|their) way|promise|guarantee|\bsure\b"
     r"|in a minute|pronto|enseguida|en camino|vendr[áa]|llegar[áa]|promet|garanti|en un minuto"
 )
-NEUTRAL = sorted(key for key in HANDOFF if key.startswith("neutral_") or key == "exit_ack")
+NEUTRAL = sorted(key for key in HANDOFF_FIELDS if key.startswith("neutral_") or key == "exit_ack")
 BETRAYING = re.compile(
     r"\d|stl|city|ciudad|team|equipo|social|worker|trabajador|help|ayuda|crisis|emergenc|safe|segur|person|line\b|l[ií]nea"
     r"|computer|computadora|abus|violen|danger|peligro|counsel|agenc|[{}]"
 )
 # Resident texts where a life may hang on it, or where nobody may be reading: each names both numbers.
-WITH_NUMBERS = sorted(key for key in HANDOFF if key not in NEUTRAL and not key.startswith("reached_out"))
+WITH_NUMBERS = sorted(key for key in HANDOFF_FIELDS if key not in NEUTRAL and not key.startswith("reached_out"))
 STAFF_LONGEST: dict[str, str | int] = {
     "handoff": 123456,
     "urgency": max(WORDS.urgency.values(), key=len),
@@ -44,7 +44,7 @@ STAFF_LONGEST: dict[str, str | int] = {
 }
 SOURCE = (ROOT / "words/staff.yaml").read_text("utf-8")
 
-each_text = pytest.mark.parametrize("key", sorted(HANDOFF))
+each_text = pytest.mark.parametrize("key", sorted(HANDOFF_FIELDS))
 each_language = pytest.mark.parametrize("language", ["en", "es"])
 
 
@@ -55,7 +55,7 @@ def told(key: str, language: str) -> str:
 @each_text
 @each_language
 def test_it_fits_its_budget_with_a_long_name(key: str, language: str) -> None:
-    said = measure(told(key, language) if language == "en" else fold_for_sms(told(key, language)))
+    said = measure_segments(told(key, language) if language == "en" else fold_for_sms(told(key, language)))
     assert (said.encoding, said.segments <= LINE.handoff_texts.segments[key]) == ("GSM-7", True)
 
 
@@ -109,7 +109,7 @@ def test_it_speaks_in_short_sentences(key: str) -> None:
 
 
 def test_it_is_plain_enough_for_sixth_grade() -> None:
-    assert (grade(told(key, "en") for key in HANDOFF) or 99) <= 6
+    assert (school_grade(told(key, "en") for key in HANDOFF_FIELDS) or 99) <= 6
 
 
 @each_text
@@ -119,16 +119,16 @@ def test_it_says_usted(key: str) -> None:
     )
 
 
-@pytest.mark.parametrize("key", sorted(key for key, fields in HANDOFF.items() if fields))
+@pytest.mark.parametrize("key", sorted(key for key, fields in HANDOFF_FIELDS.items() if fields))
 def test_it_refuses_a_caller_who_leaves_out_what_is_filled_in(key: str) -> None:
     with pytest.raises(KeyError, match=key):
         LINE.text(key, "en")
 
 
-@pytest.mark.parametrize("key", sorted(key for key, fields in HANDOFF.items() if "name" in fields))
+@pytest.mark.parametrize("key", sorted(key for key, fields in HANDOFF_FIELDS.items() if "name" in fields))
 def test_it_has_a_twin_for_who_does_not_tell_their_name(key: str) -> None:
     assert "{name}" in LINE.handoff_texts.words[key]["en"]
-    assert not HANDOFF[f"{key}_unnamed"]
+    assert not HANDOFF_FIELDS[f"{key}_unnamed"]
 
 
 def test_it_takes_a_name_as_it_is() -> None:
@@ -148,12 +148,12 @@ def test_it_has_no_key_in_two_files() -> None:
 
 
 def said(key: str) -> str:
-    return WORDS.say(key, **STAFF_LONGEST)
+    return WORDS.text(key, **STAFF_LONGEST)
 
 
-@pytest.mark.parametrize("key", sorted(SMS))
+@pytest.mark.parametrize("key", sorted(SMS_FIELDS))
 def test_it_costs_staff_no_more_than_its_budget(key: str) -> None:
-    measured = measure(said(key) if key != "stranger" else fold_for_sms(said(key)))
+    measured = measure_segments(said(key) if key != "stranger" else fold_for_sms(said(key)))
     assert (measured.encoding, measured.segments <= WORDS.segments[key]) == ("GSM-7", True)
 
 
@@ -161,17 +161,17 @@ def test_it_costs_one_segment_but_for_help_and_two_languages() -> None:
     assert {key for key, budget in WORDS.segments.items() if budget > 1} == {"staff_help", "stranger"}
 
 
-@pytest.mark.parametrize("key", sorted(FIELDS))
+@pytest.mark.parametrize("key", sorted(ALL_FIELDS))
 def test_it_fills_in_everything(key: str) -> None:
     assert not re.search(r"[{}]", said(key))
     assert said(key).strip()
 
 
-@pytest.mark.parametrize("key", sorted(key for key, fields in FIELDS.items() if fields))
+@pytest.mark.parametrize("key", sorted(key for key, fields in ALL_FIELDS.items() if fields))
 def test_it_refuses_a_text_to_staff_with_a_field_left_out(key: str) -> None:
-    given = {field: value for field, value in STAFF_LONGEST.items() if field not in FIELDS[key]}
-    with pytest.raises(KeyError, match=f"{key} needs {min(FIELDS[key])}"):
-        WORDS.say(key, **given)
+    given = {field: value for field, value in STAFF_LONGEST.items() if field not in ALL_FIELDS[key]}
+    with pytest.raises(KeyError, match=f"{key} needs {min(ALL_FIELDS[key])}"):
+        WORDS.text(key, **given)
 
 
 @pytest.mark.parametrize("key", ["alert", "alert_again", "alert_phone_person", "alert_offer"])
@@ -180,19 +180,19 @@ def test_it_says_in_each_alert_how_to_answer(key: str) -> None:
     assert WORDS.urgency[Urgency.QUARTER_HOUR] in said(key)
 
 
-@pytest.mark.parametrize("key", sorted(SMS.keys() - {"from_person_prefix"}))
+@pytest.mark.parametrize("key", sorted(SMS_FIELDS.keys() - {"from_person_prefix"}))
 def test_it_never_looks_like_a_text_of_the_person(key: str) -> None:
     assert not said(key).startswith(said("from_person_prefix").split()[0])
 
 
-@pytest.mark.parametrize("key", sorted(EMAIL))
+@pytest.mark.parametrize("key", sorted(EMAIL_FIELDS))
 def test_it_gives_each_mail_a_subject(key: str) -> None:
     subject, blank, text = said(key).split("\n", 2)
     assert subject.startswith("Warmline: ")
     assert (blank, STAFF_LONGEST["link"] in text.split("\n")) == ("", True)
 
 
-@pytest.mark.parametrize("key", sorted(VOICE))
+@pytest.mark.parametrize("key", sorted(VOICE_FIELDS))
 def test_it_can_be_read_aloud(key: str) -> None:
     assert not re.search(r"[#/@&<>*]|https?", said(key))
 
@@ -202,7 +202,7 @@ def test_it_has_words_for_each_urgency() -> None:
 
 
 def test_it_has_room_for_every_outcome() -> None:
-    assert measure(WORDS.say("close_how", codes=", ".join(DISPOSITIONS))).segments == 1
+    assert measure_segments(WORDS.text("close_how", codes=", ".join(DISPOSITIONS))).segments == 1
 
 
 @pytest.mark.parametrize(
@@ -226,12 +226,12 @@ def test_it_has_room_for_every_outcome() -> None:
 def test_it_refuses_words_for_staff_that_are_not_whole(was: str, becomes: str, complaint: str) -> None:
     assert was in SOURCE
     with pytest.raises(SafetyRuleError, match=re.escape(complaint)):
-        staff_words(SOURCE.replace(was, becomes, 1))
+        parse_staff_texts(SOURCE.replace(was, becomes, 1))
 
 
 def test_it_reads_the_file_once() -> None:
-    assert read_staff_words() is read_staff_words()
-    assert isinstance(WORDS, StaffWords)
+    assert read_staff_texts() is read_staff_texts()
+    assert isinstance(WORDS, StaffTexts)
 
 
 # ---- What the social workers' page quotes ----
@@ -251,7 +251,7 @@ def test_it_quotes_enough_to_tell() -> None:
     assert len(QUOTED) >= 20
 
 
-@pytest.mark.parametrize("after", [REMIND_AFTER, SUPERVISE_AFTER, GIVE_UP_AFTER])
+@pytest.mark.parametrize("after", [REMIND_AFTER, CALL_SUPERVISOR_AFTER, RELEASE_AFTER])
 def test_it_tells_social_workers_the_times_that_hold(after: dict[bool, timedelta]) -> None:
     danger, calm = (after[dangerous] // timedelta(minutes=1) for dangerous in (True, False))
     assert f"after | {danger} minutes | {calm} minutes |" in PAGE

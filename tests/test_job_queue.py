@@ -14,10 +14,10 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 
 from bot import job_queue
-from bot.domain.message import Lane
-from bot.job_queue import JOB_SECONDS, MAINTENANCE_SECONDS, RETRIES, WORKER_TTL, JobQueue
+from bot.domain.message import OutboxLane
+from bot.job_queue import JOB_TIMEOUT_SECONDS, MAINTENANCE_SECONDS, RETRY_SECONDS, WORKER_TTL, JobQueue
 from bot.storage import outbox
-from bot.usecases.watch_lateness import TOO_LATE
+from bot.usecases.watch_lateness import OVERDUE_AFTER
 
 FAILS = "tests.test_job_queue.fail"
 """A job that always fails."""
@@ -42,7 +42,7 @@ def queue(redis_url: str) -> Iterator[JobQueue]:
     opened.close()
 
 
-def jobs(connection: Redis, lane: Lane) -> list[Job]:
+def jobs(connection: Redis, lane: OutboxLane) -> list[Job]:
     return Queue(lane.value, connection=connection, serializer="json").jobs
 
 
@@ -52,29 +52,29 @@ def waiting(lane: Queue) -> ScheduledJobRegistry:
 
 
 def test_it_gives_every_job_as_many_intervals_as_retries(queue: JobQueue, connection: Redis) -> None:
-    for row, lane in enumerate(Lane):
+    for row, lane in enumerate(OutboxLane):
         assert queue.wake_delivery([row], lane)
     assert queue.wake_check_ins([7])
-    found = [job for lane in Lane for job in jobs(connection, lane)]
-    assert len(found) == len(Lane) + 1
+    found = [job for lane in OutboxLane for job in jobs(connection, lane)]
+    assert len(found) == len(OutboxLane) + 1
     for job in found:
-        assert job.retries_left == len(RETRIES) and job.retry_intervals == list(RETRIES)
-        assert (job.result_ttl, job.failure_ttl, job.timeout) == (0, 0, JOB_SECONDS)
+        assert job.retries_left == len(RETRY_SECONDS) and job.retry_intervals == list(RETRY_SECONDS)
+        assert (job.result_ttl, job.failure_ttl, job.timeout) == (0, 0, JOB_TIMEOUT_SECONDS)
 
 
 def test_it_waits_longer_before_each_try(queue: JobQueue, connection: Redis) -> None:
-    queue.wake_delivery([1], Lane.REPLY)
-    (job,) = jobs(connection, Lane.REPLY)
+    queue.wake_delivery([1], OutboxLane.REPLY)
+    (job,) = jobs(connection, OutboxLane.REPLY)
     waits = []
     while job.retries_left:
         waits.append(job.get_retry_interval())
         job.retries_left -= 1
-    assert waits == list(RETRIES) == sorted(RETRIES)
+    assert waits == list(RETRY_SECONDS) == sorted(RETRY_SECONDS)
 
 
 def test_it_holds_a_row_and_no_word(queue: JobQueue, connection: Redis) -> None:
-    queue.wake_delivery([41], Lane.CRISIS)
-    (job,) = jobs(connection, Lane.CRISIS)
+    queue.wake_delivery([41], OutboxLane.CRISIS)
+    (job,) = jobs(connection, OutboxLane.CRISIS)
     assert (job.id, job.args, job.description) == ("deliver-41", [41], "deliver")
     stored = connection.hget(job.key, "data")
     assert isinstance(stored, bytes) and json.loads(zlib.decompress(stored))[2] == [41]
@@ -83,16 +83,16 @@ def test_it_holds_a_row_and_no_word(queue: JobQueue, connection: Redis) -> None:
 def test_it_holds_one_job_for_a_row_however_often_it_is_woken(queue: JobQueue, connection: Redis) -> None:
     for _ in range(3):
         assert queue.wake_check_ins([7, 8])
-    assert sorted(job.id for job in jobs(connection, Lane.FOLLOW_UP)) == ["check_in-7", "check_in-8"]
+    assert sorted(job.id for job in jobs(connection, OutboxLane.FOLLOW_UP)) == ["check_in-7", "check_in-8"]
 
 
-@pytest.mark.parametrize("times", [1, 1 + len(RETRIES)])
+@pytest.mark.parametrize("times", [1, 1 + len(RETRY_SECONDS)])
 def test_it_brings_back_a_job_that_failed_and_then_forgets_it(
     queue: JobQueue, connection: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     monkeypatch.setattr(job_queue, "DELIVER", FAILS)
-    queue.wake_delivery([1], Lane.REPLY)
-    lane = Queue(Lane.REPLY.value, connection=connection, serializer="json")
+    queue.wake_delivery([1], OutboxLane.REPLY)
+    lane = Queue(OutboxLane.REPLY.value, connection=connection, serializer="json")
     scheduled = waiting(lane)
     for _ in range(times):
         job_queue.work(redis_url, burst=True)
@@ -109,8 +109,8 @@ def test_it_brings_back_a_job_whose_worker_was_killed(
     queue: JobQueue, connection: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_queue, "DELIVER", FAILS)
-    queue.wake_delivery([1], Lane.REPLY)
-    lane = Queue(Lane.REPLY.value, connection=connection, serializer="json")
+    queue.wake_delivery([1], OutboxLane.REPLY)
+    lane = Queue(OutboxLane.REPLY.value, connection=connection, serializer="json")
     (job,) = lane.jobs
     # As `kill -9` leaves it: out of the queue, begun, and nobody's.
     lane.remove(job.id)
@@ -124,5 +124,5 @@ def test_it_brings_back_a_job_whose_worker_was_killed(
 def test_it_notices_a_dead_worker_before_it_is_called_an_outage() -> None:
     assert WORKER_TTL <= 30 and MAINTENANCE_SECONDS <= 30
     # A job may not be cut off while the carrier is only slow, nor outlive its claim.
-    assert SLOWEST_CARRIER < JOB_SECONDS <= outbox.LEASE.total_seconds()
-    assert outbox.LEASE + timedelta(seconds=15) < TOO_LATE
+    assert SLOWEST_CARRIER < JOB_TIMEOUT_SECONDS <= outbox.LEASE.total_seconds()
+    assert outbox.LEASE + timedelta(seconds=15) < OVERDUE_AFTER

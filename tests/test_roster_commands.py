@@ -58,7 +58,7 @@ def test_it_adds_somebody_and_asks_for_the_telephone(run: Run, database: Databas
     sealer = Sealer(settings.encryption_keys, settings.secret_key)
     with database.transaction() as db:
         ana = rows.find_by_email(db, "ana@x.example")
-        assert ana is not None and rows.phone(sealer, ana) == Address(Channel.SIMULATOR, "+13145550142")
+        assert ana is not None and rows.phone_of(sealer, ana) == Address(Channel.SIMULATOR, "+13145550142")
     listed = run("staff", "list").output
     assert "ana@x.example" in listed and "housing" in listed and "en,es" in listed and "0142" not in listed
 
@@ -70,7 +70,7 @@ def test_it_adds_nobody_where_anything_is_wrong(run: Run, database: Database) ->
     assert "e-mail" in refused(run("staff", "add", "joe", "--name", "Joe"))
     assert run("staff", *joe, "--role", "king").exit_code == 2
     with database.transaction() as db:
-        assert not rows.all_active(db)
+        assert not rows.list_active(db)
 
 
 def test_it_lets_somebody_leave(run: Run) -> None:
@@ -97,7 +97,7 @@ def test_it_names_the_faults_of_a_file_and_changes_nothing(run: Run, tmp_path: P
     result = run("roster", "import", str(tmp_path / "in.csv"))
     assert "nothing was changed" in refused(result) and "in.csv, line 3, staff: Nobody" in result.output
     with database.transaction() as db:
-        assert not rosters.entries(db)
+        assert not rosters.list_entries(db)
 
 
 def test_it_asks_before_it_takes_rows_out(run: Run, tmp_path: Path, database: Database) -> None:
@@ -109,10 +109,10 @@ def test_it_asks_before_it_takes_rows_out(run: Run, tmp_path: Path, database: Da
     shown = run("roster", "import", str(tmp_path / "none.csv"), "--dry-run").output
     assert "7 taken out" in shown and "!! Nobody of any team is on." in shown
     with database.transaction() as db:
-        assert len(rosters.entries(db)) == 7
+        assert len(rosters.list_entries(db)) == 7
     assert run("roster", "import", str(tmp_path / "none.csv"), "--yes").exit_code == 0
     with database.transaction() as db:
-        assert not rosters.entries(db)
+        assert not rosters.list_entries(db)
 
 
 def test_it_refuses_a_roster_with_holes(run: Run) -> None:

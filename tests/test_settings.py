@@ -154,4 +154,4 @@ def test_it_takes_the_short_form_of_a_database_address() -> None:
 
 def test_it_is_described_on_the_operators_page() -> None:
     page = Path(__file__).parent.parent / "docs" / "operators" / "settings.md"
-    assert page.read_text(encoding="utf-8") == module.page(), "print it anew: warmline settings --page"
+    assert page.read_text(encoding="utf-8") == module.operators_page(), "print it anew: warmline settings --page"

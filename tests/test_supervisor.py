@@ -196,8 +196,8 @@ def test_it_clears_away_a_pid_file_whose_number_another_process_has_now(house: H
 
 
 def test_it_makes_a_demos_keys_once_for_this_account_alone(tmp_path: Path) -> None:
-    made = demo_secrets.make(tmp_path)
-    assert demo_secrets.make(tmp_path) == demo_secrets.read(tmp_path) == made
+    made = demo_secrets.load_or_make(tmp_path)
+    assert demo_secrets.load_or_make(tmp_path) == demo_secrets.read(tmp_path) == made
     assert stat.S_IMODE((tmp_path / "secrets.env").stat().st_mode) == 0o600
     settings = Settings.from_env(made)
     assert len(settings.encryption_keys) == 1 and len(settings.secret_key) == 64
@@ -206,12 +206,12 @@ def test_it_makes_a_demos_keys_once_for_this_account_alone(tmp_path: Path) -> No
 def test_it_makes_no_new_keys_for_old_words(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     with pytest.raises(demo_secrets.SecretsLost, match=r"Put it back"):
-        demo_secrets.make(tmp_path)
+        demo_secrets.load_or_make(tmp_path)
 
 
 def test_it_lets_the_command_line_join_a_running_house(house: House) -> None:
     house.up()
-    settings = supervisor.attach(Settings.from_env({"DATA_DIR": str(house.folder)}))
+    settings = supervisor.settings_of_running(Settings.from_env({"DATA_DIR": str(house.folder)}))
     assert settings.database_url and settings.encryption_keys
     with psycopg.connect(settings.database_url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
@@ -220,7 +220,7 @@ def test_it_lets_the_command_line_join_a_running_house(house: House) -> None:
 def test_it_tells_the_command_line_when_no_house_runs(tmp_path: Path) -> None:
     settings = Settings.from_env({"DATA_DIR": str(tmp_path)})
     with pytest.raises(SettingsError, match="ENCRYPTION_KEYS"):
-        supervisor.attach(settings)
-    demo_secrets.make(tmp_path)
+        supervisor.settings_of_running(settings)
+    demo_secrets.load_or_make(tmp_path)
     with pytest.raises(EmbeddedError, match="make run"):
-        supervisor.attach(settings)
+        supervisor.settings_of_running(settings)

@@ -1,6 +1,5 @@
-"""How words leave and enter: Twilio (SMS, MMS, WhatsApp), the web chat and the simulator.
+"""How messages are sent and received: Twilio (SMS, MMS, WhatsApp, voice), e-mail, the web chat and the simulator.
 
-A carrier takes one outgoing message and says what became of it, or turns what a carrier posted into an
-`Inbound`. No decision about a person, no SQL, no settings and no web framework may live here; only
-`bot.domain` is imported.
+A carrier sends one outgoing message and reports the result, or turns what a provider posted into an `Inbound`. This package
+makes no decisions about people, contains no SQL, settings or web framework, and imports only `bot.domain`.
 """

@@ -1,4 +1,4 @@
-"""The carrier of the demonstration, and of a desk without telephone numbers: a page shows a telephone."""
+"""The carrier for demos and installations without telephone numbers: a web page shows a telephone."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 
-from bot.carriers.carrier import Outgoing, Receipt, Seen
-from bot.domain.delivery import State
-from bot.domain.segments import measure
+from bot.carriers.carrier import OutgoingMessage, Receipt, MessageStatus
+from bot.domain.delivery import DeliveryState
+from bot.domain.segments import measure_segments
 
 
 class SimulatorCarrier:
-    """Delivers at once, because the page reads the same rows that the outbox keeps."""
+    """Delivers at once, because the page reads the rows of the outbox."""
 
-    def send(self, outgoing: Outgoing) -> Receipt:
-        """Say that the message is delivered; its segments are those that an SMS would be charged as."""
-        return Receipt(f"SIM{secrets.token_hex(16)}", State.DELIVERED, measure(outgoing.body).segments)
+    def send(self, outgoing: OutgoingMessage) -> Receipt:
+        """Report the message as delivered, with the segments that an SMS would be charged."""
+        return Receipt(f"SIM{secrets.token_hex(16)}", DeliveryState.DELIVERED, measure_segments(outgoing.body).segments)
 
-    def find(self, outgoing: Outgoing, since: datetime, known: Collection[str] = ()) -> Receipt | None:
-        """None, always: nothing is ever on its way to the page, so sending again repeats nothing."""
+    def find(self, outgoing: OutgoingMessage, since: datetime, known: Collection[str] = ()) -> Receipt | None:
+        """Always None: nothing is ever in transit to the page, so sending again repeats nothing."""
         return None
 
-    def look(self, sid: str) -> Seen | None:
-        """Delivered, as everything here is."""
-        return Seen(State.DELIVERED)
+    def fetch_status(self, sid: str) -> MessageStatus | None:
+        """Always DELIVERED."""
+        return MessageStatus(DeliveryState.DELIVERED)

@@ -1,4 +1,4 @@
-"""How we speak to Twilio's REST API: one account, a time-out for every request, no logs, failures in our words."""
+"""The client for Twilio's REST API: one account, a time-out for every request, no logs, failures as CarrierError."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from bot.carriers.twilio_codes import error_from_answer, error_from_transport
+from bot.carriers.twilio_codes import error_from_response, error_from_transport
 
 NOT_FOUND: Final = 20404
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """Who we are to Twilio, and how it is reached.
+class TwilioAccount:
+    """Our Twilio account, and how to reach Twilio.
 
-    `username` and `password` are an API key and its secret (best: they outlive a change of the auth token)
-    or the account's SID and token. `api_url` replaces https://api.twilio.com, for a stand-in; "" leaves it.
-    `timeout` is in seconds, for each request.
+    `username` and `password` are an API key and its secret (preferable: they survive a change of the auth token) or the
+    account's SID and token. `api_url` replaces https://api.twilio.com, for a stand-in; "" keeps it. `timeout` is in
+    seconds, for each request.
     """
 
     sid: str
@@ -36,20 +36,20 @@ class Account:
     timeout: float = 10
 
     def client(self) -> Client:
-        """The library's client for this account; it may be shared by threads."""
-        return Client(self.username, self.password, self.sid, http_client=_Http(self.api_url, self.timeout))
+        """The library's client for this account; it may be shared between threads."""
+        return Client(self.username, self.password, self.sid, http_client=_TwilioHttp(self.api_url, self.timeout))
 
 
-class _Http(TwilioHttpClient):
-    """The library's HTTP client with a time-out, another base address if one is set, and no logs.
+class _TwilioHttp(TwilioHttpClient):
+    """The library's HTTP client with a time-out, another base URL if one is set, and no logs.
 
-    The library has no option for the base address (its issues 521 and 821) and waits for ever by default.
+    The library has no option for the base URL (its issues 521 and 821) and waits for ever by default.
     """
 
     def __init__(self, api_url: str, timeout: float) -> None:
         super().__init__(timeout=timeout)
         self._base = urlsplit(api_url) if api_url else None
-        log_no_addresses()
+        silence_url_logging()
 
     def request(self, method: str, url: str, *args: Any, **keywords: Any) -> Response:  # type: ignore[override]
         if self._base is not None:
@@ -59,27 +59,27 @@ class _Http(TwilioHttpClient):
         return super().request(method, url, *args, **keywords)
 
     def log_request(self, kwargs: dict[str, Any]) -> None:
-        """Nothing: the library would log the person's number."""
+        """Does nothing: the library would log the person's number."""
 
     def log_response(self, status_code: int, response: object) -> None:
-        """Nothing, as with the request."""
+        """Does nothing, see `log_request`."""
 
 
-def log_no_addresses() -> None:
-    """Keep urllib3 from logging addresses: a look-up of a person's messages carries the number in its own, and the
-    address of a picture opens the picture."""
+def silence_url_logging() -> None:
+    """Keep urllib3 from logging URLs: that of a search for a person's messages contains the number, and that of a picture
+    opens the picture."""
     logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 @contextmanager
-def in_our_words() -> Iterator[None]:
-    """Turn the failures of the library and of the network into CarrierError.
+def carrier_errors() -> Iterator[None]:
+    """Turn failures of the library and of the network into CarrierError.
 
-    The original is cut off (`from None`): its text holds the person's number, and tracebacks are logged.
+    The original is suppressed (`from None`): its text contains the person's number, and tracebacks are logged.
     """
     try:
         yield
     except TwilioRestException as error:
-        raise error_from_answer(error) from None
+        raise error_from_response(error) from None
     except (RequestException, TwilioException, ValueError, KeyError, TypeError) as error:
         raise error_from_transport(error) from None

@@ -1,15 +1,12 @@
-"""Whether a request that says it comes from Twilio does.
+"""Verifies that a request comes from Twilio.
 
-Written by hand because it runs on every message before anything else: about 4 us for a token, where the
-library's `RequestValidator` takes about 55 us (it parses the address and signs it twice). The library stays
-the authority: the tests hold the two together on random requests and on the vectors of four of Twilio's
-libraries. Two more reasons: the library raises TypeError on a body of bytes or without a hash, which would
-turn a forged request into an error page, and it compares in Python, where the time taken depends on where
-the strings differ.
+Our own implementation, because it runs on every message before anything else: about 4 us per token, where the library's
+`RequestValidator` takes about 55 us (it parses the URL and signs it twice). The tests compare both on random requests and on
+the test vectors of four of Twilio's libraries. Two more reasons: the library raises TypeError on a body of bytes or without
+a hash, which would turn a forged request into an error page, and its comparison in Python is not constant-time.
 
-The rule: base64(HMAC-SHA1(token, address + each parameter's name and value, sorted by name, then value,
-each once)). A body that is no form is signed through its SHA-256, which Twilio puts into the query as
-`bodySHA256`.
+The rule: base64(HMAC-SHA1(token, URL + each parameter's name and value, sorted by name, then value, each once)). A body
+that is not a form is signed by its SHA-256, which Twilio puts into the query as `bodySHA256`.
 """
 
 from __future__ import annotations
@@ -33,12 +30,11 @@ Form = Mapping[str, str] | Mapping[str, Sequence[str]]
 
 
 def signed_url(public_url: str, raw_path: str, raw_query: str = "") -> str:
-    """The address that Twilio was given, and so signed, for a request that reached us.
+    """The URL that Twilio was configured with, and therefore signed, for a request that reached us.
 
-    `public_url` comes from our settings (no slash at the end is needed) and not from Host or X-Forwarded
-    headers: a proxy that ends TLS changes those, and whoever sends a request chooses them. `raw_path` and
-    `raw_query` are taken as they came, still percent-encoded; a fragment (#rc=2 and the like) is never sent
-    and never signed.
+    `public_url` comes from our settings (with or without a final slash) and not from Host or X-Forwarded headers: a proxy
+    that terminates TLS changes those, and the sender of a request chooses them. `raw_path` and `raw_query` are as received,
+    still percent-encoded; a fragment (such as #rc=2) is never sent and never signed.
     """
     url = public_url.rstrip("/") + raw_path
     return f"{url}?{raw_query}" if raw_query else url
@@ -52,12 +48,11 @@ def matching_token(
     form: Form | None = None,
     raw_body: bytes | None = None,
 ) -> int | None:
-    """Which of `tokens` signed this request: its index, or None when none did. It never raises.
+    """The index of the token in `tokens` that signed this request, or None when none did. Never raises.
 
-    Give `form` for a form, else `raw_body`, else neither for a GET. `tokens` are the current and, while the
-    token is being changed, the next one: a match by any index but 0 is worth a line to the operator, since
-    Twilio has promoted the new token and the old one can go. A request that cannot be read is a request
-    nobody signed.
+    Give `form` for a form, otherwise `raw_body`, and neither for a GET. `tokens` are the current one and, while the token
+    is being rotated, the next one. A match by any index but 0 should be logged for the operator: Twilio has promoted the
+    new token and the old one can be removed. A malformed request counts as unsigned.
     """
     try:
         return _matching_token(tokens, url, signature, form, raw_body)
@@ -68,16 +63,15 @@ def matching_token(
 def _matching_token(
     tokens: Sequence[str], url: str, signature: str | None, form: Form | None, raw_body: bytes | None
 ) -> int | None:
-    if not signature or (raw_body and not _is_body_of(url, raw_body)):
+    if not signature or (raw_body and not _body_hash_matches(url, raw_body)):
         return None
     given = signature.encode("ascii")
-    # A body read with surrogateescape gets its own bytes back here, so even bad UTF-8 is checked as it was
-    # signed.
+    # A body decoded with surrogateescape gets its original bytes back here, so even invalid UTF-8 is checked as signed.
     suffix = _parameters(form).encode("utf-8", "surrogateescape") if form else b""
-    for address in _addresses(url):
+    for address in _candidate_urls(url):
         message = address.encode("utf-8", "surrogateescape") + suffix
         for index, token in enumerate(tokens):
-            # An empty token signs like any other: a setting left blank would let everybody in.
+            # An empty token would verify like any other: with a blank setting anyone could forge requests.
             if token and hmac.compare_digest(_sign(token, message), given):
                 return index
     return None
@@ -103,24 +97,23 @@ def _parameters(form: Form) -> str:
     return "".join(signed)
 
 
-def _is_body_of(url: str, raw_body: bytes) -> bool:
-    """Whether the address promises this very body."""
+def _body_hash_matches(url: str, raw_body: bytes) -> bool:
+    """Whether the URL's `bodySHA256` is the hash of this body."""
     promised = parse_qs(url.partition("?")[2]).get("bodySHA256", [""])[0]
     return hmac.compare_digest(sha256(raw_body).hexdigest(), promised)
 
 
-def _addresses(url: str) -> Iterator[str]:
-    """The address as it stands, then with or without a port: Twilio's services differ in which they sign.
+def _candidate_urls(url: str) -> Iterator[str]:
+    """The URL as given, then with the port added or removed: Twilio's services differ in which they sign.
 
-    An apostrophe in the query is tried as %27 at last, since Twilio encodes it and some of our proxies
-    decode it.
+    An apostrophe is finally also tried as %27, since Twilio encodes it and some proxies decode it.
     """
     yield url
     scheme, separator, rest = url.partition("://")
     end = next((at for at, character in enumerate(rest) if character in "/?#"), len(rest))
     authority, tail = rest[:end], rest[end:]
     bare, _, port = authority.rpartition(":")
-    # "user:word@host" and "[::1]" hold colons too; only digits after the last one are a port.
+    # "user:word@host" and "[::1]" contain colons too; only digits after the last one are a port.
     if port.isdigit() and bare and "@" not in port:
         other = f"{scheme}{separator}{bare}{tail}"
     else:

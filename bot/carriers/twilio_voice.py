@@ -1,4 +1,4 @@
-"""Alerts that are said by telephone. What Twilio posts to us while a call lasts is in `twilio_voice_webhook.py`.
+"""Alerts by telephone call. What Twilio posts to us during a call is in `twilio_voice_webhook.py`.
 
 Facts of the API: twilio.com/docs/voice/api/call-resource.
 """
@@ -9,60 +9,59 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from bot.carriers.carrier import CarrierError, Outgoing, Receipt, Seen
-from bot.carriers.twilio_client import NOT_FOUND, Account, in_our_words
-from bot.carriers.twilio_codes import state_of_call
-from bot.carriers.twilio_voice_webhook import write_question
-from bot.domain.delivery import State
+from bot.carriers.carrier import CarrierError, OutgoingMessage, Receipt, MessageStatus
+from bot.carriers.twilio_client import NOT_FOUND, TwilioAccount, carrier_errors
+from bot.carriers.twilio_codes import call_state
+from bot.carriers.twilio_voice_webhook import question_twiml
+from bot.domain.delivery import DeliveryState
 from bot.domain.message import Channel
 
 RING_SECONDS: Final = 25
-"""Most mailboxes take a call after about thirty seconds; the time is better spent on the next worker."""
-LONGEST_CALL_SECONDS: Final = 180
-"""For a mailbox that never hangs up."""
+"""Most voicemail boxes answer after about thirty seconds; it is better to call the next social worker."""
+MAX_CALL_SECONDS: Final = 180
+"""A limit for voicemail boxes that never hang up."""
 
 
 class TwilioVoiceCarrier:
-    """Calls a member of staff, says the words twice and listens for a key.
+    """Calls a member of staff, says the text twice and waits for a key.
 
-    `public_url` is where the key is posted to: `{public_url}/twilio/voice?message=ID`. `from_` is the number that
-    calls where a message names none.
+    The key is posted to `{public_url}/twilio/voice?message=ID`. `from_` is the calling number for messages that name none.
 
-    No machine detection is asked for: it costs seconds of silence at the start, in which people hang up, and nothing
-    follows from a call that is picked up. A mailbox cannot press 1, and only a pressed digit counts as an answer.
+    Machine detection is not used: it causes seconds of silence at the start, in which people hang up, and it is not needed,
+    as only a pressed digit counts as an answer, which a voicemail box cannot give.
     """
 
-    def __init__(self, account: Account, public_url: str, *, from_: str = "") -> None:
+    def __init__(self, account: TwilioAccount, public_url: str, *, from_: str = "") -> None:
         self._action = f"{public_url.rstrip('/')}/twilio/voice?message="
         self._from = from_
         self._client = account.client()
 
-    def send(self, outgoing: Outgoing) -> Receipt:
-        """Have Twilio place the call; CarrierError tells whether it was refused or nobody knows."""
+    def send(self, outgoing: OutgoingMessage) -> Receipt:
+        """Have Twilio place the call; CarrierError says whether it was refused or whether that is unknown."""
         request: dict[str, Any] = {
-            "to": _to(outgoing),
+            "to": _recipient(outgoing),
             "from_": self._sender(outgoing),
-            "twiml": write_question(outgoing.body, f"{self._action}{outgoing.message_id}"),
+            "twiml": question_twiml(outgoing.body, f"{self._action}{outgoing.message_id}"),
             "timeout": RING_SECONDS,
-            "time_limit": LONGEST_CALL_SECONDS,
+            "time_limit": MAX_CALL_SECONDS,
         }
         if outgoing.status_callback:
-            # Without a list of events Twilio reports once, when the call is over, however it ended.
+            # Without a list of events Twilio reports only once, when the call has ended in whatever way.
             request["status_callback"] = outgoing.status_callback
-        with in_our_words():
+        with carrier_errors():
             call = self._client.calls.create(**request)
         return _receipt(call)
 
-    def find(self, outgoing: Outgoing, since: datetime, known: Collection[str] = ()) -> Receipt | None:
-        """Look among the calls to this telephone since then; see `Carrier.find`.
+    def find(self, outgoing: OutgoingMessage, since: datetime, known: Collection[str] = ()) -> Receipt | None:
+        """Search the calls to this telephone since then; see `Carrier.find`.
 
-        A call has no words to compare, so any that no other row of ours knows is taken for this one. That is why
-        `since` is not widened as it is for texts: a call wrongly found is an alert never given, while one placed twice
-        only rings twice. The list comes newest first.
+        A call has no text to compare, so any call that belongs to no other row of ours is taken for this one. That is why
+        `since` is not widened as it is for texts: a call wrongly found means an alert that is never given, while one placed
+        twice only rings twice. The list comes newest first.
         """
         earliest = since.replace(microsecond=0)
-        with in_our_words():
-            for call in self._client.calls.stream(to=_to(outgoing), page_size=50, limit=200):
+        with carrier_errors():
+            for call in self._client.calls.stream(to=_recipient(outgoing), page_size=50, limit=200):
                 moment = call.date_created or call.start_time
                 if moment is not None and moment < earliest:
                     return None
@@ -70,30 +69,30 @@ class TwilioVoiceCarrier:
                     return _receipt(call)
         return None
 
-    def look(self, sid: str) -> Seen | None:
-        """Fetch one call by its SID; see `Carrier.look`."""
+    def fetch_status(self, sid: str) -> MessageStatus | None:
+        """Fetch one call by its SID; see `Carrier.fetch_status`."""
         try:
-            with in_our_words():
+            with carrier_errors():
                 call = self._client.calls(sid).fetch()
         except CarrierError as error:
             if error.code == NOT_FOUND:
                 return None
             raise
-        return Seen(state_of_call(str(call.status)))
+        return MessageStatus(call_state(str(call.status)))
 
-    def _sender(self, outgoing: Outgoing) -> str:
+    def _sender(self, outgoing: OutgoingMessage) -> str:
         sender = outgoing.sender or self._from
         if not sender.startswith("+"):
-            # A messaging service cannot call, and neither can nobody.
+            # A messaging service cannot place calls.
             raise CarrierError("no number of ours to call from: set TWILIO_STAFF_NUMBERS", permanent=True)
         return sender
 
 
-def _to(outgoing: Outgoing) -> str:
+def _recipient(outgoing: OutgoingMessage) -> str:
     if outgoing.to.channel is not Channel.VOICE:
         raise CarrierError(f"a call cannot bring what is for {outgoing.to.channel.value}", permanent=True)
     return outgoing.to.value
 
 
 def _receipt(call: Any) -> Receipt:
-    return Receipt(str(call.sid), state_of_call(str(call.status)) or State.QUEUED, 0)
+    return Receipt(str(call.sid), call_state(str(call.status)) or DeliveryState.QUEUED, 0)

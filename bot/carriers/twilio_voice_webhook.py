@@ -1,6 +1,6 @@
-"""What Twilio posts to us of a telephone call, and what is said in one: forms into values, sentences into TwiML.
+"""Reads what Twilio posts to us about a telephone call, and writes what is said in one as TwiML.
 
-Nothing here opens a connection. Facts of the verbs: twilio.com/docs/voice/twiml (Say, Gather).
+It makes no connections. Facts of the verbs: twilio.com/docs/voice/twiml (Say, Gather).
 """
 
 from __future__ import annotations
@@ -8,62 +8,62 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bot.carriers.twilio_codes import state_of_call
+from bot.carriers.twilio_codes import call_state
 from bot.carriers.twilio_signature import Form
-from bot.carriers.twilio_webhook import MissingParameter, value, xml_text, xml_value
-from bot.domain.delivery import State
+from bot.carriers.twilio_webhook import MissingParameter, form_value, xml_text, xml_attribute
+from bot.domain.delivery import DeliveryState
 
-LONGEST_SAID: Final = 320
-"""Characters of an alert that are read aloud, over twenty seconds. Said twice, and were each to be escaped with five, they
-stay under the 4,000 that Twilio takes as inline TwiML."""
-SECONDS_FOR_A_KEY: Final = 8
+MAX_SPOKEN_CHARACTERS: Final = 320
+"""Characters of an alert that are read aloud, over twenty seconds. Said twice, and even if each were escaped to five, they
+stay below the 4,000 characters that Twilio accepts as inline TwiML."""
+KEY_TIMEOUT_SECONDS: Final = 8
 _HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
 class MalformedCall(MissingParameter):
-    """A request about a call that names no call."""
+    """A request about a call without the call's SID."""
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceAnswer:
-    """What Twilio posts while a call lasts. `digits` is "" where no key was pressed, as when somebody calls us."""
+class VoiceEvent:
+    """What Twilio posts during a call. `digits` is "" where no key was pressed, as for an incoming call."""
 
     call_sid: str
     digits: str
-    status: State | None
+    status: DeliveryState | None
 
 
-def read_voice(form: Form) -> VoiceAnswer:
-    """Read what is posted when a key was pressed or somebody calls a number of ours. MalformedCall without CallSid."""
-    call_sid = value(form, "CallSid")
+def read_voice_form(form: Form) -> VoiceEvent:
+    """Read what is posted for a pressed key or an incoming call. Raises MalformedCall without CallSid."""
+    call_sid = form_value(form, "CallSid")
     if not call_sid:
         raise MalformedCall("CallSid")
-    return VoiceAnswer(call_sid, value(form, "Digits").strip(), state_of_call(value(form, "CallStatus")))
+    return VoiceEvent(call_sid, form_value(form, "Digits").strip(), call_state(form_value(form, "CallStatus")))
 
 
-def write_voice(say: str, spanish: str = "") -> str:
-    """Say this, then the same in Spanish where that is given, and hang up."""
+def voice_twiml(say: str, spanish: str = "") -> str:
+    """TwiML that says this, then the Spanish text if given, and hangs up."""
     also = f'<Pause length="1"/>{_say(spanish, "es-US")}' if spanish else ""
     return f"{_HEAD}<Response>{_say(say)}{also}<Hangup/></Response>"
 
 
-def write_question(words: str, action: str) -> str:
-    """Say the words twice, listen all the while for one key and post it to `action` (a public address).
+def question_twiml(words: str, action: str) -> str:
+    """TwiML that says the words twice, waits meanwhile for one key and posts it to `action` (a public URL).
 
-    Without a key it says goodbye and ends; nothing is posted then, since silence answers nothing.
+    Without a key the call says goodbye and ends, and nothing is posted, since silence is not an answer.
     """
-    spoken = _say(_shortened(words))
+    spoken = _say(_shorten(words))
     return (
-        f'{_HEAD}<Response><Gather numDigits="1" timeout="{SECONDS_FOR_A_KEY}" method="POST" action="{xml_value(action)}">'
+        f'{_HEAD}<Response><Gather numDigits="1" timeout="{KEY_TIMEOUT_SECONDS}" method="POST" action="{xml_attribute(action)}">'
         f'{spoken}<Pause length="1"/>{spoken}</Gather>{_say("No key was pressed. Goodbye.")}</Response>'
     )
 
 
 def _say(sentence: str, language: str = "en-US") -> str:
-    return f'<Say language="{xml_value(language)}">{xml_text(sentence)}</Say>'
+    return f'<Say language="{xml_attribute(language)}">{xml_text(sentence)}</Say>'
 
 
-def _shortened(words: str) -> str:
-    """The words on one line, cut after a whole word; what is cut stands in the text and the mail of the same alert."""
+def _shorten(words: str) -> str:
+    """The words on one line, cut after a whole word; the text and the mail of the same alert contain all of it."""
     line = " ".join(words.split())
-    return line if len(line) <= LONGEST_SAID else line[: LONGEST_SAID + 1].rpartition(" ")[0] or line[:LONGEST_SAID]
+    return line if len(line) <= MAX_SPOKEN_CHARACTERS else line[: MAX_SPOKEN_CHARACTERS + 1].rpartition(" ")[0] or line[:MAX_SPOKEN_CHARACTERS]

@@ -1,4 +1,4 @@
-"""What Twilio posts to us and what we answer: forms into values, replies into TwiML. Nothing here opens a connection.
+"""Reads what Twilio posts to us, and writes our replies as TwiML. It makes no connections.
 
 Facts of the webhook: twilio.com/docs/messaging/guides/webhook-request.
 """
@@ -13,18 +13,18 @@ from typing import Any, Final
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
-from bot.carriers.twilio_codes import code_of, state_of, state_of_call
+from bot.carriers.twilio_codes import parse_number, message_state, call_state
 from bot.carriers.twilio_signature import Form
-from bot.domain.delivery import State
-from bot.domain.message import Address, Channel, Inbound, Media
+from bot.domain.delivery import DeliveryState
+from bot.domain.message import Address, Channel, InboundMessage, Media
 
-MOST_REPLIES: Final = 10
-"""The most messages that Twilio takes from one answer (its error 14109 above that)."""
+MAX_REPLIES: Final = 10
+"""The most messages that Twilio accepts in one answer (error 14109 above that)."""
 
-_MOST_MEDIA: Final = 20
+_MAX_MEDIA: Final = 20
 _OPT_OUTS: Final = frozenset({"STOP", "START", "HELP"})
-# FromCity, FromZip and the like are left out on purpose: they are guesses from the number, often wrong.
-_KEPT: Final = (
+# FromCity, FromZip and the like are left out on purpose: they are guesses based on the number, and often wrong.
+_EXTRA_PARAMETERS: Final = (
     "MessagingServiceSid",
     "NumSegments",
     "ProfileName",
@@ -39,7 +39,7 @@ _KEPT: Final = (
 
 
 class MissingParameter(ValueError):
-    """A request that Twilio signed lacks what we cannot do without. `parameter` is its name."""
+    """A signed request of Twilio lacks a required parameter. `parameter` is its name."""
 
     def __init__(self, parameter: str) -> None:
         super().__init__(f"Twilio's request has no {parameter}; keep it as it came and check the webhook")
@@ -47,20 +47,19 @@ class MissingParameter(ValueError):
 
 
 class MalformedInbound(MissingParameter):
-    """A message from a person that cannot be recorded; its text must still reach a human."""
+    """A message from a person that cannot be recorded; its text must still reach a social worker."""
 
 
 class MalformedStatus(MissingParameter):
-    """A status callback that names no message."""
+    """A status callback without the message's SID or status."""
 
 
 def parse_form(raw_body: bytes) -> dict[str, list[str]]:
-    """Read a posted form so that nothing of it is lost: blank values stay, and so do bytes that are no UTF-8.
+    """Parse a posted form without loss: blank values are kept, and so are bytes that are not valid UTF-8.
 
-    Such bytes become lone surrogates, from which the signature check gets them back; `read_inbound` makes
-    them storable. A web framework's own form, or a mapping of strings, serves as well where there are none.
-    Split by hand, since the library's `parse_qs` takes twice as long for the twenty fields of every
-    text; the tests hold both together.
+    Such bytes become lone surrogates, from which the signature check restores them; `read_inbound` makes them storable.
+    Where there are none, a web framework's form or a mapping of strings works as well. Our own parser, since `parse_qs`
+    takes twice as long for the twenty fields of every text; the tests compare both.
     """
     values: dict[str, list[str]] = {}
     for pair in raw_body.decode("utf-8", "surrogateescape").split("&"):
@@ -77,33 +76,32 @@ def _unquoted(part: str) -> str:
     return unquote(part.replace("+", " "), errors="surrogateescape")
 
 
-# PostgreSQL stores neither NUL nor half a surrogate pair.
-_unstorable = re.compile("[\x00\ud800-\udfff]")
+# PostgreSQL can store neither NUL nor a lone surrogate.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def storable(text: str) -> str:
-    """The text without what PostgreSQL cannot keep: NUL goes, half a surrogate pair becomes a mark."""
+def storable_text(text: str) -> str:
+    """The text without what PostgreSQL cannot store: NUL is removed, a lone surrogate becomes U+FFFD."""
     if text.isascii() and "\x00" not in text:
         return text
-    return _unstorable.sub(lambda found: "" if found[0] == "\x00" else "\ufffd", text)
+    return _UNSTORABLE.sub(lambda found: "" if found[0] == "\x00" else "\ufffd", text)
 
 
-def value(form: Form, *names: str) -> str:
-    """The first of these parameters that has something in it; "" when none has."""
+def form_value(form: Form, *names: str) -> str:
+    """The first of these parameters that is not empty; "" when there is none."""
     for name in names:
         found = form.get(name)
         if found:
-            return storable(found if isinstance(found, str) else found[0])
+            return storable_text(found if isinstance(found, str) else found[0])
     return ""
 
 
-def read_address(text: str) -> Address:
-    """Turn Twilio's way of writing an address into ours.
+def from_twilio_address(text: str) -> Address:
+    """Convert Twilio's form of an address into ours.
 
-    `rcs:+1314…` becomes the plain number: RCS is a richer SMS to the same telephone, opt-outs are shared,
-    and the same person must not be two. Any other channel (`messenger:…`) is kept whole under SMS: Twilio
-    takes it back as it stands, so the person gets an answer on a channel that nobody set up here, in place
-    of silence.
+    `rcs:+1314…` becomes the plain number: RCS is a richer SMS to the same telephone, opt-outs are shared, and the same
+    person must not become two. Any other channel (`messenger:…`) is kept unchanged under SMS: Twilio accepts it back in
+    that form, so the person gets an answer even on a channel that was not set up here.
     """
     text = text.strip()
     prefix, colon, rest = text.partition(":")
@@ -116,8 +114,8 @@ def read_address(text: str) -> Address:
     return Address(Channel.SMS, text)
 
 
-def write_address(address: Address) -> str:
-    """Turn our address into Twilio's way of writing it; ValueError for a channel that Twilio lacks."""
+def to_twilio_address(address: Address) -> str:
+    """Convert our address into Twilio's form; ValueError for a channel that Twilio does not have."""
     if address.channel is Channel.SMS:
         return address.value
     if address.channel is Channel.WHATSAPP:
@@ -125,116 +123,115 @@ def write_address(address: Address) -> str:
     raise ValueError(f"Twilio has no channel {address.channel.value}; send it by that channel's own carrier")
 
 
-def read_inbound(form: Form, received_at: datetime) -> Inbound:
+def read_inbound(form: Form, received_at: datetime) -> InboundMessage:
     """Read the form of a person's message, SMS, MMS or WhatsApp. `received_at` is aware UTC.
 
-    The body may be empty (a picture); where it is, the text of a pressed button or a shared place stands in
-    for it. A body of any length is kept whole, without NUL. Unknown parameters are passed over, since
-    Twilio adds some without notice. MalformedInbound names the parameter when MessageSid, From or To is
-    missing.
+    The body may be empty (a picture); then the text of a pressed button or a shared location is used instead. A body of any
+    length is kept whole, without NUL. Unknown parameters are ignored, since Twilio adds some without notice. Raises
+    MalformedInbound with the parameter when MessageSid, From or To is missing.
     """
     if received_at.tzinfo is None:
         raise ValueError("received_at must carry a time zone (aware UTC)")
-    sid = value(form, "MessageSid", "SmsMessageSid", "SmsSid") or _missing("MessageSid")
-    sender = read_address(value(form, "From"))
-    to = read_address(value(form, "To", "MessagingServiceSid"))
-    opt_out = value(form, "OptOutType").upper()
-    body = value(form, "Body")
-    return Inbound(
+    sid = form_value(form, "MessageSid", "SmsMessageSid", "SmsSid") or _raise_missing("MessageSid")
+    sender = from_twilio_address(form_value(form, "From"))
+    to = from_twilio_address(form_value(form, "To", "MessagingServiceSid"))
+    opt_out = form_value(form, "OptOutType").upper()
+    body = form_value(form, "Body")
+    return InboundMessage(
         sid=sid,
-        sender=sender if sender.value else _missing("From"),
-        to=to.value or _missing("To"),
-        body=body if body.strip() else value(form, "ButtonText") or _place(form) or body,
+        sender=sender if sender.value else _raise_missing("From"),
+        to=to.value or _raise_missing("To"),
+        body=body if body.strip() else form_value(form, "ButtonText") or _shared_location(form) or body,
         received_at=received_at,
         media=tuple(_media(form)),
         opt_out=opt_out if opt_out in _OPT_OUTS else None,
-        extra={name: value(form, name) for name in _KEPT if form.get(name)},
+        extra={name: form_value(form, name) for name in _EXTRA_PARAMETERS if form.get(name)},
     )
 
 
-def _missing(parameter: str) -> Any:
+def _raise_missing(parameter: str) -> Any:
     raise MalformedInbound(parameter)
 
 
-def _place(form: Form) -> str:
-    """A shared place as one line, in no language: what the telephone calls it, then its coordinates."""
-    latitude, longitude = value(form, "Latitude"), value(form, "Longitude")
+def _shared_location(form: Form) -> str:
+    """A shared location as one line, in no particular language: the telephone's label for it, then its coordinates."""
+    latitude, longitude = form_value(form, "Latitude"), form_value(form, "Longitude")
     if not (latitude and longitude):
         return ""
-    parts = (value(form, "Label"), value(form, "Address"), f"{latitude}, {longitude}")
+    parts = (form_value(form, "Label"), form_value(form, "Address"), f"{latitude}, {longitude}")
     return ", ".join(part for part in parts if part)
 
 
 def _media(form: Form) -> Iterator[Media]:
-    # NumMedia is not asked: a picture that came counts, whatever the number beside it says.
-    for number in range(_MOST_MEDIA):
-        url = value(form, f"MediaUrl{number}")
+    # NumMedia is not used: a picture that is in the form counts, whatever that number says.
+    for number in range(_MAX_MEDIA):
+        url = form_value(form, f"MediaUrl{number}")
         if not url:
             return
-        yield Media(url, value(form, f"MediaContentType{number}"))
+        yield Media(url, form_value(form, f"MediaContentType{number}"))
 
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """What a status callback says. `state` is None for a word that we do not know: log it, change nothing."""
+    """The content of a status callback. `state` is None for an unknown status: log it, change nothing."""
 
     sid: str
-    state: State | None
+    state: DeliveryState | None
     error_code: int | None = None
     to: Address | None = None
 
 
 def read_status(form: Form) -> StatusReport:
-    """Read a status callback, of a message or of a call. MalformedStatus when it names neither, or no status."""
-    sid = value(form, "MessageSid", "SmsSid")
+    """Read a status callback for a message or a call. Raises MalformedStatus when it names neither, or no status."""
+    sid = form_value(form, "MessageSid", "SmsSid")
     if not sid:
-        return _read_status_of_call(form)
-    word = value(form, "MessageStatus", "SmsStatus")
+        return _read_call_status(form)
+    word = form_value(form, "MessageStatus", "SmsStatus")
     if not word:
         raise MalformedStatus("MessageStatus")
-    error_code, to = code_of(value(form, "ErrorCode")), value(form, "To")
-    return StatusReport(sid, state_of(word), error_code, read_address(to) if to else None)
+    error_code, to = parse_number(form_value(form, "ErrorCode")), form_value(form, "To")
+    return StatusReport(sid, message_state(word), error_code, from_twilio_address(to) if to else None)
 
 
-def _read_status_of_call(form: Form) -> StatusReport:
-    sid, word, to = value(form, "CallSid"), value(form, "CallStatus"), value(form, "To")
+def _read_call_status(form: Form) -> StatusReport:
+    sid, word, to = form_value(form, "CallSid"), form_value(form, "CallStatus"), form_value(form, "To")
     if not (sid and word):
         raise MalformedStatus("CallStatus" if sid else "MessageSid")
-    error_code = code_of(value(form, "ErrorCode"))
-    return StatusReport(sid, state_of_call(word), error_code, Address(Channel.VOICE, to) if to else None)
+    error_code = parse_number(form_value(form, "ErrorCode"))
+    return StatusReport(sid, call_state(word), error_code, Address(Channel.VOICE, to) if to else None)
 
 
-# What XML 1.0 cannot hold, not even escaped; one such character and Twilio throws the whole answer away.
-_not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Characters that XML 1.0 cannot contain, not even escaped; with one of them Twilio rejects the whole answer.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def xml_text(text: str) -> str:
-    """Words as they stand between two tags."""
-    return escape(_not_xml.sub("", text))
+    """The text escaped for element content."""
+    return escape(_NOT_XML.sub("", text))
 
 
-def xml_value(text: str) -> str:
-    """Words as they stand in an attribute, between its quotes."""
-    return escape(_not_xml.sub("", text), {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#09;"})
+def xml_attribute(text: str) -> str:
+    """The text escaped for an attribute value in double quotes."""
+    return escape(_NOT_XML.sub("", text), {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#09;"})
 
 
-def write_twiml(replies: Sequence[tuple[str, str]]) -> str:
-    """Write the answer to a webhook: a `<Message>` for each (body, address for its reports; "" for none).
+def replies_twiml(replies: Sequence[tuple[str, str]]) -> str:
+    """The answer to a webhook: a `<Message>` for each pair of body and status callback URL ("" for none).
 
-    Blank bodies are left out, and so is what comes after `MOST_REPLIES`: Twilio would not send it, so those
-    rows must leave by the API. Written by hand, since the library builds a tree to write one line, and this
-    is on the way of every answer; the tests hold both together.
+    Blank bodies are left out, and so are those after `MAX_REPLIES`: Twilio would not send them, so those rows must be sent
+    by the API. Our own writer, since the library builds a tree to write one line, and this runs for every answer; the tests
+    compare both.
     """
-    legal = ((_not_xml.sub("", body), callback) for body, callback in replies)
-    messages = [_message(body, callback) for body, callback in legal if body.strip()]
+    legal = ((_NOT_XML.sub("", body), callback) for body, callback in replies)
+    messages = [_message_element(body, callback) for body, callback in legal if body.strip()]
     if not messages:
         return '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-    written = "".join(messages[:MOST_REPLIES])
+    written = "".join(messages[:MAX_REPLIES])
     return f'<?xml version="1.0" encoding="UTF-8"?><Response>{written}</Response>'
 
 
-def _message(body: str, callback: str) -> str:
+def _message_element(body: str, callback: str) -> str:
     text = escape(body)
     if not callback:
         return f"<Message>{text}</Message>"
-    return f'<Message statusCallback="{xml_value(callback)}">{text}</Message>'
+    return f'<Message statusCallback="{xml_attribute(callback)}">{text}</Message>'

@@ -1,4 +1,4 @@
-"""The carrier of the web chat: the page reads the rows of the outbox, so a row that is there has arrived."""
+"""The carrier of the web chat: the page reads the rows of the outbox, so a row that exists has arrived."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 
-from bot.carriers.carrier import Outgoing, Receipt, Seen
-from bot.domain.delivery import State
+from bot.carriers.carrier import OutgoingMessage, Receipt, MessageStatus
+from bot.domain.delivery import DeliveryState
 
 
 class WebChatCarrier:
-    """Delivers at once. Whether the person still looks at the page is told by the page, not by a carrier."""
+    """Delivers at once. Whether the person still has the page open is known to the page, not to the carrier."""
 
-    def send(self, outgoing: Outgoing) -> Receipt:
-        """Say that the message is delivered. A web chat is not charged by segments, so they are 0."""
-        return Receipt(f"WEB{secrets.token_hex(16)}", State.DELIVERED, 0)
+    def send(self, outgoing: OutgoingMessage) -> Receipt:
+        """Report the message as delivered. A web chat is not charged by segments, so there are 0."""
+        return Receipt(f"WEB{secrets.token_hex(16)}", DeliveryState.DELIVERED, 0)
 
-    def find(self, outgoing: Outgoing, since: datetime, known: Collection[str] = ()) -> Receipt | None:
-        """None, always: nothing is ever on its way to the page, so sending again repeats nothing."""
+    def find(self, outgoing: OutgoingMessage, since: datetime, known: Collection[str] = ()) -> Receipt | None:
+        """Always None: nothing is ever in transit to the page, so sending again repeats nothing."""
         return None
 
-    def look(self, sid: str) -> Seen | None:
-        """Delivered, as everything here is."""
-        return Seen(State.DELIVERED)
+    def fetch_status(self, sid: str) -> MessageStatus | None:
+        """Always DELIVERED."""
+        return MessageStatus(DeliveryState.DELIVERED)

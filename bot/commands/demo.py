@@ -1,4 +1,4 @@
-"""`warmline demo staff|night`: what a visitor of a demo finds. A line with a carrier has neither."""
+"""`warmline demo staff|night`: the demo's content. Refused on an installation with a carrier."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import logging
 import click
 
 from bot.clock import DemoClock
-from bot.commands.common import Refused, attached, database
+from bot.commands.common import Refused, load_attached_settings, open_database
 from bot.runtime import Runtime
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
 from bot.usecases.demo_night import read_night
-from bot.usecases.demo_staff import fill_staff
-from bot.usecases.play_night import is_untouched, play
+from bot.usecases.demo_staff import add_demo_staff
+from bot.usecases.play_night import is_untouched, play_night
 
 log = logging.getLogger(__name__)
 
@@ -33,34 +33,34 @@ def demo() -> None:
 def staff_command() -> None:
     """Add the invented staff and their roster, where there is no staff yet."""
     found = _only_in_a_demo()
-    with database(found) as opened:
-        added = _fill(found, opened)
+    with open_database(found) as opened:
+        added = _fill_staff(found, opened)
     click.echo(f"{added} added to the staff." if added else "There is a staff already; nothing was added.")
 
 
 @demo.command("night")
 def night_command() -> None:
     """Add that staff where it is missing, and play a night, where nobody has texted the line yet."""
-    click.echo(fill(_only_in_a_demo()) or "Somebody has texted this line already; nothing was played.")
+    click.echo(fill_demo(_only_in_a_demo()) or "Somebody has texted this line already; nothing was played.")
 
 
-def fill(found: Settings) -> str:
-    """The staff and the night, in a demo; returns what was done, "" where there was nothing to do."""
-    with database(found) as opened:
-        _fill(found, opened)
+def fill_demo(found: Settings) -> str:
+    """Add the demo's staff and night; returns what was done, "" if there was nothing to do."""
+    with open_database(found) as opened:
+        _fill_staff(found, opened)
         with opened.transaction() as db:
             untouched = is_untouched(db)
-    return _play(found) if untouched else ""
+    return _play_night(found) if untouched else ""
 
 
-def _play(found: Settings) -> str:
+def _play_night(found: Settings) -> str:
     runtime = Runtime.start(found)
     try:
         with runtime.database.transaction() as db:
-            left_out = play(db, runtime.desk, read_night(), runtime.clock.now())
+            left_out = play_night(db, runtime.context, read_night(), runtime.clock.now())
         return "A night was played." + f" {left_out} of its acts had to be left out." * bool(left_out)
     except Exception as error:
-        # A demo without its night is still a demo, and a house that does not start is none.
+        # A demo without its night is still useful; one that does not start is not.
         log.exception("the demo's night could not be played")
         return f"The night could not be played ({type(error).__name__}); nothing of it was kept."
     finally:
@@ -68,17 +68,17 @@ def _play(found: Settings) -> str:
 
 
 def _only_in_a_demo() -> Settings:
-    found = attached()
+    found = load_attached_settings()
     if not found.is_demo:
         raise Refused(REFUSAL)
     return found
 
 
-def _fill(found: Settings, opened: Database) -> int:
+def _fill_staff(found: Settings, opened: Database) -> int:
     now = DemoClock(found.data_dir / "clock").now()
     sealer = Sealer(found.encryption_keys, found.secret_key)
     with opened.transaction() as db:
-        return fill_staff(db, sealer, found.timezone, now)
+        return add_demo_staff(db, sealer, found.timezone, now)
 
 
 COMMANDS = (demo,)

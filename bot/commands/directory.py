@@ -1,4 +1,4 @@
-"""`warmline directory`: the services that people are referred to, from files and back."""
+"""`warmline directory`: load, import, search and export the services that people are referred to."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 import click
 
 from bot.clock import SystemClock
-from bot.commands.common import ROOT, Refused, attached, database, settings
+from bot.commands.common import ROOT, Refused, load_attached_settings, open_database, load_settings
 from bot.domain.directory import cards
-from bot.domain.directory.mapping import Mapping
-from bot.domain.directory.mapping import load as load_mapping
-from bot.domain.directory.mapping_values import MappingFault
-from bot.domain.directory.needs import RulesFault, load_rules
-from bot.domain.directory.ranking import Placed
+from bot.domain.directory.mapping import DirectoryMapping
+from bot.domain.directory.mapping import read_mapping as load_mapping
+from bot.domain.directory.mapping_values import MappingError
+from bot.domain.directory.needs import NeedRulesError, load_rules
+from bot.domain.directory.ranking import RankedHit
 from bot.domain.directory.writing import VERSION, write_csv, write_json
 from bot.domain.flow_yaml import FlowError
 from bot.storage import directory as stored
 from bot.storage import services
 from bot.usecases import search_directory
-from bot.usecases.directory_files import CannotRead, open_files, open_sink
-from bot.usecases.export_directory import records
-from bot.usecases.flow_files import read_directory
-from bot.usecases.import_directory import KINDS, Report, Wish, import_directory, source_name
+from bot.usecases.directory_files import DirectoryFilesError, open_files, open_sink
+from bot.usecases.export_directory import exported_records
+from bot.usecases.flow_files import read_directory_files
+from bot.usecases.import_directory import ROW_KINDS, ImportReport, ImportOptions, import_directory, source_name
 from bot.usecases.import_directory import Refused as ImportRefused
 
-_SHOWN = 20
-_WIDE = (38, 22, 9, 8, 14, 10)
+_MAX_SHOWN = 20
+_COLUMN_WIDTHS = (38, 22, 9, 8, 14, 10)
 
 
 @click.group()
@@ -41,16 +41,16 @@ def directory() -> None:
 def load() -> None:
     """Read directory/*.yaml into the database; what is gone from the files is gone from the directory."""
     try:
-        rows = read_directory(ROOT / "directory", settings().timezone)
+        rows = read_directory_files(ROOT / "directory", load_settings().timezone)
     except FlowError as error:
         raise Refused(str(error)) from error
-    with database(attached()) as opened, opened.transaction() as db:
+    with open_database(load_attached_settings()) as opened, opened.transaction() as db:
         services.replace_all(db, rows)
     click.echo(f"{len(rows)} services, {sum(row['verified'] for row in rows)} of them checked and offered.")
 
 
-class _DryRun(Exception):
-    """Carries the report out of the transaction that it must not commit."""
+class _DryRunRollback(Exception):
+    """Raised to roll back the transaction of a dry run."""
 
 
 @directory.command("import")
@@ -84,35 +84,35 @@ def import_command(
 
     What the staff have changed stays. What the directory no longer has is hidden, and kept for the referrals that name it.
     """  # fmt: skip
-    found, now = attached(), SystemClock().now()
+    found, now = load_attached_settings(), SystemClock().now()
     today = now.astimezone(found.timezone).date()
-    day = _day_of_check(checked_on, checked_by, today)
+    day = _check_date(checked_on, checked_by, today)
     mapping = _mapping(mapping_file) if mapping_file else None
     try:
         name = source_name(source if source is not None else path.resolve().stem)
         files = open_files(path)
-        wish = Wish(name, "command line", found.directory_fresh_days, found.timezone, day, checked_by)
+        wish = ImportOptions(name, "command line", found.directory_fresh_days, found.timezone, day, checked_by)
         rules = load_rules((ROOT / "directory/needs.yaml").read_text("utf-8"))
-        with database(found) as opened, opened.transaction() as db:
-            report = import_directory(db, files, wish, mapping, rules, now, _tell)
+        with open_database(found) as opened, opened.transaction() as db:
+            report = import_directory(db, files, wish, mapping, rules, now, _show_progress)
             if dry_run:
-                raise _DryRun
-    except _DryRun:
+                raise _DryRunRollback
+    except _DryRunRollback:
         pass
-    except (CannotRead, RulesFault) as error:
+    except (DirectoryFilesError, NeedRulesError) as error:
         raise Refused(str(error)) from error
     except ImportRefused as error:
         _end_of_progress()
         if error.report is not None:
-            _show(error.report, report_as)
+            _print_report(error.report, report_as)
         raise Refused(str(error)) from error
     _end_of_progress()
-    _show(report, report_as)
+    _print_report(report, report_as)
     if dry_run and report_as == "text":
         click.echo("Nothing was changed: this was a dry run.")
 
 
-def _day_of_check(checked_on: datetime | None, checked_by: str, today: date) -> date | None:
+def _check_date(checked_on: datetime | None, checked_by: str, today: date) -> date | None:
     if checked_on is None:
         if checked_by:
             raise click.UsageError("--checked-by needs --checked-on, the day of the check.")
@@ -124,16 +124,16 @@ def _day_of_check(checked_on: datetime | None, checked_by: str, today: date) -> 
     return checked_on.date()
 
 
-def _mapping(file: Path) -> Mapping:
+def _mapping(file: Path) -> DirectoryMapping:
     try:
         return load_mapping(file.read_text("utf-8"))
-    except MappingFault as error:
+    except MappingError as error:
         raise Refused(f"{file.name}, {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{file.name} cannot be read as text in UTF-8. Save it anew.") from error
 
 
-def _tell(what: str, count: int) -> None:
+def _show_progress(what: str, count: int) -> None:
     if sys.stderr.isatty():
         click.echo(f"\r{count} {what}\x1b[K", err=True, nl=False)
 
@@ -143,12 +143,12 @@ def _end_of_progress() -> None:
         click.echo("", err=True)
 
 
-def _show(report: Report, report_as: str) -> None:
+def _print_report(report: ImportReport, report_as: str) -> None:
     if report_as == "json":
         click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
         return
     word = "could be read" if any(one.fatal for one in report.refused) else "taken"
-    for kind, label in KINDS.items():
+    for kind, label in ROW_KINDS.items():
         counts = report.counts[kind]
         if counts["taken"] or counts["gone"]:
             gone = f", {counts['gone']} gone" if counts["gone"] else ""
@@ -160,11 +160,11 @@ def _show(report: Report, report_as: str) -> None:
     ):
         if count:
             click.echo(f"{count} {title}:")
-        for one in rows[:_SHOWN]:
+        for one in rows[:_MAX_SHOWN]:
             where = ", ".join(part for part in (one.file, one.at, one.key and f"id {one.key}") if part)
             click.echo(f"  {where}{': ' if where else ''}{one.what}; {one.remedy}")
-        if count > _SHOWN:
-            click.echo(f"  and {count - _SHOWN} more, see --report json")
+        if count > _MAX_SHOWN:
+            click.echo(f"  and {count - _MAX_SHOWN} more, see --report json")
     for note in report.notes:
         click.echo(note)
     click.echo(f"{report.offered} services of {report.source} are checked and offered to people now.")
@@ -184,25 +184,25 @@ def search(
     """Look for services, the nearest and most fitting first."""
     if not (need or near or words):
         raise click.UsageError("Say what to look for: --need, --near or --words.")
-    found = attached()
-    asked = search_directory.Asked(need, words, near, language, open_now, offered, most)
+    found = load_attached_settings()
+    asked = search_directory.DirectorySearch(need, words, near, language, open_now, offered, most)
     try:
-        with database(found) as opened, opened.transaction() as db:
-            answer = search_directory.search(db, asked, found.timezone, SystemClock().now())
-    except search_directory.UnknownPlace as error:
+        with open_database(found) as opened, opened.transaction() as db:
+            answer = search_directory.search_for_staff(db, asked, found.timezone, SystemClock().now())
+    except search_directory.UnknownZip as error:
         raise Refused(str(error)) from error
     if not answer.found:
         raise Refused("Nothing was found. Ask for less at once, or see with `warmline directory import` what there is.")
-    _row("name", "telephone", "miles", "open", "languages", "offered")
+    _print_row("name", "telephone", "miles", "open", "languages", "offered")
     for one in answer.found:
-        _row(*_cells(one))
+        _print_row(*_cells(one))
 
 
-def _cells(one: Placed) -> tuple[str, ...]:
+def _cells(one: RankedHit) -> tuple[str, ...]:
     hit = one.hit
     return (
         str(hit.shown["name"]),
-        cards.number_of(hit.shown),
+        cards.phone_of(hit.shown),
         "" if one.miles is None else f"{one.miles:.1f}",
         {True: "yes", False: "no", None: "?"}[one.is_open],
         ",".join(hit.languages) or "?",
@@ -210,8 +210,8 @@ def _cells(one: Placed) -> tuple[str, ...]:
     )
 
 
-def _row(*cells: str) -> None:
-    click.echo("  ".join(cards.shortened(cell, wide).ljust(wide) for cell, wide in zip(cells, _WIDE, strict=True)).rstrip())
+def _print_row(*cells: str) -> None:
+    click.echo("  ".join(cards.shorten(cell, wide).ljust(wide) for cell, wide in zip(cells, _COLUMN_WIDTHS, strict=True)).rstrip())
 
 
 @directory.command()
@@ -220,8 +220,8 @@ def _row(*cells: str) -> None:
 @click.option("--source", help="Which directory; may be left out where there is one.")
 def export(path: Path, *, as_format: str, source: str | None) -> None:
     """Write a directory as HSDS 3 into the folder PATH, with what the staff have changed in it."""
-    found = attached()
-    with database(found) as opened, opened.transaction() as db:
+    found = load_attached_settings()
+    with open_database(found) as opened, opened.transaction() as db:
         known = stored.sources(db)
         if source is None and len(known) != 1:
             raise Refused(f"There is more than one directory: name one with --source ({', '.join(known)})." if known
@@ -231,8 +231,8 @@ def export(path: Path, *, as_format: str, source: str | None) -> None:
             raise Refused(f"No directory {name} was ever imported. There are: {', '.join(known) or 'none'}.")
         write = write_json if as_format == "json" else write_csv
         try:
-            write(records(db, name), open_sink(path))
-        except CannotRead as error:
+            write(exported_records(db, name), open_sink(path))
+        except DirectoryFilesError as error:
             raise Refused(str(error)) from error
         except OSError as error:
             raise Refused(f"{path.name} cannot be written: {error.strerror}.") from error

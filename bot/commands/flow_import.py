@@ -1,4 +1,4 @@
-"""`warmline flows import`: flows of other products become drafts, with a report of each of their parts."""
+"""`warmline flows import`: import flows of other products as drafts, with a report on each of their parts."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 import click
 
 from bot.clock import SystemClock
-from bot.commands.common import Refused, attached, database
-from bot.domain.flow_import.detect import LARGEST
+from bot.commands.common import Refused, load_attached_settings, open_database
+from bot.domain.flow_import.detect import MAX_BYTES
 from bot.domain.flow_import.report import NotImportable
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.usecases.studio import import_flows
-from bot.usecases.studio.import_flows import ImportedFlow, Result
+from bot.usecases.studio.import_flows import ImportedFlow, ImportResult
 
 _FATES = {"carried": "carried over", "approximated": "approximated", "left_out": "left out"}
 
 
 @dataclass(slots=True)
-class _Outcome:
-    """What became of one file: its flows with where each was put, or the reason why there are none."""
+class _FileResult:
+    """The result for one file: its flows and where each was put (`places`), or the reason why it was refused."""
 
     file: str
-    result: Result | None = None
+    result: ImportResult | None = None
     reason: str = ""
     places: tuple[str, ...] = ()
 
@@ -43,9 +43,9 @@ def import_command(files: tuple[Path, ...], report: str, into: Path | None, to_l
     outcomes = [_read(path) for path in files]
     if to_line:
         try:
-            _put_on_line(outcomes)
+            _save_drafts(outcomes)
         except Refused as refusal:
-            # No line runs here. Who reads the report as JSON is told so there too, file by file.
+            # Warmline is not running here. The JSON report must say so too, for each file.
             for outcome in outcomes:
                 outcome.result, outcome.reason = None, outcome.reason or str(refusal)
     else:
@@ -54,54 +54,54 @@ def import_command(files: tuple[Path, ...], report: str, into: Path | None, to_l
     click.echo(_as_json(outcomes) if report == "json" else _as_text(outcomes))
     refused = [outcome for outcome in outcomes if outcome.result is None]
     if refused:
-        raise Refused("\n".join(_printable(outcome.reason) for outcome in refused))
+        raise Refused("\n".join(_replace_unencodable(outcome.reason) for outcome in refused))
 
 
-def _read(path: Path) -> _Outcome:
+def _read(path: Path) -> _FileResult:
     try:
         with path.open("rb") as opened:
-            raw = opened.read(LARGEST + 1)
-        if len(raw) > LARGEST:
-            raise NotImportable(f"{path.name} has {path.stat().st_size:,} bytes. Keep it under {LARGEST:,}.")
-        return _Outcome(str(path), import_flows.import_file(raw, path.name))
+            raw = opened.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise NotImportable(f"{path.name} has {path.stat().st_size:,} bytes. Keep it under {MAX_BYTES:,}.")
+        return _FileResult(str(path), import_flows.import_file(raw, path.name))
     except OSError as error:
-        return _Outcome(str(path), reason=f"{path.name} can't be read: {error.strerror}.")
+        return _FileResult(str(path), reason=f"{path.name} can't be read: {error.strerror}.")
     except NotImportable as refusal:
-        return _Outcome(str(path), reason=str(refusal))
+        return _FileResult(str(path), reason=str(refusal))
 
 
-# Where the drafts go.
+# Writing the drafts.
 
 
-def _put_on_line(outcomes: list[_Outcome]) -> None:
+def _save_drafts(outcomes: list[_FileResult]) -> None:
     now = SystemClock().now()
-    with database(attached()) as opened:
+    with open_database(load_attached_settings()) as opened:
         for outcome in outcomes:
             if outcome.result is None:
                 continue
             try:
                 with opened.transaction() as db:
-                    names = import_flows.put_drafts(db, None, outcome.result, Author("import"), now)
+                    names = import_flows.create_drafts(db, None, outcome.result, DraftAuthor("import"), now)
             except NotImportable as refusal:
                 outcome.result, outcome.reason = None, str(refusal)
             else:
                 outcome.places = tuple(f"the draft {name} on the line" for name in names)
 
 
-def _write_files(outcome: _Outcome, folder: Path) -> None:
-    """Writes YAML and PO files under names that nothing has yet."""
+def _write_files(outcome: _FileResult, folder: Path) -> None:
+    """Write YAML and PO files under unused names."""
     if outcome.result is None:
         return
     try:
-        import_flows.place(outcome.result, lambda name: _is_free(folder, name))
+        import_flows.assign_names(outcome.result, lambda name: _is_free(folder, name))
         for flow in outcome.result.flows:
-            _write(folder / f"{flow.placed}.yaml", flow.content.source)
+            _write(folder / f"{flow.stored_name}.yaml", flow.content.source)
             for language, text in flow.content.translations.items():
-                _write(folder / "translations" / language / f"{flow.placed}.po", text)
+                _write(folder / "translations" / language / f"{flow.stored_name}.po", text)
     except OSError as error:
         outcome.result, outcome.reason = None, f"{folder}: can't be written: {error.strerror}."
     else:
-        outcome.places = tuple(str(folder / f"{flow.placed}.yaml") for flow in outcome.result.flows)
+        outcome.places = tuple(str(folder / f"{flow.stored_name}.yaml") for flow in outcome.result.flows)
 
 
 def _is_free(folder: Path, name: str) -> bool:
@@ -117,11 +117,11 @@ def _write(path: Path, text: str) -> None:
 # The report.
 
 
-def _as_json(outcomes: list[_Outcome]) -> str:
+def _as_json(outcomes: list[_FileResult]) -> str:
     return json.dumps({"files": [_file_row(outcome) for outcome in outcomes]}, indent=1)
 
 
-def _file_row(outcome: _Outcome) -> dict[str, object]:
+def _file_row(outcome: _FileResult) -> dict[str, object]:
     result = outcome.result
     rows = [_flow_row(flow, place) for flow, place in zip(result.flows, outcome.places, strict=True)] if result else []
     return {"file": outcome.file, "ok": result is not None, "reason": outcome.reason, "flows": rows}
@@ -129,50 +129,50 @@ def _file_row(outcome: _Outcome) -> dict[str, object]:
 
 def _flow_row(flow: ImportedFlow, place: str) -> dict[str, object]:
     return {
-        "name": flow.placed,
+        "name": flow.stored_name,
         "title": flow.title,
         "draft": place,
         "clean": flow.is_clean,
         "missing": list(flow.missing),
         "problems": [f"{problem.severity.value}: {problem}" for problem in flow.problems],
         "items": [
-            {"node": item.node, "kind": item.kind, "fate": item.fate.value, "how": item.how, "step": item.step}
+            {"node": item.node, "kind": item.kind, "fate": item.status.value, "how": item.remark, "step": item.step}
             for item in flow.items
         ],
     }
 
 
-def _as_text(outcomes: list[_Outcome]) -> str:
+def _as_text(outcomes: list[_FileResult]) -> str:
     rows: list[str] = []
     for outcome in outcomes:
         rows.append(
-            f"{outcome.file}: {'refused' if outcome.result is None else _counted(len(outcome.result.flows), 'flow')}"
+            f"{outcome.file}: {'refused' if outcome.result is None else _pluralize(len(outcome.result.flows), 'flow')}"
         )
         if outcome.result is not None:
             for flow, place in zip(outcome.result.flows, outcome.places, strict=True):
                 rows += _flow_text(flow, place)
-    return _printable("\n".join(rows))
+    return _replace_unencodable("\n".join(rows))
 
 
 def _flow_text(flow: ImportedFlow, place: str) -> list[str]:
     counts = ", ".join(f"{flow.count(fate)} {words}" for fate, words in _FATES.items())
-    other = f" (there is a `{flow.name}` already)" if flow.placed != flow.name else ""
+    other = f" (there is a `{flow.name}` already)" if flow.stored_name != flow.name else ""
     rows = [f"  {flow.title} -> {place}{other}: {counts}"]
     rows += [f"    missing: {what}" for what in flow.missing]
     for item in flow.items:
         step = f" -> {item.step}" if item.step else ""
-        rows.append(f"    {_FATES[item.fate.value]}: {item.node} ({item.kind}){step}{': ' + item.how if item.how else ''}")
+        rows.append(f"    {_FATES[item.status.value]}: {item.node} ({item.kind}){step}{': ' + item.remark if item.remark else ''}")
     warnings = len(flow.problems)
     if warnings:
-        rows.append(f"    {_counted(warnings, 'thing')} for your judgement; `warmline flows check` names them.")
+        rows.append(f"    {_pluralize(warnings, 'thing')} for your judgement; `warmline flows check` names them.")
     return rows
 
 
-def _counted(number: int, what: str) -> str:
+def _pluralize(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _printable(text: str) -> str:
+def _replace_unencodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

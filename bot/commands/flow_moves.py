@@ -1,5 +1,5 @@
-"""`warmline flows pull`, `push` and `diff`: versions move between a folder and a running line, refused where work would be
-lost."""
+"""`warmline flows pull`, `push` and `diff`: exchange flows between a folder and a running Warmline; refused if that would
+overwrite changes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import click
 from sqlalchemy.orm import Session
 
 from bot.clock import SystemClock
-from bot.commands.common import ROOT, Refused, attached, database
+from bot.commands.common import ROOT, Refused, load_attached_settings, open_database
 from bot.domain.flow_content import FlowContent
 from bot.settings import Settings
 from bot.storage import board
 from bot.storage import flows as stored_flows
-from bot.usecases.flow_files import Folder, read_folder
-from bot.usecases.line import read_line
+from bot.usecases.flow_files import FlowFolder, read_folder
+from bot.usecases.line import read_system_texts
 from bot.usecases.studio import check_draft, move_files, publish_drafts, world
-from bot.usecases.studio.move_files import Conflict, Difference
+from bot.usecases.studio.move_files import Conflict, FlowDifference
 
 _PATH = click.argument("path", required=False, type=click.Path(path_type=Path))
 T = TypeVar("T")
@@ -37,12 +37,12 @@ def pull(path: Path | None, overwrite: bool) -> None:
     """
     root = _root(path)
     root.mkdir(parents=True, exist_ok=True)
-    found = _readable(root)
-    with database(attached()) as opened, opened.transaction() as db:
-        pulled = _or_refuse(lambda: move_files.pull(db, found, move_files.read_memory(root), overwrite=overwrite))
+    found = _read_valid_folder(root)
+    with open_database(load_attached_settings()) as opened, opened.transaction() as db:
+        pulled = _or_refuse(lambda: move_files.pull(db, found, move_files.read_sync_records(root), overwrite=overwrite))
         there = set(move_files.published_flows(db))
     try:
-        move_files.write(root, pulled.files, pulled.memory)
+        move_files.write_files(root, pulled.files, pulled.records)
     except OSError as error:
         raise Refused(f"{root.name}: nothing was written: {error.strerror}.") from error
     click.echo(f"Pulled: {', '.join(pulled.changed)}." if pulled.changed else "Nothing new on the line.")
@@ -63,19 +63,19 @@ def push(path: Path | None, publish: bool, why: str, overwrite: bool) -> None:
     root = _root(path)
     if not root.is_dir():
         raise Refused(f"{root.name} is no folder. Name the folder that holds the flows' .yaml files.")
-    found = _readable(root)
-    memory, now, here = _or_refuse(lambda: move_files.read_memory(root)), SystemClock().now(), attached()
-    with database(here) as opened, opened.transaction() as db:
-        # Nobody publishes between the comparison, the check and the push.
+    found = _read_valid_folder(root)
+    memory, now, here = _or_refuse(lambda: move_files.read_sync_records(root)), SystemClock().now(), load_attached_settings()
+    with open_database(here) as opened, opened.transaction() as db:
+        # Locked, so that no other publication happens between the comparison, the check and the push.
         stored_flows.lock_publishing(db)
-        contents = _or_refuse(lambda: move_files.to_push(db, found, memory, overwrite=overwrite))
+        contents = _or_refuse(lambda: move_files.flows_to_push(db, found, memory, overwrite=overwrite))
         if publish:
-            reasons = _checked(db, contents, here, why.strip())
+            reasons = _check_for_push(db, contents, here, why.strip())
             done = move_files.push_published(db, contents, now, why=why.strip(), reasons=reasons)
         else:
             done = move_files.push_drafts(db, contents, now)
-        after = move_files.met_after(db, found, memory, set(contents))
-    move_files.write(root, {}, after)
+        after = move_files.records_after_push(db, found, memory, set(contents))
+    move_files.write_files(root, {}, after)
     if not done:
         click.echo("Nothing to push: the line has all of it.")
     elif publish:
@@ -84,19 +84,22 @@ def push(path: Path | None, publish: bool, why: str, overwrite: bool) -> None:
         click.echo(f"Pushed as drafts: {', '.join(done)}. Publish them at {here.public_url}/console/flows.")
 
 
-def _checked(db: Session, contents: Mapping[str, FlowContent], here: Settings, why: str) -> dict[str, dict[str, str]]:
-    """Refuse errors, and warnings without a word why; gives the reasons by the warnings' keys, as the console keeps them."""
+def _check_for_push(db: Session, contents: Mapping[str, FlowContent], here: Settings, why: str) -> dict[str, dict[str, str]]:
+    """Check the flows; returns warning key -> warning and reason, as the console stores them.
+
+    Raises Refused for errors, for warnings without a reason, and for flows that need a second reviewer.
+    """
     if not contents:
         return {}
-    if careful := publish_drafts.who_looks_twice(db, contents):
+    if careful := publish_drafts.review_teams(db, contents):
         said = f"A second person looks at what these flows do for {', '.join(sorted(careful))}."
         raise Refused(f"{said} Push them without --publish, and ask for it in the console. Nothing was pushed.")
-    among, teams = world.world_with(db, contents), frozenset(board.teams(db)) or None
-    line = read_line(here.languages)
-    report = check_draft.check(among, list(contents), line, here.timezone, here.line_name, teams=teams)
+    among, teams = world.flow_set_with(db, contents), frozenset(board.team_names(db)) or None
+    line = read_system_texts(here.languages)
+    report = check_draft.check_drafts(among, list(contents), line, here.timezone, here.line_name, teams=teams)
     if report.errors:
         raise Refused("\n".join([*map(str, report.errors), "Nothing was pushed."]))
-    if report.warnings and len(why) < publish_drafts.SHORTEST_WHY:
+    if report.warnings and len(why) < publish_drafts.MIN_REASON_LETTERS:
         said = "Nothing was pushed. Correct it, or say why it is right: --why TEXT."
         raise Refused("\n".join([*map(str, report.warnings), said]))
     return {check_draft.warning_key(problem): {"warning": problem.what, "why": why} for problem in report.warnings}
@@ -112,11 +115,11 @@ def diff(path: Path | None) -> None:
     root = _root(path)
     if not root.is_dir():
         raise Refused(f"{root.name} is no folder. Name the folder that holds the flows' .yaml files.")
-    found = _readable(root)
-    with database(attached()) as opened, opened.transaction() as db:
-        different = move_files.differences(db, found)
+    found = _read_valid_folder(root)
+    with open_database(load_attached_settings()) as opened, opened.transaction() as db:
+        different = move_files.list_differences(db, found)
     for difference in different:
-        for line in _shown(difference, root.name):
+        for line in _diff_lines(difference, root.name):
             click.echo(line)
     if different:
         count = f"{len(different)} {'flow differs' if len(different) == 1 else 'flows differ'}"
@@ -124,12 +127,12 @@ def diff(path: Path | None) -> None:
     click.echo("The folder and the line are the same.")
 
 
-def _shown(difference: Difference, root: str) -> Iterator[str]:
-    """A flow's differences, coloured where a terminal shows them."""
-    where = {"here": "only here", "there": "only on the line", "": "changed"}[difference.only]
+def _diff_lines(difference: FlowDifference, root: str) -> Iterator[str]:
+    """The lines that show a flow's differences, with terminal colours."""
+    where = {"here": "only here", "there": "only on the line", "": "changed"}[difference.only_on]
     yield click.style(f"{difference.flow}: {where}", bold=True)
     for path, (there, here) in difference.files.items():
-        if difference.only:
+        if difference.only_on:
             yield f"  {root}/{path}"
             continue
         named = ("/dev/null" if there is None else f"line/{path}", "/dev/null" if here is None else f"{root}/{path}")
@@ -141,10 +144,10 @@ def _root(path: Path | None) -> Path:
     return (path or ROOT / "flows").resolve()
 
 
-def _readable(root: Path) -> Folder:
-    """The folder's flows. What cannot be read cannot be compared, so it refuses; an empty folder is fine."""
+def _read_valid_folder(root: Path) -> FlowFolder:
+    """The folder's flows, which may be empty. Raises Refused if a file cannot be read: it could not be compared."""
     if not any(root.glob("*.yaml")) and not any((root / "transcripts").rglob("*.txt")):
-        return Folder({}, {}, ())
+        return FlowFolder({}, {}, ())
     found = read_folder(root)
     if found.problems:
         raise Refused("\n".join(map(str, found.problems)))

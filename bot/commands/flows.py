@@ -8,10 +8,10 @@ import click
 
 from bot.clock import SystemClock
 from bot.commands import flow_import, flow_moves
-from bot.commands.common import Refused, attached, database, draft_library, folder, settings
-from bot.domain.flow_yaml import Problem, Severity
-from bot.usecases.flow_files import Folder, check
-from bot.usecases.line import read_line
+from bot.commands.common import Refused, load_attached_settings, open_database, draft_library, load_flow_folder, load_settings
+from bot.domain.flow_yaml import FlowProblem, Severity
+from bot.usecases.flow_files import FlowFolder, check_folder
+from bot.usecases.line import read_system_texts
 from bot.usecases.publish_flows import publish_flows
 from bot.usecases.rehearse import replay
 
@@ -30,8 +30,8 @@ for command in (*flow_moves.COMMANDS, *flow_import.COMMANDS):
 @click.option("--strict", is_flag=True, help="Warnings refuse too.")
 def check_command(path: Path | None, strict: bool) -> None:
     """Read every flow under PATH (flows/), check it, and play its transcripts."""
-    found = folder(path)
-    problems = [*check(found, settings().languages), *_played(found)]
+    found = load_flow_folder(path)
+    problems = [*check_folder(found, load_settings().languages), *_play_transcripts(found)]
     for problem in problems:
         click.echo(f"{problem.severity.value}: {problem}")
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
@@ -41,12 +41,12 @@ def check_command(path: Path | None, strict: bool) -> None:
     click.echo(f"{counted}: no errors, {len(problems)} warnings.")
 
 
-def _played(found: Folder) -> list[Problem]:
-    """Transcripts are played only where all flows can be read: they run across flows."""
+def _play_transcripts(found: FlowFolder) -> list[FlowProblem]:
+    """Play the transcripts, if all flows can be read: a transcript may run through several flows."""
     if found.problems or not found.transcripts:
         return []
-    here = settings()
-    line = read_line(here.languages)
+    here = load_settings()
+    line = read_system_texts(here.languages)
     library = draft_library(found, here.timezone, here.line_name)
     problems = []
     for name, transcript in found.transcripts.items():
@@ -64,14 +64,14 @@ def publish(path: Path | None, if_changed: bool, by: str, overwrite: bool) -> No
 
     A flow that was published in the console since is kept as it is there.
     """
-    found = folder(path)
-    here = attached()
-    errors = [problem for problem in check(found, here.languages) if problem.severity is Severity.ERROR]
+    found = load_flow_folder(path)
+    here = load_attached_settings()
+    errors = [problem for problem in check_folder(found, here.languages) if problem.severity is Severity.ERROR]
     if errors:
         raise Refused("\n".join(str(problem) for problem in errors))
-    with database(here) as opened, opened.transaction() as db:
+    with open_database(here) as opened, opened.transaction() as db:
         done = publish_flows(db, found, by, SystemClock().now(), overwrite=overwrite)
-    for why in done.said:
+    for why in done.reasons:
         click.echo(f"Kept: {why}")
     if done.changed:
         click.echo(f"Published: {', '.join(done.changed)}.")

@@ -1,4 +1,4 @@
-"""`warmline run`, `prepare`, `migrate`, `settings`: the house itself."""
+"""`warmline run`, `prepare`, `migrate`, `settings`: running and setting up Warmline itself."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import settings_page, supervisor
 from bot.clock import SystemClock
-from bot.commands.common import ROOT, Refused, attached, database, settings
-from bot.commands.demo import fill
+from bot.commands.common import ROOT, Refused, load_attached_settings, open_database, load_settings
+from bot.commands.demo import fill_demo
 from bot.commands.flows import publish
 from bot.domain.flow_yaml import FlowError
 from bot.domain.safety.lined_yaml import SafetyRuleError
 from bot.storage import keys, schema, services
-from bot.storage.sealing import CannotOpen, Sealer
+from bot.storage.sealing import UnsealError, Sealer
 from bot.usecases import canned_replies
-from bot.usecases.flow_files import read_directory
+from bot.usecases.flow_files import read_directory_files
 
 
 @click.command()
 def run() -> None:
     """Run everything in the foreground until Ctrl-C: servers where none are named, web, worker."""
-    sys.exit(supervisor.run(settings()))
+    sys.exit(supervisor.run(load_settings()))
 
 
 @click.command()
 def migrate() -> None:
     """Bring the database up to date, see that the keys fit it, load the directory, and fill the empty canned replies."""
-    found = attached()
+    found = load_attached_settings()
     try:
         schema.migrate(found.database_url or "")
-        rows = read_directory(ROOT / "directory", found.timezone)
-        with database(found) as opened, opened.transaction() as db:
-            keys.check(db, Sealer(found.encryption_keys, found.secret_key))
+        rows = read_directory_files(ROOT / "directory", found.timezone)
+        with open_database(found) as opened, opened.transaction() as db:
+            keys.verify(db, Sealer(found.encryption_keys, found.secret_key))
             services.replace_all(db, rows)
-            canned_replies.seed(db, SystemClock().now())
-    except CannotOpen as error:
+            canned_replies.seed_if_empty(db, SystemClock().now())
+    except UnsealError as error:
         raise Refused(str(error)) from error
     except (FlowError, SafetyRuleError) as error:
         raise Refused(str(error)) from error
@@ -51,11 +51,11 @@ def migrate() -> None:
 @click.pass_context
 def prepare(context: click.Context) -> None:
     """What `run` does before the web and the worker: migrate, publish what has changed, in a demo fill it."""
-    # One process for all of it: to start each of them by itself takes longer than what they do.
+    # All in one process: starting a separate one for each takes longer than the work itself.
     context.invoke(migrate)
     context.invoke(publish, if_changed=True, by="files")
-    found = attached()
-    if found.is_demo and (done := fill(found)):
+    found = load_attached_settings()
+    if found.is_demo and (done := fill_demo(found)):
         click.echo(done)
 
 
@@ -63,7 +63,7 @@ def prepare(context: click.Context) -> None:
 @click.option("--page", is_flag=True, help="Print the operators' page instead.")
 def settings_command(page: bool) -> None:
     """Print the settings in force, without the secrets."""
-    click.echo(settings_page.page() if page else settings_page.describe(settings()))
+    click.echo(settings_page.operators_page() if page else settings_page.describe(load_settings()))
 
 
 COMMANDS = (run, prepare, migrate, settings_command)

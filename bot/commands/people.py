@@ -1,4 +1,4 @@
-"""`warmline handoffs`, `erase`, `catch-up`: what an operator does by hand until there is a page for it."""
+"""`warmline handoffs`, `erase`, `catch-up`: operator tasks that have no page in the console."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from bot import reception
 from bot.carriers.twilio import TwilioCarrier
 from bot.clock import SystemClock
-from bot.commands.common import Refused, attached, database
+from bot.commands.common import Refused, load_attached_settings, open_database
 from bot.domain.message import Address, Channel
 from bot.domain.script import read_duration
 from bot.runtime import Runtime
@@ -29,7 +29,7 @@ def handoffs() -> None:
 @handoffs.command("list")
 def list_command() -> None:
     """Open handoffs, the most urgent first: number, urgency, team, reason, since when. No names, no words."""
-    with database(attached()) as opened, opened.transaction() as db:
+    with open_database(load_attached_settings()) as opened, opened.transaction() as db:
         rows = db.scalars(select(Handoff).where(Handoff.state != "closed").order_by(Handoff.opened_at)).all()
     order = ["now", "minutes", "quarter_hour", "this_shift", "routine"]
     for row in sorted(rows, key=lambda row: order.index(row.urgency)):
@@ -43,10 +43,10 @@ def list_command() -> None:
 @click.argument("number", type=int)
 def close(number: int) -> None:
     """A human is done with handoff NUMBER: the bot may speak again, and the person counts as out of danger."""
-    runtime = Runtime.start(attached())
+    runtime = Runtime.start(load_attached_settings())
     try:
         with runtime.database.transaction() as db:
-            close_by_operator(db, runtime.desk, number, runtime.clock.now())
+            close_by_operator(db, runtime.context, number, runtime.clock.now())
     except ActRefused as error:
         raise Refused(f"There is no open handoff {number}.") from error
     finally:
@@ -54,23 +54,23 @@ def close(number: int) -> None:
     click.echo(f"Handoff {number} is closed.")
 
 
-_OF_PEOPLE = [channel.value for channel in Channel if channel not in (Channel.EMAIL, Channel.VOICE)]
+_PERSON_CHANNELS = [channel.value for channel in Channel if channel not in (Channel.EMAIL, Channel.VOICE)]
 
 
 @click.command()
-@click.option("--channel", type=click.Choice(_OF_PEOPLE), default="sms", show_default=True)
+@click.option("--channel", type=click.Choice(_PERSON_CHANNELS), default="sms", show_default=True)
 def erase(channel: str) -> None:
     """Delete what is kept of a person who asked by letter or telephone. The number is asked for, not typed as an argument:
     a shell remembers arguments."""
     number = click.prompt("Their number, like +13145550142", hide_input=True)
-    found = attached()
+    found = load_attached_settings()
     sealer = Sealer(found.encryption_keys, found.secret_key)
-    lookup = sealer.index(Address(Channel(channel), str(number).strip()))
-    with database(found) as opened, opened.transaction() as db:
+    lookup = sealer.blind_index(Address(Channel(channel), str(number).strip()))
+    with open_database(found) as opened, opened.transaction() as db:
         row = db.scalar(select(Conversation.id).where(Conversation.lookup == lookup))
         if row is None:
             raise Refused("Nobody with that number is known on that channel; nothing was changed.")
-        erasures.ask(db, row, SystemClock().now())
+        erasures.add_request(db, row, SystemClock().now())
     click.echo("It is deleted within the hour, or once their open handoff is closed.")
 
 
@@ -82,14 +82,14 @@ def catch_up(since: str) -> None:
         back = read_duration(since)
     except ValueError as error:
         raise Refused(f"--since: {error}") from error
-    runtime = Runtime.start(attached())
+    runtime = Runtime.start(load_attached_settings())
     carrier = runtime.carriers.get(Channel.SMS)
     if not isinstance(carrier, TwilioCarrier) or not isinstance(back, timedelta):
         raise Refused("There is no Twilio to ask: the Twilio settings are not set.")
     seen = taken = 0
-    for inbound in carrier.received(runtime.clock.now() - back):
+    for inbound in carrier.received_since(runtime.clock.now() - back):
         seen += 1
-        taken += reception.receive(runtime, inbound, answered=False).fresh
+        taken += reception.receive(runtime, inbound, answered=False).is_new
     runtime.close()
     click.echo(f"Twilio has {seen} texts of that time; {taken} of them were not here and are taken and answered now.")
 

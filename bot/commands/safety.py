@@ -1,4 +1,4 @@
-"""`warmline safety`: how well the safety net reads, measured."""
+"""`warmline safety`: measure the safety net, and show what it reads in a text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from bot.commands.common import Refused, settings
+from bot.commands.common import Refused, load_settings
 from bot.domain.safety import assess, reply_key
-from bot.usecases.line import read_line
-from bot.usecases.measure_safety import report
+from bot.usecases.line import read_system_texts
+from bot.usecases.measure_safety import format_report
 
 
 @click.group()
@@ -23,14 +23,14 @@ def report_command(data: Path) -> None:
     """Measure recall and false alarms on the labelled texts under DATA, and print the tables."""
     if not data.is_dir():
         raise Refused(f"{data} is no folder. Name the one that holds the labelled texts (crisis_short_gold.csv ...).")
-    click.echo(report(read_line(settings().languages).rules, data))
+    click.echo(format_report(read_system_texts(load_settings().languages).rules, data))
 
 
 @safety.command()
 @click.argument("text")
 def read(text: str) -> None:
     """Show what the net reads in TEXT: level, dangers, rules, and whether it would ask."""
-    line = read_line(settings().languages)
+    line = read_system_texts(load_settings().languages)
     found = assess(line.rules, text)
     click.echo(f"level {int(found.level)} {found.level.name.lower()}; dangers {', '.join(found.dangers) or 'none'}")
     click.echo(f"rules {', '.join(found.rules) or 'none'}; asks {found.ask or 'nothing'}")

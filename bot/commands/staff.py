@@ -1,4 +1,4 @@
-"""`warmline staff add|list|invite|leave|forget-second-factor|team`: the people who answer, from the command line."""
+"""`warmline staff add|list|invite|leave|forget-second-factor|team`: manage staff and teams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 from sqlalchemy.orm import Session
 
 from bot.clock import SystemClock
-from bot.commands.common import Refused, attached, database
+from bot.commands.common import Refused, load_attached_settings, open_database
 from bot.domain.message import Channel
 from bot.domain.permissions import Role
 from bot.runtime import Runtime
@@ -17,7 +17,7 @@ from bot.storage import staff as rows
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import Staff
 from bot.usecases import keep_staff
-from bot.usecases.invite import Purpose, make_link
+from bot.usecases.invite import LinkPurpose, make_link
 
 _EMAIL = re.compile(r"[^@\s,;\"']+@[^@\s,;\"']+\.[^@\s,;\"']+")
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
@@ -48,21 +48,21 @@ def add(
         raise Refused("An e-mail address like ana@city.example and a name are needed; nobody was added.")
     if wrong := [code for code in languages if not re.fullmatch(r"[a-z]{2,3}", code)]:
         raise Refused(f"{wrong[0]} is no language code. Write two letters, like en or es; nobody was added.")
-    found = attached()
+    found = load_attached_settings()
     number = (
         click.prompt("Their telephone (Enter for none)", default="", hide_input=True, show_default=False) if phone else ""
     )
     now = SystemClock().now()
     try:
-        with database(found) as opened, opened.transaction() as db:
+        with open_database(found) as opened, opened.transaction() as db:
             granted = [Role(role) for role in roles]
             row = rows.add(db, email, name, now, called=called, roles=granted, teams=teams, languages=languages)
             if number.strip():
                 channel = Channel.SIMULATOR if found.is_demo else Channel.SMS
                 sealer = Sealer(found.encryption_keys, found.secret_key)
-                rows.set_phone(db, sealer, row, rows.telephone(number, channel))
+                rows.set_phone(db, sealer, row, rows.parse_phone(number, channel))
             audits.record(db, None, "staff_added", now, detail=f"staff {row.id}, command line")
-    except (rows.Taken, rows.BadPhone, LookupError) as error:
+    except (rows.DuplicateStaff, rows.InvalidPhone, LookupError) as error:
         raise Refused(f"{error.args[0]} Nobody was added.") from error
     click.echo(f"{row.name} <{row.email}> is number {row.id}.")
     click.echo(f"The link by which they choose a password: warmline staff invite {row.email}")
@@ -71,8 +71,8 @@ def add(
 @staff.command("list")
 def list_command() -> None:
     """Who is here: number, e-mail, name, roles, teams, languages, and who has no telephone."""
-    with database(attached()) as opened, opened.transaction() as db:
-        members = [(row, sorted(rows.roles(row)), sorted(rows.teams_of(db, row.id))) for row in rows.all_active(db)]
+    with open_database(load_attached_settings()) as opened, opened.transaction() as db:
+        members = [(row, sorted(rows.roles_of(row)), sorted(rows.teams_of(db, row.id))) for row in rows.list_active(db)]
     for row, roles, teams in members:
         reach = "" if row.sealed_phone else "  no telephone"
         click.echo(
@@ -87,11 +87,11 @@ def list_command() -> None:
 @click.confirmation_option(prompt="They can no longer sign in, and their telephone is forgotten. Go on?")
 def leave(email: str) -> None:
     """Somebody no longer works here: no sign-in, no alerts. What they did stays theirs."""
-    runtime = Runtime.start(attached())
+    runtime = Runtime.start(load_attached_settings())
     try:
         with runtime.database.transaction() as db:
-            row = _present(db, email)
-            keep_staff.deactivate(db, runtime.desk, None, row.id, runtime.clock.now())
+            row = _find_present(db, email)
+            keep_staff.deactivate(db, runtime.context, None, row.id, runtime.clock.now())
     except keep_staff.Unfit as unfit:
         raise Refused(" ".join(unfit.problems.values())) from unfit
     finally:
@@ -103,10 +103,10 @@ def leave(email: str) -> None:
 @click.argument("email")
 def invite(email: str) -> None:
     """Print the link by which EMAIL chooses a password. It works once, and whoever has it is in: hand it over safely."""
-    found = attached()
-    with database(found) as opened, opened.transaction() as db:
-        row = _present(db, email)
-        purpose = Purpose.FORGOTTEN if row.password else Purpose.INVITATION
+    found = load_attached_settings()
+    with open_database(found) as opened, opened.transaction() as db:
+        row = _find_present(db, email)
+        purpose = LinkPurpose.FORGOTTEN if row.password else LinkPurpose.INVITATION
         link = make_link(found.public_url, found.secret_key, row, purpose)
         audits.record(db, None, "staff_invited", SystemClock().now(), detail=f"staff {row.id}, command line")
     click.echo(link)
@@ -117,13 +117,13 @@ def invite(email: str) -> None:
 @click.confirmation_option(prompt="Have you made sure by sight or voice that it is them?")
 def forget_second_factor(email: str) -> None:
     """EMAIL has lost their authenticator and its recovery codes: a new one is set up at the next sign-in."""
-    with database(attached()) as opened, opened.transaction() as db:
-        row = _present(db, email)
-        keep_staff.forget_second_factor(db, None, row.id, SystemClock().now())
+    with open_database(load_attached_settings()) as opened, opened.transaction() as db:
+        row = _find_present(db, email)
+        keep_staff.reset_second_factor(db, None, row.id, SystemClock().now())
     click.echo(f"The second factor of {row.name} is forgotten, and their sessions have ended.")
 
 
-def _present(db: Session, email: str) -> Staff:
+def _find_present(db: Session, email: str) -> Staff:
     row = rows.find_by_email(db, email)
     if row is None or row.left_at is not None:
         raise Refused("Nobody with that e-mail address works here; nothing was changed.")
@@ -138,10 +138,10 @@ def team(slug: str, name: str) -> None:
     if not _SLUG.fullmatch(slug) or slug == "anyone":
         raise Refused('A slug is small letters, digits and underlines, like night_team; "anyone" is every team.')
     now = SystemClock().now()
-    with database(attached()) as opened, opened.transaction() as db:
+    with open_database(load_attached_settings()) as opened, opened.transaction() as db:
         if rows.find_team(db, slug) is not None:
             raise Refused(f"There is a team {slug} already.")
-        row = rows.add_team(db, slug, name)
+        row = rows.get_or_add_team(db, slug, name)
         audits.record(db, None, "team_added", now, detail=f"team {row.id}, command line")
     click.echo(f"The team {slug} is there.")
 

@@ -1,4 +1,4 @@
-"""`warmline talk`: the line in a terminal, without servers; what was said can be kept as a transcript."""
+"""`warmline talk`: text with the bot in a terminal, without servers; the conversation can be saved as a transcript."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from bot.clock import SystemClock
-from bot.commands.common import Refused, draft_library, folder, settings
+from bot.commands.common import Refused, draft_library, load_flow_folder, load_settings
 from bot.domain.effects import Effect, Reply
 from bot.domain.script import read_duration
-from bot.domain.segments import fold_for_sms, join, measure
-from bot.domain.transcript import Kind, Line, Transcript, write_transcript
-from bot.usecases.line import read_line
-from bot.usecases.rehearse import PICTURE, Rehearsal, as_lines
+from bot.domain.segments import fold_for_sms, join_replies, measure_segments
+from bot.domain.transcript import LineKind, TranscriptLine, Transcript, write_transcript
+from bot.usecases.line import read_system_texts
+from bot.usecases.rehearse import PICTURE, Rehearsal, effects_as_lines
 
 HELP = "Type as a person would text. /wait 2h moves the clock, /picture sends one, /where shows the place, /quit ends."
 
@@ -26,20 +26,20 @@ HELP = "Type as a person would text. /wait 2h moves the clock, /picture sends on
 @click.option("--title", default="A conversation", help="The transcript's title.")
 def talk(path: Path | None, flow: str | None, language: str, save: Path | None, title: str) -> None:
     """Text the line in this terminal, with the flows under PATH (flows/)."""
-    found = folder(path)
+    found = load_flow_folder(path)
     if found.problems:
         raise Refused("\n".join(str(problem) for problem in found.problems))
     if flow and flow not in found.flows:
         raise Refused(f"There is no flow {flow!r}. There are {', '.join(sorted(found.flows))}.")
-    here = settings()
+    here = load_settings()
     library = draft_library(found, here.timezone, here.line_name)
     start = SystemClock().now()
-    rehearsal = Rehearsal(read_line(here.languages), library, start, language, flow)
-    lines: list[Line] = []
+    rehearsal = Rehearsal(read_system_texts(here.languages), library, start, language, flow)
+    lines: list[TranscriptLine] = []
     click.echo(HELP)
-    _show(rehearsal.opening, lines)
+    _print_effects(rehearsal.opening, lines)
     while (text := _prompt()) is not None:
-        _take(rehearsal, text, lines)
+        _handle_input(rehearsal, text, lines)
     if save:
         now = start.astimezone(here.timezone).replace(tzinfo=None, second=0, microsecond=0)
         save.write_text(write_transcript(Transcript(title, flow, language, now, tuple(lines))), "utf-8")
@@ -54,7 +54,7 @@ def _prompt() -> str | None:
     return None if text.strip() == "/quit" else text
 
 
-def _take(rehearsal: Rehearsal, text: str, lines: list[Line]) -> None:
+def _handle_input(rehearsal: Rehearsal, text: str, lines: list[TranscriptLine]) -> None:
     command, _, rest = text.strip().partition(" ")
     if command == "/where":
         conversation = rehearsal.conversation
@@ -67,21 +67,21 @@ def _take(rehearsal: Rehearsal, text: str, lines: list[Line]) -> None:
         except ValueError as error:
             click.echo(f"  {error}")
             return
-        lines.append(Line(Kind.WAIT, rest.strip()))
-        _show(rehearsal.wait(length), lines)  # type: ignore[arg-type]
+        lines.append(TranscriptLine(LineKind.WAIT, rest.strip()))
+        _print_effects(rehearsal.wait(length), lines)  # type: ignore[arg-type]
     elif command == "/picture":
-        lines.append(Line(Kind.PERSON, PICTURE))
-        _show(rehearsal.say("", media=1), lines)
+        lines.append(TranscriptLine(LineKind.PERSON, PICTURE))
+        _print_effects(rehearsal.say("", media=1), lines)
     else:
-        lines.append(Line(Kind.PERSON, text))
-        _show(rehearsal.say(text), lines)
+        lines.append(TranscriptLine(LineKind.PERSON, text))
+        _print_effects(rehearsal.say(text), lines)
 
 
-def _show(effects: tuple[Effect, ...], lines: list[Line]) -> None:
-    lines += as_lines(effects)
-    for body in join([effect.text for effect in effects if isinstance(effect, Reply)]):
-        size = measure(fold_for_sms(body))
+def _print_effects(effects: tuple[Effect, ...], lines: list[TranscriptLine]) -> None:
+    lines += effects_as_lines(effects)
+    for body in join_replies([effect.text for effect in effects if isinstance(effect, Reply)]):
+        size = measure_segments(fold_for_sms(body))
         click.secho(body, fg="cyan")
         click.secho(f"  {size.encoding}, {size.segments} segments", dim=True)
-    for line in as_lines([effect for effect in effects if not isinstance(effect, Reply)]):
+    for line in effects_as_lines([effect for effect in effects if not isinstance(effect, Reply)]):
         click.secho(f"  {line.kind.value}: {line.text}", fg="yellow")

@@ -1,8 +1,7 @@
-"""Forgiving readers: what a person typed in answer to a question, as a value that can be kept.
+"""Lenient parsers for what a person types in answer to a question.
 
-Any language may answer any question: bilingual people mix them. A reader that is not sure says so, because
-the question is then asked again; a wrong ZIP or court date would be believed. Numbers are in `counts.py`,
-dates in `dates.py`.
+Every question is read in all languages, because bilingual people mix them. A parser that is not sure says so, and the
+question is asked again: a wrong ZIP or court date would be believed. Numbers are in `counts.py`, dates in `dates.py`.
 """
 
 from __future__ import annotations
@@ -19,47 +18,45 @@ from babel.localedata import locale_identifiers
 
 from bot.domain import counts, dates
 from bot.domain.script import AnswerKind
-from bot.domain.understanding import fold, phrases, word_set, words_of
+from bot.domain.understanding import fold, split_phrases, split_words, words_of
 
-LONGEST = 1600
-"""Characters that are read; one text is never longer, a web chat could be."""
+MAX_LENGTH = 1600
+"""Characters that are read; a text message is never longer, a message in the web chat could be."""
 
 Value = str | int | bool | None
-"""JSON-able: a date is kept as its ISO string."""
+"""JSON-compatible: a date is its ISO string."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Whether the text could be read, and as what; `value` is None for "none" and where it was not
-    understood.
-    """
+class ParsedAnswer:
+    """`value` is None if the text was not understood, and if the answer is "none"."""
 
     understood: bool
     value: Value = None
 
 
-NOTHING = Answer(True)
-UNREADABLE = Answer(False)
+EMPTY_ANSWER = ParsedAnswer(True)
+UNREADABLE = ParsedAnswer(False)
 
 
-def read(kind: AnswerKind, text: str, *, language: str, today: date, optional: bool = False) -> Answer:
-    """What the text answers to a question of this kind. Never raises, whatever the text.
+def parse_answer(kind: AnswerKind, text: str, *, language: str, today: date, optional: bool = False) -> ParsedAnswer:
+    """The text as an answer to a question of this kind. Never raises, whatever the text.
 
-    `today` is the date where the line is; `language` the conversation's, a hint only for the rarest forms
-    of a date. With `optional`, NO, NONE and SKIP are understood as nothing; for a yes_no only SKIP is.
+    `today` is the date in Warmline's time zone; `language` is the conversation's, used only for rare date formats.
+    With `optional`, NO, NONE and SKIP mean no answer; for a yes_no question only SKIP does.
     """
-    text = clean(text)
+    text = clean_text(text)
     if optional and _is_nothing(kind, text):
-        return NOTHING
+        return EMPTY_ANSWER
     match kind:
         case AnswerKind.YES_NO:
             value: Value = _yes_no(text)
         case AnswerKind.NUMBER:
-            value = counts.read(text)
+            value = counts.parse_count(text)
         case AnswerKind.DATE:
-            if dates.is_none(text):
-                return NOTHING
-            day = dates.read(text, language=language, today=today)
+            if dates.means_no_date(text):
+                return EMPTY_ANSWER
+            day = dates.parse_date(text, language=language, today=today)
             value = day.isoformat() if day else None
         case AnswerKind.ZIP:
             value = _zip(text)
@@ -71,26 +68,24 @@ def read(kind: AnswerKind, text: str, *, language: str, today: date, optional: b
             value = _language(text)
         case AnswerKind.TEXT:
             value = text or None
-    return Answer(value is not None, value)
+    return ParsedAnswer(value is not None, value)
 
 
-def clean(text: str) -> str:
-    """Trimmed, without what can't be stored (NUL, lone surrogates) or seen (other controls), and not too
-    long.
-    """
+def clean_text(text: str) -> str:
+    """Trimmed and cut to MAX_LENGTH, without what can't be stored (NUL, lone surrogates) or seen (other controls)."""
     if text.isascii() and text.isprintable():
-        return text.strip()[:LONGEST]
-    kept = (char for char in text[:LONGEST] if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"})
+        return text.strip()[:MAX_LENGTH]
+    kept = (char for char in text[:MAX_LENGTH] if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"})
     return unicodedata.normalize("NFC", "".join(kept)).strip()
 
 
-_NO_ANSWER = phrases(
+_NO_ANSWER = split_phrases(
     "no, none, skip, na, n a, nothing, nope, nah, pass, no thanks, no thank you, not applicable, rather "
     "not say, id rather not say, prefer not to say, decline, nobody, no answer, dont have one, i dont "
     "have one, dont have any, i dont have any, nada, ninguno, ninguna, omitir, saltar, pasar, no "
     "gracias, no tengo, nadie, prefiero no decir"
 )
-_SKIP = phrases(
+_SKIP = split_phrases(
     "skip, na, n a, pass, rather not say, id rather not say, prefer not to say, decline, no answer, "
     "omitir, saltar, pasar, prefiero no decir"
 )
@@ -104,11 +99,11 @@ _ZIP = re.compile(r"(?<![\d$#])(?<!\d[-.,])(\d{5})(?:-\d{4})?(?![\d,]*\d)")
 _ALMOST_ZIP = re.compile(r"(?<!\w)(?=(?:o*\d){3})[\do]{5}(?!\w)")
 _ONLY_DIGITS = re.compile(r"\d(?:[\s.-]*\d){4}")
 _LOWEST_ZIP = 501
-"""00501 (Holtsville, New York) is the lowest that the post office uses."""
+"""00501 (Holtsville, New York) is the lowest in use."""
 
 
 def _zip(text: str) -> str | None:
-    """The one US ZIP code of the text; five digits of a ZIP+4."""
+    """The only US ZIP code in the text, without the +4."""
     plain = fold(text)
     plain = _ALMOST_ZIP.sub(lambda found: found[0].replace("o", "0"), plain)
     found = set(_ZIP.findall(plain))
@@ -119,29 +114,29 @@ def _zip(text: str) -> str | None:
     return one if one.isdecimal() and int(one) >= _LOWEST_ZIP else None
 
 
-_YES = word_set(
+_YES = split_words(
     "1 yes y ye ya yea yeah yeh yep yup yas yess ok okay okey k kk sure correct true absolutely "
     "definitely indeed affirmative agree fine si sip claro simon dale bueno correcto cierto exacto vale "
     "verdad oui da ndiyo haa sim wi vang نعم ايوه так да 是"
 )
-_NO = word_set(
+_NO = split_words(
     "2 no n nope nop nah na naw noo never not nay dont cant wont isnt didnt havent false incorrect "
     "wrong negative jamas nunca nel tampoco falso non ne hapana maya nao khong لا нет ні 不 不是"
 )
-_YES_PHRASES = phrases(
+_YES_PHRASES = split_phrases(
     "i do, i am, i have, i did, i can, i will, we do, we are, we have, it is, of course, why not, "
     "right, thats correct, por supuesto, como no, asi es, es verdad, de acuerdo, esta bien, thats "
     "right, uh huh"
 )
-_NO_PHRASES = phrases(
+_NO_PHRASES = split_phrases(
     "i do not, i am not, im not, not really, not yet, no way, of course not, claro que no, i have not, "
     "para nada, todavia no, aun no, que va, por supuesto que no, not at all, ahora no, uh uh, nuh uh"
 )
 _NO_IDEA = re.compile(r"\b(no se|no idea|no clue|not sure|dont know|no one|nobody|no problem|no lo se|no doubt)\b")
 _YES_SIGNS, _NO_SIGNS = "👍✅✔☑👌🆗", "👎❌✖🚫"
-_SMALL_WORDS = word_set("i we it please thanks thank you gracias por favor senor senora maam sir")
+_SMALL_WORDS = split_words("i we it please thanks thank you gracias por favor senor senora maam sir")
 _LONGEST_YES_NO = 10
-"""Words; a longer text is a story, and its first word may be no answer at all."""
+"""Words; in a longer text the first word may be no answer at all."""
 
 
 def _yes_no(text: str) -> bool | None:
@@ -154,19 +149,19 @@ def _yes_no(text: str) -> bool | None:
         return whole in _YES_PHRASES
     if _NO_IDEA.search(whole) or len(words) > _LONGEST_YES_NO:
         return None
-    telling = [word for word in words if word not in _SMALL_WORDS]
-    if not telling or telling[0] not in _YES | _NO:
+    content_words = [word for word in words if word not in _SMALL_WORDS]
+    if not content_words or content_words[0] not in _YES | _NO:
         return None
-    answer = telling[0] in _YES
-    if telling[0] in {"1", "2"} and len(telling) > 1:
+    answer = content_words[0] in _YES
+    if content_words[0] in {"1", "2"} and len(content_words) > 1:
         return None
     # "Yes, I am not safe" and "ok no" say two things: asked again rather than guessed.
     against = (_NO if answer else _YES) - {"1", "2", "right", "na", "ne", "da", "true", "fine", "ok", "bueno"}
-    return None if any(word in against for word in telling[1:]) or signs - {answer} else answer
+    return None if any(word in against for word in content_words[1:]) or signs - {answer} else answer
 
 
 def _phone(text: str) -> str | None:
-    """The one telephone number of the text as E.164; ten digits are a US number."""
+    """The only telephone number in the text as E.164; ten digits are a US number."""
     found = {
         phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
         for match in phonenumbers.PhoneNumberMatcher(text, "US")
@@ -174,7 +169,7 @@ def _phone(text: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-_NAME_LEAD = re.compile(
+_BEFORE_NAME = re.compile(
     r"^(?:(?:hi|hello|hey|hola|oh|yes|si|sí|ok)\b[\s,.!]*)*"
     r"(?:(?:my (?:full |first )?name(?: is|'s|s)?|the name(?: is|'s|s)|name(?: is)?|i am|i'm|im|this is"
     r"|it is|it's|its|(?:you can )?call me|they call me"
@@ -182,23 +177,23 @@ _NAME_LEAD = re.compile(
     r"(?:\s*:\s*|\s+))?",
     re.IGNORECASE,
 )
-_NAME_TRAIL = re.compile(r"(?:[\s,.!]+(?:please|pls|thanks|thank you|gracias|por favor))+[\s.!]*$", re.IGNORECASE)
-_NOT_NAMES = word_set(
+_AFTER_NAME = re.compile(r"(?:[\s,.!]+(?:please|pls|thanks|thank you|gracias|por favor))+[\s.!]*$", re.IGNORECASE)
+_NOT_NAMES = split_words(
     "yes no why who what how help idk none nobody anonymous not scared hungry cold homeless pregnant "
     "sick fine ok okay sorry tired alone lost here safe in at so a an the going being having trying "
     "just really very done si que quien por porque ayuda nadie muy una un i my me you your stop dont "
     "cant rather prefer nunya ninguno hello hi hola hey"
 )
-_PARTICLES = word_set("de del la las los van von der den bin al el y da dos")
+_PARTICLES = split_words("de del la las los van von der den bin al el y da dos")
 _LONGEST_NAME, _MOST_NAMES = 60, 5
 
 
 def _name(text: str) -> str | None:
-    """A person's name without the words around it; all lower or all upper case becomes a name's case."""
+    """A name without the words around it; text that is all lower or all upper case is capitalised."""
     name = text.replace("’", "'")
     if "?" in name:
         return None
-    name = _NAME_TRAIL.sub("", _NAME_LEAD.sub("", name))
+    name = _AFTER_NAME.sub("", _BEFORE_NAME.sub("", name))
     name = "".join(char if unicodedata.category(char)[0] in "LM" or char in "'-." else " " for char in name)
     digits = any(char.isnumeric() for char in text)
     parts = [part.strip("-'") if part.strip("'-.") else "" for part in name.split()]
@@ -209,10 +204,10 @@ def _name(text: str) -> str | None:
     if digits or not parts or len(parts) > _MOST_NAMES or len(whole) > _LONGEST_NAME:
         return None
     first = fold(parts[0])
-    return None if first in _NOT_NAMES or "@" in text or "/" in text else _cased(parts)
+    return None if first in _NOT_NAMES or "@" in text or "/" in text else _name_case(parts)
 
 
-def _cased(parts: list[str]) -> str:
+def _name_case(parts: list[str]) -> str:
     whole = " ".join(parts)
     shouted = whole.isupper() and len(whole) > 2
     if not (whole.islower() or shouted):
@@ -237,20 +232,20 @@ _MORE_NAMES = {
 
 @cache
 def _language_names() -> dict[str, str]:
-    """Folded name -> code, in English, in Spanish, and as its own speakers call it."""
+    """Folded name -> code; names in English, in Spanish and in the language itself."""
     names: dict[str, str] = {}
     tables = [Locale("en").languages, Locale("es").languages]
     for code in _LANGUAGES.split():
         own = Locale("fa", "AF").languages.get("fa") if code == "prs" else _own_name(code)
-        told = [table.get("fa-AF" if code == "prs" else code, "") for table in tables]
-        for name in (*told, own or "", *_MORE_NAMES.get(code, "").split()):
+        listed = [table.get("fa-AF" if code == "prs" else code, "") for table in tables]
+        for name in (*listed, own or "", *_MORE_NAMES.get(code, "").split()):
             if words := words_of(name):
                 names.setdefault(words[0] if len(words) == 1 else "".join(words), code)
     return names
 
 
 def _own_name(code: str) -> str | None:
-    # Not every language has a locale of its own in CLDR; its English name still works then.
+    # Not every language has a locale in CLDR; its English name still works then.
     return Locale(code).languages.get(code) if code in _known_locales() else None
 
 
@@ -263,7 +258,7 @@ _DENIALS = frozenset(["no", "not", "dont", "cant"])
 
 
 def _language(text: str) -> str | None:
-    """The code of the one language that is named; a bare code (`es`) counts as its name."""
+    """The code of the only language named; a bare code (`es`) counts as a name."""
     words = words_of(text)
     names = _language_names()
     if len(words) == 1 and words[0] in _LANGUAGES.split():

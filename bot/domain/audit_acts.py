@@ -1,8 +1,8 @@
-"""The acts that the audit knows, in the words of the page that shows them."""
+"""Labels for the acts that the audit records."""
 
 from __future__ import annotations
 
-ACTS: dict[str, str] = {
+ACT_LABELS: dict[str, str] = {
     # Reading
     "read_inbox": "Looked at the inbox",
     "read_transcript": "Read a conversation",
@@ -88,7 +88,7 @@ ACTS: dict[str, str] = {
     "second_factor_off": "Turned their second factor off",
     "second_factor_reset": "Had a colleague's lost second factor forgotten",
     "account_changed": "Changed their own settings",
-    # Running the house
+    # Administration
     "staff_added": "Added a member of staff",
     "staff_changed": "Changed a member of staff",
     "staff_left": "Deactivated a member of staff",
@@ -101,9 +101,9 @@ ACTS: dict[str, str] = {
     "reply_changed": "Changed a canned reply",
     "reply_removed": "Removed a canned reply",
 }
-"""Key -> label. A key that is not here is shown as it is: an act is never hidden because its words are missing."""
+"""Key -> label. A key without a label is shown as it is: an act is never hidden because its label is missing."""
 
 
 def label(act: str) -> str:
-    """The act in plain English; an unknown one with its underlines as spaces."""
-    return ACTS.get(act) or act.replace("_", " ").capitalize()
+    """The act in plain English; an unknown key with its underscores as spaces."""
+    return ACT_LABELS.get(act) or act.replace("_", " ").capitalize()

@@ -1,6 +1,6 @@
-"""What a case is made of: needs, meetings, how it ended, and how the household is on day 0, 30, 60 and 90.
+"""The vocabulary of a case: needs, encounters, how it ended, and measures of the household on day 0, 30, 60 and 90.
 
-What nobody knows is never counted as a success: an answer that is missing, unsure or declined stays what it is.
+An unknown is never counted as a success: a missing, unsure or declined answer stays what it is.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ NEEDS: Mapping[str, str] = {
     NeedCode.INCARCERATION: "After jail or prison",
     NeedCode.OTHER: "Another need",
 }
-"""Code -> what a page says."""
+"""Code -> label on a page."""
 
-CODE_OF: Mapping[str, NeedCode] = {
+CODE_BY_NAME: Mapping[str, NeedCode] = {
     "rent": NeedCode.HOUSING,
     "housing": NeedCode.HOUSING,
     "shelter": NeedCode.HOMELESS,
@@ -92,13 +92,13 @@ CODE_OF: Mapping[str, NeedCode] = {
     "language": NeedCode.LANGUAGE,
     "veterans": NeedCode.VETERAN,
     "reentry": NeedCode.INCARCERATION,
-    # The categories have no place of their own for these, and a guess would be counted as if somebody had said it.
+    # No category fits these, and a guess would be counted as if the person had said it.
     "youth": NeedCode.OTHER,
     "health": NeedCode.OTHER,
     "legal": NeedCode.OTHER,
     "other": NeedCode.OTHER,
 }
-"""The words by which our flows and directory name a need -> its code."""
+"""The names of needs in our flows and directory -> code."""
 
 NEED_OUTCOMES: Mapping[str, str] = {
     "met": "Met",
@@ -134,57 +134,57 @@ MEASURES: Mapping[str, str] = {
 }
 MEASURE_NAMES: Mapping[str, str] = {"housed": "Housed", "bills": "Bills", "safe": "Safe"}
 VALUES: Mapping[str, str] = {"yes": "Yes", "no": "No", "unsure": "Not sure", "declined": "Would not say"}
-KNOWN = frozenset({"yes", "no"})
+KNOWN_VALUES = frozenset({"yes", "no"})
 
 DAYS = (0, 30, 60, 90)
-EARLY, LATE = timedelta(days=7), timedelta(days=14)
-"""How long before and after its day an answer still counts for it."""
+WINDOW_BEFORE, WINDOW_AFTER = timedelta(days=7), timedelta(days=14)
+"""How long before and after a day an answer still counts for that day."""
 
 
-def code_of(need: str) -> NeedCode:
-    """The code of a need as a flow names it; OTHER for a word that nobody has mapped."""
-    return CODE_OF.get(need, NeedCode.OTHER)
+def need_code(need: str) -> NeedCode:
+    """The code of a need as a flow names it; OTHER for a name that is not in CODE_OF."""
+    return CODE_BY_NAME.get(need, NeedCode.OTHER)
 
 
-def day_of(opened_at: datetime, at: datetime) -> int | None:
-    """The day (of DAYS) that an answer given at `at` counts for, or None; both aware.
+def measure_day(opened_at: datetime, at: datetime) -> int | None:
+    """The day (one of DAYS) for which an answer given at `at` counts, or None; both times are aware.
 
-    From 7 days before the day to 14 days after it; day 0 only after the case began.
+    A day's window is from 7 days before it to 14 days after it; that of day 0 begins when the case is opened.
     """
     age = at - opened_at
     if age < timedelta():
         return None
-    return next((day for day in DAYS if -EARLY <= age - timedelta(days=day) <= LATE), None)
+    return next((day for day in DAYS if -WINDOW_BEFORE <= age - timedelta(days=day) <= WINDOW_AFTER), None)
 
 
 def nearest_day(opened_at: datetime, at: datetime) -> int | None:
-    """As `day_of`, and for an answer between two windows the nearest day that is at most 14 days off.
+    """Like `measure_day`, but for an answer between two windows the nearest day that is at most 14 days off.
 
-    What a person tells between two check-ins is worth more than an empty field; what is further off would be a guess.
+    What a person says between two check-ins is worth more than an empty field; anything further off would be a guess.
     """
-    if (day := day_of(opened_at, at)) is not None or at < opened_at:
+    if (day := measure_day(opened_at, at)) is not None or at < opened_at:
         return day
     off = {day: abs(at - opened_at - timedelta(days=day)) for day in DAYS}
     nearest = min(off, key=lambda day: off[day])
-    return nearest if off[nearest] <= LATE else None
+    return nearest if off[nearest] <= WINDOW_AFTER else None
 
 
 def days_begun(opened_at: datetime, at: datetime) -> tuple[int, ...]:
-    """The days for which an answer can be known at `at`; what lies ahead cannot be written down yet."""
-    return tuple(day for day in DAYS if day == 0 or at - opened_at >= timedelta(days=day) - EARLY)
+    """The days for which an answer can be recorded at `at`: not those whose window has not begun."""
+    return tuple(day for day in DAYS if day == 0 or at - opened_at >= timedelta(days=day) - WINDOW_BEFORE)
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One answer on one day; `name` is of MEASURES, `value` of VALUES."""
+class MeasureAnswer:
+    """One answer on one day; `name` is a key of MEASURES, `value` a key of VALUES."""
 
     day: int
     name: str
     value: str
 
 
-class Way(StrEnum):
-    """Where a household is going in one respect."""
+class Trend(StrEnum):
+    """How a household is developing in one measure."""
 
     BETTER = "better"
     STEADY = "steady"
@@ -194,28 +194,28 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """The first and the newest day on which it was known; None where it never was."""
+class MeasureCourse:
+    """The first and the newest known answer of one measure; None where there is none."""
 
-    first: Measured | None = None
-    newest: Measured | None = None
+    first: MeasureAnswer | None = None
+    newest: MeasureAnswer | None = None
 
     @property
-    def way(self) -> Way:
-        """UNKNOWN unless two days are known: one answer shows no way."""
+    def trend(self) -> Trend:
+        """UNKNOWN unless two days are known: one answer shows no trend."""
         if self.first is None or self.newest is None or self.first.day == self.newest.day:
-            return Way.UNKNOWN
+            return Trend.UNKNOWN
         was, is_now = self.first.value == "yes", self.newest.value == "yes"
         if was == is_now:
-            return Way.STEADY if is_now else Way.NOT_YET
-        return Way.BETTER if is_now else Way.WORSE
+            return Trend.STEADY if is_now else Trend.NOT_YET
+        return Trend.BETTER if is_now else Trend.WORSE
 
 
-def steadier(measures: Iterable[Measured]) -> dict[str, Course]:
-    """For each of MEASURES the first and the newest known answer; unsure, declined and missing ones are not known."""
-    known = sorted((each for each in measures if each.value in KNOWN), key=lambda each: each.day)
-    found: dict[str, Course] = {}
+def courses_by_measure(measures: Iterable[MeasureAnswer]) -> dict[str, MeasureCourse]:
+    """For each of MEASURES the first and the newest known answer; unsure, declined and missing answers are not known."""
+    known = sorted((each for each in measures if each.value in KNOWN_VALUES), key=lambda each: each.day)
+    found: dict[str, MeasureCourse] = {}
     for name in MEASURES:
-        mine = [each for each in known if each.name == name]
-        found[name] = Course(mine[0], mine[-1]) if mine else Course()
+        answers = [each for each in known if each.name == name]
+        found[name] = MeasureCourse(answers[0], answers[-1]) if answers else MeasureCourse()
     return found

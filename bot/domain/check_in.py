@@ -1,4 +1,4 @@
-"""Whether to ask somebody again how it went, decided at the moment of asking and never before.
+"""Whether to send a check-in, decided at the moment of sending and never before.
 
 ```
  planned ---ask---> asked ---answer---> answered
@@ -8,9 +8,9 @@
     +------drop-----+-----------------> dropped
 ```
 
-A text that was fixed when it was planned reaches people who have opted out since, who are in danger, who died, or whose
-phone is in somebody else's hands. So the sweep hands in what is known now, and nothing here reads a clock or a table.
-Cadence and reasons: caring contacts and follow-up calls (Gould 2018, Comtois 2019); the limits are the city's to set.
+A text that was fixed when it was planned would reach people who have opted out since, who are in danger, who died, or
+whose phone another person now has. So the caller passes in what is known now, and nothing here reads a clock or a table.
+Cadence and reasons: caring contacts and follow-up calls (Gould 2018, Comtois 2019); the city may set other limits.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ from zoneinfo import ZoneInfo
 from bot.domain.check_in_times import (
     CLOSES,
     OPENS,
-    closing,
-    into_hours,
-    is_open,
-    may_leave,
-    next_time,
-    plan,
-    spread,
+    closing_time,
+    next_open_time,
+    is_within_hours,
+    may_send,
+    next_send_time,
+    plan_times,
+    jitter_for,
     valid_until,
 )
-from bot.domain.machine import NamedMoves
-from bot.domain.roster import instant
-from bot.domain.safe_contact import SafeContact, is_safe_time, needs_word
+from bot.domain.machine import NamedTransitions
+from bot.domain.roster import local_instant
+from bot.domain.safe_contact import SafeContact, is_safe_time, needs_safe_word
 
 __all__ = [
-    "CLOSES", "MOVES", "OPENS", "REASONS", "SILENT_AFTER", "Ask", "AskAgain", "CheckInState", "Decision", "Drop", "Facts",
-    "GiveUp", "Hold", "Reason", "after_silence", "decide", "into_hours", "plan", "spread",
+    "CLOSES", "MOVES", "OPENS", "REASON_SENTENCES", "SILENT_AFTER", "AskNow", "AskAgain", "CheckInState", "Decision", "DropCheckIn", "CheckInFacts",
+    "GiveUp", "HoldUntil", "CheckInReason", "after_silence", "decide", "next_open_time", "plan_times", "jitter_for",
 ]  # fmt: skip
 
 
 class CheckInState(StrEnum):
     PLANNED = "planned"
     ASKED = "asked"
-    """It was sent, and its answer is waited for."""
+    """It was sent, and the person has not answered yet."""
     ANSWERED = "answered"
     SILENT = "silent"
-    """Nobody answered; that says nothing about how somebody is."""
+    """The person did not answer, which says nothing about how they are."""
     DROPPED = "dropped"
 
 
 _S = CheckInState
 
-MOVES: Final = NamedMoves(
+MOVES: Final = NamedTransitions(
     "check-in",
     list(CheckInState),
     [
         ("ask", (_S.PLANNED, _S.ASKED), _S.ASKED),
         ("again", (_S.ASKED,), _S.PLANNED),
-        # Whoever answers late has answered: the question stays open for them.
+        # A late answer counts: the question stays open after the silence.
         ("answer", (_S.PLANNED, _S.ASKED, _S.SILENT), _S.ANSWERED),
         ("miss", (_S.ASKED,), _S.SILENT),
         ("drop", (_S.PLANNED, _S.ASKED), _S.DROPPED),
@@ -70,21 +70,23 @@ MOVES: Final = NamedMoves(
 )
 
 SILENT_AFTER: Final = timedelta(hours=24)
-"""So long an asked check-in waits for its answer."""
-LEAST_LATENESS, MOST_LATENESS = timedelta(hours=12), timedelta(days=7)
-"""A quarter of the time that was planned, within these: how late a question may come when it was us who slept."""
+"""How long a sent check-in waits for its answer."""
+MIN_LATENESS, MAX_LATENESS = timedelta(hours=12), timedelta(days=7)
+"""How late a question may come when the delay is our fault (an outage): a quarter of the planned time, within these."""
 STALE_AFTER: Final = timedelta(days=14)
-"""How late it may come when it was put off on purpose."""
-MOST_HOLDS: Final = 10
-"""Looked at daily, one that rests with a human comes to a worker after ten days: they may have forgotten it."""
-AFTER_TALK: Final = timedelta(hours=24)
-AFTER_WRITING: Final = timedelta(hours=12)
+"""How late it may come when it was postponed on purpose."""
+MAX_HOLDS: Final = 10
+"""A check-in that waits for a social worker is decided again daily. After ten days a task reminds staff, who may have
+forgotten it."""
+PAUSE_AFTER_STAFF_CONTACT: Final = timedelta(hours=24)
+PAUSE_AFTER_PERSON_WROTE: Final = timedelta(hours=12)
 MIDDAY, MORNING, EVENING = time(13), time(10, 30), time(17, 30)
-"""Who was asked before MIDDAY is asked again in the evening, and else in the morning: they may work, or share the phone."""
+"""A person who was asked before MIDDAY is asked again in the evening, and otherwise in the morning: they may be at work, or
+share the phone."""
 
 
-class Reason(StrEnum):
-    """Why a check-in was put off or dropped; `REASONS` has the sentence."""
+class CheckInReason(StrEnum):
+    """Why a check-in was postponed or dropped; `REASON_SENTENCES` has the sentence."""
 
     OPTED_OUT = "opted_out"
     UNREACHABLE = "unreachable"
@@ -93,7 +95,7 @@ class Reason(StrEnum):
     NO_FLOW = "no_flow"
     STALE = "stale"
     OPEN_DANGER = "open_danger"
-    HUMAN_HAS_THEM = "human_has_them"
+    WITH_SOCIAL_WORKER = "human_has_them"
     HELD_TOO_OFTEN = "held_too_often"
     JUST_TALKED = "just_talked"
     IN_CONVERSATION = "in_conversation"
@@ -104,7 +106,7 @@ class Reason(StrEnum):
     HOLIDAY = "holiday"
     NO_LANGUAGE = "no_language"
     SILENT_TOO_OFTEN = "silent_too_often"
-    """This one and those below are given by those who send and keep check-ins, never by `decide`."""
+    """This one and those below are set where check-ins are sent and managed, never by `decide`."""
     NO_ANSWER = "no_answer"
     NOT_SENT = "not_sent"
     SKIPPED = "skipped"
@@ -113,48 +115,49 @@ class Reason(StrEnum):
     ERASED = "erased"
 
 
-REASONS: Final[Mapping[Reason, str]] = {
-    Reason.OPTED_OUT: "They asked us not to text them.",
-    Reason.UNREACHABLE: "Texts to this number do not arrive, or the number is somebody else's now.",
-    Reason.LEFT: "They left with an exit word or wrote that the number is wrong. We start nothing until they write again.",
-    Reason.NO_CONSENT: "They have not agreed to be asked again, or their consent is over.",
-    Reason.NO_FLOW: "The flow that asks is not published.",
-    Reason.STALE: "Its time passed too long ago for the question to make sense.",
-    Reason.OPEN_DANGER: "There is an open danger: a social worker comes first.",
-    Reason.HUMAN_HAS_THEM: "A social worker has them, or they wait for one.",
-    Reason.HELD_TOO_OFTEN: "It was put off ten times, and a handoff is still open. A social worker should decide.",
-    Reason.JUST_TALKED: "A social worker was in touch with them within the last 24 hours.",
-    Reason.IN_CONVERSATION: "They are in the middle of a conversation with the line.",
-    Reason.ANOTHER_WAITS: "Another check-in waits for their answer: of two questions nobody knows which one was answered.",
-    Reason.UNSAFE_TIME: "It is not a time that they marked as safe, or that time is nearly over.",
-    Reason.NO_SAFE_TIME: "No time in the next two weeks is both safe for them and within the hours in which we text.",
-    Reason.QUIET_HOURS: "We start texts only between 8 in the morning and 9 at night, where they are.",
-    Reason.HOLIDAY: "We start no texts on a holiday.",
-    Reason.NO_LANGUAGE: "The flow that asks does not exist in their language.",
-    Reason.SILENT_TOO_OFTEN: "They did not answer three check-ins in a row.",
-    Reason.NO_ANSWER: "Nobody answered.",
-    Reason.NOT_SENT: "The text did not leave in time.",
-    Reason.SKIPPED: "A social worker skipped it.",
-    Reason.STOPPED: "A social worker stopped all check-ins.",
-    Reason.MOVED: "A social worker moved it.",
-    Reason.ERASED: "What was kept of them was deleted, as they asked.",
+REASON_SENTENCES: Final[Mapping[CheckInReason, str]] = {
+    CheckInReason.OPTED_OUT: "They asked us not to text them.",
+    CheckInReason.UNREACHABLE: "Texts to this number do not arrive, or the number is somebody else's now.",
+    CheckInReason.LEFT: "They left with an exit word or wrote that the number is wrong. We start nothing until they write again.",
+    CheckInReason.NO_CONSENT: "They have not agreed to be asked again, or their consent is over.",
+    CheckInReason.NO_FLOW: "The flow that asks is not published.",
+    CheckInReason.STALE: "Its time passed too long ago for the question to make sense.",
+    CheckInReason.OPEN_DANGER: "There is an open danger: a social worker comes first.",
+    CheckInReason.WITH_SOCIAL_WORKER: "A social worker has them, or they wait for one.",
+    CheckInReason.HELD_TOO_OFTEN: "It was put off ten times, and a handoff is still open. A social worker should decide.",
+    CheckInReason.JUST_TALKED: "A social worker was in touch with them within the last 24 hours.",
+    CheckInReason.IN_CONVERSATION: "They are in the middle of a conversation with the line.",
+    CheckInReason.ANOTHER_WAITS: "Another check-in waits for their answer: of two questions nobody knows which one was answered.",
+    CheckInReason.UNSAFE_TIME: "It is not a time that they marked as safe, or that time is nearly over.",
+    CheckInReason.NO_SAFE_TIME: "No time in the next two weeks is both safe for them and within the hours in which we text.",
+    CheckInReason.QUIET_HOURS: "We start texts only between 8 in the morning and 9 at night, where they are.",
+    CheckInReason.HOLIDAY: "We start no texts on a holiday.",
+    CheckInReason.NO_LANGUAGE: "The flow that asks does not exist in their language.",
+    CheckInReason.SILENT_TOO_OFTEN: "They did not answer three check-ins in a row.",
+    CheckInReason.NO_ANSWER: "Nobody answered.",
+    CheckInReason.NOT_SENT: "The text did not leave in time.",
+    CheckInReason.SKIPPED: "A social worker skipped it.",
+    CheckInReason.STOPPED: "A social worker stopped all check-ins.",
+    CheckInReason.MOVED: "A social worker moved it.",
+    CheckInReason.ERASED: "What was kept of them was deleted, as they asked.",
 }
-"""For the console; never sent to anybody."""
+"""For the console; never sent to a person."""
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class CheckInFacts:
     """What is known about a check-in and the person at this moment. Moments are aware UTC.
 
-    A worker who moves a check-in makes it anew: `planned_for` is then what they chose, `made_at` when, and `holds` is 0.
+    When a social worker moves a check-in it starts over: `planned_for` is the time they chose, `made_at` the time of the
+    move, and `holds` is 0.
     """
 
     planned_for: datetime
     made_at: datetime
     attempts: int
-    """How often it was asked."""
+    """How often it was sent."""
     holds: int
-    """How often it was put off."""
+    """How often it was postponed."""
     after_crisis: bool
     zone: ZoneInfo
     holidays: Container[date]
@@ -162,148 +165,148 @@ class Facts:
     consented: bool
     opted_out: bool
     unreachable: str | None
-    """Why nothing can be sent there, where nothing can."""
-    human: bool
-    """A handoff is open, or a human holds it."""
+    """Why no text can reach them; None where one can."""
+    with_social_worker: bool
+    """A handoff is open, or a social worker holds the conversation."""
     in_danger: bool
-    talked_at: datetime | None
-    """When a worker last wrote to them or spoke with them."""
-    wrote_at: datetime | None
+    staff_contact_at: datetime | None
+    """When a social worker last wrote to them or spoke with them."""
+    person_wrote_at: datetime | None
     """When the person last wrote."""
     in_conversation: bool
-    """The bot waits for an answer of theirs."""
-    speaks: bool
+    """The bot waits for an answer from them."""
+    has_language: bool
     """The flow exists in their language."""
     is_published: bool
     asked_at: datetime | None = None
-    """When it was asked last; tells `after_silence` which time of day did not suit."""
-    another_until: datetime | None = None
-    """Until when another check-in of theirs waits for its answer."""
+    """When it was last sent; tells `after_silence` which time of day did not suit."""
+    other_check_in_until: datetime | None = None
+    """Until when another check-in of this person waits for its answer."""
     jitter: timedelta = timedelta(0)
-    """`spread` of the row: what is held over a night does not all leave in one minute."""
+    """`jitter_for` of the row, so that check-ins held overnight do not all leave in the same minute."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Ask now. `neutral`: in words that name neither the line nor what it is about. Not to arrive after `valid_until`."""
+class AskNow:
+    """Ask now. `neutral`: in words that name neither the line nor the subject. It must not arrive after `valid_until`."""
 
     neutral: bool
     valid_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Look again at `until`."""
+class HoldUntil:
+    """Decide again at `until`."""
 
     until: datetime
-    reason: Reason
+    reason: CheckInReason
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
-    """Never ask. `task`: a worker is told, since somebody should reach the person in another way or put something right."""
+class DropCheckIn:
+    """Never ask. `task`: a social worker gets a task to reach the person in another way or to correct something."""
 
-    reason: Reason
+    reason: CheckInReason
     task: bool
 
 
-Decision = Ask | Hold | Drop
+Decision = AskNow | HoldUntil | DropCheckIn
 
 
-def decide(facts: Facts, now: datetime) -> Decision:
-    """What to do with a check-in that is due at `now` (aware UTC): the first of the rules that applies, or ask.
+def decide(facts: CheckInFacts, now: datetime) -> Decision:
+    """What to do with a check-in that is due at `now` (aware UTC): what the first applicable rule says, otherwise ask.
 
-    The order is a promise: what the person wants comes before what we know, and that before what time it is.
+    The order of the rules is part of the contract: the person's wishes first, then what we know, then the time of day.
     """
     found = (rule(facts, now) for rule in _RULES)
-    return next((decision for decision in found if decision is not None), None) or _ask(facts, now)
+    return next((decision for decision in found if decision is not None), None) or _ask_now(facts, now)
 
 
-def _may_never(facts: Facts, now: datetime) -> Drop | None:
-    """What no waiting changes."""
+def _never_allowed(facts: CheckInFacts, now: datetime) -> DropCheckIn | None:
+    """Reasons that waiting would not change."""
     if facts.opted_out:
-        return Drop(Reason.OPTED_OUT, task=facts.after_crisis)
+        return DropCheckIn(CheckInReason.OPTED_OUT, task=facts.after_crisis)
     if facts.unreachable is not None:
-        return Drop(Reason.UNREACHABLE, task=facts.after_crisis)
+        return DropCheckIn(CheckInReason.UNREACHABLE, task=facts.after_crisis)
     if facts.safe.paused:
-        return Drop(Reason.LEFT, task=True)
+        return DropCheckIn(CheckInReason.LEFT, task=True)
     if not facts.consented:
-        return Drop(Reason.NO_CONSENT, task=facts.after_crisis)
+        return DropCheckIn(CheckInReason.NO_CONSENT, task=facts.after_crisis)
     if not facts.is_published:
-        return Drop(Reason.NO_FLOW, task=True)
+        return DropCheckIn(CheckInReason.NO_FLOW, task=True)
     return None
 
 
-def _is_too_late(facts: Facts, now: datetime) -> Drop | None:
+def _is_too_late(facts: CheckInFacts, now: datetime) -> DropCheckIn | None:
     if now - facts.planned_for > _allowed_lateness(facts):
-        return Drop(Reason.STALE, task=facts.after_crisis)
+        return DropCheckIn(CheckInReason.STALE, task=facts.after_crisis)
     return None
 
 
-def _allowed_lateness(facts: Facts) -> timedelta:
+def _allowed_lateness(facts: CheckInFacts) -> timedelta:
     if facts.holds or facts.attempts:
         return STALE_AFTER
-    return min(max((facts.planned_for - facts.made_at) / 4, LEAST_LATENESS), MOST_LATENESS)
+    return min(max((facts.planned_for - facts.made_at) / 4, MIN_LATENESS), MAX_LATENESS)
 
 
-def _rests_with_human(facts: Facts, now: datetime) -> Hold | Drop | None:
-    if not facts.human and not facts.in_danger:
+def _is_with_social_worker(facts: CheckInFacts, now: datetime) -> HoldUntil | DropCheckIn | None:
+    if not facts.with_social_worker and not facts.in_danger:
         return None
-    if facts.holds >= MOST_HOLDS:
-        return Drop(Reason.HELD_TOO_OFTEN, task=True)
-    # A danger has a handoff too, mostly; of the two, it is what a supervisor needs to read.
-    return _hold(facts, now + timedelta(hours=24), Reason.OPEN_DANGER if facts.in_danger else Reason.HUMAN_HAS_THEM)
+    if facts.holds >= MAX_HOLDS:
+        return DropCheckIn(CheckInReason.HELD_TOO_OFTEN, task=True)
+    # A danger mostly has a handoff as well; of the two reasons, a supervisor needs to read the danger.
+    return _hold(facts, now + timedelta(hours=24), CheckInReason.OPEN_DANGER if facts.in_danger else CheckInReason.WITH_SOCIAL_WORKER)
 
 
-def _just_talked(facts: Facts, now: datetime) -> Hold | None:
-    if facts.talked_at is None or now - facts.talked_at >= AFTER_TALK:
+def _staff_just_talked(facts: CheckInFacts, now: datetime) -> HoldUntil | None:
+    if facts.staff_contact_at is None or now - facts.staff_contact_at >= PAUSE_AFTER_STAFF_CONTACT:
         return None
-    return _hold(facts, facts.talked_at + AFTER_TALK, Reason.JUST_TALKED)
+    return _hold(facts, facts.staff_contact_at + PAUSE_AFTER_STAFF_CONTACT, CheckInReason.JUST_TALKED)
 
 
-def _is_mid_conversation(facts: Facts, now: datetime) -> Hold | None:
-    if not facts.in_conversation or facts.wrote_at is None or now - facts.wrote_at >= AFTER_WRITING:
+def _is_mid_conversation(facts: CheckInFacts, now: datetime) -> HoldUntil | None:
+    if not facts.in_conversation or facts.person_wrote_at is None or now - facts.person_wrote_at >= PAUSE_AFTER_PERSON_WROTE:
         return None
-    return _hold(facts, facts.wrote_at + AFTER_WRITING, Reason.IN_CONVERSATION)
+    return _hold(facts, facts.person_wrote_at + PAUSE_AFTER_PERSON_WROTE, CheckInReason.IN_CONVERSATION)
 
 
-def _another_waits(facts: Facts, now: datetime) -> Hold | None:
-    if facts.another_until is None:
+def _another_waits(facts: CheckInFacts, now: datetime) -> HoldUntil | None:
+    if facts.other_check_in_until is None:
         return None
-    return _hold(facts, max(facts.another_until, now + timedelta(hours=1)), Reason.ANOTHER_WAITS)
+    return _hold(facts, max(facts.other_check_in_until, now + timedelta(hours=1)), CheckInReason.ANOTHER_WAITS)
 
 
-def _hold(facts: Facts, until: datetime, reason: Reason) -> Hold:
-    return Hold(into_hours(until, facts.zone, facts.holidays, facts.jitter), reason)
+def _hold(facts: CheckInFacts, until: datetime, reason: CheckInReason) -> HoldUntil:
+    return HoldUntil(next_open_time(until, facts.zone, facts.holidays, facts.jitter), reason)
 
 
-def _is_bad_time(facts: Facts, now: datetime) -> Hold | Drop | None:
-    if may_leave(now, facts.zone, facts.safe, facts.holidays):
+def _is_bad_time(facts: CheckInFacts, now: datetime) -> HoldUntil | DropCheckIn | None:
+    if may_send(now, facts.zone, facts.safe, facts.holidays):
         return None
-    until = next_time(now, facts.zone, facts.safe, facts.holidays, facts.jitter)
-    return Hold(until, _why_bad(facts, now)) if until else Drop(Reason.NO_SAFE_TIME, task=True)
+    until = next_send_time(now, facts.zone, facts.safe, facts.holidays, facts.jitter)
+    return HoldUntil(until, _bad_time_reason(facts, now)) if until else DropCheckIn(CheckInReason.NO_SAFE_TIME, task=True)
 
 
-def _why_bad(facts: Facts, now: datetime) -> Reason:
+def _bad_time_reason(facts: CheckInFacts, now: datetime) -> CheckInReason:
     if not is_safe_time(facts.safe, now, facts.zone):
-        return Reason.UNSAFE_TIME
-    if not is_open(now, facts.zone):
-        return Reason.QUIET_HOURS
-    if not is_open(now, facts.zone, facts.holidays):
-        return Reason.HOLIDAY
-    ends_early = valid_until(now, facts.zone, facts.safe) < closing(now, facts.zone)
-    return Reason.UNSAFE_TIME if ends_early else Reason.QUIET_HOURS
+        return CheckInReason.UNSAFE_TIME
+    if not is_within_hours(now, facts.zone):
+        return CheckInReason.QUIET_HOURS
+    if not is_within_hours(now, facts.zone, facts.holidays):
+        return CheckInReason.HOLIDAY
+    ends_early = valid_until(now, facts.zone, facts.safe) < closing_time(now, facts.zone)
+    return CheckInReason.UNSAFE_TIME if ends_early else CheckInReason.QUIET_HOURS
 
 
-def _speaks_another_language(facts: Facts, now: datetime) -> Drop | None:
-    return None if facts.speaks else Drop(Reason.NO_LANGUAGE, task=True)
+def _speaks_another_language(facts: CheckInFacts, now: datetime) -> DropCheckIn | None:
+    return None if facts.has_language else DropCheckIn(CheckInReason.NO_LANGUAGE, task=True)
 
 
-_RULES: Final[tuple[Callable[[Facts, datetime], Hold | Drop | None], ...]] = (
-    _may_never,
+_RULES: Final[tuple[Callable[[CheckInFacts, datetime], HoldUntil | DropCheckIn | None], ...]] = (
+    _never_allowed,
     _is_too_late,
-    _rests_with_human,
-    _just_talked,
+    _is_with_social_worker,
+    _staff_just_talked,
     _is_mid_conversation,
     _another_waits,
     _is_bad_time,
@@ -311,9 +314,9 @@ _RULES: Final[tuple[Callable[[Facts, datetime], Hold | Drop | None], ...]] = (
 )
 
 
-def _ask(facts: Facts, now: datetime) -> Ask:
-    neutral = facts.safe.neutral or needs_word(facts.safe, now) or not facts.safe.may_name_line
-    return Ask(neutral, valid_until(now, facts.zone, facts.safe))
+def _ask_now(facts: CheckInFacts, now: datetime) -> AskNow:
+    neutral = facts.safe.neutral or needs_safe_word(facts.safe, now) or not facts.safe.may_name_line
+    return AskNow(neutral, valid_until(now, facts.zone, facts.safe))
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,21 +328,22 @@ class AskAgain:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Text no more. `task`: a worker is told; `call`: they should call, since silence after a danger is no good news."""
+    """Send no more texts. `task`: a social worker gets a task; `call`: it is to call them, as they fell silent after a
+    danger."""
 
     task: bool
     call: bool
 
 
-def after_silence(facts: Facts, now: datetime) -> AskAgain | GiveUp:
-    """What follows when an asked check-in had no answer for SILENT_AFTER: once more the next day, at another time of day.
+def after_silence(facts: CheckInFacts, now: datetime) -> AskAgain | GiveUp:
+    """What follows when a check-in had no answer for SILENT_AFTER: ask once more the next day, at another time of day.
 
-    After that, or where no safe time comes, a person sees to it.
+    After that, or where there is no safe time, a social worker takes over.
     """
     if facts.attempts > 1:
         return GiveUp(task=True, call=facts.after_crisis)
     asked = (facts.asked_at or now).astimezone(facts.zone).time()
     tomorrow = now.astimezone(facts.zone).date() + timedelta(days=1)
-    wanted = instant(tomorrow, EVENING if asked < MIDDAY else MORNING, facts.zone)
-    at = next_time(wanted, facts.zone, facts.safe, facts.holidays, facts.jitter)
+    wanted = local_instant(tomorrow, EVENING if asked < MIDDAY else MORNING, facts.zone)
+    at = next_send_time(wanted, facts.zone, facts.safe, facts.holidays, facts.jitter)
     return AskAgain(at) if at else GiveUp(task=True, call=facts.after_crisis)

@@ -1,8 +1,7 @@
 """Numbers in answers: `3`, `three`, `tres`, `just me`, `me and my 2 kids`, `2 adults 3 kids`.
 
-People who are asked how many they are name each other; these are added up. A whole with its parts that
-don't add up, two numbers that say different things, and plurals without a number ("me and my kids") are not
-understood.
+People who are asked how many they are often list each other; these are added up. A total that does not match its parts,
+two different numbers, and plurals without a number ("me and my kids") are not understood.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from bot.domain.understanding import fold, word_set
+from bot.domain.understanding import fold, split_words
 
-LARGEST = 9_999_999
+MAX_COUNT = 9_999_999
 
 _UNITS = {
     word: number
@@ -38,7 +37,7 @@ _TENS = {
     for word in words.split()
 }  # fmt: skip
 _SELF = frozenset(["me", "myself", "i", "yo", "moi"])
-_ONE_PERSON = word_set(
+_ONE_PERSON = split_words(
     "wife husband spouse partner boyfriend girlfriend fiance fiancee son daughter kid child baby mom "
     "mother mama dad father papa brother sister grandma grandpa grandmother grandfather aunt uncle "
     "nephew niece cousin friend roommate adult toddler grandson granddaughter esposa esposo marido "
@@ -46,20 +45,20 @@ _ONE_PERSON = word_set(
     "amigo amiga adulto teen teenager newborn infant son-in-law other otro otra man woman hombre mujer "
     "sobrino sobrina primo prima nieto nieta suegra suegro boy girl"
 )
-_PLURALS = frozenset(word + "s" for word in _ONE_PERSON) | word_set(
+_PLURALS = frozenset(word + "s" for word in _ONE_PERSON) | split_words(
     "children babies wives men women mujeres hombres twins ninos ninas adultos"
 )
-_ALL = word_set("people persons person us personas persona total all altogether everyone")
-_EVERYBODY_INCLUDED = re.compile(r"\b(including|counting|incl|incluyendome|incluyendo|contando|conmigo)\b.*$")
+_ALL = split_words("people persons person us personas persona total all altogether everyone")
+_SPEAKER_INCLUDED = re.compile(r"\b(including|counting|incl|incluyendome|incluyendo|contando|conmigo)\b.*$")
 _AGES = re.compile(
     r"\b(ages?|aged|edades|de edad)\b.*$"
     r"|\b\d{1,2}\s*(?:-\s*)?(?:(?:years?|yrs?|yr|yo|months?|mos?)\b[- ]*(?:olds?)?|anos|meses)\b"
 )
 _NO_ONE = re.compile(r"\bno one\b")
 _ALONE = frozenset(["alone", "solo", "sola", "myself"])
-_AND = word_set("and y plus with con n")
+_AND = split_words("and y plus with con n")
 _TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?|[^\W\d_]+")
-_FILLERS = word_set(
+_FILLERS = split_words(
     "just only its it is for we are my the of there about around living here in have our house home "
     "household family yes so a an mis somos hay solo nomas solamente tengo en casa little small young "
     "old older yeah ok live vivo his her their dos lives que de como"
@@ -68,7 +67,7 @@ _FILLERS = word_set(
 
 @dataclass(slots=True)
 class _Tally:
-    """What was counted while reading from left to right."""
+    """The count while reading from left to right."""
 
     total: int | None = None
     parts: int = 0
@@ -78,18 +77,18 @@ class _Tally:
     doubtful: bool = False
 
 
-def read(text: str) -> int | None:
-    """The whole number that the text gives, from 0 up, or None where it gives none or more than one."""
+def parse_count(text: str) -> int | None:
+    """The whole number (0 or more) that the text gives, or None where it gives none or more than one."""
     plain = _NO_ONE.sub("nobody", fold(text))
-    plain = _AGES.sub(" ", _EVERYBODY_INCLUDED.sub(" ", plain))
+    plain = _AGES.sub(" ", _SPEAKER_INCLUDED.sub(" ", plain))
     if re.search(r"\d\s*(?:-|/|or|o|to|a)\s*\d", plain) or re.search(r"(?<!\w)-\s*\d", plain):
         return None
     words = _TOKEN.findall(plain.replace("half", ".5 "))
     if not words or len(words) > 30:
         return None
     tally = _count(words)
-    value = _settle(tally, words)
-    return value if value is not None and 0 <= value <= LARGEST else None
+    value = _result(tally, words)
+    return value if value is not None and 0 <= value <= MAX_COUNT else None
 
 
 def _count(words: list[str]) -> _Tally:
@@ -112,7 +111,7 @@ def _count(words: list[str]) -> _Tally:
             tally.parts += 1 if pending is None else pending
             tally.counted += 1
             pending = None
-        elif word in _SELF and _names_self(words, at):
+        elif word in _SELF and _counts_speaker(words, at):
             tally.self_named = True
         elif word[0].isdigit():
             tally.doubtful = True
@@ -122,17 +121,17 @@ def _count(words: list[str]) -> _Tally:
     return tally
 
 
-def _names_self(words: list[str], at: int) -> bool:
-    """`I have 3 kids` counts kids; `me and 3 kids` and `3 kids and I` count the speaker too."""
+def _counts_speaker(words: list[str], at: int) -> bool:
+    """`I have 3 kids` counts only the kids; `me and 3 kids` and `3 kids and I` count the speaker too."""
     around = {words[at - 1] if at else "", words[at + 1] if at + 1 < len(words) else ""}
     return bool(around & _AND) or words[at] in {"me", "myself", "yo"}
 
 
-def _settle(tally: _Tally, words: list[str]) -> int | None:
+def _result(tally: _Tally, words: list[str]) -> int | None:
     if tally.doubtful or len(set(tally.numbers)) > 1 or len(tally.numbers) > 1:
         return None
     if tally.numbers and tally.counted:
-        # "4, 2 adults and 2 kids": a whole and its parts.
+        # "4, 2 adults and 2 kids": a total and its parts.
         tally.total = tally.total if tally.total is not None else tally.numbers[0]
         tally.numbers = []
     parts = tally.parts + tally.self_named
@@ -148,7 +147,7 @@ def _settle(tally: _Tally, words: list[str]) -> int | None:
 
 
 def _number(words: list[str], at: int) -> tuple[int | None, int]:
-    """The number that begins at this word, and how many words it takes."""
+    """The number that starts at this word, and how many words it takes."""
     word = words[at]
     if word[0].isdigit():
         whole, _, rest = word.replace(",", "").partition(".")

@@ -1,4 +1,4 @@
-"""What a turn asks the house to do. The engine only names it; `usecases/apply_effects.py` makes rows of it."""
+"""What a turn wants done. The engine only lists effects; `usecases/apply_effects.py` carries them out."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from bot.domain.message import Lane
+from bot.domain.message import OutboxLane
 from bot.domain.safety.levels import Urgency
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Say this to the person. `key` names the scripted text where it is a standing one."""
+    """Say this to the person. `key` is set where it is a system text."""
 
     text: str
-    lane: Lane = Lane.REPLY
+    lane: OutboxLane = OutboxLane.REPLY
     key: str | None = None
 
 
-class Reason(StrEnum):
+class HandoffReason(StrEnum):
     """Why a human is called."""
 
     DANGER = "danger"
@@ -31,10 +31,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenHandoff:
-    """Call a human. `because` is for the social worker and is sealed at rest; `reachable` is False where the person has
-    opted out of texts, so that somebody must phone."""
+    """Call a human. `because` is for the social worker and is encrypted at rest; `reachable` is False where the person has
+    opted out of texts and must be phoned."""
 
-    reason: Reason
+    reason: HandoffReason
     urgency: Urgency
     team: str = "anyone"
     because: str = ""
@@ -42,24 +42,25 @@ class OpenHandoff:
     rules: tuple[str, ...] = ()
     reachable: bool = True
     wish: str = ""
-    """What a worker should know well, in the person's own words; only a community of the staff's own is kept of it."""
+    """The community that the social worker should know well, in the person's own words; only one that staff is registered
+    for is stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class TellHuman:
-    """The person wrote while a human is waited for or holds the conversation: show it to them."""
+class NotifyStaff:
+    """The person wrote while a social worker was called or holds the conversation: tell the social worker."""
 
     urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class HoldTexts:
-    """The person left in a hurry: what waits to be sent to them is not sent any more."""
+class DropQueuedTexts:
+    """The person used an exit word: texts that are still queued for them are not sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class RaiseAlarm:
-    """Tell the operator. `kind` is a fixed word, `detail` names rows, flows and steps, never a person's words."""
+    """Tell the operator. `kind` is a fixed word; `detail` names rows, flows and steps, never what a person wrote."""
 
     kind: str
     detail: str = ""
@@ -67,7 +68,7 @@ class RaiseAlarm:
 
 @dataclass(frozen=True, slots=True)
 class OfferServices:
-    """These services were texted to the person for this need: a referral each."""
+    """These services were texted to the person for this need; each becomes a referral."""
 
     need: str
     near: str | None
@@ -81,17 +82,17 @@ class ScheduleCheckIns:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckInAnswered:
-    """The person wrote after a check-in had asked them how they are; whatever they wrote, they are there."""
+class MarkCheckInAnswered:
+    """The person wrote after a check-in asked how they are. Any text counts as an answer."""
 
     check_in: int
 
 
 @dataclass(frozen=True, slots=True)
-class TellReferral:
-    """The person told what became of a service that they were referred to: one of bot/domain/referral.py's outcomes.
+class RecordReferralOutcome:
+    """The person said what came of a referral; `outcome` is one of bot/domain/referral.py.
 
-    `which` is its number in the texts of the newest offer; None where all of that offer are meant, or there is just one.
+    `which` is the service's number in the newest offer; None means all of that offer.
     """
 
     outcome: str
@@ -100,47 +101,47 @@ class TellReferral:
 
 @dataclass(frozen=True, slots=True)
 class RecordMeasure:
-    """The person told how the household is: `name` and `value` are of bot/domain/case.py."""
+    """The person said how the household is. `name` and `value` are from bot/domain/case.py."""
 
     name: str
     value: str
 
 
-class Choice(StrEnum):
-    """What a ledger entry says."""
+class ConsentChoice(StrEnum):
+    """What an entry of the consent ledger says."""
 
     AGREED = "agreed"
     WITHDRAWN = "withdrawn"
-    """They take back what they had agreed to; texts they ask for themselves go on."""
+    """The person takes back an agreement; replies to what they write go on."""
     OPTED_OUT = "opted_out"
     OPTED_IN = "opted_in"
 
 
-class Method(StrEnum):
-    """How the person said it (the law asks)."""
+class ConsentMethod(StrEnum):
+    """How the person gave or withdrew consent; the law requires a record of it."""
 
     KEYWORD = "keyword"
     FREE_TEXT = "free_text"
     CARRIER = "carrier"
     FLOW = "flow"
     STAFF = "staff"
-    """They told a social worker, who wrote it down."""
+    """The person told a social worker, who recorded it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordConsent:
     """An entry for the consent ledger; OPTED_OUT and OPTED_IN also stop and start all texts to this address."""
 
-    choice: Choice
-    method: Method
+    choice: ConsentChoice
+    method: ConsentMethod
     scope: str = "all"
     text: str = ""
-    """Which words were agreed to: `flow/step@version`."""
+    """The text that was agreed to: `flow/step@version`."""
 
 
 @dataclass(frozen=True, slots=True)
 class EraseData:
-    """Delete what is kept of this person."""
+    """Delete what is stored about this person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +152,12 @@ class RecordOutcome:
 
 @dataclass(frozen=True, slots=True)
 class StaySilent:
-    """Nothing is said, on purpose, and this is why."""
+    """Nothing is said on purpose; `why` gives the reason."""
 
     why: str
 
 
 Effect = (
-    Reply | OpenHandoff | TellHuman | HoldTexts | RaiseAlarm | OfferServices | ScheduleCheckIns | CheckInAnswered
-    | TellReferral | RecordMeasure | RecordConsent | EraseData | RecordOutcome | StaySilent
+    Reply | OpenHandoff | NotifyStaff | DropQueuedTexts | RaiseAlarm | OfferServices | ScheduleCheckIns | MarkCheckInAnswered
+    | RecordReferralOutcome | RecordMeasure | RecordConsent | EraseData | RecordOutcome | StaySilent
 )  # fmt: skip

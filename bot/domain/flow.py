@@ -1,6 +1,6 @@
-"""A published flow, ready to run: its script, its translations, its compiled texts and its machine.
+"""A flow version, ready to run: its script, translations, compiled texts and state machine.
 
-Made once for each version and kept; everything here only reads after that, so threads share it.
+Built once per version and cached; only read after that, so threads share it.
 """
 
 from __future__ import annotations
@@ -14,29 +14,27 @@ from zoneinfo import ZoneInfo
 from jinja2 import TemplateError
 
 from bot.domain.flow_sandbox import ENVIRONMENT as ENVIRONMENT
-from bot.domain.machine import Machine
+from bot.domain.machine import FlowMachine
 from bot.domain.script import Ask, Script
-from bot.domain.segments import LONGEST_BODY
-from bot.domain.understanding import Matcher, Option
+from bot.domain.segments import MAX_BODY_LENGTH
+from bot.domain.understanding import ChoiceMatcher, Option
 
 Translations = Mapping[str, Mapping[tuple[str, str], str]]
 """Language -> (context, source text) -> text. The context is `<step>.<field>`."""
 
-
-SOURCE = "en"
+SOURCE_LANGUAGE = "en"
 """The language in which flows are written."""
 
-
-RUN_TIME = (
+RENDER_ERRORS = (
     TemplateError, ArithmeticError, AttributeError, TypeError, ValueError, LookupError, RecursionError, SyntaxError,
     MemoryError, AssertionError,
 )  # fmt: skip
-"""What a text or a condition may raise while it is filled in; SyntaxError where Python finds it nested too deeply,
-AssertionError where Jinja's `truncate` is given less room than its dots take."""
+"""What filling in a text or condition may raise; SyntaxError where it is nested too deeply for Python, AssertionError where
+Jinja's `truncate` is given less length than its dots take."""
 
 
 class FlowFailed(Exception):
-    """A flow could not go on at run time: which flow, which step and why, never a person's words."""
+    """A flow could not go on at run time. The text names flow, step and reason, never what a person wrote."""
 
     def __init__(self, flow: str, step: str, why: str) -> None:
         super().__init__(f"{flow}/{step}: {why}")
@@ -44,12 +42,12 @@ class FlowFailed(Exception):
 
 
 def days_until(today: date, day: object) -> int | None:
-    """Whole days from the line's today to an answered date; None where there is no date, negative when it has passed."""
+    """Whole days from `today` to an answered date; None where there is no date, negative for a past one."""
     return (date.fromisoformat(day) - today).days if isinstance(day, str) and day else None
 
 
 class Flow:
-    """One version of one flow. `version` is the identifier of its row (0 for a file that was never published)."""
+    """One version of one flow. `version` is the id of its row (0 for a file that was never published)."""
 
     def __init__(
         self, script: Script, translations: Translations, version: int = 0, timezone: ZoneInfo | None = None,
@@ -57,11 +55,11 @@ class Flow:
     ) -> None:  # fmt: skip
         self.script = script
         self.version = version
-        self.machine = Machine(script)
+        self.machine = FlowMachine(script)
         self._translations = translations
         self._timezone = timezone or ZoneInfo("America/Chicago")
         self._line_name = line_name
-        # Bounded by what the script holds: texts times languages.
+        # Bounded by the script: texts times languages.
         self._template = lru_cache(maxsize=None)(ENVIRONMENT.from_string)
         self._expression = lru_cache(maxsize=None)(ENVIRONMENT.compile_expression)
         self._matcher = lru_cache(maxsize=None)(self._build_matcher)
@@ -72,42 +70,42 @@ class Flow:
 
     @property
     def languages(self) -> frozenset[str]:
-        """The languages that it speaks: the one it is written in, and those into which anything of it is translated."""
-        return frozenset({SOURCE, *(language for language, texts in self._translations.items() if texts)})
+        """The source language, and those into which any of its texts is translated."""
+        return frozenset({SOURCE_LANGUAGE, *(language for language, texts in self._translations.items() if texts)})
 
     def today(self, now: datetime) -> date:
-        """The date at the line's own place."""
+        """The date in Warmline's time zone."""
         return now.astimezone(self._timezone).date()
 
     def translated(self, context: str, source: str, language: str) -> str:
-        """The text in this language, or the source text where nobody has translated it."""
+        """The text in this language, or the source text where there is no translation."""
         return self._translations.get(language, {}).get((context, source)) or source
 
     def text(self, context: str, source: str, language: str, answers: Mapping[str, Any], now: datetime) -> str:
-        """A text of the flow, in the person's language, with what is known filled in. Raises FlowFailed.
+        """A text of the flow in this language, with the answers filled in. Raises FlowFailed.
 
-        It has LONGEST_BODY characters at most. More can only come of what people themselves wrote at length, and that is
-        cut rather than refused: they are still owed an answer.
+        At most MAX_BODY_LENGTH characters. Only a long answer of the person can exceed that; it is cut, so that they still get
+        a reply.
         """
         template = self.translated(context, source, language)
         if "{" not in template:
             return template
-        names = self._names(answers, language, now)
-        return str(self._guarded(context, lambda: self._template(template).render(names))).strip()[:LONGEST_BODY]
+        names = self._template_names(answers, language, now)
+        return str(self._run_guarded(context, lambda: self._template(template).render(names))).strip()[:MAX_BODY_LENGTH]
 
     def holds(self, step: str, condition: str, language: str, answers: Mapping[str, Any], now: datetime) -> bool:
-        """Whether a condition is true of the answers; what was never answered counts as nothing. Raises FlowFailed."""
-        names = self._names(answers, language, now)
-        return bool(self._guarded(step, lambda: self._expression(condition)(names)))
+        """Whether a condition holds for the answers; a missing answer counts as undefined. Raises FlowFailed."""
+        names = self._template_names(answers, language, now)
+        return bool(self._run_guarded(step, lambda: self._expression(condition)(names)))
 
-    def matcher(self, step: str, language: str) -> Matcher:
-        """Reads free text as one of the step's choices, by the words of both the person's language and the source."""
+    def matcher(self, step: str, language: str) -> ChoiceMatcher:
+        """Reads free text as one of the step's choices, by the words of all languages of the flow."""
         return self._matcher(step, language)
 
-    def _build_matcher(self, step: str, language: str) -> Matcher:
+    def _build_matcher(self, step: str, language: str) -> ChoiceMatcher:
         ask = self.script.steps[step]
         assert isinstance(ask, Ask)
-        return Matcher([self._option(step, name, choice, language) for name, choice in ask.choices.items()])
+        return ChoiceMatcher([self._option(step, name, choice, language) for name, choice in ask.choices.items()])
 
     def _option(self, step: str, name: str, choice: Any, language: str) -> Option:
         at = f"{step}.choices.{name}"
@@ -117,7 +115,7 @@ class Flow:
         words = dict.fromkeys(w.strip() for text in [*spoken, source] for w in text.split(",") if w.strip())
         return Option(name, next(iter(labels)), (*list(labels)[1:], *words))
 
-    def _names(self, answers: Mapping[str, Any], language: str, now: datetime) -> dict[str, Any]:
+    def _template_names(self, answers: Mapping[str, Any], language: str, now: datetime) -> dict[str, Any]:
         today = self.today(now)
         return {
             **answers,
@@ -127,8 +125,8 @@ class Flow:
             "days_until": lambda day: days_until(today, day),
         }
 
-    def _guarded(self, step: str, work: Callable[[], Any]) -> Any:
+    def _run_guarded(self, step: str, work: Callable[[], Any]) -> Any:
         try:
             return work()
-        except RUN_TIME as error:
+        except RENDER_ERRORS as error:
             raise FlowFailed(self.name, step, type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""The answers that flows keep: which questions ask for them, what kind of value they are, and where they are used."""
+"""The answers that flows save: which questions ask for them, the type of their values, and where they are used."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from jinja2 import nodes
 
-from bot.domain.flow_expressions import names_in, template_problems, tree_of
-from bot.domain.flow_texts import conditions, texts
+from bot.domain.flow_expressions import names_in, template_problems, parse_template
+from bot.domain.flow_texts import conditions, templates
 from bot.domain.script import AnswerKind, Ask, Script
 
 
-def saved(script: Script) -> dict[str, Ask]:
-    """The names under which a flow keeps answers, each with a step that asks for it."""
-    return {name: asking[-1] for name, asking in questions([script]).items()}
+def saved_answers(script: Script) -> dict[str, Ask]:
+    """Saved answer -> a step of this flow that asks for it."""
+    return {name: asking[-1] for name, asking in questions_by_answer([script]).items()}
 
 
-def questions(scripts: Iterable[Script]) -> dict[str, list[Ask]]:
-    """The names under which these flows keep answers, each with all steps that ask for it."""
+def questions_by_answer(scripts: Iterable[Script]) -> dict[str, list[Ask]]:
+    """Saved answer -> all steps of these flows that ask for it."""
     found: dict[str, list[Ask]] = {}
     for script in scripts:
         for name, step in script.steps.items():
@@ -28,25 +28,25 @@ def questions(scripts: Iterable[Script]) -> dict[str, list[Ask]]:
     return found
 
 
-def kinds_of(asked: dict[str, list[Ask]]) -> dict[str, type]:
-    """Whether an answer is kept as a number (int), as true or false (bool) or as words (str), where that is always so."""
+def answer_types(questions: dict[str, list[Ask]]) -> dict[str, type]:
+    """Answer -> its type: int, bool or str. Answers of more than one type are left out."""
     found = {}
-    for name, asking in asked.items():
-        kinds = {_kind(ask) for ask in asking}
+    for name, asking in questions.items():
+        kinds = {_answer_type(ask) for ask in asking}
         if len(kinds) == 1:
             found[name] = kinds.pop()
     return found
 
 
-def _kind(ask: Ask) -> type:
+def _answer_type(ask: Ask) -> type:
     if ask.choices:
         return str
     return {AnswerKind.NUMBER: int, AnswerKind.YES_NO: bool}.get(ask.answer, str)
 
 
-def options_of(scripts: Iterable[Script]) -> dict[str, set[str]]:
-    """For answers that are always one of some choices: which."""
-    found = questions(scripts)
+def answer_choices(scripts: Iterable[Script]) -> dict[str, set[str]]:
+    """Answer -> its possible choices, for answers that are always one of some choices."""
+    found = questions_by_answer(scripts)
     return {
         name: {choice for ask in asking for choice in ask.choices}
         for name, asking in found.items()
@@ -54,21 +54,21 @@ def options_of(scripts: Iterable[Script]) -> dict[str, set[str]]:
     }
 
 
-def used(script: Script) -> Iterator[str]:
-    """The answers that a flow's conditions and texts name."""
+def used_answers(script: Script) -> Iterator[str]:
+    """The answers named in a flow's conditions and texts."""
     for _, condition in conditions(script):
         if not template_problems(condition, is_condition=True):
             yield from names_in(condition, is_condition=True)
-    for _, _, source in texts(script):
+    for _, _, source in templates(script):
         if "{" in source and not template_problems(source):
             yield from names_in(source)
 
 
 @lru_cache(maxsize=10_000)
-def compared(condition: str) -> tuple[tuple[str, Any], ...]:
-    """The answers that a readable condition compares with values: `need == 'rent'`, `need in ['rent', 'food']`."""
+def compared_values(condition: str) -> tuple[tuple[str, Any], ...]:
+    """(answer, value) for each comparison in a valid condition: `need == 'rent'`, `need in ['rent', 'food']`."""
     found = []
-    for compare in tree_of(condition, is_condition=True).find_all(nodes.Compare):
+    for compare in parse_template(condition, is_condition=True).find_all(nodes.Compare):
         for operand in compare.ops:
             is_list = isinstance(operand.expr, (nodes.List, nodes.Tuple))
             if isinstance(compare.expr, nodes.Name) and operand.op in ({"in", "notin"} if is_list else {"eq", "ne"}):

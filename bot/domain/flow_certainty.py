@@ -1,7 +1,7 @@
-"""Which answers are certain to be there when a person reaches a step, on whichever way they came.
+"""Which answers certainly exist when a person reaches a step, whichever way they came.
 
-An answer is certain behind its question, and on the ways that a condition opens only where it is there: behind
-`when: zip` the ZIP is known. What other flows asked is never certain: a flow may be entered from several places.
+An answer is certain after its question, and after a condition that holds only if it exists: after `when: zip` the ZIP is
+known. Answers to other flows' questions are never certain, because a flow may be entered from several places.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from functools import lru_cache
 
 from jinja2 import TemplateError, nodes
 
-from bot.domain.flow_expressions import tree_of
+from bot.domain.flow_expressions import parse_template
 from bot.domain.script import AnswerKind, Ask, Branch, Refer, Script, Step
 
 _NONE: frozenset[str] = frozenset()
 
 
-class Certainty:
-    """Worked out once for a script; all answers are names."""
+class CertainAnswers:
+    """Computed once for a script; answers are given by name."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -38,20 +38,20 @@ class Certainty:
                         queued.add(there)
                         waiting.append(there)
 
-    def at(self, step: str) -> frozenset[str]:
-        """The answers that are certain when this step is reached; none for one that is never reached."""
+    def at_step(self, step: str) -> frozenset[str]:
+        """The answers that are certain when this step is reached; none for an unreachable step."""
         return self._at.get(step, _NONE)
 
     def at_branch(self, step: str, number: int) -> frozenset[str]:
-        """The answers that are certain when this line of the step's `next` is looked at (from 0)."""
-        known = _answered(step, self._script.steps[step], self.at(step))
+        """The answers that are certain when branch `number` (from 0) of the step's `next` is evaluated."""
+        known = _known_after_answer(step, self._script.steps[step], self.at_step(step))
         for branch in self._script.steps[step].next[:number]:
-            known |= _where(branch, holds=False)
+            known |= _known_by_branch(branch, holds=False)
         return known
 
     def _leaving(self, name: str) -> Iterator[tuple[str, frozenset[str]]]:
         step, known = self._script.steps[name], self._at[name]
-        answered = _answered(name, step, known)
+        answered = _known_after_answer(name, step, known)
         if isinstance(step, Ask):
             yield from ((choice.go, answered) for choice in step.choices.values() if choice.go)
             if step.not_understood.go:
@@ -61,29 +61,29 @@ class Certainty:
         if isinstance(step, Refer):
             yield step.none, known
         for branch in step.next:
-            yield branch.go, answered | _where(branch, holds=True)
-            answered |= _where(branch, holds=False)
+            yield branch.go, answered | _known_by_branch(branch, holds=True)
+            answered |= _known_by_branch(branch, holds=False)
 
 
-def _answered(name: str, step: Step, known: frozenset[str]) -> frozenset[str]:
+def _known_after_answer(name: str, step: Step, known: frozenset[str]) -> frozenset[str]:
     """What is certain once the step's question is answered."""
     if not isinstance(step, Ask) or not (step.save or step.choices):
         return known
     saved = step.save or name
-    # A date may always be NO, which is kept as nothing.
+    # A date may always be answered with NO, which is saved as None.
     may_be_nothing = not step.choices and (step.optional or step.answer is AnswerKind.DATE)
     return known - {saved} if may_be_nothing else known | {saved}
 
 
-def _where(branch: Branch, *, holds: bool) -> frozenset[str]:
-    """The answers that must be there where the branch's condition holds, or where it does not."""
-    return _NONE if branch.when is None else _told_by(branch.when, holds)
+def _known_by_branch(branch: Branch, *, holds: bool) -> frozenset[str]:
+    """The answers that must exist if the branch's condition holds, or if it does not."""
+    return _NONE if branch.when is None else _known_by_condition(branch.when, holds)
 
 
 @lru_cache(maxsize=10_000)
-def _told_by(condition: str, holds: bool) -> frozenset[str]:
+def _known_by_condition(condition: str, holds: bool) -> frozenset[str]:
     try:
-        output = tree_of(condition, is_condition=True).body[0]
+        output = parse_template(condition, is_condition=True).body[0]
     except (TemplateError, RecursionError):
         return _NONE
     return _implied(output.nodes[0], holds) if isinstance(output, nodes.Output) else _NONE
@@ -100,12 +100,12 @@ def _implied(node: nodes.Node, holds: bool) -> frozenset[str]:
             one, other = _implied(left, holds), _implied(right, holds)
             return one | other if both else one & other
         case nodes.Compare(expr=expr, ops=[only]):
-            return _compared(expr, only, holds)
+            return _known_by_comparison(expr, only, holds)
     return _NONE
 
 
-def _compared(left: nodes.Expr, operand: nodes.Operand, holds: bool) -> frozenset[str]:
-    """`need == 'rent'` where it holds; `people > 3` wherever it could be worked out at all."""
+def _known_by_comparison(left: nodes.Expr, operand: nodes.Operand, holds: bool) -> frozenset[str]:
+    """`need == 'rent'` if it holds; `people > 3` whenever it could be evaluated at all."""
     if operand.op in {"gt", "gteq", "lt", "lteq"}:
         return _named(left) | _named(operand.expr)
     if operand.op in ({"eq", "in"} if holds else {"ne", "notin"}):

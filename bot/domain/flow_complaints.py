@@ -1,4 +1,4 @@
-"""What the models of a flow refuse, in words for an admin: what is wrong, and what to do about it."""
+"""Validation errors of the flow models in words for an admin: what is wrong, and what to do about it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from bot.domain.flow_yaml import Path
+from bot.domain.flow_yaml import YamlPath
 from bot.domain.script import Model
 from bot.domain.suggestion import nearest
 
 
-def in_words(error: ErrorDetails, path: Path, model: type[Model]) -> tuple[str, str]:
-    """What is wrong and what to do, for one error at this place."""
+def explain_error(error: ErrorDetails, path: YamlPath, model: type[Model]) -> tuple[str, str]:
+    """(what, remedy) for one error at this path."""
     field = next((str(part) for part in reversed(path) if isinstance(part, str)), "file")
     context: Mapping[str, Any] = error.get("ctx") or {}
     value = error.get("input")
@@ -37,10 +37,10 @@ def in_words(error: ErrorDetails, path: Path, model: type[Model]) -> tuple[str, 
             return f"`{field}` can't be `{value}`.", f"{start}It is one of: {', '.join(choices)}."
         case "value_error":
             return f"`{field}` is not right: {context.get('error', error['msg'])}.", f"It says `{value}`."
-    return _in_words_of_size(error, field, context, value)
+    return _explain_size_or_type(error, field, context, value)
 
 
-def _in_words_of_size(error: ErrorDetails, field: str, context: Mapping[str, Any], value: object) -> tuple[str, str]:
+def _explain_size_or_type(error: ErrorDetails, field: str, context: Mapping[str, Any], value: object) -> tuple[str, str]:
     limit = next((context[key] for key in ("max_length", "min_length", "le", "ge") if key in context), "")
     match error["type"]:
         case "string_too_short" | "too_short":
@@ -74,7 +74,7 @@ def _in_words_of_size(error: ErrorDetails, field: str, context: Mapping[str, Any
 
 
 def _fields_at(model: type[Model], loc: tuple[int | str, ...]) -> list[str]:
-    """The fields that may stand where an unknown one was found."""
+    """The fields that are allowed where an unknown one was found."""
     here: Any = model
     for part in loc[:-1]:
         if isinstance(part, int) or not (isinstance(here, type) and issubclass(here, Model)):

@@ -1,4 +1,4 @@
-"""All that one flow is made of, as texts: what is drafted, published, compared, and moved between repository and line."""
+"""A flow as its source files: what is drafted, published, compared, and moved between the repository and Warmline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class FlowContent:
     """The YAML source, the PO texts by language, and the conversation tests by name (`en/food`).
 
-    A test belongs to the flow that its head names, and to the menu flow where it names none.
+    A test belongs to the flow named in its head, or to the menu flow where it names none.
     """
 
     source: str

@@ -1,8 +1,8 @@
-"""What may stand in `{{ }}`, `{% if %}` and `when`, and what a text or condition names.
+"""What is allowed in `{{ }}`, `{% if %}` and `when`, and which names a text or condition uses.
 
-Two lists of rules, on purpose. `template_problems` says why something can't be run at all; a file with such a problem is
-not read. `unfit` says what nobody needs and what does harm; a flow with such a part is not published any more, but one that
-was published before the rule is still read, and `flow_sandbox.py` bounds what it does.
+There are two sets of rules on purpose. `template_problems` says why something can't run at all; a file with such a problem
+is not read. `unpublishable_parts` lists what no text needs or what may do harm: a flow with it can no longer be published, but one
+published before the rule can still be read, and `flow_sandbox.py` limits what it does.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from jinja2.parser import Parser
 from bot.domain.flow_sandbox import ENVIRONMENT
 
 NAMES = frozenset({"channel", "language", "line_name", "today", "offered", "offered_count", "offered_list"})
-"""What a text or condition may name beside the answers."""
+"""Names that a text or condition may use besides the answers."""
 FUNCTIONS = frozenset({"days_until"})
 FILTERS = (
     "day", "upper", "lower", "capitalize", "title", "trim", "default", "d", "length", "count", "first", "last", "join",
     "truncate", "int", "float", "round", "abs",
 )  # fmt: skip
 """The filters that texts and conditions may use; `day` is our own."""
-LONGEST_CONDITION = 1000
-LONGEST_TEXT = 8000
-"""Characters of a translation that is still looked at; the source of a text has 1,600 at most."""
+MAX_CONDITION_LENGTH = 1000
+MAX_TEXT_LENGTH = 8000
+"""Characters of a translation; the source of a text has 1,600 at most."""
 _DEEPEST = 60
 _LARGEST_NUMBER = 1_000_000
 _SIMPLE = (
@@ -36,91 +36,88 @@ _SIMPLE = (
 _COUNTING = frozenset({"int", "float", "round", "abs", "length", "count"})
 _DIVIDING = (nodes.Div, nodes.FloorDiv, nodes.Mod)
 _KEPT = 20_000
-"""Texts whose reading is kept: every check, page and preview asks about the same ones."""
+"""Size of the cache: every check, page and preview analyses the same texts."""
 
 
-def tree_of(source: str, *, is_condition: bool = False) -> nodes.Template:
-    """The parsed text or condition. Raises TemplateError, and RecursionError where it is nested too deeply."""
+def parse_template(source: str, *, is_condition: bool = False) -> nodes.Template:
+    """The parsed text or condition. Raises TemplateError, or RecursionError where it is nested too deeply."""
     return ENVIRONMENT.parse(f"{{{{ ({source}\n) }}}}" if is_condition else source)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a text or condition holds, found in one reading: parsing is what costs, and there are thousands to check."""
+class TemplateAnalysis:
+    """All about a text or condition, from one parse: parsing is expensive, and there are thousands to check."""
 
     problems: tuple[str, ...] = ()
-    """Why it can't be used, in words."""
+    """Why it can't be used, in words for an admin."""
     names: tuple[str, ...] = ()
-    """All that it looks up, without functions, in a fixed order."""
-    unfit: tuple[tuple[str, str], ...] = ()
-    """(what, remedy) of what may not be published, without sums."""
-    has_sums: bool = False
+    """All names that it uses, without functions, sorted."""
+    unpublishable: tuple[tuple[str, str], ...] = ()
+    """(what, remedy) of each part that may not be published, except arithmetic."""
+    has_arithmetic: bool = False
     parts: tuple[str | nodes.Expr, ...] | None = None
-    """A text in which answers stand alone or beside other words (`{{ zip or 'your area' }}`), piece by piece."""
+    """The pieces of a text with only plain answers (`{{ zip or 'your area' }}`); None for any other text."""
 
 
 @lru_cache(maxsize=_KEPT)
-def read(source: str, *, is_condition: bool = False) -> Reading:
-    """Read a text or condition. Nothing of it is carried out."""
+def analyse_template(source: str, *, is_condition: bool = False) -> TemplateAnalysis:
+    """Analyse a text or condition without running it."""
     if not is_condition and "{" not in source:
-        return Reading(parts=(source,))
-    longest = LONGEST_CONDITION if is_condition else LONGEST_TEXT
+        return TemplateAnalysis(parts=(source,))
+    longest = MAX_CONDITION_LENGTH if is_condition else MAX_TEXT_LENGTH
     if len(source) > longest:
-        return Reading((f"it has {len(source):,} characters, and {longest:,} are the most.",))
+        return TemplateAnalysis((f"it has {len(source):,} characters, and {longest:,} are the most.",))
     if is_condition and ("{{" in source or "{%" in source):
-        return Reading(("a condition is written without {{ }}.",))
+        return TemplateAnalysis(("a condition is written without {{ }}.",))
     try:
         if is_condition:
-            _read_alone(source)
-        tree = tree_of(source, is_condition=is_condition)
-        found = _every(tree)
+            _parse_condition(source)
+        tree = parse_template(source, is_condition=is_condition)
+        found = _all_nodes(tree)
         if found is None:
-            return Reading(("it is nested too deeply.",))
+            return TemplateAnalysis(("it is nested too deeply.",))
         if not all(isinstance(node, _SIMPLE) for node in found):
-            # Jinja finds an unknown filter only when it writes its program; that is not run here.
+            # Jinja finds an unknown filter only when it compiles; the result is not run.
             ENVIRONMENT.compile(tree, raw=True)
     except (TemplateError, RecursionError, ValueError, OverflowError) as error:
-        return Reading((_template_words(error, is_condition),))
-    return Reading(
+        return TemplateAnalysis((_explain_template_error(error, is_condition),))
+    return TemplateAnalysis(
         tuple(dict.fromkeys(_forbidden(found))),
         tuple(sorted({node.name for node in found if isinstance(node, nodes.Name)} - FUNCTIONS)),
-        tuple(dict.fromkeys([*_filters(found), *_powers(found), *_literals(found), *_reaching(found)])),
+        tuple(dict.fromkeys([*_filters(found), *_power_operators(found), *_large_numbers(found), *_attribute_access(found)])),
         any(isinstance(node, (nodes.Mul, *_DIVIDING)) for node in found),
-        _parts(tree),
+        _plain_parts(tree),
     )
 
 
 def template_problems(source: str, *, is_condition: bool = False) -> tuple[str, ...]:
-    """Why a text or condition can't be used, in words; empty where it can."""
-    return read(source, is_condition=is_condition).problems
+    """Why a text or condition can't be used, in words for an admin; empty where it can."""
+    return analyse_template(source, is_condition=is_condition).problems
 
 
 def names_in(source: str, *, is_condition: bool = False) -> frozenset[str]:
-    """The names that a readable text or condition looks up, without functions and the names that are always there."""
-    return frozenset(read(source, is_condition=is_condition).names) - NAMES
+    """The answers that a valid text or condition names."""
+    return frozenset(analyse_template(source, is_condition=is_condition).names) - NAMES
 
 
-def unfit(source: str, numbers: Container[str], *, is_condition: bool = False) -> list[tuple[str, str]]:
-    """(what, remedy) for each part of a readable text or condition that may not be published.
+def unpublishable_parts(source: str, number_answers: Container[str], *, is_condition: bool = False) -> list[tuple[str, str]]:
+    """(what, remedy) for each part of a valid text or condition that may not be published.
 
-    `numbers` are the answers that are kept as numbers.
+    `number_answers` are the answers that are saved as numbers.
     """
-    found = read(source, is_condition=is_condition)
-    if not found.has_sums:
-        return list(found.unfit)
-    return [*found.unfit, *dict.fromkeys(_sums(tree_of(source, is_condition=is_condition), numbers))]
+    found = analyse_template(source, is_condition=is_condition)
+    if not found.has_arithmetic:
+        return list(found.unpublishable)
+    return [*found.unpublishable, *dict.fromkeys(_arithmetic(parse_template(source, is_condition=is_condition), number_answers))]
 
 
-_Every = list[nodes.Node]
+_Nodes = list[nodes.Node]
 
 
-def _every(tree: nodes.Template) -> _Every | None:
-    """All parts of it; None where Python would refuse what Jinja makes of it as too deep.
-
-    Level by level: recursion is what is to be kept away.
-    """
-    found: _Every = []
-    level: _Every = [tree]
+def _all_nodes(tree: nodes.Template) -> _Nodes | None:
+    """All nodes, or None where the compiled template would be nested too deeply for Python. Iterative, not recursive."""
+    found: _Nodes = []
+    level: _Nodes = [tree]
     for _ in range(_DEEPEST):
         level = [child for node in level for child in node.iter_child_nodes()]
         if not level:
@@ -129,7 +126,7 @@ def _every(tree: nodes.Template) -> _Every | None:
     return None
 
 
-def _parts(tree: nodes.Template) -> tuple[str | nodes.Expr, ...] | None:
+def _plain_parts(tree: nodes.Template) -> tuple[str | nodes.Expr, ...] | None:
     found: list[str | nodes.Expr] = []
     for node in tree.body:
         if not isinstance(node, nodes.Output):
@@ -147,8 +144,8 @@ def _is_plain(node: nodes.Node) -> bool:
     return isinstance(node, (nodes.Name, nodes.Const))
 
 
-def _read_alone(condition: str) -> None:
-    """Read a condition as it runs, by itself: inside of brackets a comma would make a list of it. Raises TemplateError."""
+def _parse_condition(condition: str) -> None:
+    """Parse a condition without brackets around it, in which a comma would make it a tuple. Raises TemplateError."""
     if not condition.strip():
         raise TemplateError("it is empty; leave `when` out where it always holds")
     parser = Parser(ENVIRONMENT, condition, state="variable")
@@ -157,7 +154,7 @@ def _read_alone(condition: str) -> None:
         raise TemplateError("chunk after expression")
 
 
-def _template_words(error: BaseException, is_condition: bool) -> str:
+def _explain_template_error(error: BaseException, is_condition: bool) -> str:
     said = str(getattr(error, "message", "") or "it is nested too deeply")
     if is_condition and ("got '='" in said or "chunk after expression" in said):
         return "it compares with two signs, ==, not one."
@@ -166,8 +163,8 @@ def _template_words(error: BaseException, is_condition: bool) -> str:
     return said.rstrip(".") + "."
 
 
-def _forbidden(every: _Every) -> Iterator[str]:
-    """What the sandbox would allow and a text to a person has no need of."""
+def _forbidden(every: _Nodes) -> Iterator[str]:
+    """What the sandbox would allow, but no text needs."""
     for node in every:
         if isinstance(node, nodes.Stmt) and not isinstance(node, (nodes.Output, nodes.If)):
             yield "only {{ }} and {% if %} are allowed."
@@ -175,39 +172,39 @@ def _forbidden(every: _Every) -> Iterator[str]:
             yield f"only {', '.join(sorted(FUNCTIONS))}() can be called."
 
 
-def _filters(every: _Every) -> Iterator[tuple[str, str]]:
+def _filters(every: _Nodes) -> Iterator[tuple[str, str]]:
     for node in every:
         if isinstance(node, nodes.Filter) and node.name not in FILTERS:
             yield f"the filter `{node.name}` is not for texts to people.", f"Use one of: {', '.join(FILTERS)}."
-        if isinstance(node, nodes.Filter) and node.name == "join" and not all(map(_is_written, node.args)):
+        if isinstance(node, nodes.Filter) and node.name == "join" and not all(map(_is_constant, node.args)):
             yield "`join` writes an answer again and again.", "Put a text in quotes between, like `join(', ')`."
-        elif isinstance(node, nodes.Filter) and node.name not in ("default", "d") and not _are_written(node):
+        elif isinstance(node, nodes.Filter) and node.name not in ("default", "d") and not _has_constant_arguments(node):
             what = f"what stands in the brackets of `{node.name}` is an answer, and not every answer will do there."
             yield what, f"Write a number there, like `{node.name}(20)`."
 
 
-def _are_written(node: nodes.Filter) -> bool:
+def _has_constant_arguments(node: nodes.Filter) -> bool:
     given = [*node.args, *(named.value for named in node.kwargs)]
     return not node.dyn_args and not node.dyn_kwargs and all(isinstance(each, (nodes.Const, nodes.Neg)) for each in given)
 
 
-def _is_written(node: nodes.Expr) -> bool:
+def _is_constant(node: nodes.Expr) -> bool:
     return isinstance(node, nodes.Const)
 
 
-def _powers(every: _Every) -> Iterator[tuple[str, str]]:
+def _power_operators(every: _Nodes) -> Iterator[tuple[str, str]]:
     if any(isinstance(node, nodes.Pow) for node in every):
         yield "`**` is not allowed.", "Write the number that is meant, or leave it out."
 
 
-def _sums(tree: nodes.Template, numbers: Container[str]) -> Iterator[tuple[str, str]]:
+def _arithmetic(tree: nodes.Template, numbers: Container[str]) -> Iterator[tuple[str, str]]:
     for kind, sign in ((nodes.Mul, "*"), (nodes.Mod, "%")):
         for node in tree.find_all(kind):
             if not (_is_number(node.left, numbers) and _is_number(node.right, numbers)):
                 what = f"`{sign}` is only for numbers."
                 yield what, "Write the text out, or use an answer that is read with `answer: number`."
     for node in tree.find_all(_DIVIDING):
-        # 10 / (people - 3) goes well with every number but one.
+        # 10 / (people - 3) fails for a single number only.
         if not (isinstance(node.right, nodes.Const) and node.right.value):
             yield (
                 "an answer is divided by, and it may be 0.",
@@ -232,15 +229,15 @@ def _is_number(node: nodes.Node, numbers: Container[str]) -> bool:
     return False
 
 
-def _literals(every: _Every) -> Iterator[tuple[str, str]]:
+def _large_numbers(every: _Nodes) -> Iterator[tuple[str, str]]:
     for node in every:
         if isinstance(node, nodes.Const) and isinstance(node.value, (int, float)) and not abs(node.value) <= _LARGEST_NUMBER:
             what = f"a number here is larger than {_LARGEST_NUMBER:,}."
             yield what, "Write a smaller one; put a telephone number or a code in quotes."
 
 
-def _reaching(every: _Every) -> Iterator[tuple[str, str]]:
-    """Answers are plain words and numbers: there is nothing inside of them but letters."""
+def _attribute_access(every: _Nodes) -> Iterator[tuple[str, str]]:
+    """Attribute and item access: answers are plain texts and numbers, and have only characters inside."""
     called = {id(node.node) for node in every if isinstance(node, nodes.Call)}
     for node in every:
         if isinstance(node, nodes.Name) and node.name in FUNCTIONS and id(node) not in called:

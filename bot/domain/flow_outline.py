@@ -1,4 +1,4 @@
-"""A flow's steps as rows, read from the plain file: what can be shown and mended even while the flow is not sound yet."""
+"""A flow's steps as rows, read from the plain YAML: works even while the flow is not valid yet."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.flow_yaml import Lines, load
+from bot.domain.flow_yaml import LineIndex, load_yaml
 from bot.domain.script import STEP_KINDS
 
 UNKNOWN = "unknown"
-_WORDS = {
+_SUMMARY_PATHS = {
     "ask": ("ask",), "say": ("say",), "end": ("end",), "refer": ("refer", "need"), "referral": ("referral", "outcome"),
     "check_in": ("check_in", "flow"), "measure": ("measure", "name"), "handoff": ("handoff", "team"), "run": ("run",),
     "wait": ("wait",), "consent": ("consent",), "erase": ("erase",),
 }  # fmt: skip
-"""Where the few words stand by which a step is known again."""
+"""Path to the few words by which an author recognises a step."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One step in reading order. `kind` is a key of STEP_KINDS, or `unknown` for what is none."""
+class OutlineRow:
+    """One step in file order. `kind` is a key of STEP_KINDS, or `unknown`."""
 
     name: str
     kind: str
@@ -30,16 +30,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """`head` holds what stands beside the steps; `steps` the steps as plain data, by name."""
+    """`head` is everything but the steps; `steps` are the steps as plain data, by name."""
 
     head: Mapping[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[OutlineRow, ...]
     steps: Mapping[str, Mapping[str, Any]]
 
 
-def outline(source: str, file: str) -> Outline:
-    """The outline of a flow file. Raises FlowError where it is no YAML; a step that makes no sense is a row all the same."""
-    data, lines = load(source, file)
+def read_outline(source: str, file: str) -> Outline:
+    """The outline of a flow file. Raises FlowError where it is no YAML; an invalid step is still a row."""
+    data, lines = load_yaml(source, file)
     whole: Mapping[str, Any] = data if isinstance(data, dict) else {}
     given = whole.get("steps")
     steps = given if isinstance(given, dict) else {}
@@ -49,14 +49,14 @@ def outline(source: str, file: str) -> Outline:
 
 
 def kind_of(step: object) -> str:
-    """What a step does, by its key."""
+    """The kind of a step, by its key."""
     return next((kind for kind in STEP_KINDS if kind in step), UNKNOWN) if isinstance(step, dict) else UNKNOWN
 
 
-def _row(name: str, step: object, lines: Lines) -> Row:
+def _row(name: str, step: object, lines: LineIndex) -> OutlineRow:
     kind = kind_of(step)
     value: object = step
-    for key in _WORDS.get(kind, ()):
+    for key in _SUMMARY_PATHS.get(kind, ()):
         value = value.get(key) if isinstance(value, dict) else None
     words = value if isinstance(value, str) else ""
-    return Row(name, kind, " ".join(words.split())[:120], lines.of(("steps", name)))
+    return OutlineRow(name, kind, " ".join(words.split())[:120], lines.of(("steps", name)))

@@ -1,6 +1,6 @@
-"""Reading a flow file: YAML to a `Script`, with every problem named by file, line and remedy.
+"""Reads a flow file: YAML to a `Script`, with every problem named by file, line and remedy.
 
-What can be told from one file alone is told here; what needs other flows, translations or judgement is in
+Here are the checks that need only this file; those that need other flows, translations or judgement are in
 `flow_checks.py`.
 """
 
@@ -11,21 +11,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.domain.flow_complaints import in_words
+from bot.domain.flow_complaints import explain_error
 from bot.domain.flow_expressions import FILTERS, FUNCTIONS, NAMES, names_in, template_problems
-from bot.domain.flow_texts import conditions, messages, texts
-from bot.domain.flow_translations import read_translations, template_po
-from bot.domain.flow_yaml import FlowError, Lines, Path, Problem, Severity, load
+from bot.domain.flow_texts import conditions, translatable_texts, templates
+from bot.domain.flow_translations import read_translations, build_po
+from bot.domain.flow_yaml import FlowError, LineIndex, YamlPath, FlowProblem, Severity, load_yaml
 from bot.domain.script import STEP_KINDS, Ask, End, Model, Refer, Script, Step
 from bot.domain.suggestion import nearest
 from bot.domain.understanding import words_of
 
 __all__ = [
-    "FILTERS", "FUNCTIONS", "NAMES", "FlowError", "Lines", "Problem", "Severity", "lines_of", "messages",
-    "names_in", "read_flow", "read_translations", "schema", "template_po", "template_problems",
+    "FILTERS", "FUNCTIONS", "NAMES", "FlowError", "LineIndex", "FlowProblem", "Severity", "lines_of", "translatable_texts",
+    "names_in", "read_flow", "read_translations", "json_schema", "build_po", "template_problems",
 ]  # fmt: skip
 
-MOST_CHOICES = 9
+MAX_CHOICES = 9
 """A choice is picked by one digit."""
 CARRIER_WORDS = frozenset(
     [
@@ -43,9 +43,7 @@ CARRIER_WORDS = frozenset(
         "info",
     ]
 )
-"""Words that the telephone companies answer themselves: as an answer they would opt a person out, or never
-arrive.
-"""
+"""Words that telephone companies answer themselves: as an answer they would opt a person out, or never arrive."""
 
 _KIND_ORDER = (
     "ask",
@@ -62,25 +60,25 @@ _KIND_ORDER = (
     "wait",
     "end",
 )
-"""Which key names the step where it has two that belong together: a handoff may `say`, an ask may `wait`."""
+"""The first of these keys decides the kind of a step with two of them: a handoff may `say`, an ask may `wait`."""
 
 
 def read_flow(text: str | bytes, file: str) -> Script:
-    """The flow of this file. Raises FlowError with all its problems; `file` is only used to name it."""
-    data, lines = load(text, file)
-    return _Reader(file, lines).read(data)
+    """The flow of this file. Raises FlowError with all its problems; `file` is only its name in them."""
+    data, lines = load_yaml(text, file)
+    return _FlowReader(file, lines).read(data)
 
 
-def lines_of(text: str | bytes, file: str = "") -> Lines:
+def lines_of(text: str | bytes, file: str = "") -> LineIndex:
     """The line of every value of a file that `read_flow` has read."""
-    return load(text, file)[1]
+    return load_yaml(text, file)[1]
 
 
-class _Reader:
-    def __init__(self, file: str, lines: Lines) -> None:
+class _FlowReader:
+    def __init__(self, file: str, lines: LineIndex) -> None:
         self.file = file
         self.lines = lines
-        self.problems: list[Problem] = []
+        self.problems: list[FlowProblem] = []
 
     def read(self, data: object) -> Script:
         if not isinstance(data, dict):
@@ -90,8 +88,8 @@ class _Reader:
         names = [str(name) for name in given] if isinstance(given, dict) else []
         steps = self._steps(given)
         script = self._script(data, steps)
-        # What could be read is looked at even where the rest could not: the author hears of all at once.
-        readable = script or _partly(data, steps)
+        # The valid part is checked even if the rest is invalid, so that the author sees all problems at once.
+        readable = script or _partial_script(data, steps)
         self._check_targets(readable, names)
         self._check_choices(readable)
         self._check_texts(readable)
@@ -99,15 +97,13 @@ class _Reader:
             raise FlowError(self.problems)
         return script
 
-    def _add(self, path: Path, what: str, remedy: str) -> None:
-        self.problems.append(Problem(self.file, self.lines.of(path), what, remedy))
+    def _add(self, path: YamlPath, what: str, remedy: str) -> None:
+        self.problems.append(FlowProblem(self.file, self.lines.of(path), what, remedy))
 
     # Shape.
 
     def _steps(self, data: object) -> dict[str, Step]:
-        """The steps that could be read; each is read by the model of its own kind, so errors speak of one
-        kind.
-        """
+        """The valid steps. Each is read by the model of its own kind, so that errors are about that kind only."""
         steps: dict[str, Step] = {}
         for name, value in data.items() if isinstance(data, dict) else ():
             path = ("steps", name)
@@ -121,7 +117,7 @@ class _Reader:
                     self._add(path, f"A length of time in `{name}` is too long.", "Keep it under some years.")
         return steps
 
-    def _kind_of(self, value: object, path: Path) -> type[Step] | None:
+    def _kind_of(self, value: object, path: YamlPath) -> type[Step] | None:
         known = ", ".join(f"`{kind}`" for kind in _KIND_ORDER)
         if not isinstance(value, dict):
             self._add(path, f"`{path[-1]}` is not a step.", f"Give it one of {known}.")
@@ -143,7 +139,7 @@ class _Reader:
     def _script(self, data: dict[str, object], steps: dict[str, Step]) -> Script | None:
         given = data.get("steps")
         if isinstance(given, dict) and given:
-            # Steps that could not be read were complained about; a stand-in keeps their names' own checks.
+            # Invalid steps are already reported; a placeholder lets their names be checked.
             data = {**data, "steps": {name: steps.get(name, End(end="-")) for name in given}}
         try:
             return Script.model_validate(data)
@@ -151,16 +147,16 @@ class _Reader:
             self._explain(error, (), Script)
             return None
 
-    def _explain(self, error: ValidationError, path: Path, model: type[Model]) -> None:
+    def _explain(self, error: ValidationError, path: YamlPath, model: type[Model]) -> None:
         for found in error.errors():
             where = (*path, *(part for part in found["loc"] if part != "[key]"))
-            what, remedy = in_words(found, where, model)
+            what, remedy = explain_error(found, where, model)
             self._add(where, what, remedy)
 
-    # What the script names.
+    # References, choices and texts.
 
     def _check_targets(self, script: Script, steps: Sequence[str]) -> None:
-        for path, name in targets(script):
+        for path, name in step_references(script):
             if isinstance(name, str) and name not in steps:
                 near = nearest(name, steps)
                 hint = f"Did you mean `{near}`?" if near else "Write the step, or lead to another one."
@@ -171,9 +167,9 @@ class _Reader:
             if not isinstance(step, Ask):
                 continue
             path = ("steps", name, "choices")
-            if len(step.choices) > MOST_CHOICES:
+            if len(step.choices) > MAX_CHOICES:
                 what = f"`{name}` has {len(step.choices)} choices."
-                self._add(path, what, f"Keep it to {MOST_CHOICES}; ask in two steps where there are more.")
+                self._add(path, what, f"Keep it to {MAX_CHOICES}; ask in two steps where there are more.")
             for key, choice in step.choices.items():
                 for field, word in (("label", choice.label), *(("words", word) for word in choice.words)):
                     if " ".join(words_of(word)) in CARRIER_WORDS:
@@ -181,7 +177,7 @@ class _Reader:
                         self._add((*path, key, field), what, "Choose another word.")
 
     def _check_texts(self, script: Script) -> None:
-        for context, path, source in texts(script):
+        for context, path, source in templates(script):
             for problem in template_problems(source):
                 self._add(
                     path,
@@ -196,14 +192,14 @@ class _Reader:
 _CONDITION_HINT = "Write it like `need == 'rent'` or `court_date and days_until(court_date) <= 7`."
 
 
-def _partly(data: dict[str, object], steps: dict[str, Step]) -> Script:
-    """As much of a script as could be read; never leaves this module."""
+def _partial_script(data: dict[str, object], steps: dict[str, Step]) -> Script:
+    """The valid part of a script; not used outside this module."""
     known: dict[str, Any] = {"start": data.get("start"), "steps": steps}
     return Script.model_construct(**known)
 
 
-def targets(script: Script) -> Iterator[tuple[Path, str]]:
-    """Every mention of a step, with its place."""
+def step_references(script: Script) -> Iterator[tuple[YamlPath, str]]:
+    """Every reference to a step, with its path."""
     yield ("start",), script.start
     for name, step in script.steps.items():
         path = ("steps", name)
@@ -230,29 +226,25 @@ def _nearest_of(words: Iterable[str], known: Sequence[str]) -> tuple[str, str] |
 _DURATION = {"type": "string", "pattern": "^[0-9]+[smhdw]$", "examples": ["30m", "2h", "7d"]}
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a flow file (draft 2020-12), for editors that complete and underline while one
-    types.
-    """
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a flow file (draft 2020-12), for editors that complete and validate."""
     made = Script.model_json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": "Generated from bot/domain/script.py; a test keeps the two the same.",
-        **_for_authors(made),
+        **_as_typed(made),
     }
 
 
-def _for_authors(part: Any) -> Any:
-    """The schema of what is typed, where it differs from what is kept: lengths of time, and the short form
-    of `next`.
-    """
+def _as_typed(part: Any) -> Any:
+    """The schema of what authors type, where it differs from the models: durations, and the short form of `next`."""
     if isinstance(part, list):
-        return [_for_authors(item) for item in part]
+        return [_as_typed(item) for item in part]
     if not isinstance(part, dict):
         return part
     if part.get("format") == "duration":
         return {**{key: value for key, value in part.items() if key in {"title", "description"}}, **_DURATION}
-    made = {key: _for_authors(value) for key, value in part.items()}
+    made = {key: _as_typed(value) for key, value in part.items()}
     properties = made.get("properties")
     if isinstance(properties, dict) and isinstance(properties.get("next"), dict):
         branches = {key: value for key, value in properties["next"].items() if key != "default"}

@@ -1,8 +1,8 @@
-"""Every text and condition of a flow, filled in as people will meet it: before one of them does.
+"""Fills in every text and condition of a flow with sample answers, to find failures before a person does.
 
 An answer may be missing wherever some way leads there without it, and then `court_date and days_until(court_date) <= 7` is
-false and `days_until(court_date) <= 7` fails. So each is tried with answers of the kind that its question reads, and without
-those that may be missing at that step.
+false, but `days_until(court_date) <= 7` fails. So each is tried with answers of the type that its question reads, and
+without those that may be missing at that step.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any, Protocol
 from jinja2 import Template, nodes
 from jinja2.environment import TemplateExpression
 
-from bot.domain.flow import RUN_TIME, SOURCE, days_until
-from bot.domain.flow_certainty import Certainty
-from bot.domain.flow_expressions import read, template_problems
+from bot.domain.flow import RENDER_ERRORS, SOURCE_LANGUAGE, days_until
+from bot.domain.flow_certainty import CertainAnswers
+from bot.domain.flow_expressions import analyse_template, template_problems
 from bot.domain.flow_sandbox import ENVIRONMENT
-from bot.domain.flow_texts import conditions, texts
-from bot.domain.flow_translations import Translation
-from bot.domain.flow_yaml import Path, Problem, Severity
+from bot.domain.flow_texts import conditions, templates
+from bot.domain.flow_translations import Translations
+from bot.domain.flow_yaml import YamlPath, FlowProblem, Severity
 from bot.domain.script import AnswerKind, Ask, Script
 
 TODAY = date(2026, 9, 24)
@@ -32,80 +32,80 @@ SAMPLES: dict[AnswerKind, tuple[object, ...]] = {
     AnswerKind.YES_NO: (True, False), AnswerKind.TEXT: ("a few words of the person", "x"),
     AnswerKind.PHONE: ("+13145551234",), AnswerKind.NAME: ("Alexandra", "J"), AnswerKind.LANGUAGE: ("en",),
 }  # fmt: skip
-"""What each kind of question keeps (bot/domain/answers.py)."""
+"""What each kind of question saves (bot/domain/answers.py)."""
 _ALWAYS: dict[str, tuple[object, ...]] = {
-    "channel": ("sms", "web"), "language": (SOURCE,), "line_name": ("Warmline",), "today": (TODAY.isoformat(),),
+    "channel": ("sms", "web"), "language": (SOURCE_LANGUAGE,), "line_name": ("Warmline",), "today": (TODAY.isoformat(),),
 }  # fmt: skip
 _SOMETIMES: dict[str, tuple[object, ...]] = {
     "offered": ("Oak House, Elm House",), "offered_count": (2,), "offered_list": ("1 Oak House\n2 Elm House",),
 }  # fmt: skip
-_MOST_TRIED = 60
-"""Ways of filling in one text; with more answers than that gives, one answer at a time is changed."""
+_MAX_COMBINATIONS = 60
+"""Combinations of answers for one text; if there are more, one answer at a time is varied."""
 _MISSING = object()
-Filled = Mapping[str, object]
+SampleAnswers = Mapping[str, object]
 Samples = Mapping[str, tuple[object, ...]]
 
 
 class MakeProblem(Protocol):
-    def __call__(self, path: Path, what: str, remedy: str, severity: Severity = ...) -> Problem: ...
+    def __call__(self, path: YamlPath, what: str, remedy: str, severity: Severity = ...) -> FlowProblem: ...
 
 
-def samples_of(asks: Mapping[str, Sequence[Ask]]) -> dict[str, tuple[object, ...]]:
-    """Answer -> what may be kept under its name, by the questions that ask for it; with what is filled in by the line."""
+def sample_answers(questions: Mapping[str, Sequence[Ask]]) -> dict[str, tuple[object, ...]]:
+    """Answer -> sample values, by the questions that ask for it; includes the names that Warmline fills in."""
     found = {
         name: tuple(dict.fromkeys(value for ask in asking for value in (ask.choices or SAMPLES[ask.answer])))
-        for name, asking in asks.items()
+        for name, asking in questions.items()
     }
     return {**found, **_SOMETIMES, **_ALWAYS}
 
 
 def rendering_problems(
-    script: Script, translations: Mapping[str, Translation], asks: Mapping[str, Sequence[Ask]], problem: MakeProblem
-) -> Iterator[Problem]:
-    """What fails, or says nothing, when it is filled in. `asks` are the questions for each answer that may be known."""
-    tries = _Tries(script, samples_of(asks), problem)
+    script: Script, translations: Mapping[str, Translations], questions: Mapping[str, Sequence[Ask]], problem: MakeProblem
+) -> Iterator[FlowProblem]:
+    """Texts and conditions that fail or stay empty. `questions` are the questions for each answer that may be known."""
+    tries = _RenderChecker(script, sample_answers(questions), problem)
     for path, condition in conditions(script):
         yield from tries.condition(path, condition)
-    for context, path, source in texts(script):
-        yield from tries.text(context, path, source, SOURCE)
+    for context, path, source in templates(script):
+        yield from tries.text(context, path, source, SOURCE_LANGUAGE)
         for language, translation in translations.items():
-            told = translation.get((context, source))
-            if told:
-                yield from tries.text(context, path, told, language)
+            translated = translation.get((context, source))
+            if translated:
+                yield from tries.text(context, path, translated, language)
 
 
-class _Tries:
+class _RenderChecker:
     def __init__(self, script: Script, samples: Samples, problem: MakeProblem) -> None:
         self.samples = samples
         self.problem = problem
-        self.certainty = Certainty(script)
+        self.certainty = CertainAnswers(script)
 
-    def condition(self, path: Path, condition: str) -> Iterator[Problem]:
+    def condition(self, path: YamlPath, condition: str) -> Iterator[FlowProblem]:
         if template_problems(condition, is_condition=True):
             return
         step, at = str(path[1]), int(path[3])
-        names = read(condition, is_condition=True).names
+        names = analyse_template(condition, is_condition=True).names
         certain = self.certainty.at_branch(step, at)
-        for answers in self._ways(names, certain):
+        for answers in self._combinations(names, certain):
             try:
-                bool(_expression(condition)(self._given(answers, SOURCE)))
-            except RUN_TIME as error:
-                what = f"The condition `{condition}` of `{step}` fails{_when(answers)}: {_why(error)}."
+                bool(_expression(condition)(self._template_names(answers, SOURCE_LANGUAGE)))
+            except RENDER_ERRORS as error:
+                what = f"The condition `{condition}` of `{step}` fails{_when(answers)}: {_explain_error(error)}."
                 yield self.problem(path, what, _remedy(error, answers, names, self.samples, is_condition=True))
                 return
 
-    def text(self, context: str, path: Path, text: str, language: str) -> Iterator[Problem]:
+    def text(self, context: str, path: YamlPath, text: str, language: str) -> Iterator[FlowProblem]:
         if "{" not in text or template_problems(text):
             return
         step = str(path[1])
-        names = read(text).names
-        # Where a question has no words of its own for what was not understood, the standing ones are said.
+        names = analyse_template(text).names
+        # An empty `not_understood.say` is replaced by a system text.
         is_empty_told = not context.endswith((".ask", ".say", ".refer.need")) or context.endswith(".not_understood.say")
-        for answers in self._ways(names, self.certainty.at(step)):
+        for answers in self._combinations(names, self.certainty.at_step(step)):
             try:
-                filled = fill(text, self._given(answers, language))
-            except RUN_TIME as error:
-                what = f"`{context}` in `{language}` can't be filled in{_when(answers)}: {_why(error)}."
+                filled = render(text, self._template_names(answers, language))
+            except RENDER_ERRORS as error:
+                what = f"`{context}` in `{language}` can't be filled in{_when(answers)}: {_explain_error(error)}."
                 yield self.problem(path, what, _remedy(error, answers, names, self.samples, is_condition=False))
                 return
             if not filled and _missing(answers) and not is_empty_told:
@@ -115,15 +115,16 @@ class _Tries:
                 remedy = f"Give it other words then, like `{{{{ {name} or 'your area' }}}}`."
                 yield self.problem(path, what, remedy, Severity.WARNING)
 
-    def _ways(self, names: Sequence[str], certain: frozenset[str]) -> Iterator[Filled]:
-        """The answers as they may be, together where that is few enough, else one by one and then all at their last.
+    def _combinations(self, names: Sequence[str], certain: frozenset[str]) -> Iterator[SampleAnswers]:
+        """All combinations of sample answers if they are few enough; else one answer varied at a time, then all at their
+        last value.
 
-        Nothing where a name is not known at all: that is complained about by itself.
+        Empty where a name is unknown: that is reported elsewhere.
         """
         if any(name not in self.samples for name in names):
             return
         values = [self._values(name, certain) for name in names]
-        if prod(map(len, values)) <= _MOST_TRIED:
+        if prod(map(len, values)) <= _MAX_COMBINATIONS:
             yield from (dict(zip(names, each, strict=True)) for each in product(*values))
             return
         usual = {name: each[0] for name, each in zip(names, values, strict=True)}
@@ -135,28 +136,28 @@ class _Tries:
     def _values(self, name: str, certain: frozenset[str]) -> tuple[object, ...]:
         if name in certain or name in _ALWAYS:
             return self.samples[name]
-        # Asked and left out, and never asked: the first is None, the second is not there at all.
+        # None: the person skipped the question. _MISSING: it was never asked.
         return (*self.samples[name], None, _MISSING)
 
-    def _given(self, answers: Filled, language: str) -> dict[str, Any]:
+    def _template_names(self, answers: SampleAnswers, language: str) -> dict[str, Any]:
         there = {name: value for name, value in answers.items() if value is not _MISSING}
         always = {name: values[0] for name, values in _ALWAYS.items() if name not in there}
         return {**always, **there, "language": language, "days_until": partial(days_until, TODAY)}
 
 
-def _missing(answers: Filled) -> list[str]:
+def _missing(answers: SampleAnswers) -> list[str]:
     return [name for name, value in answers.items() if value is None or value is _MISSING]
 
 
-def _when(answers: Filled) -> str:
+def _when(answers: SampleAnswers) -> str:
     missing = _missing(answers)
     if missing:
         return f" when {' and '.join(f'`{name}`' for name in missing)} {'is' if len(missing) == 1 else 'are'} missing"
-    told = [f"`{name}` is {value!r}" for name, value in answers.items() if name not in _ALWAYS]
-    return f" when {' and '.join(told)}" if told else ""
+    given = [f"`{name}` is {value!r}" for name, value in answers.items() if name not in _ALWAYS]
+    return f" when {' and '.join(given)}" if given else ""
 
 
-def _why(error: BaseException) -> str:
+def _explain_error(error: BaseException) -> str:
     match error:
         case ZeroDivisionError():
             return "nothing can be divided by 0"
@@ -171,7 +172,7 @@ def _why(error: BaseException) -> str:
 
 def _remedy(
     error: BaseException,
-    answers: Filled,
+    answers: SampleAnswers,
     names: Sequence[str],
     samples: Samples,
     *,
@@ -195,16 +196,16 @@ def _remedy(
 # Filling in.
 
 
-def fill(text: str, names: Mapping[str, Any]) -> str:
-    """A readable text with these answers filled in. Raises what RUN_TIME names.
+def render(text: str, names: Mapping[str, Any]) -> str:
+    """A valid text with these answers filled in. May raise anything in RENDER_ERRORS.
 
-    Nearly all texts hold answers alone or with other words in their place; to fill these in by hand costs a hundredth of
-    compiling them, and there are thousands to check.
+    Nearly all texts have only plain answers (`{{ zip }}`, `{{ zip or 'your area' }}`). Filling these in directly costs a
+    hundredth of compiling them, and there are thousands to check.
     """
-    parts = read(text).parts
+    parts = analyse_template(text).parts
     if parts is None:
         return _template(text).render(names).strip()
-    return "".join(part if isinstance(part, str) else _shown(_value(part, names)) for part in parts).strip()
+    return "".join(part if isinstance(part, str) else _as_text(_value(part, names)) for part in parts).strip()
 
 
 def _value(node: nodes.Expr, names: Mapping[str, Any]) -> Any:
@@ -220,7 +221,7 @@ def _value(node: nodes.Expr, names: Mapping[str, Any]) -> Any:
     raise TypeError(type(node).__name__)
 
 
-def _shown(value: object) -> str:
+def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 

@@ -1,8 +1,8 @@
 """The sandbox in which the texts and conditions of all flows run.
 
-Jinja's own sandbox keeps a text from reaching into Python. It does not keep `{{ 'a' * 10**9 }}` from filling the memory of
-a worker that has other people's conversations in it. So every operator and every filter is bounded here at run time,
-whatever the checks said when the flow was published: a published row may be older than the checks.
+Jinja's own sandbox keeps a text from accessing Python. It does not keep `{{ 'a' * 10**9 }}` from filling the memory of a
+worker process that serves other people too. So every operator and filter is bounded here at run time, whatever the checks
+said at publication: a published version may be older than the checks.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from jinja2.filters import do_int
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
-LARGEST = 10_000
-"""Characters or members that any part of a text may grow to while it is filled in; a text that is sent has 1,600."""
-_MOST_BITS = 20_000
-_HIGHEST_POWER = 64
+MAX_SIZE = 10_000
+"""Most characters or items of any value while a text is filled in; a text that is sent has 1,600 characters."""
+_MAX_BITS = 20_000
+_MAX_POWER = 64
 _WIDTH = re.compile(r"%.*?(?:\d{4}|\*)", re.DOTALL)
-"""A width that would pad a text with millions of spaces, in the old way of writing formats."""
+"""A printf-style width that would pad a text with millions of spaces."""
 
 
 class TooLarge(SecurityError):
-    """A part of a text would grow beyond LARGEST."""
+    """A value would grow beyond MAX_SIZE."""
 
 
 def _bounded(value: Any) -> Any:
-    """The value itself, or TooLarge. What is made piece by piece is made up to the bound and no further."""
-    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+    """The value itself; raises TooLarge. Iterators are read up to the limit and become lists."""
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
         raise TooLarge("a number grows too large")
     if not isinstance(value, (str, bytes, list, tuple, dict, set)) and hasattr(value, "__next__"):
-        value = list(islice(value, LARGEST + 1))
-    if isinstance(value, (str, bytes, list, tuple, dict, set)) and len(value) > LARGEST:
+        value = list(islice(value, MAX_SIZE + 1))
+    if isinstance(value, (str, bytes, list, tuple, dict, set)) and len(value) > MAX_SIZE:
         raise TooLarge("a text or list grows too long")
     return value
 
@@ -52,13 +52,13 @@ def _size(value: Any) -> int:
 
 def _multiply(left: Any, right: Any) -> Any:
     for many, times in ((left, right), (right, left)):
-        if isinstance(many, (str, list, tuple)) and isinstance(times, int) and len(many) * times > LARGEST:
+        if isinstance(many, (str, list, tuple)) and isinstance(times, int) and len(many) * times > MAX_SIZE:
             raise TooLarge("a text or list grows too long")
     return left * right
 
 
 def _power(left: Any, right: Any) -> Any:
-    if not (isinstance(right, (int, float)) and abs(right) <= _HIGHEST_POWER):
+    if not (isinstance(right, (int, float)) and abs(right) <= _MAX_POWER):
         raise TooLarge("a number grows too large")
     return left**right
 
@@ -75,8 +75,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
-def _grown(name: str, value: Any, *given: Any) -> int:
-    """About how long the outcome of a filter can get that writes a part of its text again and again."""
+def _max_growth(name: str, value: Any, *given: Any) -> int:
+    """About how long the result of a filter that repeats part of its text can get."""
     text = str(value)
     first, second = (str(given[0]) if given else ""), (str(given[1]) if len(given) > 1 else "")
     match name:
@@ -89,27 +89,27 @@ def _grown(name: str, value: Any, *given: Any) -> int:
         case "indent":
             return text.count("\n") * (len(first) if given and isinstance(given[0], str) else 1)
         case "format":
-            return LARGEST + 1 if _WIDTH.search(text) else 0
+            return MAX_SIZE + 1 if _WIDTH.search(text) else 0
     return 0
 
 
-_WIDE = frozenset(["batch", "center", "indent", "round", "slice", "tojson", "wordwrap"])
-"""Filters that take a width, by which a letter becomes a gigabyte."""
-_GONE = frozenset(["map"])
-"""It can make as long a text of each letter of a long text. No flow was ever published with it."""
+_FILTERS_WITH_WIDTH = frozenset(["batch", "center", "indent", "round", "slice", "tojson", "wordwrap"])
+"""Filters with a width argument, which can turn one letter into a gigabyte."""
+_REMOVED_FILTERS = frozenset(["map"])
+"""`map` can turn each letter of a long text into a long text. No flow was ever published with it."""
 
 
-def _guarded(name: str, filtering: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, with what goes in and what comes out bounded."""
+def _bounded_filter(name: str, filtering: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter with its input and output bounded."""
     handed = 1 if hasattr(filtering, "jinja_pass_arg") else 0
 
     @functools.wraps(filtering)
     def bounded(*given: Any, **named: Any) -> Any:
         value, *more = given[handed:]
         more += named.values()
-        if name in _WIDE and any(isinstance(each, (int, float)) and abs(each) > LARGEST for each in more):
+        if name in _FILTERS_WITH_WIDTH and any(isinstance(each, (int, float)) and abs(each) > MAX_SIZE for each in more):
             raise TooLarge("a width is too large")
-        if _grown(name, _bounded(value), *more) > LARGEST:
+        if _max_growth(name, _bounded(value), *more) > MAX_SIZE:
             raise TooLarge("a text grows too long")
         return _bounded(filtering(*given, **named))
 
@@ -117,7 +117,7 @@ def _guarded(name: str, filtering: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pass_context
-def _day(context: Context, value: object) -> str:
+def _day_filter(context: Context, value: object) -> str:
     """`Thursday, December 3`, in the language of the conversation."""
     if not isinstance(value, str) or not value:
         return ""
@@ -127,12 +127,12 @@ def _day(context: Context, value: object) -> str:
     try:
         return format_date(day, style.get(language, "long"), locale=language)
     except (UnknownLocaleError, ValueError):
-        # A language that nobody has written down days for; a date in English is more than none.
+        # Babel does not know the language; an English date is better than none.
         return format_date(day, style["en"], locale="en")
 
 
-def _whole(value: Any, default: int = 0, base: int = 10) -> int:
-    """Jinja's `int`, which fails where somebody wrote "inf" and it was made a number first."""
+def _int_filter(value: Any, default: int = 0, base: int = 10) -> int:
+    """Jinja's `int`, which raises OverflowError for the float infinity (a person wrote "inf")."""
     try:
         return do_int(value, default, base)
     except OverflowError:
@@ -146,22 +146,22 @@ class _Sandbox(SandboxedEnvironment):
         return _bounded(_OPERATORS[operator](left, right))
 
 
-def _shown(value: Any) -> Any:
-    """An answer that is nothing is written as nothing, never as the word None."""
+def _none_as_empty(value: Any) -> Any:
+    """An empty answer is written as an empty text, never as the word None."""
     return "" if value is None else value
 
 
 def _environment() -> SandboxedEnvironment:
-    # Not optimized: the optimizer would work out `'a' * 10**9` while a text is only being read.
-    environment = _Sandbox(autoescape=False, undefined=Undefined, cache_size=0, optimized=False, finalize=_shown)
-    environment.filters["int"] = _whole
+    # Not optimized: the optimizer would compute `'a' * 10**9` while a text is only parsed.
+    environment = _Sandbox(autoescape=False, undefined=Undefined, cache_size=0, optimized=False, finalize=_none_as_empty)
+    environment.filters["int"] = _int_filter
     environment.filters = {
-        name: _guarded(name, filtering) for name, filtering in environment.filters.items() if name not in _GONE
+        name: _bounded_filter(name, filtering) for name, filtering in environment.filters.items() if name not in _REMOVED_FILTERS
     }
-    environment.filters["day"] = _day
+    environment.filters["day"] = _day_filter
     environment.globals.clear()
     return environment
 
 
 ENVIRONMENT = _environment()
-"""One sandbox for all flows: no attribute of Python, no import, no loop, no endless text can be reached from a text."""
+"""One sandbox for all flows: a text has no access to Python attributes, imports, loops or endless texts."""

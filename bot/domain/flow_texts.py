@@ -1,48 +1,43 @@
-"""Everything in a script that is words: for the person, for the social worker, and the conditions between
-steps.
-"""
+"""All texts of a script, for the person and for the social worker, and the conditions between steps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.domain.flow_yaml import Path
+from bot.domain.flow_yaml import YamlPath
 from bot.domain.script import Ask, Handoff, Measure, Refer, Say, Script, Step, TellReferral
 
 
-def messages(script: Script) -> list[tuple[str, str, str]]:
-    """Everything that is translated: (context, source text, step). The title's step is empty.
+def translatable_texts(script: Script) -> list[tuple[str, str, str]]:
+    """Every translatable text: (context, source text, step). The title's step is empty.
 
-    The words of a choice are one entry, joined by ", ": a translator writes what people say in their
-    language.
+    The words of a choice are one entry, joined by ", ": a translator writes what people say in their language.
     """
     found = [("title", script.title, "")]
     for name, step in script.steps.items():
-        found += [(context, source, name) for context, _, source in _spoken(name, step)]
+        found += [(context, source, name) for context, _, source in _texts_for_person(name, step)]
     return found
 
 
-def texts(script: Script) -> Iterator[tuple[str, Path, str]]:
-    """Every template of the script, with its context and place: what is said, and what only the staff
-    reads.
-    """
+def templates(script: Script) -> Iterator[tuple[str, YamlPath, str]]:
+    """Every template of the script as (context, path, source): what is said, and what only staff reads."""
     for name, step in script.steps.items():
-        for context, path, source in _spoken(name, step):
+        for context, path, source in _texts_for_person(name, step):
             if ".choices." not in context:
                 yield context, path, source
-        yield from _unspoken(name, step)
+        yield from _texts_for_staff(name, step)
 
 
-def conditions(script: Script) -> Iterator[tuple[Path, str]]:
-    """Every `when`, with its place."""
+def conditions(script: Script) -> Iterator[tuple[YamlPath, str]]:
+    """Every `when`, with its path."""
     for name, step in script.steps.items():
         for at, branch in enumerate(step.next):
             if branch.when is not None:
                 yield ("steps", name, "next", at, "when"), branch.when
 
 
-def _spoken(name: str, step: Step) -> Iterator[tuple[str, Path, str]]:
-    path: Path = ("steps", name)
+def _texts_for_person(name: str, step: Step) -> Iterator[tuple[str, YamlPath, str]]:
+    path: YamlPath = ("steps", name)
     if isinstance(step, Ask):
         yield f"{name}.ask", (*path, "ask"), step.ask
         for key, choice in step.choices.items():
@@ -56,8 +51,8 @@ def _spoken(name: str, step: Step) -> Iterator[tuple[str, Path, str]]:
         yield f"{name}.say", (*path, "say"), step.say
 
 
-def _unspoken(name: str, step: Step) -> Iterator[tuple[str, Path, str]]:
-    path: Path = ("steps", name)
+def _texts_for_staff(name: str, step: Step) -> Iterator[tuple[str, YamlPath, str]]:
+    path: YamlPath = ("steps", name)
     if isinstance(step, Refer):
         yield f"{name}.refer.need", (*path, "refer", "need"), step.refer.need
         if step.refer.near:

@@ -1,9 +1,7 @@
-"""Translations of a flow: gettext PO, read and written through Babel, so that translators use their own
-tools.
+"""Translations of a flow: gettext PO, read and written through Babel, so that translators can use their own tools.
 
-An entry belongs to a place (`msgctxt`, like `need.ask`) and to the exact source text. When the source
-changes the translation is kept but marked fuzzy, and a fuzzy one is never sent: an old sentence may say
-what is no longer true.
+An entry belongs to a place (`msgctxt`, like `need.ask`) and to the exact source text. When the source changes the
+translation is kept but marked fuzzy, and a fuzzy one is never sent: an old sentence may no longer be true.
 """
 
 from __future__ import annotations
@@ -15,11 +13,11 @@ from io import BytesIO, StringIO
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import PoFileError, read_po, write_po
 
-from bot.domain.flow_texts import messages
-from bot.domain.flow_yaml import LARGEST, FlowError, Problem
+from bot.domain.flow_texts import translatable_texts
+from bot.domain.flow_yaml import MAX_BYTES, FlowError, FlowProblem
 from bot.domain.script import Script
 
-Translation = dict[tuple[str, str], str]
+Translations = dict[tuple[str, str], str]
 """(context, source text) -> text."""
 
 
@@ -27,18 +25,18 @@ _ROW = re.compile(r'(?:(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?)\s*)?"(?:
 _ROW_REMEDY = 'Every entry is msgctxt, msgid and msgstr, each text in double quotes; write \\" inside a text.'
 
 
-def read_translations(po_text: str, file: str) -> Translation:
-    """The usable entries of a PO file: without fuzzy and empty ones. Raises FlowError with its problems."""
-    found: Translation = {}
-    problems: list[Problem] = []
-    for message in _entries(po_text, file):
+def read_translations(po_text: str, file: str) -> Translations:
+    """The usable entries of a PO file: neither fuzzy nor empty. Raises FlowError with its problems."""
+    found: Translations = {}
+    problems: list[FlowProblem] = []
+    for message in _read_messages(po_text, file):
         line = message.lineno or 1
         if not message.context:
             what, remedy = "An entry has no msgctxt.", 'Add the place it belongs to, like msgctxt "need.ask".'
-            problems.append(Problem(file, line, what, remedy))
+            problems.append(FlowProblem(file, line, what, remedy))
         elif not isinstance(message.id, str) or not isinstance(message.string, str):
             what, remedy = f"`{message.context}` has plural forms.", "Use a single msgid and msgstr."
-            problems.append(Problem(file, line, what, remedy))
+            problems.append(FlowProblem(file, line, what, remedy))
         elif message.string.strip() and not message.fuzzy:
             found[message.context, message.id] = message.string
     if problems:
@@ -46,50 +44,45 @@ def read_translations(po_text: str, file: str) -> Translation:
     return found
 
 
-def line_numbers(po_text: str) -> dict[str, int]:
-    """Context -> line of its entry, for complaints about a readable file."""
-    return {message.context: message.lineno or 1 for message in _entries(po_text, "") if message.context}
-
-
-def _entries(po_text: str, file: str) -> list[Message]:
-    if len(po_text) > LARGEST:
-        raise FlowError([Problem(file, 1, "The file is too large.", f"Keep it under {LARGEST:,} characters.")])
+def _read_messages(po_text: str, file: str) -> list[Message]:
+    if len(po_text) > MAX_BYTES:
+        raise FlowError([FlowProblem(file, 1, "The file is too large.", f"Keep it under {MAX_BYTES:,} characters.")])
     for number, row in enumerate(po_text.removeprefix("\ufeff").splitlines(), start=1):
-        # Babel takes what stands outside of quotes for text, and cuts its first and last letter.
+        # Babel takes text outside of quotes as quoted, and cuts its first and last letter.
         if row.strip() and not row.lstrip().startswith("#") and not _ROW.fullmatch(row.strip()):
-            raise FlowError([Problem(file, number, "This is not a PO entry.", _ROW_REMEDY)])
+            raise FlowError([FlowProblem(file, number, "This is not a PO entry.", _ROW_REMEDY)])
     try:
         catalog = read_po(StringIO(po_text.removeprefix("\ufeff")), abort_invalid=True)
     except PoFileError as error:
-        raise FlowError([Problem(file, error.lineno + 1, "This is not a PO entry.", _ROW_REMEDY)]) from error
+        raise FlowError([FlowProblem(file, error.lineno + 1, "This is not a PO entry.", _ROW_REMEDY)]) from error
     except Exception as error:
         # Babel answers a broken header with whatever its parts raise: LookupError, UnicodeError and others.
         remedy = "Compare the first lines with those of another translation."
-        raise FlowError([Problem(file, 1, "The head of the file can't be read.", remedy)]) from error
+        raise FlowError([FlowProblem(file, 1, "The head of the file can't be read.", remedy)]) from error
     return [message for message in catalog if message.id]
 
 
-def template_po(script: Script, existing: str | None = None, language: str | None = None) -> str:
-    """The PO file for this script, with the translations that `existing` holds.
+def build_po(script: Script, existing: str | None = None, language: str | None = None) -> str:
+    """The PO file for this script, with the translations from `existing`.
 
-    What is translated from an older source is kept as fuzzy, with the source it was made from.
+    Translations of an older source are kept as fuzzy, with that source.
     """
-    old = {message.context: message for message in _entries(existing, "")} if existing else {}
+    old = {message.context: message for message in _read_messages(existing, "")} if existing else {}
     catalog = Catalog(locale=language, project="Warmline", fuzzy=False, charset="utf-8")
     head = read_po(StringIO(existing)) if existing else None
     if head is not None:
         catalog.header_comment = head.header_comment
         catalog.mime_headers = head.mime_headers
-    for context, source, _ in messages(script):
-        _add(catalog, context, source, old.get(context))
+    for context, source, _ in translatable_texts(script):
+        _add_message(catalog, context, source, old.get(context))
     written = BytesIO()
     write_po(written, catalog, width=100, include_previous=True, omit_header=False)
     return written.getvalue().decode("utf-8")
 
 
-def _add(catalog: Catalog, context: str, source: str, old: Message | None) -> None:
+def _add_message(catalog: Catalog, context: str, source: str, old: Message | None) -> None:
     if old is not None:
-        # Babel takes the source of a stale entry (`#| msgid`) for a remark.
+        # Babel takes the old source of a stale entry (`#| msgid`) for a comment.
         old.user_comments = [remark for remark in old.user_comments if not remark.startswith("|")]
     if old is None or not old.string:
         catalog.add(source, context=context)
@@ -106,18 +99,18 @@ def _add(catalog: Catalog, context: str, source: str, old: Message | None) -> No
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """An entry of a PO file as it stands there, whether it can be used or not."""
+class RawEntry:
+    """An entry of a PO file as written, usable or not."""
 
     source: str
     text: str
     is_fuzzy: bool
 
 
-def written(po_text: str, file: str) -> dict[str, Written]:
-    """Context -> its entry, also those that are fuzzy or empty. Raises FlowError."""
+def read_raw_entries(po_text: str, file: str) -> dict[str, RawEntry]:
+    """Context -> its entry, including fuzzy and empty ones. Raises FlowError."""
     return {
-        message.context: Written(str(message.id), str(message.string or ""), message.fuzzy)
-        for message in _entries(po_text, file)
+        message.context: RawEntry(str(message.id), str(message.string or ""), message.fuzzy)
+        for message in _read_messages(po_text, file)
         if message.context and isinstance(message.id, str)
     }

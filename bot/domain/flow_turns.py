@@ -1,6 +1,6 @@
-"""What one turn of a flow can come to: how far it goes without waiting for the person, and whether it says anything.
+"""How many steps one turn of a flow can take without waiting for the person, and whether it says anything.
 
-The engine ends a turn that goes too far, and then the person is told that something broke. Here it is found beforehand.
+The engine ends a turn with too many steps, and the person is told that something broke. Here that is found beforehand.
 """
 
 from __future__ import annotations
@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from bot.domain.machine import ends, leads_to
+from bot.domain.machine import can_end, next_steps
 from bot.domain.script import Ask, End, Handoff, Refer, Run, Say, Script, Step, Wait
 
-Place = tuple[str, bool]
-"""A step, and whether the person's words have answered a question already: they answer one in each flow they reach."""
+MAX_STEPS_PER_TURN = 60
+"""Steps in one turn. A script that goes further without asking is in a loop; the engine ends the turn there."""
+
+TurnPosition = tuple[str, bool]
+"""A step, and whether the person's text has answered a question already: it answers one in each flow that it reaches."""
 
 
-def after_answer(step: Ask) -> Iterator[str]:
+def answer_targets(step: Ask) -> Iterator[str]:
     """Every step to which an answer to this question may lead."""
     for choice in step.choices.values():
         if choice.go:
@@ -25,50 +28,50 @@ def after_answer(step: Ask) -> Iterator[str]:
 
 
 def may_finish(step: Step) -> bool:
-    """Whether the flow can be over with this step."""
-    if ends(step):
+    """Whether the flow can end at this step."""
+    if can_end(step):
         return True
-    return not step.next and not isinstance(step, Handoff) and (not isinstance(step, Ask) or any(_bare(step)))
+    return not step.next and not isinstance(step, Handoff) and (not isinstance(step, Ask) or any(_leads_nowhere(step)))
 
 
-def _bare(step: Ask) -> Iterator[bool]:
+def _leads_nowhere(step: Ask) -> Iterator[bool]:
     yield not step.choices
     yield from (choice.go is None for choice in step.choices.values())
 
 
-def passed(names: Iterable[str], flows: Mapping[str, Script]) -> frozenset[str]:
-    """Those of these flows through which some way leads at once."""
+def flows_passed_through(names: Iterable[str], flows: Mapping[str, Script]) -> frozenset[str]:
+    """Those of these flows that a turn can run through without waiting."""
     known: dict[str, bool] = {}
-    return frozenset(name for name in names if _is_passed(name, flows, known))
+    return frozenset(name for name in names if _is_passed_through(name, flows, known))
 
 
-def _is_passed(name: str, flows: Mapping[str, Script], known: dict[str, bool]) -> bool:
-    """Whether some way leads through the whole flow at once: without a question, or with one that the words which led into
-    the flow have answered.
+def _is_passed_through(name: str, flows: Mapping[str, Script], known: dict[str, bool]) -> bool:
+    """Whether a turn can run through the whole flow: without a question, or with one that the text which led into the
+    flow answers.
     """
     script = flows.get(name)
     if script is None or name in known:
         return known.get(name, False)
-    # Flows that run each other without end are complained about by themselves.
+    # Flows that run each other without end are reported elsewhere.
     known[name] = False
-    known[name] = _leads_through(script, flows, known)
+    known[name] = _can_run_through(script, flows, known)
     return known[name]
 
 
-def _leads_through(script: Script, flows: Mapping[str, Script], known: dict[str, bool]) -> bool:
-    found: set[Place] = {(script.start, False)}
+def _can_run_through(script: Script, flows: Mapping[str, Script], known: dict[str, bool]) -> bool:
+    found: set[TurnPosition] = {(script.start, False)}
     waiting = list(found)
     while waiting:
         here, used = waiting.pop()
         step = script.steps[here]
         if isinstance(step, Wait) or (isinstance(step, Ask) and (used or not step.choices)):
             continue
-        if isinstance(step, Run) and not _is_passed(step.run, flows, known):
+        if isinstance(step, Run) and not _is_passed_through(step.run, flows, known):
             continue
         if may_finish(step):
             return True
         used = used or isinstance(step, (Ask, Run))
-        for way in after_answer(step) if isinstance(step, Ask) else leads_to(step):
+        for way in answer_targets(step) if isinstance(step, Ask) else next_steps(step):
             if (way, used) not in found:
                 found.add((way, used))
                 waiting.append((way, used))
@@ -76,37 +79,37 @@ def _leads_through(script: Script, flows: Mapping[str, Script], known: dict[str,
 
 
 def longest_turn(script: Script) -> tuple[int, str]:
-    """How many steps one turn may go through within this flow at most, and where those begin.
+    """The most steps of one turn within this flow, and the step where they start.
 
-    (0, "") where some circle never waits: that is complained about by itself.
+    (0, "") where a loop never waits: that is reported elsewhere.
     """
-    graph: dict[Place, list[Place]] = {}
+    graph: dict[TurnPosition, list[TurnPosition]] = {}
     for name, step in script.steps.items():
         for used in (False, True):
-            graph[name, used] = [(way, used or isinstance(step, Ask)) for way in _on(step, used)]
+            graph[name, used] = [(way, used or isinstance(step, Ask)) for way in _immediate_next(step, used)]
     try:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError:
         return 0, ""
-    longest: dict[Place, int] = {}
+    longest: dict[TurnPosition, int] = {}
     for place in order:
         longest[place] = 1 + max((longest[way] for way in graph[place]), default=0)
     most, start = max((longest[place], -number) for number, place in enumerate(order))
     return most, order[-start][0]
 
 
-def _on(step: Step, used: bool) -> Iterable[str]:
-    """Where a turn goes on by itself. What is looked up, and a flow that is run, begin to count anew."""
+def _immediate_next(step: Step, used: bool) -> Iterable[str]:
+    """Where a turn goes on by itself. After a lookup or a flow that is run, counting starts again."""
     if isinstance(step, (Wait, Run, Refer)):
         return ()
     if isinstance(step, Ask):
-        return () if used or not step.choices else after_answer(step)
-    return leads_to(step)
+        return () if used or not step.choices else answer_targets(step)
+    return next_steps(step)
 
 
 def deepest_run(name: str, flows: Mapping[str, Script]) -> int:
-    """How many flows may be open within one another from this one on, itself counted; 0 where they run in a circle, which is
-    complained about by itself.
+    """How deep flows are nested from this one on, itself included; 0 where they run each other in a loop, which is reported
+    elsewhere.
     """
     inner: dict[str, set[str]] = {}
     waiting = [name]
@@ -126,10 +129,10 @@ def deepest_run(name: str, flows: Mapping[str, Script]) -> int:
 
 
 def ends_in_silence(script: Script) -> list[str]:
-    """The questions whose answer may be followed by the end of the flow without a word; the start where that is silent."""
+    """Questions after which the flow may end without a text; includes the start if nothing is said from there."""
     found = []
     for name, step in script.steps.items():
-        if isinstance(step, Ask) and _is_silent(script, after_answer(step)):
+        if isinstance(step, Ask) and _is_silent(script, answer_targets(step)):
             found.append(name)
     if not isinstance(script.steps[script.start], Ask) and _is_silent(script, [script.start]):
         found.append(script.start)
@@ -149,5 +152,5 @@ def _is_silent(script: Script, first: Iterable[str]) -> bool:
         if isinstance(step, Refer):
             waiting.append(step.none)
         elif not isinstance(step, (Ask, Say, Handoff, Run, Wait)):
-            waiting += leads_to(step)
+            waiting += next_steps(step)
     return False

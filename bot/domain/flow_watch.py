@@ -1,6 +1,6 @@
-"""Which steps, choices and ways of a flow are used while it is played: what conversation tests cover.
+"""Records which steps, choices and ways of a flow are used: what the conversation tests cover.
 
-A watched flow does exactly what the flow itself does; the engine knows of nothing. Watching is for rehearsals, never for
+A watched flow behaves exactly like the flow itself; the engine does not notice. Only for transcripts and trials, never for
 a person's conversation.
 """
 
@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.domain.flow import Flow
-from bot.domain.machine import ENDED, HUMAN, Machine
+from bot.domain.machine import ENDED, HUMAN, FlowMachine
 from bot.domain.script import Ask, Script
-from bot.domain.understanding import Matcher, Picked, Reading
+from bot.domain.understanding import ChoiceMatcher, PickedOption, ChoiceReading
 
 
 @dataclass(slots=True)
-class Watch:
-    """What was used, by the name of the flow first. Filled by one thread; `ways` may lead to ENDED and HUMAN."""
+class UsageLog:
+    """What was used. Filled by one thread; `ways` may lead to ENDED and HUMAN."""
 
     steps: set[tuple[str, str]] = field(default_factory=set)
     """(flow, step) that was entered."""
@@ -26,43 +26,43 @@ class Watch:
     ways: set[tuple[str, str, str]] = field(default_factory=set)
     """(flow, step, where it led)."""
 
-    def take(self) -> Watch:
-        """What was written down so far; afterwards nothing is. One library plays many transcripts, each with its own."""
-        taken = Watch(set(self.steps), set(self.choices), set(self.ways))
+    def drain(self) -> UsageLog:
+        """A copy of the log, which is then cleared. One library plays many transcripts and takes the log after each."""
+        taken = UsageLog(set(self.steps), set(self.choices), set(self.ways))
         for used in (self.steps, self.choices, self.ways):
             used.clear()
         return taken
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """What of one flow is covered by conversation tests."""
+class TranscriptCoverage:
+    """What conversation tests cover of one flow."""
 
     steps: frozenset[str] = frozenset()
     choices: frozenset[tuple[str, str]] = frozenset()
     ways: frozenset[tuple[str, str]] = frozenset()
     transcripts: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Name of each transcript that passes through this flow -> the steps of it that it passes."""
+    """Transcript -> the steps of this flow that it passes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Uncovered:
-    """What no conversation test passes, in the order of the file."""
+class CoverageGaps:
+    """What no conversation test covers, in the order of the file."""
 
     steps: tuple[str, ...]
     choices: tuple[tuple[str, str], ...]
 
 
-def watched(flow: Flow, watch: Watch) -> Flow:
-    """The same flow, written down in `watch` as it is played. It shares the compiled texts of `flow`."""
-    return _WatchedFlow(flow, watch)
+def watch_flow(flow: Flow, log: UsageLog) -> Flow:
+    """The same flow, which records in `log` what is used. It shares the compiled texts of `flow`."""
+    return _WatchedFlow(flow, log)
 
 
-def coverage(flow: str, watches: Mapping[str, Watch]) -> Coverage:
-    """What these transcripts (name -> what was used while it was played) cover of this flow."""
-    passed = {name: frozenset(step for at, step in watch.steps if at == flow) for name, watch in watches.items()}
-    every = watches.values()
-    return Coverage(
+def coverage_of(flow: str, logs: Mapping[str, UsageLog]) -> TranscriptCoverage:
+    """What these transcripts (name -> what it used) cover of this flow."""
+    passed = {name: frozenset(step for at, step in watch.steps if at == flow) for name, watch in logs.items()}
+    every = logs.values()
+    return TranscriptCoverage(
         frozenset(step for steps in passed.values() for step in steps),
         frozenset((step, choice) for watch in every for at, step, choice in watch.choices if at == flow),
         frozenset((step, way) for watch in every for at, step, way in watch.ways if at == flow),
@@ -70,37 +70,37 @@ def coverage(flow: str, watches: Mapping[str, Watch]) -> Coverage:
     )
 
 
-def uncovered(script: Script, covered: Coverage) -> Uncovered:
-    """The steps and choices that no transcript passes: shown to the author, never held against the flow."""
-    return Uncovered(
+def coverage_gaps(script: Script, covered: TranscriptCoverage) -> CoverageGaps:
+    """The steps and choices that no transcript covers; information for the author, not a problem."""
+    return CoverageGaps(
         tuple(name for name in script.steps if name not in covered.steps),
-        tuple(choice for choice in _choices(script) if choice not in covered.choices),
+        tuple(choice for choice in _all_choices(script) if choice not in covered.choices),
     )
 
 
-def _choices(script: Script) -> Iterator[tuple[str, str]]:
+def _all_choices(script: Script) -> Iterator[tuple[str, str]]:
     for name, step in script.steps.items():
         if isinstance(step, Ask):
             yield from ((name, choice) for choice in step.choices)
 
 
 class _WatchedFlow(Flow):
-    def __init__(self, flow: Flow, watch: Watch) -> None:
-        # A twin and no wrapper: whoever is handed a Flow may use all of it.
+    def __init__(self, flow: Flow, watch: UsageLog) -> None:
+        # A copy and no wrapper: callers may use anything of a Flow.
         self.__dict__.update(flow.__dict__)
         self._watch = watch
         self._unwatched = flow
         self.script = flow.script.model_copy(update={"steps": _WatchedSteps(flow, watch)})
         self.machine = _WatchedMachine(flow, watch)
 
-    def matcher(self, step: str, language: str) -> Matcher:
+    def matcher(self, step: str, language: str) -> ChoiceMatcher:
         return _WatchedMatcher(self._unwatched.matcher(step, language), self.name, step, self._watch)
 
 
 class _WatchedSteps(dict[str, object]):
-    """The engine asks for a step by `get` when a person is at it: also for the first one, to which no move leads."""
+    """The engine calls `get` for each step that is entered, the first one included, to which no move leads."""
 
-    def __init__(self, flow: Flow, watch: Watch) -> None:
+    def __init__(self, flow: Flow, watch: UsageLog) -> None:
         super().__init__(flow.script.steps)
         self._flow, self._watch = flow.name, watch
 
@@ -110,8 +110,8 @@ class _WatchedSteps(dict[str, object]):
         return super().get(key, default)
 
 
-class _WatchedMachine(Machine):
-    def __init__(self, flow: Flow, watch: Watch) -> None:
+class _WatchedMachine(FlowMachine):
+    def __init__(self, flow: Flow, watch: UsageLog) -> None:
         self.__dict__.update(flow.machine.__dict__)
         self._flow, self._watch = flow.name, watch
 
@@ -123,13 +123,13 @@ class _WatchedMachine(Machine):
         return reached
 
 
-class _WatchedMatcher(Matcher):
-    def __init__(self, matcher: Matcher, flow: str, step: str, watch: Watch) -> None:
+class _WatchedMatcher(ChoiceMatcher):
+    def __init__(self, matcher: ChoiceMatcher, flow: str, step: str, watch: UsageLog) -> None:
         self.__dict__.update(matcher.__dict__)
         self._flow, self._step, self._watch = flow, step, watch
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ChoiceReading:
         reading = super().read(text)
-        if isinstance(reading, Picked):
+        if isinstance(reading, PickedOption):
             self._watch.choices.add((self._flow, self._step, reading.name))
         return reading

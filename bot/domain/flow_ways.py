@@ -1,49 +1,49 @@
-"""Ways through a flow and between flows, found in one pass each: a flow of 2,000 steps is checked while its author waits."""
+"""Ways through a flow and between flows, each found in one pass: an author waits while 2,000 steps are checked."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from bot.domain.flow_turns import passed
-from bot.domain.machine import leads_to
+from bot.domain.flow_turns import flows_passed_through
+from bot.domain.machine import next_steps
 from bot.domain.script import Ask, CheckIn, Handoff, Run, Script, Step, Wait
 
 
 def reachable(script: Script) -> set[str]:
-    """The steps to which some way leads."""
+    """The steps that can be reached from the start."""
     found = {script.start}
     waiting = [script.start]
     while waiting:
-        for way in leads_to(script.steps[waiting.pop()]):
+        for way in next_steps(script.steps[waiting.pop()]):
             if way not in found:
                 found.add(way)
                 waiting.append(way)
     return found
 
 
-def circles(script: Script, flows: Mapping[str, Script]) -> list[list[str]]:
-    """A shortest circle, in the order of the way, for each knot of steps that lead into each other and never wait.
+def find_loops(script: Script, flows: Mapping[str, Script]) -> list[list[str]]:
+    """A shortest loop, in order, for each strongly connected set of steps that never wait.
 
-    One for a knot and not all of them: their number can be beyond counting, and mending one shows the next.
+    Only one for each set: there can be exponentially many, and fixing one shows the next.
     """
-    at_once = passed({step.run for step in script.steps.values() if isinstance(step, Run)}, flows)
+    at_once = flows_passed_through({step.run for step in script.steps.values() if isinstance(step, Run)}, flows)
 
     def waits(step: Step) -> bool:
-        # A flow that is not there is complained about by itself.
+        # A flow that does not exist is reported elsewhere.
         return isinstance(step, (Ask, Wait)) or (isinstance(step, Run) and step.run not in at_once)
 
-    ways = {name: [] if waits(step) else list(leads_to(step)) for name, step in script.steps.items()}
+    ways = {name: [] if waits(step) else list(next_steps(step)) for name, step in script.steps.items()}
     order = {name: number for number, name in enumerate(script.steps)}
     found = []
-    for knot in _knots(ways):
+    for knot in _strongly_connected(ways):
         first = min(knot, key=order.__getitem__)
         if len(knot) > 1 or first in ways[first]:
-            found.append(_shortest_circle(first, ways, set(knot)))
+            found.append(_shortest_loop(first, ways, set(knot)))
     return sorted(found, key=lambda circle: order[circle[0]])
 
 
-def _knots(ways: Mapping[str, list[str]]) -> list[list[str]]:
+def _strongly_connected(ways: Mapping[str, list[str]]) -> list[list[str]]:
     """Strongly connected components (Tarjan, Depth-First Search and Linear Graph Algorithms, 1972), without recursion."""
     number: dict[str, int] = {}
     lowest: dict[str, int] = {}
@@ -74,11 +74,11 @@ def _knots(ways: Mapping[str, list[str]]) -> list[list[str]]:
                     before = going[-1][0]
                     lowest[before] = min(lowest[before], lowest[here])
                 if lowest[here] == number[here]:
-                    knots.append(_closed(here, open_ones, is_open))
+                    knots.append(_pop_component(here, open_ones, is_open))
     return knots
 
 
-def _closed(root: str, open_ones: list[str], is_open: set[str]) -> list[str]:
+def _pop_component(root: str, open_ones: list[str], is_open: set[str]) -> list[str]:
     knot = []
     while True:
         name = open_ones.pop()
@@ -88,7 +88,7 @@ def _closed(root: str, open_ones: list[str], is_open: set[str]) -> list[str]:
             return knot
 
 
-def _shortest_circle(start: str, ways: Mapping[str, list[str]], knot: set[str]) -> list[str]:
+def _shortest_loop(start: str, ways: Mapping[str, list[str]], knot: set[str]) -> list[str]:
     before: dict[str, str] = {}
     waiting = deque([start])
     while waiting:
@@ -105,26 +105,21 @@ def _shortest_circle(start: str, ways: Mapping[str, list[str]], knot: set[str]) 
     raise AssertionError("a knot always leads back")
 
 
-def runs(name: str, flows: Mapping[str, Script]) -> set[str]:
-    """The flows that run inside this one at any depth, and itself."""
-    return _closure(name, lambda flow: _inner(flows.get(flow), (Run,)))
+def flows_run_by(name: str, flows: Mapping[str, Script]) -> set[str]:
+    """The flows that this one runs at any depth, and itself."""
+    return _closure(name, lambda flow: _flows_named(flows.get(flow), (Run,)))
 
 
-def leads_into(name: str, flows: Mapping[str, Script]) -> set[str]:
-    """The flows that this one runs or plans as a check-in, at any depth, and itself."""
-    return _closure(name, lambda flow: _inner(flows.get(flow), (Run, CheckIn)))
-
-
-def leaders(name: str, flows: Mapping[str, Script]) -> set[str]:
+def flows_leading_to(name: str, flows: Mapping[str, Script]) -> set[str]:
     """The flows that run this one or plan it as a check-in, at any depth, and itself."""
     from_whom: dict[str, list[str]] = {}
     for flow, script in flows.items():
-        for inner in _inner(script, (Run, CheckIn)):
+        for inner in _flows_named(script, (Run, CheckIn)):
             from_whom.setdefault(inner, []).append(flow)
     return _closure(name, lambda flow: from_whom.get(flow, []))
 
 
-def leads_to_human(name: str, flows: Mapping[str, Script]) -> bool:
+def can_reach_human(name: str, flows: Mapping[str, Script]) -> bool:
     """Whether a human can be called in this flow, or in one that it runs."""
 
     def inner(flow: str) -> list[str]:
@@ -139,7 +134,7 @@ def leads_to_human(name: str, flows: Mapping[str, Script]) -> bool:
     return any(flow in flows and calls(flows[flow]) for flow in _closure(name, inner))
 
 
-def _inner(script: Script | None, kinds: tuple[type[Step], ...]) -> list[str]:
+def _flows_named(script: Script | None, kinds: tuple[type[Step], ...]) -> list[str]:
     found = []
     for step in script.steps.values() if script else ():
         if isinstance(step, kinds):

@@ -1,7 +1,7 @@
-"""YAML as an admin means it: every value keeps its line, and `no` is a word, not a boolean.
+"""YAML as an admin means it: every value keeps its line number, and `no` is a word, not a boolean.
 
-Problems are told to somebody who is no programmer: where, what, and what to do. All of them at once, where
-the file can be read at all, because a person who mends one line at a time gives up at the fifth.
+Problems are worded for an admin who is no programmer: where, what, and what to do. All are reported at once, as far as the
+file can be read, because an admin who must fix them one by one gives up.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import yaml
 from yaml import MappingNode, MarkedYAMLError, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
-LARGEST = 1_000_000
-"""Bytes of a file; the largest real flows are some hundred times smaller."""
-MOST_VALUES = 200_000
-"""Values once aliases are written out; ten short lines of nested aliases can stand for billions. 2,000 questions with all
-their choices are some 80,000."""
-DEEPEST = 40
+MAX_BYTES = 1_000_000
+"""Bytes of a file; the largest real flows are about a hundred times smaller."""
+MAX_VALUES = 200_000
+"""Values after aliases are expanded; ten short lines of nested aliases can expand to billions. 2,000 questions with all
+their choices have about 80,000."""
+MAX_DEPTH = 40
 
-Path = tuple[str | int, ...]
-"""Where a value stands: `("steps", "zip", "next", 0, "go")`."""
+YamlPath = tuple[str | int, ...]
+"""Where a value is: `("steps", "zip", "next", 0, "go")`."""
 
 
 class Severity(StrEnum):
-    """An error keeps a flow from being published; a warning is for the author's judgement."""
+    """An error prevents publication; a warning is for the author to judge."""
 
     ERROR = "error"
     WARNING = "warning"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong, in words for an admin: where (line from 1), what, and what to do about it."""
+class FlowProblem:
+    """One error or warning in words for an admin: where (line from 1), what, and what to do about it."""
 
     file: str
     line: int
@@ -48,46 +48,44 @@ class Problem:
 
 
 class FlowError(ValueError):
-    """A file that can't be used; holds every problem that was found, in the order of the lines."""
+    """The file can't be used; `problems` are all that were found, in the order of the lines."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[FlowProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class Lines:
-    """The line (from 1) of every value of a file; a path that is not in the file has the line of what is
-    around it.
-    """
+class LineIndex:
+    """The line (from 1) of every value of a file; a path that is not in the file has the line of its nearest parent."""
 
-    def __init__(self, lines: Mapping[Path, int] | None = None) -> None:
+    def __init__(self, lines: Mapping[YamlPath, int] | None = None) -> None:
         self._lines = dict(lines or {})
 
-    def of(self, path: Path) -> int:
+    def of(self, path: YamlPath) -> int:
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
 
 
-def load(text: str | bytes, file: str) -> tuple[object, Lines]:
-    """The file's content (mappings, lists, texts, booleans, nothing) and its lines. Raises FlowError."""
-    root = _composed(_decoded(text, file), file)
-    builder = _Builder(file)
+def load_yaml(text: str | bytes, file: str) -> tuple[object, LineIndex]:
+    """The file's content (mappings, lists, texts, booleans, None) and its lines. Raises FlowError."""
+    root = _compose(_decode(text, file), file)
+    builder = _YamlBuilder(file)
     try:
         value = builder.build(root, (), 0)
     except RecursionError:
-        builder.problems.append(Problem(file, 1, "The file is nested too deeply.", "Take some levels out."))
+        builder.problems.append(FlowProblem(file, 1, "The file is nested too deeply.", "Take some levels out."))
         value = None
     if builder.problems:
         raise FlowError(builder.problems)
-    return value, Lines(builder.lines)
+    return value, LineIndex(builder.lines)
 
 
-def _decoded(text: str | bytes, file: str) -> str:
+def _decode(text: str | bytes, file: str) -> str:
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
-    if size > LARGEST:
+    if size > MAX_BYTES:
         raise FlowError(
-            [Problem(file, 1, f"The file has {size:,} bytes.", f"Keep it under {LARGEST:,}; make two flows of it.")]
+            [FlowProblem(file, 1, f"The file has {size:,} bytes.", f"Keep it under {MAX_BYTES:,}; make two flows of it.")]
         )
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     try:
@@ -95,12 +93,12 @@ def _decoded(text: str | bytes, file: str) -> str:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise FlowError(
-            [Problem(file, line, "A character here is not UTF-8.", "Save the file with the encoding UTF-8.")]
+            [FlowProblem(file, line, "A character here is not UTF-8.", "Save the file with the encoding UTF-8.")]
         ) from error
 
 
 _BRACKET = re.compile(r"[\[\]{}]")
-_DASHES = re.compile(rf"(?:[-?] +){{{DEEPEST}}}")
+_DASHES = re.compile(rf"(?:[-?] +){{{MAX_DEPTH}}}")
 
 
 def _is_too_deep(text: str) -> bool:
@@ -108,14 +106,14 @@ def _is_too_deep(text: str) -> bool:
     depth = 0
     for bracket in _BRACKET.findall(text):
         depth = max(0, depth + (1 if bracket in "[{" else -1))
-        if depth > 2 * DEEPEST:
+        if depth > 2 * MAX_DEPTH:
             return True
     return bool(_DASHES.search(text))
 
 
-def _composed(text: str, file: str) -> Node:
+def _compose(text: str, file: str) -> Node:
     if _is_too_deep(text):
-        raise FlowError([Problem(file, 1, "The file is nested too deeply.", "Take some levels out.")])
+        raise FlowError([FlowProblem(file, 1, "The file is nested too deeply.", "Take some levels out.")])
     try:
         # libyaml, not PyYAML's own parser, which stops at the question mark of `{ask: Which ZIP?, answer: zip}`.
         root: Node | None = yaml.compose(text, Loader=yaml.CSafeLoader)
@@ -124,11 +122,11 @@ def _composed(text: str, file: str) -> Node:
     except ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1
         what = "A character here can't be part of a text (an invisible control character)."
-        raise FlowError([Problem(file, line, what, "Delete it and type the line again.")]) from error
+        raise FlowError([FlowProblem(file, line, what, "Delete it and type the line again.")]) from error
     except RecursionError as error:
-        raise FlowError([Problem(file, 1, "The file is nested too deeply.", "Take some levels out.")]) from error
+        raise FlowError([FlowProblem(file, 1, "The file is nested too deeply.", "Take some levels out.")]) from error
     if root is None:
-        raise FlowError([Problem(file, 1, "The file is empty.", "Begin with `flow:` and the name of the flow.")])
+        raise FlowError([FlowProblem(file, 1, "The file is empty.", "Begin with `flow:` and the name of the flow.")])
     return root
 
 
@@ -154,10 +152,10 @@ _SYNTAX = (
     ("unknown escape character", "A backslash in a text in double quotes has no meaning here.",
      "Write two backslashes, or use single quotes."),
 )  # fmt: skip
-"""What libyaml says -> what an admin is told. The first that fits is taken."""
+"""(Part of libyaml's message, what, remedy); the first match is used."""
 
 
-def _syntax_problem(text: str, file: str, error: MarkedYAMLError) -> Problem:
+def _syntax_problem(text: str, file: str, error: MarkedYAMLError) -> FlowProblem:
     said = f"{error.context or ''} {error.problem or ''}"
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
@@ -166,59 +164,59 @@ def _syntax_problem(text: str, file: str, error: MarkedYAMLError) -> Problem:
         said = "tab character"
     for sign, what, remedy in _SYNTAX:
         if sign in said:
-            return Problem(file, line, what, remedy)
-    return Problem(file, line, "This can't be read as YAML.", "Compare it with the lines around it.")
+            return FlowProblem(file, line, what, remedy)
+    return FlowProblem(file, line, "This can't be read as YAML.", "Compare it with the lines around it.")
 
 
-class _Builder:
-    """Turns YAML nodes into plain values and writes down the line of each."""
+class _YamlBuilder:
+    """Turns YAML nodes into plain values and records the line of each."""
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.lines: dict[Path, int] = {(): 1}
-        self.problems: list[Problem] = []
+        self.lines: dict[YamlPath, int] = {(): 1}
+        self.problems: list[FlowProblem] = []
         self._values = 0
         self._full = False
 
-    def build(self, node: Node, path: Path, depth: int) -> object:
+    def build(self, node: Node, path: YamlPath, depth: int) -> object:
         self._values += 1
-        if self._values > MOST_VALUES or depth > DEEPEST:
+        if self._values > MAX_VALUES or depth > MAX_DEPTH:
             if not self._full:
-                self._complain(node, "The file is nested or copies itself (& and *) too much.", "Write it out simply.")
+                self._add_problem(node, "The file is nested or copies itself (& and *) too much.", "Write it out simply.")
             self._full = True
             return None
         self.lines.setdefault(path, node.start_mark.line + 1)
         tag = str(node.tag)
         if not tag.startswith("tag:yaml.org,2002:") or "python" in tag:
-            self._complain(node, f"`{tag}` is not known here.", "Take it out, or put the text in quotes.")
+            self._add_problem(node, f"`{tag}` is not known here.", "Take it out, or put the text in quotes.")
         if isinstance(node, MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, SequenceNode):
             return [self.build(item, (*path, at), depth + 1) for at, item in enumerate(node.value) if not self._full]
         return self._scalar(node)
 
-    def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[str, object]:
+    def _mapping(self, node: MappingNode, path: YamlPath, depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
         for key_node, value_node in node.value:
             if self._full:
                 break
             if not isinstance(key_node, ScalarNode):
-                self._complain(key_node, "A name is expected here.", "Begin with a name and a colon; quote { and [.")
+                self._add_problem(key_node, "A name is expected here.", "Begin with a name and a colon; quote { and [.")
                 continue
             key = key_node.value
             line = key_node.start_mark.line + 1
             if key in result:
                 first = self.lines[(*path, key)]
                 what = f"`{key}` stands here a second time; the first is in line {first}."
-                self._complain(key_node, what, "Give it another name, or delete one of the two.")
+                self._add_problem(key_node, what, "Give it another name, or delete one of the two.")
                 continue
             self.lines[(*path, key)] = line
             result[key] = self.build(value_node, (*path, key), depth + 1)
         return result
 
     def _scalar(self, node: Node) -> str | bool | None:
-        # YAML 1.1 reads `no`, `on` and 0631 as false, true and 409. Here a plain value is what was typed;
-        # numbers are made of it where a number is expected.
+        # YAML 1.1 reads `no`, `on` and 0631 as false, true and 409. Here a plain value is what was typed; the models convert
+        # it where a number is expected.
         value = str(node.value)
         if not getattr(node, "style", None):
             if value in {"", "~", "null"}:
@@ -227,5 +225,5 @@ class _Builder:
                 return value == "true"
         return value
 
-    def _complain(self, node: Node, what: str, remedy: str) -> None:
-        self.problems.append(Problem(self.file, node.start_mark.line + 1, what, remedy))
+    def _add_problem(self, node: Node, what: str, remedy: str) -> None:
+        self.problems.append(FlowProblem(self.file, node.start_mark.line + 1, what, remedy))

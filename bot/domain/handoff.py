@@ -1,4 +1,4 @@
-"""The life of a handoff as a state machine, and how soon each urgency must be answered.
+"""The life cycle of a handoff as a state machine, and how soon it must be claimed at each urgency.
 
 ```
  waiting ---alert---> alerted ---escalate---> escalated
@@ -20,57 +20,57 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from bot.domain.machine import NamedMoves
+from bot.domain.machine import NamedTransitions
 from bot.domain.safety.levels import Urgency
 
 
 class HandoffState(StrEnum):
     WAITING = "waiting"
-    """Nobody could be called yet."""
+    """No social worker could be alerted yet."""
     ALERTED = "alerted"
     ESCALATED = "escalated"
-    """A supervisor or everybody was called."""
+    """A supervisor or all staff were alerted."""
     CLAIMED = "claimed"
-    """Somebody has said "I have it" and has not written yet."""
+    """A social worker has claimed it and has not written yet."""
     WITH_HUMAN = "with_human"
     HANDED_BACK = "handed_back"
-    """The bot speaks again; the worker has not written down how it ended."""
+    """The bot speaks again; the social worker has not recorded how it ended."""
     CLOSED = "closed"
 
 
 _S = HandoffState
-UNCLAIMED: Final = (_S.WAITING, _S.ALERTED, _S.ESCALATED)
-HELD: Final = (_S.CLAIMED, _S.WITH_HUMAN)
-_OPEN: Final = (*UNCLAIMED, *HELD, _S.HANDED_BACK)
+UNCLAIMED_STATES: Final = (_S.WAITING, _S.ALERTED, _S.ESCALATED)
+HELD_STATES: Final = (_S.CLAIMED, _S.WITH_HUMAN)
+_OPEN_STATES: Final = (*UNCLAIMED_STATES, *HELD_STATES, _S.HANDED_BACK)
 
-MOVES: Final = NamedMoves(
+MOVES: Final = NamedTransitions(
     "handoff",
     list(HandoffState),
     [
         ("alert", (_S.WAITING, _S.ALERTED), _S.ALERTED),
         ("alert", (_S.ESCALATED,), _S.ESCALATED),
-        ("escalate", UNCLAIMED, _S.ESCALATED),
-        ("rest", UNCLAIMED, _S.WAITING),
-        ("claim", _OPEN, _S.CLAIMED),
-        ("speak", HELD, _S.WITH_HUMAN),
-        ("release", HELD, _S.WAITING),
-        ("hand_back", HELD, _S.HANDED_BACK),
+        ("escalate", UNCLAIMED_STATES, _S.ESCALATED),
+        ("rest", UNCLAIMED_STATES, _S.WAITING),
+        ("claim", _OPEN_STATES, _S.CLAIMED),
+        ("speak", HELD_STATES, _S.WITH_HUMAN),
+        ("release", HELD_STATES, _S.WAITING),
+        ("hand_back", HELD_STATES, _S.HANDED_BACK),
         ("reopen", (_S.HANDED_BACK,), _S.WAITING),
-        ("close", _OPEN, _S.CLOSED),
+        ("close", _OPEN_STATES, _S.CLOSED),
     ],
 )
 
-ACKNOWLEDGED_WITHIN: Final[Mapping[Urgency, timedelta]] = {
+CLAIM_WITHIN: Final[Mapping[Urgency, timedelta]] = {
     Urgency.NOW: timedelta(minutes=2),
     Urgency.MINUTES: timedelta(minutes=5),
     Urgency.QUARTER_HOUR: timedelta(minutes=15),
     Urgency.THIS_SHIFT: timedelta(hours=2),
     Urgency.ROUTINE: timedelta(hours=24),
 }
-"""How soon somebody must have said "I have it" (domain.md 4.3; the last two are the city's to set)."""
+"""How soon a social worker must have claimed it (domain.md 4.3; the city may change the last two)."""
 
-DANGEROUS: Final = frozenset({Urgency.NOW, Urgency.MINUTES, Urgency.QUARTER_HOUR})
-"""For these people are woken at night; the others rest until a shift begins."""
+DANGEROUS_URGENCIES: Final = frozenset({Urgency.NOW, Urgency.MINUTES, Urgency.QUARTER_HOUR})
+"""For these, staff are woken at night; the others wait until a shift begins."""
 
 DISPOSITIONS: Final[Mapping[str, str]] = {
     "resolved": "Need met, nothing more to do",
@@ -83,5 +83,5 @@ DISPOSITIONS: Final[Mapping[str, str]] = {
     "duplicate": "Same matter as another handoff",
     "other": "Something else (say what in the note)",
 }
-"""How a handoff may end, by key; `lapsed` is written by the line itself for one that nobody closed."""
+"""How a handoff may end, by key. `lapsed` is set by Warmline itself for one that no social worker closed."""
 LAPSED: Final = "lapsed"

@@ -1,7 +1,8 @@
-"""Who is called for a handoff, in which order, by which ways, and for how long before the next rung.
+"""The escalation policy: which staff are alerted for a handoff, in which order, by which channels, and how long each tier
+lasts.
 
-Pure: the roster, the staff and their load come in as candidates, a rung comes out. Rules: domain.md 4.3 (who must have said
-"I have it" by when) and the order that every help line keeps: one worker, another one, a supervisor, everybody.
+Pure: the roster, the staff and their load come in as candidates, a tier comes out. Rules: domain.md 4.3 (how soon a handoff
+must be claimed) and the usual order of help lines: one social worker, another one, a supervisor, all staff.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from bot.domain.handoff import DANGEROUS
+from bot.domain.handoff import DANGEROUS_URGENCIES
 from bot.domain.safety.levels import Urgency
 from bot.domain.understanding import words_of
 
 WORKERS_BEFORE_SUPERVISOR: Final = 2
 REPEATS_AT_FULL_PACE: Final = 5
-"""After so many rungs for everybody the pace slows to a third: a telephone that rings for ever is switched off."""
+"""After this many tiers for all staff the pace slows to a third: people switch off a telephone that rings without end."""
 
-_LASTS: Final = {
+_DURATIONS: Final = {
     Urgency.NOW: timedelta(minutes=2),
     Urgency.MINUTES: timedelta(minutes=2),
     Urgency.QUARTER_HOUR: timedelta(minutes=5),
@@ -29,43 +30,43 @@ _LASTS: Final = {
 }
 
 
-class Way(StrEnum):
-    """How an alert reaches a worker; the console shows it in any case."""
+class AlertChannel(StrEnum):
+    """A channel for an alert. The console shows the alert in any case."""
 
     TEXT = "text"
     EMAIL = "email"
     VOICE = "voice"
 
 
-class Who(StrEnum):
-    """Whom a rung calls."""
+class TierAudience(StrEnum):
+    """Which staff a tier alerts."""
 
-    WORKER = "worker"
+    SOCIAL_WORKER = "worker"
     SUPERVISOR = "supervisor"
-    EVERYBODY = "everybody"
-    """Those on duty and the supervisors; where a life may hang on it, later all who can answer."""
+    ALL_STAFF = "everybody"
+    """Staff on duty and supervisors; in danger, from the second tier on, all who may answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One member of staff, as far as a ladder needs to know. `knows` is whether they talked with the person last."""
+    """One member of staff, as far as the policy needs to know. `knows_person`: they talked with the person last."""
 
     staff_id: int
     on_duty: bool
     in_team: bool
     is_supervisor: bool
-    place: int = 1
+    on_call_place: int = 1
     languages: tuple[str, ...] = ("en",)
     skills: tuple[str, ...] = ()
     communities: tuple[str, ...] = ()
     load: int = 0
     capacity: int = 4
-    knows: bool = False
+    knows_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the handoff asks for. `skills` are those that its dangers call for."""
+class HandoffRequirements:
+    """What the handoff asks for. `skills` are those that its dangers require."""
 
     urgency: Urgency
     language: str = "en"
@@ -74,29 +75,29 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """Call these now, by these ways, and climb on after `lasts` where nobody takes it. `staff` may be empty: nobody can be
-    called, and the next look is after `lasts`."""
+class Tier:
+    """Alert these staff now, by these channels, and escalate after `duration` if none of them claims it. `staff` may be
+    empty: no one can be alerted, and the policy is asked again after `duration`."""
 
-    who: Who
+    audience: TierAudience
     staff: tuple[int, ...]
-    ways: frozenset[Way]
-    lasts: timedelta
+    channels: frozenset[AlertChannel]
+    duration: timedelta
 
 
-def by_match(wanted: Wanted, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Best first: who knows the person, speaks their language, is of the community they asked for, has the skill, is not
-    full, and then the on-call order and the lighter load."""
+def sort_by_match(requirements: HandoffRequirements, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Best first: staff who know the person, speak their language, are of the community they asked for, have the skill, are
+    below capacity, and then by on-call order and lighter load."""
 
     def key(one: Candidate) -> tuple[object, ...]:
         full = one.load >= one.capacity
         return (
-            not (one.knows and not full),
-            wanted.language not in one.languages,
-            wanted.community is not None and wanted.community not in one.communities,
-            bool(wanted.skills) and not set(wanted.skills) & set(one.skills),
+            not (one.knows_person and not full),
+            requirements.language not in one.languages,
+            requirements.community is not None and requirements.community not in one.communities,
+            bool(requirements.skills) and not set(requirements.skills) & set(one.skills),
             full,
-            one.place,
+            one.on_call_place,
             one.load,
             one.staff_id,
         )
@@ -105,53 +106,53 @@ def by_match(wanted: Wanted, candidates: Iterable[Candidate]) -> list[Candidate]
 
 
 def named_community(wish: str, communities: Iterable[str]) -> str | None:
-    """The first of the staff's communities that a person's wish names, as the staff page writes it.
+    """The community among the staff's that a person's wish names, spelled as on the staff page; None for none.
 
-    Whole words, whatever the case and the accents: "someone Bosnian, please" names "Bosnian".
+    Matched by whole words, ignoring case and accents: "someone Bosnian, please" names "Bosnian".
     """
-    said = f" {' '.join(words_of(wish))} "
-    found = [one for one in dict.fromkeys(communities) if one and f" {' '.join(words_of(one))} " in said]
-    # The longest is the most exact: "North St. Louis" says more than "St. Louis".
+    padded = f" {' '.join(words_of(wish))} "
+    found = [one for one in dict.fromkeys(communities) if one and f" {' '.join(words_of(one))} " in padded]
+    # The longest is the most specific: "North St. Louis" before "St. Louis".
     return max(found, key=len, default=None)
 
 
-def next_rung(wanted: Wanted, candidates: Sequence[Candidate], called: Collection[int], number: int) -> Rung | None:
-    """The rung that is climbed as the `number`th (from 1), where `called` were called before or have passed.
+def next_tier(requirements: HandoffRequirements, candidates: Sequence[Candidate], alerted: Collection[int], number: int) -> Tier | None:
+    """The tier that comes as the `number`th (from 1), when the staff in `alerted` were alerted before or have passed.
 
-    None: it is not dangerous and nobody is on duty, so the handoff rests until a shift begins.
+    None: it is not dangerous and no one is on duty, so the handoff waits until a shift begins.
     """
-    dangerous = wanted.urgency in DANGEROUS
+    dangerous = requirements.urgency in DANGEROUS_URGENCIES
     on_duty = [one for one in candidates if one.on_duty and one.in_team]
     if not dangerous and not on_duty and not any(one.on_duty for one in candidates):
         return None
-    if wanted.urgency is not Urgency.NOW:
-        fresh = [one for one in by_match(wanted, on_duty) if one.staff_id not in called and not one.is_supervisor]
+    if requirements.urgency is not Urgency.NOW:
+        fresh = [one for one in sort_by_match(requirements, on_duty) if one.staff_id not in alerted and not one.is_supervisor]
         if fresh and number <= WORKERS_BEFORE_SUPERVISOR:
-            return _rung(Who.WORKER, fresh[:1], wanted.urgency, number)
-        supervisors = [one for one in _supervisors(candidates, dangerous) if one.staff_id not in called]
+            return _tier(TierAudience.SOCIAL_WORKER, fresh[:1], requirements.urgency, number)
+        supervisors = [one for one in _supervisors(candidates, dangerous) if one.staff_id not in alerted]
         if supervisors:
-            return _rung(Who.SUPERVISOR, by_match(wanted, supervisors), wanted.urgency, number)
-    return _rung(Who.EVERYBODY, by_match(wanted, _everybody(candidates, dangerous, number)), wanted.urgency, number)
+            return _tier(TierAudience.SUPERVISOR, sort_by_match(requirements, supervisors), requirements.urgency, number)
+    return _tier(TierAudience.ALL_STAFF, sort_by_match(requirements, _all_staff(candidates, dangerous, number)), requirements.urgency, number)
 
 
 def _supervisors(candidates: Sequence[Candidate], dangerous: bool) -> list[Candidate]:
-    """Those of the team who are on duty; in danger, where none is, those who are at home."""
+    """Supervisors of the team who are on duty; in danger, where none is, also those off duty."""
     mine = [one for one in candidates if one.is_supervisor and one.in_team]
     return [one for one in mine if one.on_duty] or (mine if dangerous else [])
 
 
-def _everybody(candidates: Sequence[Candidate], dangerous: bool, number: int) -> list[Candidate]:
+def _all_staff(candidates: Sequence[Candidate], dangerous: bool, number: int) -> list[Candidate]:
     if not dangerous:
         return [one for one in candidates if one.on_duty]
     called = [one for one in candidates if (one.on_duty and one.in_team) or one.is_supervisor]
     return called if called and number <= 1 else list(candidates)
 
 
-def _rung(who: Who, staff: Iterable[Candidate], urgency: Urgency, number: int) -> Rung:
-    ways = {Way.TEXT, Way.EMAIL}
-    if urgency is Urgency.NOW or (urgency is Urgency.MINUTES and who is not Who.WORKER):
-        ways.add(Way.VOICE)
-    lasts = _LASTS[urgency]
-    if who is Who.EVERYBODY and number > REPEATS_AT_FULL_PACE + WORKERS_BEFORE_SUPERVISOR:
+def _tier(audience: TierAudience, staff: Iterable[Candidate], urgency: Urgency, number: int) -> Tier:
+    ways = {AlertChannel.TEXT, AlertChannel.EMAIL}
+    if urgency is Urgency.NOW or (urgency is Urgency.MINUTES and audience is not TierAudience.SOCIAL_WORKER):
+        ways.add(AlertChannel.VOICE)
+    lasts = _DURATIONS[urgency]
+    if audience is TierAudience.ALL_STAFF and number > REPEATS_AT_FULL_PACE + WORKERS_BEFORE_SUPERVISOR:
         lasts *= 3
-    return Rung(who, tuple(one.staff_id for one in staff), frozenset(ways), lasts)
+    return Tier(audience, tuple(one.staff_id for one in staff), frozenset(ways), lasts)

@@ -1,8 +1,8 @@
-"""State machines, of scripts and of handoffs; the only module that knows `transitions`.
+"""State machines, of flows and of handoffs; the only module that imports `transitions`.
 
-The library is kept behind these few lines for reasons that were seen: it looks string callbacks up as imports, puts
-dozens of methods on a model, and remembers every model it is given. So it is given none: one machine a flow version,
-built once, and a throw-away cursor for each move. Triggers have made-up names, never an author's words.
+The library is wrapped because it looks up string callbacks as imports, adds dozens of methods to a model, and keeps every
+model it is given. So it gets no model: one machine per flow version, built once, and a throw-away cursor for each move.
+Trigger names are generated, never taken from an author's text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transitions import MachineError
 from bot.domain.script import Ask, Handoff, Refer, Say, Script, Step
 from bot.domain.script import End as EndStep
 
-# It reports every move at the level of information, on the path of every text.
+# It logs every move at INFO level, several for each text.
 logging.getLogger("transitions").setLevel(logging.WARNING)
 
 ENDED = ":ended"
@@ -27,7 +27,7 @@ _CALL_HUMAN = "call_human"
 
 
 class IllegalMove(Exception):
-    """A step was asked to lead where its script has no way."""
+    """The script or state machine has no such transition."""
 
 
 @dataclass(slots=True)
@@ -35,8 +35,8 @@ class _Cursor:
     state: str
 
 
-def leads_to(step: Step) -> tuple[str, ...]:
-    """Every step that this one may lead to, in the order of the file, each once."""
+def next_steps(step: Step) -> tuple[str, ...]:
+    """Every step that may follow this one, each once, in the order of the file."""
     ways = [branch.go for branch in step.next]
     if isinstance(step, Ask):
         ways += [choice.go for choice in step.choices.values() if choice.go]
@@ -47,20 +47,20 @@ def leads_to(step: Step) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ways))
 
 
-def ends(step: Step) -> bool:
+def can_end(step: Step) -> bool:
     """Whether the flow can end at this step."""
     return isinstance(step, EndStep) or (isinstance(step, Say) and step.end is not None)
 
 
-class Machine:
-    """The moves that a script allows; shared by all threads, since a move only reads it."""
+class FlowMachine:
+    """The transitions that a script allows. Moves only read it, so threads share it."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
         self._triggers: dict[tuple[str, str], str] = {}
         moves: list[dict[str, str]] = []
         for name, step in script.steps.items():
-            ways = [*leads_to(step), *([ENDED] if ends(step) else [])]
+            ways = [*next_steps(step), *([ENDED] if can_end(step) else [])]
             for number, way in enumerate(ways):
                 self._triggers[name, way] = f"exit_{number}"
                 moves.append({"trigger": f"exit_{number}", "source": name, "dest": way})
@@ -74,7 +74,7 @@ class Machine:
         )
 
     def move(self, step: str, way: str) -> str:
-        """The step reached; raises IllegalMove where the script has no such way (a worker's bug, or a foreign row)."""
+        """The step reached. Raises IllegalMove where the script has no such transition (a bug, or a row of another flow)."""
         trigger = _CALL_HUMAN if way == HUMAN else self._triggers.get((step, way))
         if trigger is None:
             raise IllegalMove(f"{self._script.flow}: no way from {step} to {way}")
@@ -85,25 +85,25 @@ class Machine:
             raise IllegalMove(f"{self._script.flow}: {error}") from error
         return cursor.state
 
-    def ways(self) -> tuple[tuple[str, str], ...]:
-        """Every (step, way) that the machine itself allows, HUMAN from each step among them; a drawing is held to it."""
+    def transitions(self) -> tuple[tuple[str, str], ...]:
+        """Every (source, target) that the machine allows, HUMAN from each step included; tests compare diagrams with it."""
         return tuple((move.source, move.dest) for move in self._machine.get_transitions() if move.dest is not None)
 
     @cached_property
     def waits_for_human(self) -> frozenset[str]:
-        """Steps at which the conversation rests with a human."""
+        """Steps at which the conversation stays with a human."""
         return frozenset(n for n, s in self._script.steps.items() if isinstance(s, Handoff) and not s.next)
 
 
-class NamedMoves:
-    """A machine whose moves have names, such as the life of a handoff: `(name, from which states, to which state)`.
+class NamedTransitions:
+    """A state machine whose moves have names, such as that of a handoff: `(name, source states, target state)`.
 
-    Built once and shared by all threads, like a flow's.
+    Built once and shared by all threads.
     """
 
     def __init__(self, what: str, states: Iterable[str], moves: Iterable[tuple[str, Iterable[str], str]]) -> None:
         self._what = what
-        # The library takes the members of an enumeration by their names; rows hold the values.
+        # The library would use the names of enum members; rows hold their values.
         names = [str(state) for state in states]
         self._machine = StateMachine(
             model=None,
@@ -117,7 +117,7 @@ class NamedMoves:
         )
 
     def move(self, state: str, name: str) -> str:
-        """The state reached; raises IllegalMove where this state does not allow that move."""
+        """The state reached. Raises IllegalMove where this state does not allow the move."""
         if not self.allows(state, name):
             raise IllegalMove(f"{self._what}: {name} is not possible when {state}")
         cursor = _Cursor(state)

@@ -1,4 +1,4 @@
-"""A message as the rest of the house sees it, whatever carrier brought it."""
+"""Messages as the rest of the system sees them, whatever the carrier."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from enum import StrEnum
 
 
 class Channel(StrEnum):
-    """How words reach a person. The same person on two channels is two addresses."""
+    """How a text reaches a person. The same person on two channels has two addresses."""
 
     SMS = "sms"
     WHATSAPP = "whatsapp"
     WEB = "web"
     SIMULATOR = "simulator"
     EMAIL = "email"
-    """Staff only: residents are never written to by e-mail."""
+    """Staff only: residents are never sent e-mail."""
     VOICE = "voice"
-    """A telephone call that says the words; staff only."""
+    """A telephone call that speaks the text; staff only."""
 
 
-class Lane(StrEnum):
-    """Who goes first when several texts wait to leave; the order of the members is the order of the lanes."""
+class OutboxLane(StrEnum):
+    """Priority of queued texts; the order of the members is the order of sending."""
 
     CRISIS = "crisis"
     REPLY = "reply"
@@ -40,25 +40,25 @@ class Address:
         return f"{self.channel.value}:{self.value}"
 
     def __repr__(self) -> str:
-        # A traceback or a log line that holds an Address must not hold the number.
+        # Keeps the number out of tracebacks and logs.
         return f"Address({self.channel.value}, …{self.value[-2:]})"
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture or voice note that came along; the URL is the carrier's and is never shown to anybody as it is."""
+    """A picture or voice note of a message. The URL is the carrier's and is never shown as it is."""
 
     url: str
     content_type: str
 
 
 @dataclass(frozen=True, slots=True)
-class Inbound:
+class InboundMessage:
     """One message from a person.
 
-    `sid` is the carrier's own id, the key under which it is recorded once.
-    `opt_out` is what the carrier says it has answered itself: "STOP", "START", "HELP" or None.
-    `received_at` is aware UTC. `to` is our own number or service on that channel.
+    `sid` is the carrier's id; a message is recorded once per sid.
+    `opt_out` is the keyword that the carrier has answered itself: "STOP", "START", "HELP" or None.
+    `received_at` is aware UTC. `to` is Warmline's number or service on that channel.
     """
 
     sid: str

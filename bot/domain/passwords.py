@@ -1,13 +1,13 @@
-"""Which passwords are refused: short ones, and those that are tried first by whoever guesses (NIST SP 800-63B, 5.1.1.2)."""
+"""Which passwords are refused: short ones, and those that attackers try first (NIST SP 800-63B, 5.1.1.2)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-SHORTEST = 12
-LONGEST = 256
-"""Hashing is slow on purpose; a megabyte of password would be a way to keep us busy."""
+MIN_LENGTH = 12
+MAX_LENGTH = 256
+"""Hashing is slow on purpose; megabyte-long passwords could be used to overload us."""
 
 _WORDS = """
 password passwort contrasena letmein welcome bienvenido qwerty qwertyuiop qwertz azerty asdfgh asdfghjkl zxcvbn
@@ -18,16 +18,16 @@ october november december monday tuesday wednesday thursday friday saturday sund
 warmline stlhelp helpline hotline socialworker saintlouis stlouis cardinals blues missouri gateway arch city county
 """
 _COMMON = frozenset(_WORDS.split())
-_SPOKEN = str.maketrans("01345789@$!", "oleastbgasi")
-_ROWS = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiopasdfghjklzxcvbnm")
+_LEET = str.maketrans("01345789@$!", "oleastbgasi")
+_SEQUENCES = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiopasdfghjklzxcvbnm")
 
 
-def complaint(password: str, about: Iterable[str] = ()) -> str | None:
-    """Why this password is refused, as a sentence; None where it is taken. `about`: their name, e-mail address."""
-    if len(password) < SHORTEST:
-        return f"Use at least {SHORTEST} characters. A few words with spaces between are easy to remember."
-    if len(password) > LONGEST:
-        return f"Use at most {LONGEST} characters."
+def refusal_reason(password: str, about: Iterable[str] = ()) -> str | None:
+    """Why this password is refused, as a sentence; None where it is accepted. `about`: the owner's name, e-mail address."""
+    if len(password) < MIN_LENGTH:
+        return f"Use at least {MIN_LENGTH} characters. A few words with spaces between are easy to remember."
+    if len(password) > MAX_LENGTH:
+        return f"Use at most {MAX_LENGTH} characters."
     if len(set(password.casefold())) < 5:
         return "This repeats the same few characters. Use a few words with spaces between."
     if _is_guessed_first(password, about):
@@ -38,21 +38,21 @@ def complaint(password: str, about: Iterable[str] = ()) -> str | None:
 def _is_guessed_first(password: str, about: Iterable[str]) -> bool:
     plain = password.casefold()
     known = _COMMON | {part for text in about for part in re.split(r"[\W_]+", text.casefold()) if len(part) > 2}
-    for spelled in (plain, plain.translate(_SPOKEN)):
+    for spelled in (plain, plain.translate(_LEET)):
         letters = re.sub(r"[\W\d_]+", "", spelled)
-        if _left_over(letters, known) < 4 and (letters or _runs(plain)):
+        if _remaining_letters(letters, known) < 4 and (letters or _is_sequence(plain)):
             return True
-    return _runs(re.sub(r"[\W_]+", "", plain))
+    return _is_sequence(re.sub(r"[\W_]+", "", plain))
 
 
-def _left_over(letters: str, known: Iterable[str]) -> int:
-    """How many letters remain when the known words are taken out, the longest first."""
+def _remaining_letters(letters: str, known: Iterable[str]) -> int:
+    """How many letters remain when the known words are removed, the longest first."""
     for word in sorted(known, key=len, reverse=True):
         letters = letters.replace(word, "")
     return len(letters)
 
 
-def _runs(text: str) -> bool:
-    """Whether it is a row of keys or of the alphabet, forwards or backwards."""
-    long_rows = [row * 12 for row in (*_ROWS, *(row[::-1] for row in _ROWS))]
+def _is_sequence(text: str) -> bool:
+    """Whether it is a sequence of keys or of the alphabet, forwards or backwards."""
+    long_rows = [row * 12 for row in (*_SEQUENCES, *(row[::-1] for row in _SEQUENCES))]
     return len(text) > 3 and any(text in row for row in long_rows)

@@ -1,7 +1,7 @@
-"""Who may do what: one table, read by the pages through `bot/web/console/access.py` and by nothing else.
+"""Which role may do what: one table, used by the pages only through `bot/web/console/access.py`.
 
-Reading a transcript also needs the team: `may_see` below. An admin edits and an auditor looks over shoulders; neither
-reads what residents wrote, unless they are a social worker or supervisor as well (34 USC 12291: no more eyes than needed).
+Reading a transcript also depends on the team, see `may_see_handoff`. Admins edit and auditors review; neither may read what
+people wrote, unless they are a social worker or supervisor as well (34 USC 12291: disclose only what is necessary).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """The verb that a page or a button stands for."""
+    """What a page or a button lets staff do."""
 
     SEE_INBOX = "see_inbox"
     READ_TRANSCRIPT = "read_transcript"
@@ -36,21 +36,21 @@ class Permission(StrEnum):
     EDIT_STAFF = "edit_staff"
     SEE_AUDIT = "see_audit"
     FOLLOW_UP = "follow_up"
-    """See and keep the check-ins, referrals and cases of the people whom they may see."""
+    """See and manage the check-ins, referrals and cases of the people whom they may see."""
     SEE_DIRECTORY = "see_directory"
     EDIT_DIRECTORY = "edit_directory"
     SEE_FLOWS = "see_flows"
-    """Read and try flows, and see who changed what."""
+    """Read and try out flows, and see who changed what."""
     EDIT_FLOWS = "edit_flows"
     PUBLISH_FLOWS = "publish_flows"
     APPROVE_FLOWS = "approve_flows"
-    """Be the second pair of eyes for somebody else's publication."""
+    """Approve a publication that another admin asked for."""
     EDIT_OWN = "edit_own"
     """One's own telephone, languages, alerts and second factor."""
 
 
 _P = Permission
-ALLOWED: dict[Role, frozenset[Permission]] = {
+PERMISSIONS_OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.SOCIAL_WORKER: frozenset({
         _P.SEE_INBOX, _P.READ_TRANSCRIPT, _P.ANSWER, _P.FOLLOW_UP, _P.SEE_ROSTER, _P.SEE_DIRECTORY, _P.EDIT_OWN,
     }),
@@ -67,11 +67,11 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
 }  # fmt: skip
 
 
-def allowed(roles: Iterable[Role], permission: Permission) -> bool:
+def is_allowed(roles: Iterable[Role], permission: Permission) -> bool:
     """Whether any of these roles holds the permission."""
-    return any(permission in ALLOWED[role] for role in roles)
+    return any(permission in PERMISSIONS_OF_ROLE[role] for role in roles)
 
 
-def may_see(team: str, own_teams: Collection[str], *, is_called: bool) -> bool:
-    """Whether somebody of these teams may see a handoff of `team`; `is_called`: they own it or were called out for it."""
-    return is_called or team == ANYONE or team in own_teams
+def may_see_handoff(team: str, own_teams: Collection[str], *, is_alerted: bool) -> bool:
+    """Whether a member of these teams may see a handoff of `team`; `is_alerted`: they own it or were alerted for it."""
+    return is_alerted or team == ANYONE or team in own_teams

@@ -1,4 +1,4 @@
-"""The life of a referral as a state machine, how it may end, and when its loop is closed.
+"""The life cycle of a referral as a state machine, how it may end, and when its loop is closed.
 
 ```
            request              accept               start                  complete
@@ -6,17 +6,17 @@
                        |   |                |  ^                  |  ^
                 reject |   | hold      hold |  | accept      hold |  | start
                        v   |                v  |                  v  |
-                 rejected  +-------------> on_hold (one and the same, left and right)
+                 rejected  +-------------> on_hold (the same state, left and right)
 
  start leads from requested too, complete and fail (to failed) from requested, accepted, in_progress and on_hold, cancel
- (to cancelled) from these and from draft, retract from everywhere to entered_in_error. Nothing else leads from rejected,
+ (to cancelled) from these and from draft, retract from every state to entered_in_error. Nothing else leads from rejected,
  completed, cancelled and failed: what an agency has completed cannot be cancelled afterwards.
 ```
 
 The states are those of the FHIR Task in Gravity's guide for social care, without received and ready (domain.md 5.5).
 
-A referral is closed when it is known how it ended, from the person or from the agency. A text that was sent closes
-nothing; neither does "not reached", nor a place on a waiting list: somebody must ask again.
+A referral is closed when the person or the agency has said how it ended. Sending a text does not close it; neither does
+"not reached" or a place on a waiting list: a social worker must ask again.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from bot.domain.machine import IllegalMove, NamedMoves
+from bot.domain.machine import IllegalMove, NamedTransitions
 
 
 class ReferralState(StrEnum):
     DRAFT = "draft"
-    """Nobody has told the person or the agency of it."""
+    """Neither the person nor the agency knows of it yet."""
     REQUESTED = "requested"
-    """The person knows of the service; nobody knows yet what came of it."""
+    """The person knows of the service; the outcome is not known yet."""
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     IN_PROGRESS = "in_progress"
     ON_HOLD = "on_hold"
-    """A waiting list, or the agency must find out more first."""
+    """A waiting list, or the agency needs to find out more first."""
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     FAILED = "failed"
-    """The agency had begun and could not help after all."""
+    """The agency had begun and then could not help."""
     ENTERED_IN_ERROR = "entered_in_error"
 
 
 _S = ReferralState
-OPEN: Final = (_S.REQUESTED, _S.ACCEPTED, _S.IN_PROGRESS, _S.ON_HOLD)
-"""States in which what became of it is still to be learned."""
+OPEN_STATES: Final = (_S.REQUESTED, _S.ACCEPTED, _S.IN_PROGRESS, _S.ON_HOLD)
+"""States whose outcome is not known yet."""
 
-MOVES: Final = NamedMoves(
+MOVES: Final = NamedTransitions(
     "referral",
     list(ReferralState),
     [
@@ -58,9 +58,9 @@ MOVES: Final = NamedMoves(
         ("reject", (_S.REQUESTED,), _S.REJECTED),
         ("start", (_S.REQUESTED, _S.ACCEPTED, _S.ON_HOLD), _S.IN_PROGRESS),
         ("hold", (_S.REQUESTED, _S.ACCEPTED, _S.IN_PROGRESS), _S.ON_HOLD),
-        ("complete", OPEN, _S.COMPLETED),
-        ("cancel", (_S.DRAFT, *OPEN), _S.CANCELLED),
-        ("fail", OPEN, _S.FAILED),
+        ("complete", OPEN_STATES, _S.COMPLETED),
+        ("cancel", (_S.DRAFT, *OPEN_STATES), _S.CANCELLED),
+        ("fail", OPEN_STATES, _S.FAILED),
         ("retract", [state for state in ReferralState if state is not _S.ENTERED_IN_ERROR], _S.ENTERED_IN_ERROR),
     ],
 )
@@ -77,55 +77,55 @@ STATES: Final[Mapping[str, str]] = {
     _S.FAILED: "Began, and did not work out",
     _S.ENTERED_IN_ERROR: "Written down by mistake",
 }
-"""Each state as the staff read it."""
+"""Labels of the states for staff."""
 
 
-class Outcome(StrEnum):
-    """What became of a referral."""
+class ReferralOutcome(StrEnum):
+    """How a referral turned out."""
 
     HELPED = "helped"
-    """Enrolled in a programme, or given what was needed."""
+    """Enrolled in a program, or given what was needed."""
     NOT_ENROLLED = "not_enrolled"
     WAITLIST = "waitlist"
     COULD_NOT_HELP = "could_not_help"
     NOT_REACHED = "not_reached"
-    """Person and agency have not found each other so far."""
+    """Person and agency have not reached each other so far."""
     NO_LONGER_NEEDED = "no_longer_needed"
 
 
 OUTCOMES: Final[Mapping[str, str]] = {
-    Outcome.HELPED: "Helped",
-    Outcome.NOT_ENROLLED: "Not taken on",
-    Outcome.WAITLIST: "On a waiting list",
-    Outcome.COULD_NOT_HELP: "They could not help",
-    Outcome.NOT_REACHED: "Not reached yet",
-    Outcome.NO_LONGER_NEEDED: "Not needed any more",
+    ReferralOutcome.HELPED: "Helped",
+    ReferralOutcome.NOT_ENROLLED: "Not taken on",
+    ReferralOutcome.WAITLIST: "On a waiting list",
+    ReferralOutcome.COULD_NOT_HELP: "They could not help",
+    ReferralOutcome.NOT_REACHED: "Not reached yet",
+    ReferralOutcome.NO_LONGER_NEEDED: "Not needed any more",
 }
-"""Each outcome as the staff read it; flows are checked against these words."""
+"""Labels of the outcomes for staff; flows are checked against these keys."""
 
-_ENDS: Final[Mapping[Outcome, tuple[str, ...]]] = {
-    Outcome.HELPED: ("complete",),
-    Outcome.NOT_ENROLLED: ("complete",),
-    # An agency that has said yes can no longer say no: then it has not worked out.
-    Outcome.COULD_NOT_HELP: ("reject", "fail"),
-    Outcome.NO_LONGER_NEEDED: ("cancel",),
+_CLOSING_MOVES: Final[Mapping[ReferralOutcome, tuple[str, ...]]] = {
+    ReferralOutcome.HELPED: ("complete",),
+    ReferralOutcome.NOT_ENROLLED: ("complete",),
+    # An agency that has accepted can no longer reject; the referral has then failed.
+    ReferralOutcome.COULD_NOT_HELP: ("reject", "fail"),
+    ReferralOutcome.NO_LONGER_NEEDED: ("cancel",),
 }
-"""Which move an outcome makes that closes the loop: the first that the state allows."""
+"""The moves by which an outcome closes the loop; the first that the state allows is made."""
 
-UNMET: Final = frozenset({Outcome.COULD_NOT_HELP, Outcome.NOT_ENROLLED})
-"""The need is as it was: told by an agency, somebody of ours must look for other help."""
+UNMET_OUTCOMES: Final = frozenset({ReferralOutcome.COULD_NOT_HELP, ReferralOutcome.NOT_ENROLLED})
+"""The need remains: when an agency reports such an outcome, a social worker must look for other help."""
 
 
-class Teller(StrEnum):
-    """Who told the outcome. A worker passes on what they heard from the person or from the agency."""
+class Reporter(StrEnum):
+    """Who reported the outcome. A social worker passes on what they heard from the person or the agency."""
 
     PERSON = "person"
     WORKER = "worker"
     AGENCY = "agency"
 
 
-class Capacity(StrEnum):
-    """What an agency says of its room for one more."""
+class AgencyCapacity(StrEnum):
+    """Whether an agency can take one more person, as it says."""
 
     CAPACITY = "capacity"
     NO_CAPACITY = "no_capacity"
@@ -134,10 +134,10 @@ class Capacity(StrEnum):
 
 
 CAPACITIES: Final[Mapping[str, str]] = {
-    Capacity.CAPACITY: "Has room",
-    Capacity.NO_CAPACITY: "Has no room",
-    Capacity.WAITLIST: "Has a waiting list",
-    Capacity.ADDITIONAL_ASSESSMENT: "Must find out more first",
+    AgencyCapacity.CAPACITY: "Has room",
+    AgencyCapacity.NO_CAPACITY: "Has no room",
+    AgencyCapacity.WAITLIST: "Has a waiting list",
+    AgencyCapacity.ADDITIONAL_ASSESSMENT: "Must find out more first",
 }
 
 EVENTS: Final[Mapping[str, str]] = {
@@ -148,45 +148,45 @@ EVENTS: Final[Mapping[str, str]] = {
     "retracted": "Taken back: written down by mistake",
     **CAPACITIES,
 }
-"""What may happen to a referral, by the kind of its event row."""
+"""Labels of the events of a referral, by the kind of the event row."""
 
 
-def told(state: str, outcome: Outcome, by: Teller) -> tuple[ReferralState, bool]:
-    """The state after somebody told the outcome, and whether the loop is closed by it.
+def state_after_outcome(state: str, outcome: ReferralOutcome, reporter: Reporter) -> tuple[ReferralState, bool]:
+    """The state after an outcome was reported, and whether that closes the loop.
 
-    Told again what is so already (still on the waiting list) the state stays. Raises IllegalMove where the referral is
-    over, or was never passed on.
+    Where the report changes nothing (still on the waiting list) the state stays. Raises IllegalMove where the referral is
+    over, or was never requested.
     """
-    if state not in OPEN:
-        raise IllegalMove(f"referral: {by} cannot tell {outcome} when {state}")
+    if state not in OPEN_STATES:
+        raise IllegalMove(f"referral: {reporter} cannot tell {outcome} when {state}")
     here = _S(state)
-    if outcome is Outcome.NOT_REACHED:
+    if outcome is ReferralOutcome.NOT_REACHED:
         return here, False
-    if outcome is Outcome.WAITLIST:
-        return _moved(here, "hold"), False
-    move = next(name for name in _ENDS[outcome] if MOVES.allows(here.value, name))
-    return _moved(here, move), True
+    if outcome is ReferralOutcome.WAITLIST:
+        return _state_after_move(here, "hold"), False
+    move = next(name for name in _CLOSING_MOVES[outcome] if MOVES.allows(here.value, name))
+    return _state_after_move(here, move), True
 
 
-def answered(state: str, capacity: Capacity) -> tuple[ReferralState, Outcome | None]:
-    """The state after an agency told whether it has room, and the outcome that this amounts to, if any.
+def state_after_capacity(state: str, capacity: AgencyCapacity) -> tuple[ReferralState, ReferralOutcome | None]:
+    """The state after an agency reported its capacity, and the outcome that this amounts to, if any.
 
-    Raises IllegalMove where the referral is over, or was never passed on.
+    Raises IllegalMove where the referral is over, or was never requested.
     """
-    if state not in OPEN:
+    if state not in OPEN_STATES:
         raise IllegalMove(f"referral: the agency cannot answer {capacity} when {state}")
     here = _S(state)
     match capacity:
-        case Capacity.CAPACITY:
-            return _moved(here, "accept"), None
-        case Capacity.NO_CAPACITY:
-            return told(here, Outcome.COULD_NOT_HELP, Teller.AGENCY)[0], Outcome.COULD_NOT_HELP
-        case Capacity.WAITLIST:
-            return _moved(here, "hold"), Outcome.WAITLIST
-        case Capacity.ADDITIONAL_ASSESSMENT:
-            return _moved(here, "hold"), None
+        case AgencyCapacity.CAPACITY:
+            return _state_after_move(here, "accept"), None
+        case AgencyCapacity.NO_CAPACITY:
+            return state_after_outcome(here, ReferralOutcome.COULD_NOT_HELP, Reporter.AGENCY)[0], ReferralOutcome.COULD_NOT_HELP
+        case AgencyCapacity.WAITLIST:
+            return _state_after_move(here, "hold"), ReferralOutcome.WAITLIST
+        case AgencyCapacity.ADDITIONAL_ASSESSMENT:
+            return _state_after_move(here, "hold"), None
 
 
-def _moved(here: ReferralState, move: str) -> ReferralState:
-    """Where an open referral is after the move; where it is already there or further, it stays."""
+def _state_after_move(here: ReferralState, move: str) -> ReferralState:
+    """The state of an open referral after the move; unchanged where it is already there or further along."""
     return _S(MOVES.move(here.value, move)) if MOVES.allows(here.value, move) else here

@@ -1,4 +1,4 @@
-"""One line of a roster as people write it: names of teams and e-mail addresses in place of numbers."""
+"""One line of a roster as staff write it: slugs of teams and e-mail addresses in place of ids."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ShiftRow:
 
 @dataclass(frozen=True, slots=True)
 class ExtraRow:
-    """A shift on one occasion; aware UTC."""
+    """A single extra shift; times are aware UTC."""
 
     team: str
     email: str
@@ -33,7 +33,7 @@ class ExtraRow:
 
 @dataclass(frozen=True, slots=True)
 class TimeOffRow:
-    """Somebody is away; aware UTC."""
+    """Time off of one member of staff; times are aware UTC."""
 
     email: str
     starts: datetime
@@ -42,26 +42,26 @@ class TimeOffRow:
 
 @dataclass(frozen=True, slots=True)
 class HolidayRow:
-    """A day on which weekly shifts do not start; for all teams, or for one (its slug)."""
+    """A day on which weekly shifts do not start; `team` is a slug, None for all teams."""
 
     day: date
     name: str
     team: str | None = None
 
 
-Row = ShiftRow | ExtraRow | TimeOffRow | HolidayRow
-KINDS: dict[type[Row], str] = {ShiftRow: "shift", ExtraRow: "extra", TimeOffRow: "time_off", HolidayRow: "holiday"}
+RosterRow = ShiftRow | ExtraRow | TimeOffRow | HolidayRow
+KINDS: dict[type[RosterRow], str] = {ShiftRow: "shift", ExtraRow: "extra", TimeOffRow: "time_off", HolidayRow: "holiday"}
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def kind_of(row: Row) -> str:
+def kind_of(row: RosterRow) -> str:
     """The word for this kind of row: shift, extra, time_off or holiday."""
     return KINDS[type(row)]
 
 
-def is_over(row: Row, now: datetime) -> bool:
-    """Whether this row can hold no more. What has no hour is kept two days longer: a night shift ends on the next day,
-    and the city's day is not that of UTC."""
+def is_over(row: RosterRow, now: datetime) -> bool:
+    """Whether this row is in the past. Rows that have only dates are kept two days longer: a night shift ends on the next
+    day, and the city's date may differ from that of UTC."""
     match row:
         case ExtraRow() | TimeOffRow():
             return row.ends <= now

@@ -1,8 +1,7 @@
 """A flow as its author writes it: the models behind `flows/*.yaml` and the published JSON Schema.
 
-A step does exactly one thing; which one is named by its key (`ask`, `say`, `refer`, ...).
-All models are frozen: a script never changes once it is read, and a published one is an immutable row.
-Reading YAML into these models, with file and line in every error, is `flow_reader.py`.
+Docstrings of the models are part of that schema. A step does exactly one thing, named by its key (`ask`, `say`, ...). All
+models are frozen: a script never changes once it is read. `flow_reader.py` reads YAML into these models.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from bot.domain.safety.levels import Urgency
 STEP_NAME = r"^[a-z][a-z0-9_]{0,39}$"
 StepName = Annotated[str, Field(pattern=STEP_NAME)]
 Text = Annotated[str, Field(min_length=1, max_length=1600)]
-"""A text for the person, in the flow's source language; a Jinja2 template. Translations are looked up by it."""
+"""A text for the person in the source language, a Jinja2 template. It is the key of its translations."""
 
 
 class AnswerKind(StrEnum):
@@ -46,7 +45,7 @@ class Branch(Model):
     go: StepName
 
 
-def _as_branches(value: object) -> object:
+def _expand_next(value: object) -> object:
     """`next: zip` is short for `next: [{go: zip}]`."""
     return [{"go": value}] if isinstance(value, str) else value
 
@@ -58,7 +57,7 @@ class Step(Model):
     """For the people who edit; never sent."""
     next: tuple[Branch, ...] = ()
 
-    _next = field_validator("next", mode="before")(_as_branches)
+    _next = field_validator("next", mode="before")(_expand_next)
 
 
 class Choice(Model):
@@ -234,8 +233,8 @@ STEP_KINDS: dict[str, type[Step]] = {
     "run": Run, "consent": Consent,
     "erase": Erase, "decide": Decide, "say": Say, "wait": Wait, "end": End,
 }  # fmt: skip
-"""Key in the file -> model. The order decides where a step has two keys: an `ask` may carry `wait`,
-a `handoff` `say`, a `say` `end`."""
+"""Key in the file -> model. The order decides where a step has two keys: an `ask` may have `wait`, a `handoff` `say`, a
+`say` `end`."""
 
 
 class Script(Model):
@@ -258,11 +257,11 @@ class Script(Model):
     def _by_key(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        return {name: _model_of(step) for name, step in value.items()}
+        return {name: _read_step(step) for name, step in value.items()}
 
 
-def _model_of(step: object) -> object:
-    """The step read by the model of its key, so that an error speaks of one kind of step and not of eleven."""
+def _read_step(step: object) -> object:
+    """The step read by the model of its key, so that an error is about one kind of step and not about all of them."""
     if not isinstance(step, dict):
         return step
     kind = next((key for key in STEP_KINDS if key in step), None)

@@ -1,4 +1,4 @@
-"""What is typed about a member of staff, read: the values that can be stored, or a sentence for each field that cannot."""
+"""Reads the form about a member of staff: the values to store, or a sentence for each field that cannot be stored."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from babel import Locale
 
 from bot.domain.permissions import Role
 
-LONGEST = 80
-MOST_AT_ONCE = 50
-"""The largest capacity: more people at once than anybody can talk with is a typing mistake."""
+MAX_LENGTH = 80
+MAX_CAPACITY = 50
+"""The largest capacity: more people at once than anyone could talk with is a typing mistake."""
 
 _ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]{2,}")
 _BETWEEN = re.compile(r"[,;\n]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """A form as it was sent. `phone` empty leaves what is stored, unless `forget_phone`."""
+class StaffForm:
+    """The form as submitted. An empty `phone` leaves the stored one, unless `forget_phone`."""
 
     name: str = ""
     called: str = ""
@@ -38,8 +38,8 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """The same as values. `languages` are codes."""
+class StaffFormValues:
+    """The form's values. `languages` are codes."""
 
     name: str
     called: str
@@ -51,10 +51,10 @@ class Read:
     teams: tuple[str, ...]
 
 
-def read(typed: Typed, teams: Collection[str]) -> tuple[Read, dict[str, str]]:
-    """The values, and what is wrong with each field (empty: they can be stored). `teams` are the slugs that there are.
+def read(typed: StaffForm, teams: Collection[str]) -> tuple[StaffFormValues, dict[str, str]]:
+    """The values, and what is wrong with each field (empty: they can be stored). `teams` are the existing slugs.
 
-    What cannot be told here: whether the e-mail address or the telephone is somebody else's.
+    Not checked here: whether the e-mail address or the telephone belongs to another member of staff.
     """
     problems: dict[str, str] = {}
     languages, unknown = read_languages(typed.languages)
@@ -65,26 +65,26 @@ def read(typed: Typed, teams: Collection[str]) -> tuple[Read, dict[str, str]]:
     elif not languages:
         problems["languages"] = "Write at least one language, like English."
     capacity = int(typed.capacity) if typed.capacity.isascii() and typed.capacity.isdecimal() else 0
-    if not 1 <= capacity <= MOST_AT_ONCE:
-        problems["capacity"] = f"Write a number from 1 to {MOST_AT_ONCE}: how many people they talk with at once."
-    problems |= _of_words(typed)
+    if not 1 <= capacity <= MAX_CAPACITY:
+        problems["capacity"] = f"Write a number from 1 to {MAX_CAPACITY}: how many people they talk with at once."
+    problems |= _text_problems(typed)
     known_roles = frozenset(Role(role) for role in typed.roles if role in set(Role))
     if not known_roles:
         problems["roles"] = "Choose at least one role. Without one they could not open any page."
     if gone := [team for team in typed.teams if team not in teams]:
         problems["teams"] = f"There is no team {', '.join(gone)} any more. Look at the teams and save again."
-    communities = _listed(typed.communities)
+    communities = _split_list(typed.communities)
     called = typed.called or typed.name.partition(" ")[0]
-    return Read(
+    return StaffFormValues(
         typed.name, called, typed.email.lower(), languages, communities, capacity, known_roles, typed.teams
     ), problems
 
 
-def _of_words(typed: Typed) -> dict[str, str]:
+def _text_problems(typed: StaffForm) -> dict[str, str]:
     problems = {}
     for field, value in (("name", typed.name), ("called", typed.called), ("email", typed.email)):
-        if len(value) > LONGEST:
-            problems[field] = f"This has {len(value)} characters. {LONGEST} is the most."
+        if len(value) > MAX_LENGTH:
+            problems[field] = f"This has {len(value)} characters. {MAX_LENGTH} is the most."
     if not typed.name:
         problems["name"] = "Write their name, as colleagues know it."
     if "email" not in problems and not _ADDRESS.fullmatch(typed.email):
@@ -93,10 +93,10 @@ def _of_words(typed: Typed) -> dict[str, str]:
 
 
 def read_languages(typed: str) -> tuple[list[str], list[str]]:
-    """Codes of the languages that are named in English (or by code), and those words that name none."""
+    """The codes of languages named in English (or by code), and the words that name no language."""
     names = _codes()
     codes, unknown = [], []
-    for word in _listed(typed):
+    for word in _split_list(typed):
         code = names.get(word.casefold())
         if code:
             codes.append(code)
@@ -106,17 +106,17 @@ def read_languages(typed: str) -> tuple[list[str], list[str]]:
 
 
 def language_names(codes: Iterable[str]) -> str:
-    """The other way: what stands in the form for these codes."""
+    """The inverse of `read_languages`: what the form shows for these codes."""
     names = Locale("en").languages
     return ", ".join(names.get(code, code) for code in codes)
 
 
 @cache
 def _codes() -> dict[str, str]:
-    # Two letters or three: the variants of one language ("en_GB") are one language to a person.
+    # Two letters or three: variants such as "en_GB" are not languages of their own here.
     plain = {code: str(name) for code, name in Locale("en").languages.items() if code.isalpha() and len(code) < 4}
     return {name.casefold(): code for code, name in plain.items()} | {code: code for code in plain}
 
 
-def _listed(typed: str) -> list[str]:
+def _split_list(typed: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in _BETWEEN.split(typed) if part.strip()))

@@ -10,13 +10,13 @@ from rapidfuzz import fuzz, process
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most likely meant by this one, or None where nothing is near."""
+    """The known word closest to this one, or None if none is close."""
     found = process.extractOne(word, list(known), scorer=fuzz.ratio, score_cutoff=60)
     return found[0] if found else None
 
 
-def fit_name(words: str, taken: Container[str]) -> str:
-    """A name for a flow, a step or a choice made of any words: `A place to sleep` is `a_place_to_sleep`."""
+def name_from_text(words: str, taken: Container[str]) -> str:
+    """A valid name for a flow, step or choice from any text: `A place to sleep` becomes `a_place_to_sleep`."""
     plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:36].strip("_") or "unnamed"
     name = name if name[0].isalpha() else f"n_{name}"

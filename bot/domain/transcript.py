@@ -1,12 +1,12 @@
-"""Conversation tests in plain text, to be read and written by social workers.
+"""Conversation tests in plain text, read and written by social workers.
 
     title: An eviction with a court date next week
-    flow: emergency_assistance        # where the person starts; absent: the menu, from the first text on
-    step: zip                         # the step of it; absent: its first one
-    answers: {"need": "rent"}         # what is known of them already, as JSON
+    flow: emergency_assistance        # where the person starts; absent: the menu, with the first text
+    step: zip                         # the step of that flow; absent: its first one
+    answers: {"need": "rent"}         # what is already known about the person, as JSON
     channel: web                      # absent: sms
     language: en
-    now: 2026-11-23 10:00             # local time of the line
+    now: 2026-11-23 10:00             # local time
 
     person: my landlord is evicting me
     line: Do you have a court date? Reply with the date, or NO.
@@ -14,8 +14,8 @@
     wait: 2h
     silent: held by a human
 
-A text goes on in indented lines. `...` at the end of a text stands for any rest. `#` at the start of a line
-is a remark. Running a transcript against flows is not done here.
+Indented lines continue a text. `...` at the end of a text stands for anything. `#` at the start of a line begins a
+comment. Transcripts are run elsewhere (`bot/usecases/rehearse.py`).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain.effects import (
-    CheckInAnswered,
-    Choice,
+    MarkCheckInAnswered,
+    ConsentChoice,
     Effect,
     EraseData,
-    HoldTexts,
+    DropQueuedTexts,
     OfferServices,
     OpenHandoff,
     RaiseAlarm,
@@ -41,80 +41,80 @@ from bot.domain.effects import (
     RecordMeasure,
     RecordOutcome,
     ScheduleCheckIns,
-    TellHuman,
-    TellReferral,
+    NotifyStaff,
+    RecordReferralOutcome,
 )
-from bot.domain.flow_yaml import LARGEST, FlowError, Problem
+from bot.domain.flow_yaml import MAX_BYTES, FlowError, FlowProblem
 from bot.domain.message import Channel
 from bot.domain.script import STEP_NAME, read_duration
 from bot.domain.suggestion import nearest
 
-REST = "..."
+ANYTHING = "..."
 
 
-class Kind(StrEnum):
+class LineKind(StrEnum):
     """Who acts in a line of a transcript."""
 
     PERSON = "person"
-    """The person texts this."""
+    """The person sends this text."""
     LINE = "line"
-    """The line answers this."""
+    """Warmline replies with this."""
     EFFECT = "effect"
-    """Something beside the answers happens; the words are those of `describe`."""
+    """Another effect, in the words of `describe`."""
     WAIT = "wait"
-    """So much time goes by without a text."""
+    """Time that passes without a text."""
     SILENT = "silent"
-    """Nothing is said, on purpose, and why; without words any reason will do."""
+    """Intended silence and its reason; without a reason, any will do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """`number` is the line of the file, and no part of what makes two lines equal."""
+class TranscriptLine:
+    """`number` is the line of the file, and is ignored when comparing two lines."""
 
-    kind: Kind
+    kind: LineKind
     text: str
     number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """`now` is the local time of the line, without a zone; None where the test may run at any time.
+    """`now` is local time without a zone; None if the test may run at any time.
 
-    `step` is where in `flow` it begins, None for the start; `answers` are known before anybody says anything.
+    `step` is where in `flow` it begins, None for the start; `answers` are known before the first text.
     """
 
     title: str
     flow: str | None = None
     language: str = "en"
     now: datetime | None = None
-    lines: tuple[Line, ...] = ()
+    lines: tuple[TranscriptLine, ...] = ()
     step: str | None = None
     channel: str = Channel.SMS.value
     answers: Mapping[str, Any] = field(default_factory=dict)
 
 
 _FIELD = re.compile(r"([A-Za-z_]+)\s*:(?:[ \t]+|$)(.*)", re.DOTALL)
-_REMARK = re.compile(r"(?:^|\s)#(?:\s.*)?$")
+_COMMENT = re.compile(r"(?:^|\s)#(?:\s.*)?$")
 _HEADER = ("title", "flow", "step", "channel", "language", "now", "answers")
-CHANNELS = (Channel.SMS.value, Channel.WEB.value)
-"""On which a conversation can be played."""
+PLAYABLE_CHANNELS = (Channel.SMS.value, Channel.WEB.value)
+"""Channels on which a conversation can be played."""
 _NOW = "%Y-%m-%d %H:%M"
 
 
 def read_transcript(text: str, file: str) -> Transcript:
-    """The transcript of this text. Raises FlowError with every problem; `file` is only used to name it."""
-    if len(text) > LARGEST:
-        what, remedy = f"The transcript has {len(text):,} characters.", f"Keep it under {LARGEST:,}; make several of it."
-        raise FlowError([Problem(file, 1, what, remedy)])
-    return _Reader(file).read(text)
+    """Parses a transcript. Raises FlowError with every problem; `file` only names it in them."""
+    if len(text) > MAX_BYTES:
+        what, remedy = f"The transcript has {len(text):,} characters.", f"Keep it under {MAX_BYTES:,}; make several of it."
+        raise FlowError([FlowProblem(file, 1, what, remedy)])
+    return _TranscriptReader(file).read(text)
 
 
-class _Reader:
+class _TranscriptReader:
     def __init__(self, file: str) -> None:
         self.file = file
-        self.problems: list[Problem] = []
+        self.problems: list[FlowProblem] = []
         self.header: dict[str, tuple[str, int]] = {}
-        self.lines: list[Line] = []
+        self.lines: list[TranscriptLine] = []
 
     def read(self, text: str) -> Transcript:
         for number, entry in _entries(text):
@@ -125,7 +125,7 @@ class _Reader:
         return transcript
 
     def _add(self, number: int, what: str, remedy: str) -> None:
-        self.problems.append(Problem(self.file, number, what, remedy))
+        self.problems.append(FlowProblem(self.file, number, what, remedy))
 
     def _take(self, entry: str, number: int) -> None:
         matched = _FIELD.fullmatch(entry)
@@ -139,11 +139,11 @@ class _Reader:
         name, value = matched[1].lower(), matched[2].strip()
         if name in _HEADER and not self.lines:
             self._take_header(name, value, number)
-        elif name in list(Kind):
-            self._take_line(Kind(name), value, number)
+        elif name in list(LineKind):
+            self._take_line(LineKind(name), value, number)
         else:
-            near = nearest(name, [*_HEADER, *Kind])
-            hint = f"Did you mean `{near}`?" if near else f"It is one of: {', '.join(Kind)}."
+            near = nearest(name, [*_HEADER, *LineKind])
+            hint = f"Did you mean `{near}`?" if near else f"It is one of: {', '.join(LineKind)}."
             late = name in _HEADER
             self._add(
                 number,
@@ -154,14 +154,14 @@ class _Reader:
     def _take_header(self, name: str, value: str, number: int) -> None:
         if name in self.header:
             self._add(number, f"`{name}:` stands here a second time.", "Keep one of them.")
-        # What is told in free words may hold a mark that would begin a remark elsewhere.
+        # Free text may hold a `#`, which would begin a comment elsewhere.
         is_free = name in ("title", "answers")
-        self.header[name] = (value if is_free else _REMARK.sub("", value).strip(), number)
+        self.header[name] = (value if is_free else _COMMENT.sub("", value).strip(), number)
 
-    def _take_line(self, kind: Kind, text: str, number: int) -> None:
-        if not text and kind is not Kind.SILENT:
+    def _take_line(self, kind: LineKind, text: str, number: int) -> None:
+        if not text and kind is not LineKind.SILENT:
             self._add(number, f"`{kind.value}:` has no words.", "Write them behind the colon.")
-        if kind is Kind.WAIT and text:
+        if kind is LineKind.WAIT and text:
             try:
                 read_duration(text)
             except (ValueError, OverflowError):
@@ -170,7 +170,7 @@ class _Reader:
                     f"`{text}` is not a length of time.",
                     "Write a number and s, m, h, d or w, like 2h.",
                 )
-        self.lines.append(Line(kind, text, number))
+        self.lines.append(TranscriptLine(kind, text, number))
 
     def _transcript(self) -> Transcript:
         if not self.header.get("title", ("", 0))[0]:
@@ -198,8 +198,8 @@ class _Reader:
 
     def _channel(self) -> str:
         value, number = self.header.get("channel", ("", 0))
-        if value and value not in CHANNELS:
-            self._add(number, f"`{value}` is not a channel.", f"Write one of: {', '.join(CHANNELS)}.")
+        if value and value not in PLAYABLE_CHANNELS:
+            self._add(number, f"`{value}` is not a channel.", f"Write one of: {', '.join(PLAYABLE_CHANNELS)}.")
         return value or Channel.SMS.value
 
     def _answers(self) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class _Reader:
         if not value:
             return None
         try:
-            # The zone is the line's own and is not known here; whoever runs the transcript adds it.
+            # The time zone is not known here; the caller that runs the transcript adds it.
             return datetime.strptime(value, _NOW)  # noqa: DTZ007
         except ValueError:
             self._add(number, f"`{value}` is not a date and time.", "Write it like 2026-11-23 10:00.")
@@ -233,9 +233,7 @@ def _is_answer(name: str, value: object) -> bool:
 
 
 def _entries(text: str) -> list[tuple[int, str]]:
-    """(line number, text) of each entry; indented lines, and blank ones between them, belong to the one
-    above.
-    """
+    """(line number, text) of each entry; indented lines, and blank ones between them, belong to the entry above."""
     found: list[tuple[int, list[str]]] = []
     for number, row in enumerate(text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), start=1):
         if row.startswith("#"):
@@ -263,21 +261,20 @@ def write_transcript(transcript: Transcript) -> str:
         rows.append(f"answers: {json.dumps(dict(transcript.answers), ensure_ascii=False)}")
     rows.append("")
     for number, line in enumerate(transcript.lines):
-        if number and line.kind in (Kind.PERSON, Kind.WAIT):
-            # A turn to itself: this is read by social workers.
+        if number and line.kind in (LineKind.PERSON, LineKind.WAIT):
+            # Set off each turn by a blank line: social workers read this.
             rows.append("")
         rows += write_line(line)
     return "\n".join(rows) + "\n"
 
 
-def write_line(line: Line) -> list[str]:
-    """The rows of one line of a transcript."""
-    first, *more = tidy(line.text).split("\n")
+def write_line(line: TranscriptLine) -> list[str]:
+    first, *more = trim_lines(line.text).split("\n")
     return [f"{line.kind.value}: {first}".rstrip(), *(f"  {row}".rstrip() for row in more)]
 
 
-def tidy(text: str) -> str:
-    """A text as a transcript keeps it: each of its lines trimmed, no blank ones around it."""
+def trim_lines(text: str) -> str:
+    """A text as a transcript stores it: each line trimmed, no blank lines around it."""
     return "\n".join(row.strip() for row in text.replace("\r\n", "\n").split("\n")).strip()
 
 
@@ -285,38 +282,36 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def matches(expected: str, said: str) -> bool:
-    """Whether what was said is what a transcript expects; space is not compared, `...` at the end is any
-    rest.
-    """
-    wanted, heard = _one_line(expected), _one_line(said)
-    if wanted.endswith(REST):
-        return heard.startswith(wanted.removesuffix(REST).rstrip())
-    return wanted == heard
+def matches_expected(expected: str, said: str) -> bool:
+    """Whether what was said matches what a transcript expects; ignores whitespace; `...` at the end stands for anything."""
+    expected_text, actual = _one_line(expected), _one_line(said)
+    if expected_text.endswith(ANYTHING):
+        return actual.startswith(expected_text.removesuffix(ANYTHING).rstrip())
+    return expected_text == actual
 
 
 def describe(effect: Effect) -> str:
-    """What stands behind `effect:` for this effect. Replies and silence have their own lines: TypeError."""
+    """The words after `effect:` for this effect. Raises TypeError for replies and silence, which have their own lines."""
     match effect:
         case OpenHandoff():
             return f"handoff {effect.team} {effect.urgency.value}" + ("" if effect.reachable else " by phone")
-        case TellHuman():
+        case NotifyStaff():
             return "told human urgently" if effect.urgent else "told human"
-        case HoldTexts():
+        case DropQueuedTexts():
             return "texts held back"
         case RaiseAlarm():
             return f"alarm {effect.kind}"
         case OfferServices():
             return f"services {effect.need} {effect.near or '-'} {len(effect.services)}"
         case ScheduleCheckIns():
-            return " ".join(["check_in", effect.flow, *map(duration, effect.after)])
-        case RecordConsent(choice=Choice.AGREED | Choice.WITHDRAWN):
+            return " ".join(["check_in", effect.flow, *map(format_duration, effect.after)])
+        case RecordConsent(choice=ConsentChoice.AGREED | ConsentChoice.WITHDRAWN):
             return f"consent {effect.scope} {effect.choice.value}"
         case RecordConsent():
             return f"{effect.choice.value} {effect.method.value}"
-        case CheckInAnswered():
+        case MarkCheckInAnswered():
             return "check_in answered"
-        case TellReferral():
+        case RecordReferralOutcome():
             return f"referral {effect.outcome}" + (f" {effect.which}" if effect.which else "")
         case RecordMeasure():
             return f"measure {effect.name} {effect.value}"
@@ -328,8 +323,8 @@ def describe(effect: Effect) -> str:
             raise TypeError(f"{type(effect).__name__} has a line of its own in a transcript")
 
 
-def duration(length: timedelta) -> str:
-    """`7d`, `90m`: the largest unit that it is a whole number of."""
+def format_duration(length: timedelta) -> str:
+    """`7d`, `90m`: the largest unit of which it is a whole number."""
     seconds = int(length.total_seconds())
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds and seconds % size == 0:

@@ -1,54 +1,58 @@
-"""What goes into a turn and what comes out of it."""
+"""What goes into a turn of a flow and what comes out of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.domain.conversation import Conversation
 from bot.domain.effects import Effect
 
+SystemTextLookup = Callable[[str, str], str]
+"""(key, language) -> a reviewed text that belongs to no flow."""
+
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """The person wrote. A picture or voice note alone comes as empty text with `media`."""
+class TextReceived:
+    """The person wrote. A picture or voice note alone comes as empty text; `media` counts them."""
 
     text: str
     media: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """The flow was entered. `words` are the person's own, still unused: the first question may be answered by them."""
+class FlowStarted:
+    """The flow was entered. `words` are what the person wrote; they may answer its first question."""
 
     words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Services that were asked for: (identifier, card in the person's language), best first. `more`: there are others."""
+class ServicesFound:
+    """The services asked for, best first: (id, card in the person's language). `more`: there are others."""
 
     services: tuple[tuple[int, str], ...]
     more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """The flow that this one ran has ended."""
+class FlowReturned:
+    """The inner flow has ended and this one goes on. `words` are what the person wrote."""
 
     words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class TimedOut:
-    """Nobody answered in time."""
+class TimeoutReached:
+    """The person did not answer in time, or a pause is over."""
 
 
 @dataclass(frozen=True, slots=True)
-class AskedAgain:
-    """Say the open question once more (after an answer of the safety net, HELP, BACK or another language)."""
+class RepeatQuestion:
+    """Repeat the open question (after an answer of the safety net, HELP, BACK or another language)."""
 
 
-Said = Words | Started | Found | Returned | TimedOut | AskedAgain
+TurnInput = TextReceived | FlowStarted | ServicesFound | FlowReturned | TimeoutReached | RepeatQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,11 @@ class LeaveFlow:
     words: str
 
 
-Request = FindServices | EnterFlow | LeaveFlow
+TurnRequest = FindServices | EnterFlow | LeaveFlow
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     conversation: Conversation
     effects: tuple[Effect, ...]
-    request: Request | None = None
+    request: TurnRequest | None = None

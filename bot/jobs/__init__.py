@@ -1,5 +1,5 @@
-"""Doors that the queue and the clock open: a text is delivered, the sweep goes round.
+"""Background work: jobs that the queue runs, such as delivering a text, and the periodic sweep.
 
-A job takes row ids, opens its transactions, calls use cases and carriers, and may run twice without harm.
-No rule of the help line lives here, and no job is handed a word or a number of a person's.
+A job takes row ids, opens its own transactions, calls use cases and carriers, and may safely run twice.
+No business rules belong here, and no job gets a person's words or number as an argument.
 """

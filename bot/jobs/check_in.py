@@ -1,10 +1,10 @@
-"""Look at one check-in that is due: asked, put off, dropped or given up, in one transaction."""
+"""Handle one check-in that is due: ask, postpone, drop or give up, in one transaction."""
 
 from __future__ import annotations
 
 import logging
 
-from bot.domain.message import Lane
+from bot.domain.message import OutboxLane
 from bot.jobs import process
 from bot.runtime import Runtime
 from bot.storage.database import is_outage
@@ -14,9 +14,9 @@ log = logging.getLogger(__name__)
 
 
 def check_in(check_in_id: int) -> None:
-    """The job. Does nothing where it is not due any more: woken twice it asks once."""
+    """The RQ job. Does nothing if the check-in is no longer due, so running it twice asks once."""
     try:
-        check_in_with(process.runtime(), check_in_id)
+        run_check_in(process.get_runtime(), check_in_id)
     except Exception as error:
         if not is_outage(error):
             raise
@@ -24,8 +24,8 @@ def check_in(check_in_id: int) -> None:
         log.warning("not asked now, the database is away: %s", type(error).__name__)
 
 
-def check_in_with(runtime: Runtime, check_in_id: int) -> None:
-    """Do what is due, then wake what it promised."""
+def run_check_in(runtime: Runtime, check_in_id: int) -> None:
+    """Handle the check-in, then wake the delivery of the texts it enqueued."""
     with runtime.database.transaction() as db:
-        wake = send_check_in(db, runtime.desk, check_in_id, runtime.clock.now())
-    runtime.queue.wake_delivery(wake, Lane.FOLLOW_UP)
+        wake = send_check_in(db, runtime.context, check_in_id, runtime.clock.now())
+    runtime.queue.wake_delivery(wake, OutboxLane.FOLLOW_UP)

@@ -1,4 +1,4 @@
-"""Deliver one text: claim its row, hand it to the carrier with no transaction open, write down what happened."""
+"""Deliver one text: claim its row, send it through the carrier with no transaction open, record the result."""
 
 from __future__ import annotations
 
@@ -8,159 +8,160 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from bot.carriers.carrier import Carrier, CarrierError, Outgoing, Receipt
-from bot.domain.delivery import State
-from bot.domain.message import Channel, Lane
+from bot.carriers.carrier import Carrier, CarrierError, OutgoingMessage, Receipt
+from bot.domain.delivery import DeliveryState
+from bot.domain.message import Channel, OutboxLane
 from bot.jobs import process
 from bot.runtime import Runtime
 from bot.storage import check_ins, outbox
 from bot.storage.database import is_outage
-from bot.storage.outbox import Claimed
-from bot.usecases.answering.scheduled import still_holds
-from bot.usecases.record_delivery import CONFIRMS_OPT_OUT, record_drop, record_refusal, record_unknown
-from bot.usecases.send_check_ins import still_asks
+from bot.storage.outbox import ClaimedText
+from bot.usecases.answering.scheduled import may_still_be_sent
+from bot.usecases.record_delivery import OPT_OUT_CONFIRMATIONS, record_drop, record_refusal, record_unknown
+from bot.usecases.send_check_ins import may_still_ask
 
 log = logging.getLogger(__name__)
 
-SHORT_WAIT = timedelta(seconds=1)
-"""A place in the queue that comes this soon is waited for; a later one is given back to the clock."""
-VALID_SECONDS = {Lane.CRISIS: 3600, Lane.REPLY: 4 * 3600, Lane.FOLLOW_UP: 3600, Lane.BULK: 3600}
-"""How long a text stays worth sending once the carrier has it; its own ten hours would send a question at night."""
-SHORTEST_VALID = 60
-KNOWN_BEFORE = timedelta(hours=1)
-"""An equal text of some minutes ago is in the carrier's list too, and must be known for the other one that it is."""
-MOST_OF_LEASE = outbox.LEASE / 2
-"""A claim that is older than this when it comes to the sending (a slow carrier, a machine that slept) is given up."""
+MAX_SLOT_WAIT = timedelta(seconds=1)
+"""The job waits for a sending slot this near; for a later one it gives the row back to the sweep."""
+VALIDITY_SECONDS = {OutboxLane.CRISIS: 3600, OutboxLane.REPLY: 4 * 3600, OutboxLane.FOLLOW_UP: 3600, OutboxLane.BULK: 3600}
+"""How long the carrier may keep trying; its default of ten hours would deliver a question at night."""
+MIN_VALIDITY_SECONDS = 60
+KNOWN_SIDS_WINDOW = timedelta(hours=1)
+"""How far back other texts' carrier ids are read, so that an identical earlier text at the carrier is not mistaken for this
+one."""
+SEND_WITHIN = outbox.LEASE / 2
+"""A claim older than this when it is about to be sent (a slow carrier, a suspended machine) is given up."""
 
 
 def deliver(message_id: int) -> None:
-    """The job. Does nothing where the row is not due or somebody else has it."""
+    """The RQ job. Does nothing if the row is not due or another worker process has claimed it."""
     try:
-        deliver_with(process.runtime(), message_id)
+        run_delivery(process.get_runtime(), message_id)
     except Exception as error:
         if not is_outage(error):
             raise
-        # The row stays due or claimed, and the sweep wakes it again: a job that failed has nothing to add to that.
+        # The row stays due or claimed and the sweep wakes it again, so the job need not fail.
         log.warning("not delivered now, the database is away: %s", type(error).__name__)
 
 
-def deliver_with(runtime: Runtime, message_id: int) -> bool:
-    """Deliver a row; returns whether it was this call's to deliver."""
+def run_delivery(runtime: Runtime, message_id: int) -> bool:
+    """Deliver a row; returns whether this call got the claim."""
     now = runtime.clock.now()
     with runtime.database.transaction() as db:
-        claimed = outbox.claim(db, runtime.desk.sealer, message_id, now)
+        claimed = outbox.claim(db, runtime.context.sealer, message_id, now)
         if claimed is None:
             return False
         carrier = runtime.carriers.get(claimed.to.channel)
-        if not still_holds(db, runtime.desk, claimed, now):
-            outbox.settle(db, claimed.id, State.DROPPED)
+        if not may_still_be_sent(db, runtime.context, claimed, now):
+            outbox.settle(db, claimed.id, DeliveryState.DROPPED)
             return True
-        overtaken = _is_overtaken(runtime, db, claimed, now)
+        overtaken = _is_outdated_check_in(runtime, db, claimed, now)
         if overtaken:
-            outbox.settle(db, claimed.id, State.DROPPED)
+            outbox.settle(db, claimed.id, DeliveryState.DROPPED)
         elif _must_not_leave(claimed) or carrier is None:
-            outbox.settle(db, claimed.id, State.DROPPED)
-            record_drop(db, runtime.desk.sealer, claimed, now)
+            outbox.settle(db, claimed.id, DeliveryState.DROPPED)
+            record_drop(db, runtime.context.sealer, claimed, now)
             return True
-        slot = now if overtaken else _slot(runtime, db, claimed, now)
-        if slot - now > SHORT_WAIT:
-            outbox.put_back(db, claimed.id, slot, claimed.was)
+        slot = now if overtaken else _reserve_slot(runtime, db, claimed, now)
+        if slot - now > MAX_SLOT_WAIT:
+            outbox.release_until(db, claimed.id, slot, claimed.previous_state)
             return True
-        known = outbox.known_sids(db, claimed, claimed.at - KNOWN_BEFORE) if _may_have_left(claimed) else []
+        known = outbox.known_sids(db, claimed, claimed.at - KNOWN_SIDS_WINDOW) if _may_have_been_sent(claimed) else []
     if overtaken or carrier is None:
-        # In a transaction of its own: a worker who skips the check-in locks it first, and then its texts.
+        # In a separate transaction: a social worker who skips the check-in locks it first and then its texts.
         with runtime.database.transaction() as db:
-            check_ins.look_again(db, claimed.check_in_id, now)
+            check_ins.make_due_now(db, claimed.check_in_id, now)
         return True
     time.sleep(max(0.0, (slot - now).total_seconds()))
-    _hand_over(runtime, carrier, claimed, known, now + MOST_OF_LEASE)
+    _send(runtime, carrier, claimed, known, now + SEND_WITHIN)
     return True
 
 
-def _is_overtaken(runtime: Runtime, db: Session, claimed: Claimed, now: datetime) -> bool:
-    """Whether it is a check-in's text that must not leave any more: the day is over for this person, they have written, a
-    human has them, or somebody else holds their phone. It is decided anew when it may be sent."""
-    if claimed.check_in_id is None or _may_have_left(claimed):
+def _is_outdated_check_in(runtime: Runtime, db: Session, claimed: ClaimedText, now: datetime) -> bool:
+    """Whether it is a check-in's text that must not be sent any more: the day is over in the person's time zone, they have
+    written, a social worker has them, or another person has their phone. The check-in is then decided again."""
+    if claimed.check_in_id is None or _may_have_been_sent(claimed):
         return False
     if claimed.valid_until is not None and now >= claimed.valid_until:
         return True
-    return not still_asks(db, runtime.desk, claimed.check_in_id, claimed.key or "", now)
+    return not may_still_ask(db, runtime.context, claimed.check_in_id, claimed.key or "", now)
 
 
-def _must_not_leave(claimed: Claimed) -> bool:
+def _must_not_leave(claimed: ClaimedText) -> bool:
     if claimed.unreachable:
         return True
-    # Nothing is sent to an open page: it reads its texts from here, whatever was said before.
-    return claimed.opted_out and claimed.to.channel is not Channel.WEB and claimed.key not in CONFIRMS_OPT_OUT
+    # Opting out does not apply to the web chat: nothing is sent, the open page reads its texts from the database.
+    return claimed.opted_out and claimed.to.channel is not Channel.WEB and claimed.key not in OPT_OUT_CONFIRMATIONS
 
 
-def _may_have_left(claimed: Claimed) -> bool:
-    return claimed.was is not State.WAITING
+def _may_have_been_sent(claimed: ClaimedText) -> bool:
+    return claimed.previous_state is not DeliveryState.WAITING
 
 
-def _slot(runtime: Runtime, db: Session, claimed: Claimed, now: datetime) -> datetime:
-    """When our number may send this. A crisis text takes its place in the count and does not wait for it."""
+def _reserve_slot(runtime: Runtime, db: Session, claimed: ClaimedText, now: datetime) -> datetime:
+    """When our number may send this. A crisis text reserves its slot like others but does not wait for it."""
     paced = claimed.to.channel in (Channel.SMS, Channel.WHATSAPP) and runtime.settings.uses_twilio
     if claimed.has_slot or not paced:
         return now
     rate = runtime.settings.sender_segments_per_second
-    slot = outbox.take_slot(db, claimed.line, claimed.segments, rate, claimed.lane, now)
-    return now if claimed.lane is Lane.CRISIS else slot
+    slot = outbox.reserve_slot(db, claimed.line, claimed.segments, rate, claimed.lane, now)
+    return now if claimed.lane is OutboxLane.CRISIS else slot
 
 
-def _hand_over(runtime: Runtime, carrier: Carrier, claimed: Claimed, known: list[str], until: datetime) -> None:
-    """No transaction is open here: a carrier may take ten seconds, and a lock held that long is an outage."""
-    outgoing = Outgoing(
+def _send(runtime: Runtime, carrier: Carrier, claimed: ClaimedText, known: list[str], until: datetime) -> None:
+    """Send the text, with no transaction open: a carrier may take ten seconds, and a lock held that long is an outage."""
+    outgoing = OutgoingMessage(
         message_id=claimed.id,
         to=claimed.to,
         body=claimed.body,
         lane=claimed.lane,
         status_callback=f"{runtime.settings.public_url}/twilio/status?message={claimed.id}",
         sender=claimed.line if claimed.line[:1] in "+M0123456789" else None,
-        validity_seconds=_valid_seconds(claimed, runtime.clock.now()),
+        validity_seconds=_validity_seconds(claimed, runtime.clock.now()),
     )
     try:
-        found = carrier.find(outgoing, claimed.at - timedelta(minutes=1), known) if _may_have_left(claimed) else None
+        found = carrier.find(outgoing, claimed.at - timedelta(minutes=1), known) if _may_have_been_sent(claimed) else None
     except CarrierError:
-        # Whoever cannot be asked has not said no: the row stays in doubt, and is never sent on a guess.
-        _unknown(runtime, claimed)
+        # If the carrier cannot be asked, the text may have left: the row stays unknown and is not sent again on a guess.
+        _record_unknown(runtime, claimed)
         return
     if found is None and runtime.clock.now() > until:
-        _unknown(runtime, claimed)
+        _record_unknown(runtime, claimed)
         return
     try:
         receipt = found or carrier.send(outgoing)
     except CarrierError as error:
-        _refused(runtime, claimed, error)
+        _record_error(runtime, claimed, error)
         return
-    _taken(runtime, claimed, receipt)
+    _record_receipt(runtime, claimed, receipt)
 
 
-def _valid_seconds(claimed: Claimed, now: datetime) -> int:
-    """For how long the carrier may try: a check-in that it holds back must not arrive at night."""
+def _validity_seconds(claimed: ClaimedText, now: datetime) -> int:
+    """For how many seconds the carrier may try: a check-in that it delays must not arrive at night."""
     if claimed.valid_until is None:
-        return VALID_SECONDS[claimed.lane]
-    return max(SHORTEST_VALID, int((claimed.valid_until - now).total_seconds()))
+        return VALIDITY_SECONDS[claimed.lane]
+    return max(MIN_VALIDITY_SECONDS, int((claimed.valid_until - now).total_seconds()))
 
 
-def _taken(runtime: Runtime, claimed: Claimed, receipt: Receipt) -> None:
+def _record_receipt(runtime: Runtime, claimed: ClaimedText, receipt: Receipt) -> None:
     with runtime.database.transaction() as db:
         now, state = runtime.clock.now(), receipt.state
-        ask_after = outbox.ask_after(claimed.lane, state, now)
-        if state in (State.FAILED, State.UNDELIVERED):
-            # A receipt does not say why; the sweep asks at once, and reacts as to a report.
-            state, ask_after = State.ACCEPTED, now
+        ask_after = outbox.next_poll_at(claimed.lane, state, now)
+        if state in (DeliveryState.FAILED, DeliveryState.UNDELIVERED):
+            # A receipt does not give the reason; the sweep polls at once and handles the answer like a status report.
+            state, ask_after = DeliveryState.ACCEPTED, now
         outbox.settle(db, claimed.id, state, sid=receipt.sid, due_at=ask_after, segments=receipt.segments)
 
 
-def _refused(runtime: Runtime, claimed: Claimed, error: CarrierError) -> None:
+def _record_error(runtime: Runtime, claimed: ClaimedText, error: CarrierError) -> None:
     if error.outcome == "unknown":
-        _unknown(runtime, claimed)
+        _record_unknown(runtime, claimed)
         return
     with runtime.database.transaction() as db:
-        record_refusal(db, runtime.desk.sealer, claimed.id, error.code, error.permanent, runtime.clock.now())
+        record_refusal(db, runtime.context.sealer, claimed.id, error.code, error.permanent, runtime.clock.now())
 
 
-def _unknown(runtime: Runtime, claimed: Claimed) -> None:
+def _record_unknown(runtime: Runtime, claimed: ClaimedText) -> None:
     with runtime.database.transaction() as db:
-        record_unknown(db, runtime.desk.sealer, claimed.id, runtime.clock.now())
+        record_unknown(db, runtime.context.sealer, claimed.id, runtime.clock.now())

@@ -1,4 +1,4 @@
-"""The runtime of this worker process, opened once and used by all of its jobs."""
+"""The runtime of this worker process, created once and shared by all of its jobs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _lock = threading.Lock()
 _runtime: Runtime | None = None
 
 
-def runtime() -> Runtime:
-    """This process's runtime; opened from the environment where nobody has set one."""
+def get_runtime() -> Runtime:
+    """This process's runtime, created from the environment unless one was set with `set_runtime`."""
     global _runtime
     with _lock:
         if _runtime is None:
@@ -21,7 +21,7 @@ def runtime() -> Runtime:
         return _runtime
 
 
-def use(opened: Runtime | None) -> None:
-    """Let the jobs of this process use a runtime that is open already."""
+def set_runtime(opened: Runtime | None) -> None:
+    """Set the runtime that this process's jobs use; None: create one on demand."""
     global _runtime
     _runtime = opened

@@ -1,10 +1,10 @@
-"""What is remembered: PostgreSQL through SQLAlchemy, as functions that take an open session and never commit.
+"""Storage: PostgreSQL through SQLAlchemy, as functions that take an open session and never commit.
 
-Words and numbers of people are sealed before they reach a row (`sealing.py`), and opened on the way out.
-No rule of the help line lives here, no carrier, no queue and no web framework.
+People's words and numbers are encrypted ("sealed") before they are stored (`sealing.py`) and decrypted when read.
+No business rules, carriers, queues or web code belong here.
 """
 
-# Both halves of the schema know each other by name; whoever touches storage has both.
+# The table modules refer to each other by table name, so importing storage must load all of them.
 from bot.storage import case_tables as case_tables
 from bot.storage import directory_tables as directory_tables
 from bot.storage import staff_tables as staff_tables

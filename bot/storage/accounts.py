@@ -1,4 +1,4 @@
-"""Whose session it is: what every page of the console needs to know of who asks."""
+"""The signed-in staff member's account, read by every console request."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 from bot.storage.staff_tables import Audit
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody of the staff, as the doors know them."""
+    """A signed-in staff member. `called` is the first name residents see; `teams` are slugs."""
 
     id: int
     name: str
@@ -35,17 +35,17 @@ select s.id, s.name, s.called, s.email,
 
 
 def find_active(db: Session, fs_uniquifier: str) -> Account | None:
-    """Whose session this is; None where they were deactivated or have left, or their sessions were ended.
+    """The owner of this session; None if they were deactivated, have left, or their sessions were ended.
 
-    It is one plain statement, since every request of the console asks it.
+    One plain SQL statement, because every console request runs it.
     """
-    row = plain(db).execute(_FIND_ACTIVE, (fs_uniquifier,)).fetchone()
+    row = driver_connection(db).execute(_FIND_ACTIVE, (fs_uniquifier,)).fetchone()
     if row is None:
         return None
     return Account(row[0], row[1], row[2], row[3], tuple(row[4]), tuple(row[5]), tuple(row[6]))
 
 
-def did_lately(db: Session, staff_id: int, act: str, since: datetime) -> bool:
-    """Whether the audit has this act of theirs since that moment."""
+def has_recent_act(db: Session, staff_id: int, act: str, since: datetime) -> bool:
+    """Whether the audit log has this act by this staff member after `since`."""
     found = select(Audit.id).where(Audit.staff_id == staff_id, Audit.act == act, Audit.at > since).limit(1)
     return db.scalar(found) is not None

@@ -1,4 +1,4 @@
-"""What humans must be told: alarms for the operator. (Alerts about a handoff are made with it.)"""
+"""Alarms for the operator. Alerts about a handoff are written by handoffs.py."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from sqlalchemy.orm import Session
 
 from bot.storage.tables import Alert
 
-QUIET = timedelta(minutes=10)
-"""The same alarm within this time is the same trouble: a thousand texts that meet one broken flow are one page at night."""
+REPEAT_AFTER = timedelta(minutes=10)
+"""The same alarm is not repeated within this time: a thousand texts that hit one broken flow page the operator once."""
 
 
 def raise_alarm(db: Session, kind: str, detail: str, conversation_id: int | None, now: datetime) -> None:
-    """Tell the operator, once in ten minutes for the same thing. `detail` names rows and steps, never words or numbers."""
+    """Alert the operator, at most once in ten minutes for the same kind and detail.
+
+    `detail` names rows and steps, never people's words or numbers.
+    """
     same = select(Alert.id).where(
-        Alert.kind == kind, Alert.detail == detail, Alert.raised_at > now - QUIET, Alert.acknowledged_at.is_(None)
+        Alert.kind == kind, Alert.detail == detail, Alert.raised_at > now - REPEAT_AFTER, Alert.acknowledged_at.is_(None)
     )
     if db.scalar(same.limit(1)) is None:
         db.add(Alert(kind=kind, conversation_id=conversation_id, urgency="now", detail=detail, raised_at=now))
@@ -24,6 +27,6 @@ def raise_alarm(db: Session, kind: str, detail: str, conversation_id: int | None
 
 
 def was_raised(db: Session, kind: str, detail: str, since: datetime) -> bool:
-    """Whether this alarm was raised since then, dealt with or not."""
+    """Whether this alarm was raised at or after `since`, acknowledged or not."""
     rows = select(Alert.id).where(Alert.kind == kind, Alert.detail == detail, Alert.raised_at >= since)
     return db.scalar(rows.limit(1)) is not None

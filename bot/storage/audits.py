@@ -1,4 +1,4 @@
-"""Who read or did what: rows are added, searched and never changed."""
+"""The audit log: who read or did what. Rows are added and searched, never changed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 from bot.storage.staff_tables import Audit, Staff
 
-PAGE = 50
+PAGE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """What to look for; None means whatever. `since` and `before` are aware UTC, `before` not included."""
+class AuditFilter:
+    """Search criteria; None matches anything. `since` (inclusive) and `before` (exclusive) are aware UTC."""
 
     staff_id: int | None = None
     conversation_id: int | None = None
@@ -27,8 +27,8 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the audit. `staff` is the name, "" for the line itself or for an account that is gone."""
+class AuditEntry:
+    """One audit entry. `staff` is the name, "" for Warmline itself or a deleted account."""
 
     id: int
     at: datetime
@@ -54,45 +54,45 @@ def record(
     handoff_id: int | None = None,
     detail: str = "",
 ) -> None:
-    """Write down one act (a key of bot/domain/audit_acts.py).
+    """Record one act (a key of bot/domain/audit_acts.py).
 
-    `detail` holds fixed words and ids only: an auditor reads it, and must learn nothing that a resident wrote.
+    `detail` holds fixed words and ids only: an auditor reads it and must learn nothing that a resident wrote.
     """
-    # Plain SQL, as nearly every page writes one such row: through the mapped class it costs ten times as much.
-    plain(db).execute(_RECORD, (staff_id, act, now, conversation_id, handoff_id, detail))
+    # Plain SQL, because nearly every page writes one row: the mapped class costs ten times as much.
+    driver_connection(db).execute(_RECORD, (staff_id, act, now, conversation_id, handoff_id, detail))
 
 
-def search(db: Session, sought: Filter, page: int = 1) -> list[Entry]:
-    """One page of what was found, newest first; pages are counted from 1."""
-    newest_first = _found(sought).order_by(Audit.id.desc()).limit(PAGE).offset((max(page, 1) - 1) * PAGE)
+def search(db: Session, criteria: AuditFilter, page: int = 1) -> list[AuditEntry]:
+    """One page of matching entries, newest first; pages count from 1."""
+    newest_first = _select_entries(criteria).order_by(Audit.id.desc()).limit(PAGE_SIZE).offset((max(page, 1) - 1) * PAGE_SIZE)
     return [_entry(row, staff) for row, staff in db.execute(newest_first)]
 
 
-def count(db: Session, sought: Filter) -> int:
-    """How many rows the filter finds."""
-    return db.scalar(select(func.count()).select_from(Audit).where(*_conditions(sought))) or 0
+def count(db: Session, criteria: AuditFilter) -> int:
+    """The number of matching entries."""
+    return db.scalar(select(func.count()).select_from(Audit).where(*_conditions(criteria))) or 0
 
 
-def walk(db: Session, sought: Filter) -> Iterator[Entry]:
-    """All that was found, oldest first, read in pieces: a year of reading does not fit into memory at once."""
-    rows = db.execute(_found(sought).order_by(Audit.id).execution_options(yield_per=1000))
+def stream(db: Session, criteria: AuditFilter) -> Iterator[AuditEntry]:
+    """All matching entries, oldest first, streamed in batches: a year's entries do not fit into memory at once."""
+    rows = db.execute(_select_entries(criteria).order_by(Audit.id).execution_options(yield_per=1000))
     return (_entry(row, staff) for row, staff in rows)
 
 
-def _found(sought: Filter) -> Select[Audit, str]:
+def _select_entries(criteria: AuditFilter) -> Select[Audit, str]:
     with_name = select(Audit, Staff.name).outerjoin(Staff, Staff.id == Audit.staff_id)
-    return with_name.where(*_conditions(sought))
+    return with_name.where(*_conditions(criteria))
 
 
-def _conditions(sought: Filter) -> list[ColumnElement[bool]]:
-    equal = ((Audit.staff_id, sought.staff_id), (Audit.conversation_id, sought.conversation_id), (Audit.act, sought.act))
+def _conditions(criteria: AuditFilter) -> list[ColumnElement[bool]]:
+    equal = ((Audit.staff_id, criteria.staff_id), (Audit.conversation_id, criteria.conversation_id), (Audit.act, criteria.act))
     conditions = [column == value for column, value in equal if value is not None]
-    if sought.since is not None:
-        conditions.append(Audit.at >= sought.since)
-    if sought.before is not None:
-        conditions.append(Audit.at < sought.before)
+    if criteria.since is not None:
+        conditions.append(Audit.at >= criteria.since)
+    if criteria.before is not None:
+        conditions.append(Audit.at < criteria.before)
     return conditions
 
 
-def _entry(row: Audit, staff: str | None) -> Entry:
-    return Entry(row.id, row.at, row.staff_id, staff or "", row.act, row.conversation_id, row.handoff_id, row.detail)
+def _entry(row: Audit, staff: str | None) -> AuditEntry:
+    return AuditEntry(row.id, row.at, row.staff_id, staff or "", row.act, row.conversation_id, row.handoff_id, row.detail)

@@ -1,8 +1,8 @@
-"""What the supervisor's board shows: who waits, who was called, who holds what, whose telephone is dead.
+"""What the supervisor's board shows: waiting handoffs, call-outs, staff load, and staff who cannot be reached.
 
-Nothing here opens a sealed column: the board names rows, people of the staff and fixed words, never what a resident wrote.
-It is plain SQL with the columns that are shown: an open board is read anew with all news, and whole rows through the
-mapped classes cost six times as much.
+Nothing here opens a sealed column: the board shows ids, staff names and fixed words, never what a resident wrote.
+It is plain SQL that selects only the columns shown: an open board is reloaded on every change, and whole rows through
+the mapped classes cost six times as much.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from datetime import datetime
 from psycopg.rows import args_row
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import HELD, UNCLAIMED
-from bot.domain.permissions import may_see
-from bot.domain.promises import ACKNOWLEDGES, BEGINS, ENDS, ROSE, Event
+from bot.domain.handoff import HELD_STATES, UNCLAIMED_STATES
+from bot.domain.permissions import may_see_handoff
+from bot.domain.promises import CLAIM_KINDS, BEGIN_KINDS, END_KIND, RISE_KIND, WaitEvent
 from bot.domain.safety.levels import Urgency
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingRow:
-    """An open handoff that nobody has."""
+class UnclaimedHandoff:
+    """An open handoff that no social worker has claimed."""
 
     id: int
     conversation_id: int
@@ -41,8 +41,8 @@ class WaitingRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Somebody was called for a handoff; `answer` is None while the call is open."""
+class BoardCallOut:
+    """A staff member was called for a handoff; `answer` is None while the call-out is open."""
 
     handoff_id: int
     staff_id: int
@@ -54,8 +54,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
-    """Somebody of the staff, as the board shows them. `load`: how many open handoffs they own."""
+class StaffLoad:
+    """A staff member on the board. `load` is the number of open handoffs they own."""
 
     id: int
     name: str
@@ -66,8 +66,8 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadThread:
-    """A way to somebody of the staff by which nothing can be sent. `why` is "opted_out" or a carrier's word."""
+class UnreachableThread:
+    """A staff member's channel on which nothing can be sent. `why` is "opted_out" or the carrier's reason."""
 
     staff_id: int
     name: str
@@ -77,8 +77,8 @@ class DeadThread:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRow:
-    """A person wrote and their social worker has not answered since `unanswered_since`."""
+class UnansweredHandoffRow:
+    """A claimed handoff whose social worker has not answered the person since `unanswered_since`."""
 
     id: int
     conversation_id: int
@@ -87,11 +87,11 @@ class HeldRow:
     unanswered_since: datetime
 
 
-_UNCLAIMED = [state.value for state in UNCLAIMED]
-_HELD = [state.value for state in HELD]
-_COUNTED = [*BEGINS, *ACKNOWLEDGES, ENDS, ROSE]
+_UNCLAIMED = [state.value for state in UNCLAIMED_STATES]
+_HELD = [state.value for state in HELD_STATES]
+_RESPONSE_EVENT_KINDS = [*BEGIN_KINDS, *CLAIM_KINDS, END_KIND, RISE_KIND]
 
-# An index holds what is not closed, and it is used only where that is said.
+# The partial index covers rows that are not closed; PostgreSQL uses it only if the query states that condition.
 _WAITING = """
 select id, conversation_id, urgency, reason, team, language, community, reachable, state, rung, rung_due_at, limit_at,
        opened_at
@@ -107,13 +107,13 @@ select handoff.id, conversation_id, urgency, name, unanswered_since
   from handoff join staff on staff.id = handoff.owner_id
  where state <> 'closed' and state = any(%s) and unanswered_since < %s order by unanswered_since
 """
-_WORKERS = """
+_STAFF_LOADS = """
 select id, name, languages,
        (select count(*) from handoff where owner_id = staff.id and state <> 'closed' and state = any(%s)),
        capacity, sealed_phone is not null
   from staff where id = any(%s)
 """
-_DEAD_THREADS = """
+_UNREACHABLE_THREADS = """
 select staff_id, name, channel, line, case when opted_out then 'opted_out' else coalesce(unreachable, '') end
   from staff_thread join staff on staff.id = staff_thread.staff_id
  where active and (opted_out or unreachable is not null) order by name, staff_thread.id
@@ -131,62 +131,64 @@ select id, team, owner_id, offered_to_id,
 """
 
 
-def waiting(db: Session) -> Sequence[WaitingRow]:
-    """Open handoffs that nobody has, oldest first."""
-    with plain(db).cursor(row_factory=args_row(WaitingRow)) as cursor:
+def unclaimed_handoffs(db: Session) -> Sequence[UnclaimedHandoff]:
+    """Open handoffs that no social worker has claimed, oldest first."""
+    with driver_connection(db).cursor(row_factory=args_row(UnclaimedHandoff)) as cursor:
         return cursor.execute(_WAITING, (_UNCLAIMED,)).fetchall()
 
 
-def calls(db: Session, handoff_ids: Collection[int]) -> list[Call]:
-    """Who was called for these, in the order of the calls."""
+def call_outs(db: Session, handoff_ids: Collection[int]) -> list[BoardCallOut]:
+    """The call-outs of these handoffs, oldest first."""
     if not handoff_ids:
         return []
-    with plain(db).cursor(row_factory=args_row(Call)) as cursor:
+    with driver_connection(db).cursor(row_factory=args_row(BoardCallOut)) as cursor:
         return cursor.execute(_CALLS, (list(handoff_ids),)).fetchall()
 
 
-def unanswered(db: Session, before: datetime) -> list[HeldRow]:
-    """Held conversations whose oldest unanswered text came before this moment, oldest first."""
-    with plain(db).cursor(row_factory=args_row(HeldRow)) as cursor:
+def unanswered_handoffs(db: Session, before: datetime) -> list[UnansweredHandoffRow]:
+    """Claimed handoffs whose oldest unanswered text came before `before`, oldest first."""
+    with driver_connection(db).cursor(row_factory=args_row(UnansweredHandoffRow)) as cursor:
         return cursor.execute(_UNANSWERED, (_HELD, before)).fetchall()
 
 
-def workers(db: Session, staff_ids: Collection[int]) -> dict[int, Worker]:
-    """These members of staff with what they hold."""
-    rows = plain(db).execute(_WORKERS, (_HELD, list(staff_ids))) if staff_ids else ()
-    return {row[0]: Worker(row[0], row[1], tuple(row[2]), *row[3:]) for row in rows}
+def staff_loads(db: Session, staff_ids: Collection[int]) -> dict[int, StaffLoad]:
+    """These staff members with their load, by id."""
+    rows = driver_connection(db).execute(_STAFF_LOADS, (_HELD, list(staff_ids))) if staff_ids else ()
+    return {row[0]: StaffLoad(row[0], row[1], tuple(row[2]), *row[3:]) for row in rows}
 
 
-def dead_threads(db: Session) -> list[DeadThread]:
-    """Ways to people who still work here by which nothing can be sent."""
-    with plain(db).cursor(row_factory=args_row(DeadThread)) as cursor:
-        return cursor.execute(_DEAD_THREADS).fetchall()
+def unreachable_threads(db: Session) -> list[UnreachableThread]:
+    """Channels of active staff on which nothing can be sent, by name."""
+    with driver_connection(db).cursor(row_factory=args_row(UnreachableThread)) as cursor:
+        return cursor.execute(_UNREACHABLE_THREADS).fetchall()
 
 
-def teams(db: Session) -> dict[str, str]:
-    """Every team's slug and name, by name."""
-    return dict(plain(db).execute(_TEAMS).fetchall())
+def team_names(db: Session) -> dict[str, str]:
+    """Slug -> name of every team, ordered by name."""
+    return dict(driver_connection(db).execute(_TEAMS).fetchall())
 
 
-def changed_since(db: Session, since: datetime) -> list[tuple[int, int, str]]:
-    """Handoffs to which anything happened from then on: number, conversation, urgency."""
-    return plain(db).execute(_CHANGED_SINCE, (since,)).fetchall()
+def handoffs_changed_since(db: Session, since: datetime) -> list[tuple[int, int, str]]:
+    """Handoffs updated at or after `since`, as (handoff id, conversation id, urgency)."""
+    return driver_connection(db).execute(_CHANGED_SINCE, (since,)).fetchall()
 
 
-def events(db: Session, handoff_ids: Collection[int]) -> dict[int, list[Event]]:
-    """What happened to these handoffs, each in its order, as far as waits are counted from it (bot/domain/promises.py):
-    not each reply and each call."""
-    found: dict[int, list[Event]] = {number: [] for number in handoff_ids}
-    for number, kind, at, urgency in plain(db).execute(_EVENTS, (list(handoff_ids), _COUNTED)) if handoff_ids else ():
-        found[number].append(Event(kind, at, Urgency(urgency) if urgency else None))
+def response_events(db: Session, handoff_ids: Collection[int]) -> dict[int, list[WaitEvent]]:
+    """The events of these handoffs that response times are computed from (bot/domain/promises.py), oldest first.
+
+    Replies and single calls are left out.
+    """
+    found: dict[int, list[WaitEvent]] = {number: [] for number in handoff_ids}
+    for number, kind, at, urgency in driver_connection(db).execute(_EVENTS, (list(handoff_ids), _RESPONSE_EVENT_KINDS)) if handoff_ids else ():
+        found[number].append(WaitEvent(kind, at, Urgency(urgency) if urgency else None))
     return found
 
 
-def visible(db: Session, handoff_ids: Collection[int], staff_id: int, teams: Collection[str]) -> frozenset[int]:
-    """Which of these handoffs somebody of these teams may open (bot/domain/permissions.py, `may_see`)."""
-    rows = plain(db).execute(_VISIBLE, (staff_id, list(handoff_ids))) if handoff_ids else ()
+def visible_handoffs(db: Session, handoff_ids: Collection[int], staff_id: int, teams: Collection[str]) -> frozenset[int]:
+    """Which of these handoffs this staff member of these teams may open (bot/domain/permissions.py, `may_see`)."""
+    rows = driver_connection(db).execute(_VISIBLE, (staff_id, list(handoff_ids))) if handoff_ids else ()
     return frozenset(
         number
         for number, team, owner, offered, was_called in rows
-        if may_see(team, teams, is_called=was_called or staff_id in (owner, offered))
+        if may_see_handoff(team, teams, is_alerted=was_called or staff_id in (owner, offered))
     )

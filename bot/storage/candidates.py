@@ -1,4 +1,4 @@
-"""Who could take a handoff: the staff as a ladder needs to know them, with their load and who knew the person last."""
+"""Who could take a handoff: staff as the escalation policy sees them, with their load and who last had the person."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from functools import lru_cache
 from psycopg.rows import args_row
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import HELD
+from bot.domain.handoff import HELD_STATES
 from bot.domain.ladder import Candidate
 from bot.domain.permissions import ANYONE, Role
 from bot.domain.roster import Roster
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 
-_ANSWERING = {Role.SOCIAL_WORKER.value, Role.SUPERVISOR.value}
+_ANSWERING_ROLES = {Role.SOCIAL_WORKER.value, Role.SUPERVISOR.value}
 
-# Three small statements and not one of nine tables: to plan that took longer than to carry it out.
+# Three small statements instead of one over nine tables, which took longer to plan than to run.
 _STAFF = """
 select id, languages::text, skills::text, communities::text, capacity, phone_lookup, roles
   from staff
@@ -27,14 +27,14 @@ select id, languages::text, skills::text, communities::text, capacity, phone_loo
          group by staff_id) as held on held.staff_id = staff.id
  where active and left_at is null order by id
 """
-# The open calls count as well: in a surge the calls go round, or one telephone gets thirty alerts while others lie still.
+# Open call-outs count as load too: in a surge the calls must go round, or one telephone gets thirty alerts and others none.
 _LOADS = """
 select staff_id, count(*)
   from (select owner_id as staff_id from handoff where owner_id is not null and state <> 'closed' and state = any(%s)
         union all select staff_id from call_out where answer is null) as people
  group by staff_id
 """
-_AROUND = """
+_BACKGROUND = """
 select (select lookup from conversation where id = %(conversation)s),
        (select staff_id from handoff_event where conversation_id = %(conversation)s and kind in ('claimed', 'took_over')
          order by id desc limit 1),
@@ -43,8 +43,8 @@ select (select lookup from conversation where id = %(conversation)s),
 
 
 @dataclass(frozen=True, slots=True)
-class _Worker:
-    """Somebody present, as they are stored; the lists as JSON is written."""
+class _AnsweringStaff:
+    """An active staff member as stored; the lists are unparsed JSON."""
 
     id: int
     languages: str
@@ -56,29 +56,29 @@ class _Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
-    """The person's own blind index, who took a handoff of theirs last, and who is in the team."""
+class _HandoffBackground:
+    """The person's blind index, the social worker who last claimed a handoff of this person, and the team's members."""
 
     lookup: bytes | None
     last_worker: int | None
     members: Sequence[int]
 
 
-def of_team(db: Session, team: str, roster: Roster, conversation_id: int, now: datetime) -> list[Candidate]:
-    """Everybody who may answer, as candidates for a handoff of this team at `now`.
+def list_for_team(db: Session, team: str, roster: Roster, conversation_id: int, now: datetime) -> list[Candidate]:
+    """All social workers and supervisors, as candidates for a handoff of this team at `now`.
 
-    For a team that has nobody in it (a flow names one that was never filled), everybody counts as being in it: a
-    misspelt team must not mean that nobody comes.
+    If the team has no members (a flow names a team that was never filled), everyone counts as a member: a misspelt
+    team must not mean that no social worker comes.
     """
-    # Who was called on the rung before this one may stand in the session alone.
+    # The call-outs of the previous tier may exist only in the session.
     db.flush()
-    around = _around(db, team, conversation_id)
-    # Who works here may need help as well: nobody is called for themselves.
-    staff = [one for one in _answering(db) if one.phone_lookup is None or one.phone_lookup != around.lookup]
+    around = _read_background(db, team, conversation_id)
+    # Staff may need help too: a staff member is never called for their own handoff.
+    staff = [one for one in _answering_staff(db) if one.phone_lookup is None or one.phone_lookup != around.lookup]
     members = {one.id for one in staff}.intersection(around.members)
     open_to_all = team == ANYONE or not members
-    on_duty = roster.places(now, None if open_to_all else team)
-    anywhere = on_duty if open_to_all else roster.places(now)
+    on_duty = roster.places_on_duty(now, None if open_to_all else team)
+    anywhere = on_duty if open_to_all else roster.places_on_duty(now)
     loads = _loads(db)
     return [
         Candidate(
@@ -86,37 +86,37 @@ def of_team(db: Session, team: str, roster: Roster, conversation_id: int, now: d
             on_duty=one.id in on_duty or (one.id in anywhere and one.id not in members),
             in_team=open_to_all or one.id in members,
             is_supervisor=Role.SUPERVISOR.value in one.roles,
-            place=on_duty.get(one.id, 99),
-            languages=_words(one.languages),
-            skills=_words(one.skills),
-            communities=_words(one.communities),
+            on_call_place=on_duty.get(one.id, 99),
+            languages=_parse_list(one.languages),
+            skills=_parse_list(one.skills),
+            communities=_parse_list(one.communities),
             load=loads.get(one.id, 0),
             capacity=one.capacity,
-            knows=one.id == around.last_worker,
+            knows_person=one.id == around.last_worker,
         )
         for one in staff
     ]
 
 
 @lru_cache(maxsize=1000)
-def _words(written: str) -> tuple[str, ...]:
-    # The same few lists stand in every row, and to read two hundred of them anew was half of the time of this question.
-    return tuple(json.loads(written))
+def _parse_list(json_list: str) -> tuple[str, ...]:
+    # The same few lists are in every row; parsing two hundred of them each time took half of this query's time.
+    return tuple(json.loads(json_list))
 
 
-def _around(db: Session, team: str, conversation_id: int) -> _Around:
+def _read_background(db: Session, team: str, conversation_id: int) -> _HandoffBackground:
     sought = {"team": team, "conversation": conversation_id}
-    with plain(db).cursor(row_factory=args_row(_Around)) as cursor:
-        found = cursor.execute(_AROUND, sought).fetchone()
+    with driver_connection(db).cursor(row_factory=args_row(_HandoffBackground)) as cursor:
+        found = cursor.execute(_BACKGROUND, sought).fetchone()
     assert found is not None
     return found
 
 
-def _answering(db: Session) -> list[_Worker]:
-    with plain(db).cursor(row_factory=args_row(_Worker)) as cursor:
-        return [one for one in cursor.execute(_STAFF) if not _ANSWERING.isdisjoint(one.roles)]
+def _answering_staff(db: Session) -> list[_AnsweringStaff]:
+    with driver_connection(db).cursor(row_factory=args_row(_AnsweringStaff)) as cursor:
+        return [one for one in cursor.execute(_STAFF) if not _ANSWERING_ROLES.isdisjoint(one.roles)]
 
 
 def _loads(db: Session) -> dict[int, int]:
-    """How many people each has, or is just being called for."""
-    return dict(plain(db).execute(_LOADS, ([state.value for state in HELD],)).fetchall())
+    """Staff id -> number of handoffs they have or are being called for."""
+    return dict(driver_connection(db).execute(_LOADS, ([state.value for state in HELD_STATES],)).fetchall())

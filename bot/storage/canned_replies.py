@@ -1,4 +1,4 @@
-"""The reviewed replies that social workers send with one press: one row for each reply and language."""
+"""Ready replies: reviewed texts that social workers send with one press. One row for each reply and language."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from psycopg.rows import class_row
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 from bot.storage.staff_tables import CannedReply, Team
 
-_CHANGING = 7_267_510_014
-"""Any number that no other advisory lock of ours uses."""
+_CHANGE_LOCK = 7_267_510_014
+"""Key of the advisory lock; any number that no other lock of Warmline uses."""
 
-# Plain SQL: every page of a handoff offers all replies, and eighty mapped rows cost more than all else that it reads.
+# Plain SQL: every handoff page lists all replies, and eighty mapped rows cost more than everything else it reads.
 _READ = """
 select reply.id, reply.slug, reply.language, reply.title, reply.body, team.slug as team
   from canned_reply as reply left join team on team.id = reply.team_id
@@ -26,7 +26,7 @@ select reply.id, reply.slug, reply.language, reply.title, reply.body, team.slug 
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class ReadyReplyRow:
     """One reply in one language. `team` is a team's slug, or None for all teams."""
 
     id: int
@@ -37,18 +37,18 @@ class Stored:
     team: str | None
 
 
-def everything(db: Session) -> list[Stored]:
+def list_all(db: Session) -> list[ReadyReplyRow]:
     """Every reply in every language, by title, then language."""
     return _read(db)
 
 
-def offered(db: Session, language: str, teams: Collection[str]) -> list[Stored]:
-    """What a worker of these teams may send to a person of this language, by title."""
+def list_for_language(db: Session, language: str, teams: Collection[str]) -> list[ReadyReplyRow]:
+    """The replies that a social worker of these teams may send in this language, by title."""
     return [row for row in _read(db, teams) if row.language == language]
 
 
-def find(db: Session, slug: str) -> list[Stored]:
-    """One reply in the languages that it has; [] for an unknown one."""
+def find(db: Session, slug: str) -> list[ReadyReplyRow]:
+    """One reply in all of its languages; [] if there is none."""
     return [row for row in _read(db) if row.slug == slug]
 
 
@@ -61,18 +61,18 @@ def add(db: Session, slug: str, language: str, title: str, body: str, team: str 
     db.flush()
 
 
-def one_at_a_time(db: Session) -> None:
-    """Whoever changes replies waits here for the others: a new title cannot be locked by its row, which is not there."""
-    db.execute(select(func.pg_advisory_xact_lock(_CHANGING)))
+def lock_changes(db: Session) -> None:
+    """Serialise changes to the replies: a new title has no row yet that could be locked."""
+    db.execute(select(func.pg_advisory_xact_lock(_CHANGE_LOCK)))
 
 
-def rows(db: Session, slug: str) -> dict[str, CannedReply]:
-    """The rows of one reply by language, to be changed."""
+def rows_by_language(db: Session, slug: str) -> dict[str, CannedReply]:
+    """The rows of one reply by language, for updating."""
     found = db.scalars(select(CannedReply).where(CannedReply.slug == slug)).all()
     return {row.language: row for row in found}
 
 
-def change(db: Session, row: CannedReply, title: str, body: str, team: str | None, now: datetime) -> None:
+def update(db: Session, row: CannedReply, title: str, body: str, team: str | None, now: datetime) -> None:
     row.title, row.body, row.team_id, row.updated_at = title, body, _team_id(db, team), now
 
 
@@ -80,11 +80,11 @@ def remove(db: Session, row: CannedReply) -> None:
     db.delete(row)
 
 
-def _read(db: Session, teams: Collection[str] | None = None) -> list[Stored]:
-    # Who changes replies does it through the mapped classes, and reads them back in the same transaction.
+def _read(db: Session, teams: Collection[str] | None = None) -> list[ReadyReplyRow]:
+    # Replies are changed through the mapped classes and read back in the same transaction.
     db.flush()
     params = {"all": teams is None, "teams": list(teams or ())}
-    return plain(db).cursor(row_factory=class_row(Stored)).execute(_READ, params).fetchall()
+    return driver_connection(db).cursor(row_factory=class_row(ReadyReplyRow)).execute(_READ, params).fetchall()
 
 
 def _team_id(db: Session, slug: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The way to PostgreSQL: one engine a process, and transactions that the doors open."""
+"""Connections to PostgreSQL: one engine per process, and transactions that routes, jobs and commands open."""
 
 from __future__ import annotations
 
@@ -17,93 +17,93 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-CONNECT_SECONDS = 2
-LOOK_SECONDS = 1.0
-STATEMENT_MS = 8000
-"""Twilio waits 15 seconds in all: a statement that takes longer than this is given up, and the text is spooled."""
+CONNECT_TIMEOUT_SECONDS = 2
+RETRY_SECONDS = 1.0
+STATEMENT_TIMEOUT_MS = 8000
+"""Twilio waits 15 seconds in all: a statement that takes longer than this is cancelled, and the text is spooled."""
 
-ANSWER_SECONDS = 9.0
-"""Just above that: a server that keeps its own limits has answered by then."""
+CLIENT_TIMEOUT_SECONDS = 9.0
+"""Just above STATEMENT_TIMEOUT_MS: a server that keeps its own limit has answered by then."""
 
 LOCK_MS = 6000
 """How long somebody waits for a row that another has, before they are told so."""
 
 
 def dialect_url(url: str) -> str:
-    """`postgres://` and `postgresql://` as SQLAlchemy wants them, with psycopg 3 named."""
+    """`postgres://` and `postgresql://` URLs in SQLAlchemy's form for psycopg 3."""
     scheme, _, rest = url.partition("://")
     return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
 
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, psycopg.Error)
-"""What a statement may raise, by the mapped classes or by `plain`."""
+"""What a statement may raise, through the mapped classes or through `driver_connection`."""
 
 
-class _Impatient(Connection[Any]):
-    """A connection that gives up on a PostgreSQL that is there and does not answer (a disk that hangs, a machine that
-    sleeps). The server's own time limits are kept by the server, so they do not help then."""
+class _TimeoutConnection(Connection[Any]):
+    """A connection that times out on the client side if PostgreSQL accepts connections but does not answer (a hung disk,
+    a suspended machine). The server enforces its own time limits, so they do not help then."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         try:
-            return super().wait(gen, interval, timeout or ANSWER_SECONDS)
+            return super().wait(gen, interval, timeout or CLIENT_TIMEOUT_SECONDS)
         except errors._WaitTimeout:
-            # Half an answer may be on its way: this connection cannot be used again.
+            # Half an answer may be on its way, so this connection cannot be reused.
             self.pgconn.finish()
             raise psycopg.OperationalError("PostgreSQL does not answer") from None
 
 
-class _Door:
-    """Opens connections; while PostgreSQL is away one caller in a second looks for it, the others are told at once.
+class _CircuitBreaker:
+    """Opens connections; while PostgreSQL is down, one caller per second tries to connect and the others fail at once.
 
-    Without it each of a hundred texts would wait for a time-out of its own, and the carrier would give up first.
+    Otherwise each of a hundred texts would wait for its own time-out, and the carrier would give up first.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._away = False
-        self._next_look = 0.0
+        self._is_down = False
+        self._next_attempt = 0.0
 
-    def open(self, _dialect: object, _record: object, args: list[Any], kwargs: dict[str, Any]) -> Connection[Any]:
-        """What SQLAlchemy calls for a new connection. Raises psycopg.OperationalError."""
+    def connect(self, _dialect: object, _record: object, args: list[Any], kwargs: dict[str, Any]) -> Connection[Any]:
+        """Called by SQLAlchemy for a new connection. Raises psycopg.OperationalError."""
         with self._lock:
-            if self._away and time.monotonic() < self._next_look:
+            if self._is_down and time.monotonic() < self._next_attempt:
                 raise psycopg.OperationalError("PostgreSQL was away a moment ago")
-            self._next_look = time.monotonic() + CONNECT_SECONDS + LOOK_SECONDS
+            self._next_attempt = time.monotonic() + CONNECT_TIMEOUT_SECONDS + RETRY_SECONDS
         try:
-            connection = _Impatient.connect(*args, **kwargs)
+            connection = _TimeoutConnection.connect(*args, **kwargs)
         except psycopg.OperationalError:
-            self._away, self._next_look = True, time.monotonic() + LOOK_SECONDS
+            self._is_down, self._next_attempt = True, time.monotonic() + RETRY_SECONDS
             raise
-        self._away = False
+        self._is_down = False
         return connection
 
 
 class Database:
-    """Holds the pool. `transaction()` is opened by doors alone; nobody below them commits."""
+    """Holds the connection pool. Only routes, jobs and commands open a `transaction()`; the code they call never commits."""
 
     def __init__(self, url: str, connections: int = 20) -> None:
         self.engine: Engine = create_engine(
             dialect_url(url),
-            # What failed is logged with its statement: the values are people's numbers and what they need.
+            # Failed statements are logged, and their parameters would be people's numbers and needs.
             hide_parameters=True,
             pool_size=connections,
             max_overflow=5,
             pool_timeout=5,
             pool_use_lifo=True,
             connect_args={
-                "connect_timeout": CONNECT_SECONDS,
-                # A machine that lost its power says nothing: without these its silence lasts a quarter of an hour.
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                # A machine that lost power sends nothing: without these it takes a quarter of an hour to notice.
                 "tcp_user_timeout": 5000,
                 "keepalives_idle": 5,
                 "keepalives_interval": 2,
                 "keepalives_count": 2,
-                # Prepared on first use: the statements of a turn are few and always the same.
+                # Prepare on first use: a turn's statements are few and always the same.
                 "prepare_threshold": 0,
-                "options": f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC -c lock_timeout={LOCK_MS}",
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC -c lock_timeout={LOCK_MS}",
                 "application_name": "warmline",
             },
         )
-        event.listen(self.engine, "do_connect", _Door().open)
+        event.listen(self.engine, "do_connect", _CircuitBreaker().connect)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -111,8 +111,8 @@ class Database:
         with self.engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
             try:
                 yield session
-                # A turn that was saved by plain SQL alone never woke the session; to commit through it would cost
-                # more than the turn's statements do.
+                # A turn saved by plain SQL alone never started a session transaction; committing through the session
+                # would cost more than the turn's statements.
                 if session.in_transaction():
                     session.commit()
                 else:
@@ -127,7 +127,7 @@ class Database:
             if not connection.invalidated:
                 connection.connection.rollback()
         except psycopg.OperationalError:
-            # After a restart of PostgreSQL every other idle connection is as dead as this one.
+            # After a restart of PostgreSQL all other idle connections are dead too.
             connection.invalidate()
             self.engine.dispose()
 
@@ -135,12 +135,11 @@ class Database:
         self.engine.dispose()
 
 
-def plain(db: Session) -> Connection[Any]:
-    """The driver's own connection under a session, in the very same transaction.
+def driver_connection(db: Session) -> Connection[Any]:
+    """The psycopg connection under a session, in the same transaction.
 
-    It does not write down first what the session has not flushed: who reads what the mapped classes may have changed in
-    the same transaction flushes before. A session of `Database.transaction` is bound to its connection, that of the
-    sign-in to the engine.
+    It does not flush the session: a caller that reads what mapped classes may have changed in this transaction must flush
+    first. A session of `Database.transaction` is bound to its connection, the sign-in's session to the engine.
     """
     bound = db.get_bind()
     connection = bound if isinstance(bound, SqlConnection) else db.connection()
@@ -148,7 +147,7 @@ def plain(db: Session) -> Connection[Any]:
     return driver
 
 
-_TROUBLE_OF_ONE = (
+_SINGLE_ROW_ERRORS = (
     errors.LockNotAvailable,
     errors.QueryCanceled,
     errors.DeadlockDetected,
@@ -157,14 +156,14 @@ _TROUBLE_OF_ONE = (
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the database could not be reached or went away, as against an error in what was asked of it.
+    """Whether the database could not be reached or went away, as opposed to an error in one statement.
 
-    A lock that was not to be had and a statement that took too long are the trouble of one row, not of everybody.
+    A lock time-out or a slow statement concerns one row, not the whole database.
     """
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, _TROUBLE_OF_ONE):
+    if isinstance(cause, _SINGLE_ROW_ERRORS):
         return False
-    # The path of a turn uses psycopg without SQLAlchemy's wrapping, so both kinds come here.
+    # Turns use psycopg without SQLAlchemy's wrapping, so both kinds of errors arrive here.
     return isinstance(cause, (psycopg.OperationalError, PoolTimeout, TimeoutError))

@@ -1,7 +1,7 @@
-"""The records of the directory as they were imported, with what the staff have changed laid over them.
+"""The directory's records as imported, with the staff's edits applied on top.
 
-An import reads its rows in pieces and writes each with one statement of a second or less: no statement here may take as long
-as the time limit of a turn. What it has seen is kept in tables of its own transaction (`begin_import`).
+An import writes its rows in batches of at most about a second each: no statement here may reach the time limit that is
+made for turns. What the import has seen is kept in temporary tables of its transaction (`begin_import`).
 """
 
 from __future__ import annotations
@@ -16,74 +16,74 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 
-BATCH = 2000
+BATCH_SIZE = 2000
 """Rows written by one statement."""
 
-RESERVED = ("files", "staff")
-"""Names that no imported directory may have: they stand for directory/*.yaml and for what was written in the console."""
+RESERVED_SOURCES = ("files", "staff")
+"""Names that no imported directory may have: they mean directory/*.yaml and services created in the console."""
 
-_SECONDS_TO_WAIT = 900
+_LOCK_WAIT_SECONDS = 900
 
-_TRY = "select pg_try_advisory_xact_lock(hashtext('directory'), hashtext(%s))"
-_BEGIN = (
+_TRY_LOCK = "select pg_try_advisory_xact_lock(hashtext('directory'), hashtext(%s))"
+_CREATE_TEMPORARY_TABLES = (
     "create temporary table if not exists seen (kind text, key text, primary key (kind, key)) on commit drop",
     "create temporary table if not exists touched (service_id bigint primary key) on commit drop",
     "truncate seen, touched",
 )
 
 
-class ImportUnderWay(Exception):
-    """Another import of the same directory has not ended for a quarter of an hour."""
+class ImportInProgress(Exception):
+    """Another import of the same directory has been running for a quarter of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What one batch did: rows that are new, and rows that were changed. The others were as they are."""
+class UpsertCounts:
+    """How many rows of a batch were new and how many were changed; the others were identical."""
 
     new: int = 0
     updated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Whose rows are written, and how a day of checking is turned into the end of being offered."""
+class ImportOrigin:
+    """Which directory an import writes, and how the day of a check determines until when a service is offered."""
 
     source: str
     now: datetime
     fresh_days: int
     zone: str
-    """Name of the time zone in which a day of checking begins and ends."""
+    """Name of the time zone of the days of checks."""
 
-    def values(self) -> dict[str, Any]:
+    def sql_values(self) -> dict[str, Any]:
         return {"source": self.source, "now": self.now, "days": self.fresh_days, "zone": self.zone}
 
 
-def effective(details: Mapping[str, Any], edits: Mapping[str, Any]) -> dict[str, Any]:
-    """What holds: the imported details, with each field that the staff have changed over it. An edit of None removes."""
+def merge_edits(details: Mapping[str, Any], edits: Mapping[str, Any]) -> dict[str, Any]:
+    """The imported details with the staff's edits on top; an edit of None removes the field."""
     return {name: value for name, value in {**details, **edits}.items() if value is not None}
 
 
 def begin_import(db: Session, source: str) -> None:
-    """Wait until no other import of this directory is under way, and hold others off until the transaction ends.
+    """Wait until no other import of this directory is running, and keep others out until the transaction ends.
 
-    Raises ImportUnderWay after a quarter of an hour.
+    Raises ImportInProgress after a quarter of an hour.
     """
-    connection = plain(db)
-    # Asked for again and again rather than waited for: to wait would meet the time limit of locks, which is made for turns.
-    for _ in range(_SECONDS_TO_WAIT):
-        row = connection.execute(_TRY, (source,)).fetchone()
+    connection = driver_connection(db)
+    # Polled instead of waited for: a waiting statement would run into the lock time-out, which is made for turns.
+    for _ in range(_LOCK_WAIT_SECONDS):
+        row = connection.execute(_TRY_LOCK, (source,)).fetchone()
         if row and row[0]:
-            for statement in _BEGIN:
+            for statement in _CREATE_TEMPORARY_TABLES:
                 connection.execute(statement)
             return
         connection.execute("select pg_sleep(1)")
-    raise ImportUnderWay(source)
+    raise ImportInProgress(source)
 
 
-# What a row names is looked up by `lateral ... limit 1`: left to itself PostgreSQL reads the whole directory for each batch,
-# as it has not counted yet what this transaction writes.
+# References are looked up with `lateral ... limit 1`: otherwise PostgreSQL scans the whole directory for each batch, because
+# it has no statistics yet for the rows that this transaction writes.
 _TERMS = """
 with incoming as (
   select distinct on (key) * from jsonb_to_recordset(%(rows)s)
@@ -142,8 +142,8 @@ on conflict (source, key) do update
 returning id, xmax = 0
 """
 
-# What the staff have written down as checked counts until the package says that it was checked since. Of a service whose
-# numbers the staff have typed, a package vouches for nothing: nobody who made it has called these.
+# A check recorded by the staff counts until the package reports a later one. If the staff have typed a service's phone
+# numbers, the package's check does not count: whoever made the package has not called those numbers.
 _SERVICES = """
 with incoming as (
   select distinct on (key) * from jsonb_to_recordset(%(rows)s)
@@ -218,7 +218,7 @@ _STATEMENTS = {
     "place": _PLACES,
 }
 
-# Services whose listings must be laid out anew because of these rows.
+# Queries for the services whose listings must be rebuilt because of changed rows.
 _TOUCHED = {
     "organization": "select id from service where organization_id = any(%(ids)s)",
     "location": "select service_id from service_at_location where location_id = any(%(ids)s)",
@@ -227,30 +227,30 @@ _TOUCHED = {
 }
 
 
-def write(db: Session, kind: str, rows: Sequence[Mapping[str, Any]], origin: Origin) -> Written:
-    """Put a batch of one kind (term, organization, location, service, place) beside what is there; edits stay and win.
+def upsert(db: Session, kind: str, rows: Sequence[Mapping[str, Any]], origin: ImportOrigin) -> UpsertCounts:
+    """Insert or update a batch of one kind (term, organization, location, service, place); the staff's edits win.
 
-    Only rows that differ are written, so that an import of what is known already changes nothing.
+    Only rows that differ are written, so importing the same data again changes nothing.
     """
     if not rows:
-        return Written()
-    connection = plain(db)
-    values = {**origin.values(), "rows": Jsonb(rows, dumps=_dumps)}
-    # Planned each time: while a directory is imported its tables grow from nothing.
+        return UpsertCounts()
+    connection = driver_connection(db)
+    values = {**origin.sql_values(), "rows": Jsonb(rows, dumps=_dumps)}
+    # Planned every time: the tables grow from nothing while a directory is imported.
     written = connection.execute(_STATEMENTS[kind], values, prepare=False).fetchall()
     if written and kind in _TOUCHED:
-        _touch(db, _TOUCHED[kind], {"ids": [row[0] for row in written]})
+        _mark_touched(db, _TOUCHED[kind], {"ids": [row[0] for row in written]})
     new = sum(row[1] for row in written)
-    return Written(new, len(written) - new)
+    return UpsertCounts(new, len(written) - new)
 
 
-def _touch(db: Session, query: str, values: Mapping[str, Any]) -> None:
-    plain(db).execute(f"insert into touched {query} on conflict do nothing", values)
+def _mark_touched(db: Session, query: str, values: Mapping[str, Any]) -> None:
+    driver_connection(db).execute(f"insert into touched {query} on conflict do nothing", values)
 
 
 def _dumps(value: object) -> str:
     said = json.dumps(value, ensure_ascii=False)
-    # PostgreSQL keeps neither the character zero nor half of a pair; a directory that holds one is still worth reading.
+    # PostgreSQL stores neither NUL characters nor lone surrogates; a directory with one is still worth importing.
     if "\\u0000" in said:
         said = json.dumps(_without_zero(value), ensure_ascii=False)
     return said.encode("utf-8", "replace").decode("utf-8")
@@ -286,7 +286,8 @@ _GONE = {
            and not exists (select from seen where kind = 'service' and seen.key = t.key)
         returning id
     """,
-    # Of services that are still there, as those of one that is gone tell where it was; and never a place of the staff's.
+    # Only for services that still exist (a removed service keeps its places, to show where it was), and never a place that
+    # the staff added.
     "place": """
         delete from service_at_location t using service s, location l
          where s.id = t.service_id and s.origin = %(source)s and s.gone_at is null
@@ -297,36 +298,36 @@ _GONE = {
 }
 
 
-def spare(db: Session, keys: Iterable[str]) -> None:
-    """These ids were in the package, in rows that could not be taken: what was known of them before stays."""
+def mark_seen(db: Session, keys: Iterable[str]) -> None:
+    """Count these ids as seen: their rows in the package could not be read, so the earlier records stay."""
     rows = [(kind, key) for key in keys for kind in _GONE]
-    with plain(db).cursor() as cursor:
+    with driver_connection(db).cursor() as cursor:
         cursor.executemany("insert into seen values (%s, %s) on conflict do nothing", rows)
 
 
-def mark_gone(db: Session, kind: str, origin: Origin) -> int:
-    """Mark as gone what this import has not seen (an organization, location or service), or take apart what is no longer
-    offered at a place. Returns how many."""
-    gone = [row[0] for row in plain(db).execute(_GONE[kind], origin.values())]
+def mark_gone(db: Session, kind: str, origin: ImportOrigin) -> int:
+    """Mark organizations, locations or services that this import has not seen as gone, or delete "service at location"
+    links that it has not seen. Returns how many."""
+    gone = [row[0] for row in driver_connection(db).execute(_GONE[kind], origin.sql_values())]
     if gone:
-        _touch(db, _TOUCHED[kind], {"ids": gone})
+        _mark_touched(db, _TOUCHED[kind], {"ids": gone})
     return len(gone)
 
 
-def has(db: Session, kind: str, origin: Origin) -> bool:
-    """Whether this directory holds anything of a kind that is not gone."""
-    row = plain(db).execute(f"select exists ({_WALK[kind]})", origin.values()).fetchone()
+def has_records(db: Session, kind: str, origin: ImportOrigin) -> bool:
+    """Whether this directory has any record of this kind that is not gone."""
+    row = driver_connection(db).execute(f"select exists ({_STREAM[kind]})", origin.sql_values()).fetchone()
     return bool(row and row[0])
 
 
-def touched(db: Session) -> list[int]:
-    """The services whose listings must be laid out anew, in the order of their ids."""
-    return [row[0] for row in plain(db).execute("select service_id from touched order by 1")]
+def touched_services(db: Session) -> list[int]:
+    """Ids of the services whose listings must be rebuilt, in order."""
+    return [row[0] for row in driver_connection(db).execute("select service_id from touched order by 1")]
 
 
-def checked_otherwise(db: Session, services: Sequence[int]) -> list[int]:
-    """Of these, those that count as checked on another day than the one that their own directory gives."""
-    rows = plain(db).execute(
+def checked_on_other_day(db: Session, services: Sequence[int]) -> list[int]:
+    """Those of these services whose check date differs from the one in their own directory."""
+    rows = driver_connection(db).execute(
         """
         select id from service where id = any(%s) and assured_on is not null
            and left(details ->> 'assured_date', 10) is distinct from assured_on::text
@@ -336,35 +337,29 @@ def checked_otherwise(db: Session, services: Sequence[int]) -> list[int]:
     return [row[0] for row in rows]
 
 
-def take_back_check(db: Session, services: Sequence[int]) -> None:
-    """These were checked once, and what was checked has changed since: nobody has checked what they say now."""
-    plain(db).execute(
+def clear_checks(db: Session, services: Sequence[int]) -> None:
+    """Mark these services as not checked, because what was checked has changed since."""
+    driver_connection(db).execute(
         "update service set verified = false, assured_on = null, assured_by = null where id = any(%s)", (list(services),)
     )
 
 
-def knows(db: Session, source: str) -> bool:
-    """Whether anything was ever imported under this name."""
-    row = plain(db).execute("select exists (select from directory_import where source = %s)", (source,)).fetchone()
-    return bool(row and row[0])
-
-
 def sources(db: Session) -> list[str]:
-    """The names of the directories that were imported, in the order of the alphabet."""
-    return [row[0] for row in plain(db).execute("select distinct source from directory_import order by 1")]
+    """The names of the imported directories, sorted."""
+    return [row[0] for row in driver_connection(db).execute("select distinct source from directory_import order by 1")]
 
 
 def record_import(
     db: Session, source: str, by: str, now: datetime, counts: Mapping[str, Any], report: Mapping[str, Any]
 ) -> None:
-    """Keep what an import did. `report` holds names of files, rows and fields, and no words of the directory."""
-    plain(db).execute(
+    """Store the result of an import. `report` holds names of files, rows and fields, and no text from the directory."""
+    driver_connection(db).execute(
         "insert into directory_import (source, by, at, counts, report) values (%s, %s, %s, %s, %s)",
         (source, by, now, Jsonb(counts), Jsonb(report, dumps=_dumps)),
     )
 
 
-_WALK = {
+_STREAM = {
     "organization": """
         select key, name, details, edits from organization where source = %(source)s and gone_at is null order by id
     """,
@@ -387,9 +382,9 @@ _WALK = {
 }
 
 
-def walk(db: Session, kind: str, source: str) -> Iterator[dict[str, Any]]:
-    """Every row of one kind that is not gone, read in pieces: a directory of a state does not fit into memory at once."""
-    with plain(db).cursor(f"walk_{kind}", row_factory=dict_row) as rows:
-        rows.itersize = BATCH
-        rows.execute(_WALK[kind], {"source": source})
+def stream(db: Session, kind: str, source: str) -> Iterator[dict[str, Any]]:
+    """Every row of one kind that is not gone, streamed in batches: a state's directory does not fit into memory at once."""
+    with driver_connection(db).cursor(f"walk_{kind}", row_factory=dict_row) as rows:
+        rows.itersize = BATCH_SIZE
+        rows.execute(_STREAM[kind], {"source": source})
         yield from rows

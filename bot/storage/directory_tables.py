@@ -1,7 +1,7 @@
-"""The tables of the directory: who helps with what, where and when, after the Human Services Data Specification 3.
+"""Tables of the directory: who helps with what, where and when, following the Human Services Data Specification 3 (HSDS).
 
-What was imported stands in `details`, as the specification names it; what the staff have changed since stands in `edits`
-and wins, so that the next import cannot undo it. What people are found by is laid out in `listing`.
+`details` holds what was imported, under the names of the specification; `edits` holds the staff's later changes, which
+win, so that the next import cannot undo them. `listing` is the denormalised table that searches read.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from sqlalchemy import ARRAY, Date, Float, ForeignKey, Index, Text, UniqueConstr
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bot.storage.tables import Table, identity
+from bot.storage.tables import Base, id_column
 
 
-class Organization(Table):
-    """Who offers services."""
+class Organization(Base):
+    """An organization that offers services."""
 
     __tablename__ = "organization"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     source: Mapped[str]
-    """The directory that it came from: the name under which a package is imported, again and again."""
+    """The directory that it came from: the name under which its package is imported each time."""
     key: Mapped[str]
     """Its id in that directory."""
     name: Mapped[str]
@@ -31,16 +31,16 @@ class Organization(Table):
     replaced: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     """The imported name, where the staff have given another one."""
     gone_at: Mapped[datetime | None]
-    """When an import of its directory no longer had it: hidden, and kept for the referrals that name it."""
+    """When an import of its directory no longer contained it: hidden, but kept for the referrals that name it."""
     updated_at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("source", "key"),)
 
 
-class Location(Table):
+class Location(Base):
     """A place where a service is offered."""
 
     __tablename__ = "location"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     source: Mapped[str]
     key: Mapped[str]
     organization_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
@@ -56,55 +56,55 @@ class Location(Table):
     __table_args__ = (UniqueConstraint("source", "key"),)
 
 
-class Service(Table):
-    """What a person can be referred to. Nothing past its `review_by` is texted, and nothing that nobody has checked."""
+class Service(Base):
+    """What a person can be referred to. A service that was never checked, or is past its `review_by`, is not texted."""
 
     __tablename__ = "service"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     slug: Mapped[str] = mapped_column(unique=True)
     """`<source>/<key>`, or the slug of directory/*.yaml."""
     name: Mapped[str]
     needs: Mapped[list[str]] = mapped_column(JSONB)
-    """The words of our flows (directory/needs.yaml)."""
+    """Needs as the flows name them (directory/needs.yaml)."""
     zips: Mapped[list[str]] = mapped_column(JSONB)
     """ZIP prefixes that it serves; empty means everywhere."""
     cards: Mapped[dict[str, Any]]
-    """Reviewed words to be texted, by language; {} where the card is made of the details."""
+    """Reviewed texts by language; {} if the card is generated from the details."""
     verified: Mapped[bool]
     review_by: Mapped[datetime]
     source: Mapped[str]
     origin: Mapped[str] = mapped_column(server_default=text("'files'"))
-    """The directory that it came from; `files` for directory/*.yaml, `staff` for one that was written in the console."""
+    """The directory that it came from; `files` for directory/*.yaml, `staff` for services created in the console."""
     key: Mapped[str | None]
     organization_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
     status: Mapped[str] = mapped_column(server_default=text("'active'"))
-    """active, inactive, defunct or temporarily closed, as the specification has it."""
+    """active, inactive, defunct or temporarily closed, as in HSDS."""
     languages: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))
     accepting: Mapped[bool | None]
-    """Whether it takes new people now; null: not known."""
+    """Whether it takes new people now; null: unknown."""
     accepting_at: Mapped[datetime | None]
     assured_on: Mapped[date | None] = mapped_column(Date)
-    """The day on which somebody last checked that this is right."""
+    """The day on which the service's facts were last checked."""
     assured_by: Mapped[str | None]
     details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     edits: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     replaced: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
-    """What was imported of the fields that stand in no details (name, needs, zips), where the staff have changed them."""
+    """The imported values of name, needs and zips (which are not in `details`) where the staff have changed them."""
     gone_at: Mapped[datetime | None]
     updated_at: Mapped[datetime | None]
     __table_args__ = (
         Index("service_of_origin", "origin", "key", unique=True, postgresql_where=text("key is not null")),
         Index("service_organization", "organization_id"),
-        # Every text that asks for help looks through the files' few services, among a hundred thousand imported ones.
+        # Every text that asks for help searches the few services from files among a hundred thousand imported ones.
         Index("service_of_files", "id", postgresql_where=text("origin = 'files'")),
     )
 
 
-class ServiceAtLocation(Table):
-    """That a service is offered at a place, and what holds for this pair alone."""
+class ServiceAtLocation(Base):
+    """Links a service to a place, with details that apply only to this pair."""
 
     __tablename__ = "service_at_location"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     service_id: Mapped[int] = mapped_column(ForeignKey("service.id", ondelete="CASCADE"))
     location_id: Mapped[int] = mapped_column(ForeignKey("location.id", ondelete="CASCADE"), index=True)
     key: Mapped[str]
@@ -112,14 +112,14 @@ class ServiceAtLocation(Table):
     __table_args__ = (UniqueConstraint("service_id", "location_id"),)
 
 
-class Listing(Table):
-    """A service at one of its places, laid out to be searched; made anew whenever one of the two changes.
+class Listing(Base):
+    """A service at one of its places, denormalised for searching; rebuilt whenever either of them changes.
 
-    Whatever a search asks for or shows stands in this one row: to read the records themselves costs a hundred times as much.
+    Everything that a search filters by or shows is in this one row: joining the records costs a hundred times as much.
     """
 
     __tablename__ = "listing"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     service_id: Mapped[int] = mapped_column(ForeignKey("service.id", ondelete="CASCADE"), index=True)
     location_id: Mapped[int | None] = mapped_column(ForeignKey("location.id", ondelete="CASCADE"))
     needs: Mapped[list[str]] = mapped_column(ARRAY(Text))
@@ -127,19 +127,19 @@ class Listing(Table):
     latitude: Mapped[float | None] = mapped_column(Float)
     longitude: Mapped[float | None] = mapped_column(Float)
     offered: Mapped[bool]
-    """Whether people may be told of it at all: active, not gone, checked, and with a number or an address."""
+    """Whether it may be offered to people: active, not gone, checked, and with a phone number or an address."""
     review_by: Mapped[datetime]
     accepting: Mapped[bool | None]
     imported: Mapped[bool]
-    """False for directory/*.yaml, whose services are found by the beginnings of ZIP codes."""
+    """False for directory/*.yaml, whose services are found by ZIP code prefixes."""
     words: Mapped[Any] = mapped_column(TSVECTOR)
     shown: Mapped[dict[str, Any]]
-    """What a card or a line of results is made of: name, organization, place, phones, addresses, schedules, url."""
+    """What cards and result lists show: name, organization, place, phones, addresses, schedules, url."""
     __table_args__ = (
         Index("listing_needs", "needs", postgresql_using="gin"),
         Index("listing_words", "words", postgresql_using="gin"),
         Index("listing_place", text("point(longitude, latitude)"), postgresql_using="gist"),
-        # A directory of which nothing was checked yet would otherwise be walked to its end for every text.
+        # Otherwise a directory in which nothing was checked yet would be scanned completely for every text.
         Index(
             "listing_offered", text("point(longitude, latitude)"), postgresql_using="gist", postgresql_where=text("offered")
         ),
@@ -147,11 +147,11 @@ class Listing(Table):
     )
 
 
-class TaxonomyTerm(Table):
-    """What a directory calls a kind of help, and what our flows call it."""
+class TaxonomyTerm(Base):
+    """A directory's term for a kind of help, and the matching needs of the flows."""
 
     __tablename__ = "taxonomy_term"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     source: Mapped[str]
     key: Mapped[str]
     name: Mapped[str]
@@ -161,11 +161,11 @@ class TaxonomyTerm(Table):
     __table_args__ = (UniqueConstraint("source", "key"),)
 
 
-class DirectoryImport(Table):
-    """An import that was made: what it took, and every row that it refused."""
+class DirectoryImport(Base):
+    """A completed import: what was imported, and every row that was refused."""
 
     __tablename__ = "directory_import"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     source: Mapped[str]
     by: Mapped[str]
     at: Mapped[datetime]

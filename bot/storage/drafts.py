@@ -1,4 +1,4 @@
-"""Drafts of flows: the state that holds, and every state before it."""
+"""Drafts of flows: the current revision, and every earlier one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.storage.studio_tables import DraftRevision, FlowDraft
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One state of a draft. `parent_id` is what undo leads to, `undone_id` what redo leads to."""
+    """One state of a draft. Undo leads to `parent_id`, redo to `undone_id`."""
 
     id: int
     flow: str
@@ -31,7 +31,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A draft at the state that holds. `based_on` is the id of a version, None for a flow that is new."""
+    """A draft at its current revision. `based_on` is the id of a flow version, None for a new flow."""
 
     flow: str
     based_on: int | None
@@ -39,8 +39,8 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of a draft's history, without its texts."""
+class DraftHistoryEntry:
+    """An entry of a draft's history, without the content."""
 
     id: int
     number: int
@@ -50,62 +50,62 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
-    """Who changes: a member of staff, or a name such as "files" for what comes from elsewhere."""
+class DraftAuthor:
+    """Who makes a change: a staff member, or a name such as "files" for a source outside the console."""
 
     name: str
     staff_id: int | None = None
 
 
 def find(db: Session, flow: str) -> Draft | None:
-    """The draft of a flow."""
+    """The draft of a flow, or None."""
     row = db.get(FlowDraft, flow)
     return _draft(db, row) if row else None
 
 
 def lock(db: Session, flow: str) -> Draft | None:
-    """The draft, which nobody else changes until the transaction ends."""
+    """The draft, locked until the transaction ends, or None."""
     query = select(FlowDraft).where(FlowDraft.flow == flow).with_for_update()
     row = db.scalar(query.execution_options(populate_existing=True))
     return _draft(db, row) if row else None
 
 
-def everyone(db: Session) -> list[Draft]:
-    """All drafts, by name."""
+def list_all(db: Session) -> list[Draft]:
+    """All drafts, ordered by flow name."""
     return [_draft(db, row) for row in db.scalars(select(FlowDraft).order_by(FlowDraft.flow))]
 
 
-def revision(db: Session, revision_id: int) -> Revision | None:
-    """One state that a draft was in."""
+def find_revision(db: Session, revision_id: int) -> Revision | None:
+    """One revision of a draft, or None."""
     row = db.get(DraftRevision, revision_id)
     return _revision(row) if row else None
 
 
-def history(db: Session, flow: str, limit: int = 100, before: int | None = None) -> list[Entry]:
-    """What was done to a draft, the newest first; `before` is the number from which the page before went on."""
+def history(db: Session, flow: str, limit: int = 100, before: int | None = None) -> list[DraftHistoryEntry]:
+    """The changes of a draft, newest first; only revisions numbered below `before` if given (for paging)."""
     columns = (DraftRevision.id, DraftRevision.number, DraftRevision.what, DraftRevision.by, DraftRevision.at)
     query = select(*columns).where(DraftRevision.flow == flow)
     if before is not None:
         query = query.where(DraftRevision.number < before)
-    return [Entry(*row) for row in db.execute(query.order_by(DraftRevision.number.desc()).limit(limit))]
+    return [DraftHistoryEntry(*row) for row in db.execute(query.order_by(DraftRevision.number.desc()).limit(limit))]
 
 
-def was_begun_after(db: Session, flow: str, number: int) -> bool:
-    """Whether the draft with this revision was thrown away since, and another one begun."""
+def was_restarted_after(db: Session, flow: str, number: int) -> bool:
+    """Whether the draft was discarded and a new one begun after this revision."""
     later = select(DraftRevision.id).where(
         DraftRevision.flow == flow, DraftRevision.number > number,
-        # What undo leads back to has no parent either where it was the first.
+        # A first revision that undo returned to has no parent either; its `undone_id` tells it apart.
         DraftRevision.parent_id.is_(None), DraftRevision.undone_id.is_(None),
     )  # fmt: skip
     return db.scalar(later.limit(1)) is not None
 
 
-def begin(
-    db: Session, flow: str, content: FlowContent, based_on: int | None, what: str, by: Author, now: datetime
+def get_or_create(
+    db: Session, flow: str, content: FlowContent, based_on: int | None, what: str, by: DraftAuthor, now: datetime
 ) -> tuple[Draft, bool]:
-    """The draft of a flow, made with this content where there is none; and whether it was made now.
+    """The draft of a flow, created with this content if there is none; and whether it was created now.
 
-    Two who begin at the same moment get the same draft: the second waits for the first.
+    Two concurrent callers get the same draft: the second waits for the first.
     """
     made = db.scalar(
         insert(FlowDraft)
@@ -117,17 +117,17 @@ def begin(
         there = lock(db, flow)
         assert there is not None
         return there, False
-    keep(db, flow, content, what, by, now)
+    add_revision(db, flow, content, what, by, now)
     draft = find(db, flow)
     assert draft is not None
     return draft, True
 
 
-def keep(
-    db: Session, flow: str, content: FlowContent, what: str, by: Author, now: datetime,
+def add_revision(
+    db: Session, flow: str, content: FlowContent, what: str, by: DraftAuthor, now: datetime,
     *, parent_id: int | None = None, undone_id: int | None = None,
 ) -> Revision:  # fmt: skip
-    """Write down a new state of a draft that is locked, and let it hold."""
+    """Add a revision to a locked draft and make it the current one."""
     number = 1 + (db.scalar(select(func.max(DraftRevision.number)).where(DraftRevision.flow == flow)) or 0)
     row = DraftRevision(
         flow=flow, number=number, parent_id=parent_id, undone_id=undone_id, source=content.source,
@@ -142,14 +142,14 @@ def keep(
     return _revision(row)
 
 
-def base_on(db: Session, flow: str, version: int | None) -> None:
-    """From now on this version is what the draft is compared with."""
+def set_base_version(db: Session, flow: str, version: int | None) -> None:
+    """Set the version that the draft is compared with."""
     db.get_one(FlowDraft, flow).based_on = version
     db.flush()
 
 
-def drop(db: Session, flow: str) -> None:
-    """Take the draft away. What it was stays in the history."""
+def delete(db: Session, flow: str) -> None:
+    """Delete the draft. Its history stays."""
     row = db.get(FlowDraft, flow)
     if row is not None:
         db.delete(row)

@@ -1,6 +1,6 @@
-"""Live conversations that move to a newer version of their flow, and how far each such move has come.
+"""Moves of live conversations to a newer version of their flow, and the progress of each move.
 
-What a conversation is moved to is decided elsewhere (bot/usecases/studio/move_conversations.py); nothing is sent from here.
+bot/usecases/studio/move_conversations.py decides where a conversation is moved to; nothing is sent from here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation as State
@@ -19,33 +19,33 @@ from bot.storage.tables import Conversation
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """A live conversation's state, as it is stored."""
+class SealedConversation:
+    """A live conversation's id and its sealed state."""
 
     id: int
     sealed_state: str
 
 
 def add(db: Session, flow: str, to_version: int, steps: Mapping[str, str], staff_id: int | None, now: datetime) -> int:
-    """Plan a move; the sweep does it. Returns its id."""
+    """Plan a move, which the sweep carries out; returns its id."""
     row = FlowMove(flow=flow, to_version=to_version, steps=dict(steps), staff_id=staff_id, made_at=now, stayed={})
     db.add(row)
     db.flush()
     return row.id
 
 
-def unfinished(db: Session) -> list[int]:
-    """The ids of the moves that are not done, the oldest first."""
+def unfinished_ids(db: Session) -> list[int]:
+    """Ids of the moves that are not done, oldest first."""
     return list(db.scalars(select(FlowMove.id).where(FlowMove.done_at.is_(None)).order_by(FlowMove.id)))
 
 
-def of_flow(db: Session, flow: str, limit: int = 20) -> list[FlowMove]:
-    """The moves of a flow, the newest first."""
+def list_for_flow(db: Session, flow: str, limit: int = 20) -> list[FlowMove]:
+    """The moves of a flow, newest first."""
     return list(db.scalars(select(FlowMove).where(FlowMove.flow == flow).order_by(FlowMove.id.desc()).limit(limit)))
 
 
 def lock(db: Session, move_id: int) -> FlowMove | None:
-    """The move, if it is not done and no other host is at it in this very moment."""
+    """The move, locked; None if it is done or another host is working on it."""
     return db.scalar(
         select(FlowMove)
         .where(FlowMove.id == move_id, FlowMove.done_at.is_(None))
@@ -54,21 +54,19 @@ def lock(db: Session, move_id: int) -> FlowMove | None:
     )
 
 
-def live(db: Session, after: int, limit: int) -> list[Sealed]:
-    """The next conversations that are in any flow, in the order of their ids. The flows below the innermost are sealed."""
+def list_live(db: Session, after: int, limit: int) -> list[SealedConversation]:
+    """The next conversations after id `after` that are in any flow, by id.
+
+    Conversations in all flows are returned, because the outer flows of a nested one are only in the sealed state.
+    """
     query = select(Conversation.id, Conversation.sealed_state).where(
         Conversation.flow_version.is_not(None), Conversation.id > after
     )
-    return [Sealed(row[0], row[1]) for row in db.execute(query.order_by(Conversation.id).limit(limit))]
-
-
-def count_live(db: Session) -> int:
-    """How many conversations are in any flow."""
-    return db.scalar(select(func.count()).select_from(Conversation).where(Conversation.flow_version.is_not(None))) or 0
+    return [SealedConversation(row[0], row[1]) for row in db.execute(query.order_by(Conversation.id).limit(limit))]
 
 
 def lock_live(db: Session, conversation_id: int) -> Conversation | None:
-    """A conversation's row, locked as a turn locks it; None where it has left its flows meanwhile."""
+    """A conversation's row, locked as a turn locks it; None if it has left its flows meanwhile."""
     return db.scalar(
         select(Conversation)
         .where(Conversation.id == conversation_id, Conversation.flow_version.is_not(None))
@@ -77,10 +75,10 @@ def lock_live(db: Session, conversation_id: int) -> Conversation | None:
     )
 
 
-def store(row: Conversation, sealer: Sealer, state: State) -> None:
+def save_state(row: Conversation, sealer: Sealer, state: State) -> None:
     """Write the moved state back to its locked row.
 
-    `updated_at` stays: nobody has said anything, and by it the answers of those who fell silent are deleted in time.
+    `updated_at` stays: the person has not written, and the retention of their answers is counted from it.
     """
     frame = state.frame
     row.sealed_state = sealer.seal(state.dump())

@@ -1,4 +1,4 @@
-"""Published flows: immutable versions, and the log of which one holds."""
+"""Published flows: immutable versions, and the publication log, whose newest row of a flow is its current version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
 from bot.domain.flow_content import FlowContent
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 from bot.storage.staff_tables import Staff
 from bot.storage.tables import FlowPublication, FlowVersion
 
@@ -23,12 +23,13 @@ _CURRENT = """
 select flow, version_id from flow_publication where id in (select max(id) from flow_publication group by flow) order by 2
 """
 
-_PUBLISHING = 7_267_510_002
-"""Any number that no other advisory lock of ours uses."""
+_PUBLISH_LOCK = 7_267_510_002
+"""Key of the advisory lock; any number that no other lock of Warmline uses."""
 
 
-class How(StrEnum):
-    """How a version came to hold. The first two are of files, which may follow one another; the others are the console's."""
+class PublicationMethod(StrEnum):
+    """How a version was published. The first two come from files, which may replace one another; the others from the
+    console."""
 
     FILES = "files"
     PUSHED = "pushed"
@@ -37,12 +38,12 @@ class How(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
-OF_FILES = frozenset({How.FILES, How.PUSHED})
+FILE_METHODS = frozenset({PublicationMethod.FILES, PublicationMethod.PUSHED})
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFlow:
-    """A flow as it was published: the YAML text, for each language the PO text, and the conversation tests."""
+    """A published flow version: the YAML text, the PO text of each language, and the conversation tests."""
 
     version: int
     name: str
@@ -50,7 +51,7 @@ class StoredFlow:
     translations: dict[str, str]
     transcripts: dict[str, str] = field(default_factory=dict)
     number: int = 0
-    """Which version of its flow it is, from 1; `version` counts over all flows."""
+    """The version's number within its flow, from 1; `version` is the id, counted over all flows."""
 
     @property
     def content(self) -> FlowContent:
@@ -59,7 +60,7 @@ class StoredFlow:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One line of a flow's log. `version` is the id of the version, `number` counts the versions of this flow from 1."""
+    """An entry of the publication log. `version` is the version's id, `number` its number within the flow, from 1."""
 
     id: int
     flow: str
@@ -70,28 +71,28 @@ class Publication:
     how: str
     why: str
     reasons: dict[str, Any]
-    """Key of a warning of the checks -> its words, and why it was published all the same."""
+    """Key of a check's warning -> its text, and why it was published nevertheless."""
     staff_id: int | None
     approved_by: int | None
     approver: str
-    """The name of who looked at it; "" for nobody."""
+    """The name of the reviewer; "" if there was none."""
     transcripts: tuple[str, ...]
-    """The names of the conversation tests that came with the version."""
+    """The names of the version's conversation tests."""
 
 
-def load(db: Session, version: int) -> StoredFlow | None:
+def load_version(db: Session, version: int) -> StoredFlow | None:
     row = db.get(FlowVersion, version)
     return _stored(row) if row else None
 
 
-def load_number(db: Session, name: str, number: int) -> StoredFlow | None:
-    """The version of a flow by its own count."""
+def load_version_number(db: Session, name: str, number: int) -> StoredFlow | None:
+    """A version by its number within the flow, or None."""
     row = db.scalar(select(FlowVersion).where(FlowVersion.flow == name, FlowVersion.number == number))
     return _stored(row) if row else None
 
 
-def versions(db: Session, name: str) -> list[tuple[int, int, datetime]]:
-    """All versions of a flow as (id, number, when it was made), the newest first; without their texts."""
+def list_versions(db: Session, name: str) -> list[tuple[int, int, datetime]]:
+    """All versions of a flow as (id, number, creation time), newest first; without their content."""
     columns = (FlowVersion.id, FlowVersion.number, FlowVersion.created_at)
     query = select(*columns).where(FlowVersion.flow == name).order_by(FlowVersion.number.desc())
     return [(row[0], row[1], row[2]) for row in db.execute(query)]
@@ -101,60 +102,61 @@ def _stored(row: FlowVersion) -> StoredFlow:
     return StoredFlow(row.id, row.flow, row.source, row.translations, row.transcripts, row.number)
 
 
-def published(db: Session, name: str) -> int | None:
-    """The version that a conversation gets which enters this flow now."""
+def current_version(db: Session, name: str) -> int | None:
+    """The current version of a flow, which a conversation that enters it now gets; None if it is not published."""
     newest = select(FlowPublication.version_id).where(FlowPublication.flow == name)
     return db.scalar(newest.order_by(FlowPublication.id.desc()).limit(1))
 
 
-def current(db: Session) -> dict[str, int]:
-    """Every published flow -> the version that holds, the oldest version first.
+def current_versions(db: Session) -> dict[str, int]:
+    """Flow -> current version for every published flow, the oldest version first.
 
-    One plain statement, and so one moment: what is published together is seen together. Every new conversation asks.
+    One statement and so one snapshot: flows published together are seen together. Plain SQL, because every new
+    conversation runs it.
     """
-    return {row[0]: row[1] for row in plain(db).execute(_CURRENT).fetchall()}
+    return {row[0]: row[1] for row in driver_connection(db).execute(_CURRENT).fetchall()}
 
 
-def all_published(db: Session) -> list[int]:
+def current_version_ids(db: Session) -> list[int]:
     """The current version of every flow, the oldest version first."""
-    return list(current(db).values())
+    return list(current_versions(db).values())
 
 
-def holding(db: Session, name: str) -> Publication | None:
-    """The line of the log that holds for this flow."""
-    return next(iter(publications(db, name, limit=1)), None)
+def current_publication(db: Session, name: str) -> Publication | None:
+    """The publication that is in force for this flow, or None."""
+    return next(iter(list_publications(db, name, limit=1)), None)
 
 
-def publications(db: Session, flow: str, limit: int = 50, before: int | None = None) -> list[Publication]:
-    """The log of a flow, the newest first; `before` is the id of the publication from which the page before went on."""
+def list_publications(db: Session, flow: str, limit: int = 50, before: int | None = None) -> list[Publication]:
+    """The publication log of a flow, newest first; only ids below `before` if given (for paging)."""
     query = _publications().where(FlowPublication.flow == flow)
     if before is not None:
         query = query.where(FlowPublication.id < before)
     return [_publication(row) for row in db.execute(query.limit(limit))]
 
 
-def unseen_roll_backs(db: Session) -> list[Publication]:
-    """Roll-backs that hold and that nobody has looked at since."""
+def list_unreviewed_rollbacks(db: Session) -> list[Publication]:
+    """Roll-backs that are in force and have not been reviewed."""
     newest = select(func.max(FlowPublication.id)).group_by(FlowPublication.flow)
     query = _publications().where(
-        FlowPublication.id.in_(newest), FlowPublication.how == How.ROLLED_BACK, FlowPublication.approved_by.is_(None)
+        FlowPublication.id.in_(newest), FlowPublication.how == PublicationMethod.ROLLED_BACK, FlowPublication.approved_by.is_(None)
     )
     return [_publication(row) for row in db.execute(query)]
 
 
-def looked_at(db: Session, publication_id: int, staff_id: int) -> Publication | None:
-    """Write down who looked at a roll-back afterwards; None where there is none that waits for it."""
+def mark_reviewed(db: Session, publication_id: int, staff_id: int) -> Publication | None:
+    """Record who reviewed a roll-back afterwards; None if there is no such unreviewed roll-back."""
     row = db.scalar(select(FlowPublication).where(FlowPublication.id == publication_id).with_for_update())
-    if row is None or row.how != How.ROLLED_BACK or row.approved_by is not None:
+    if row is None or row.how != PublicationMethod.ROLLED_BACK or row.approved_by is not None:
         return None
     row.approved_by = staff_id
     db.flush()
-    return next((each for each in publications(db, row.flow, 1, row.id + 1)), None)
+    return next((each for each in list_publications(db, row.flow, 1, row.id + 1)), None)
 
 
 def _publications() -> Select[Any]:
     log, version, approver = FlowPublication, FlowVersion, aliased(Staff)
-    # The names alone: the texts of fifty versions are megabytes.
+    # Only the names: the texts of fifty versions are megabytes.
     names = func.jsonb_path_query_array(version.transcripts, literal_column("'$.keyvalue().key'::jsonpath"), type_=JSONB)
     columns: list[Any] = [
         log.id, log.flow, log.version_id, version.number, log.by, log.at, log.how, log.why, log.reasons, log.staff_id,
@@ -170,8 +172,8 @@ def _publication(row: Row[Any]) -> Publication:
     return Publication(*columns)
 
 
-def digest_of(content: FlowContent) -> str:
-    """Equal for equal texts. A flow without conversation tests has the digest that it had before there were any."""
+def content_digest(content: FlowContent) -> str:
+    """A hash of the content. Without conversation tests it equals the digest from before conversation tests existed."""
     parts = [content.source, dict(content.translations)]
     if content.transcripts:
         parts.append(dict(content.transcripts))
@@ -179,28 +181,28 @@ def digest_of(content: FlowContent) -> str:
 
 
 def lock_publishing(db: Session) -> None:
-    """From here to the end of the transaction nobody else publishes, so that what was checked together holds together.
+    """Keep others from publishing until the transaction ends, so that flows checked together are published together.
 
-    Those who read what is published wait for nobody. Taken before a draft is locked, never after.
+    Readers do not wait. Always take this lock before locking a draft, never after.
     """
-    db.execute(select(func.pg_advisory_xact_lock(_PUBLISHING)))
+    db.execute(select(func.pg_advisory_xact_lock(_PUBLISH_LOCK)))
 
 
 def publish(
-    db: Session, name: str, content: FlowContent, by: str, now: datetime, *, how: str = How.FILES, why: str = "",
+    db: Session, name: str, content: FlowContent, by: str, now: datetime, *, how: str = PublicationMethod.FILES, why: str = "",
     reasons: Mapping[str, Any] | None = None, staff_id: int | None = None, approved_by: int | None = None,
 ) -> int | None:  # fmt: skip
-    """Make this the version that holds; returns its id, or None where it holds already.
+    """Make this content the current version; returns the version's id, or None if it is current already.
 
-    The same texts published again after others (a roll-back) are the same version, published anew.
+    Publishing earlier content again (a roll-back) reuses its version with a new log entry.
     """
-    # Two hosts that start together publish one after the other, and the second finds it done.
+    # Two hosts that start together publish one after the other, and the second finds nothing to do.
     lock_publishing(db)
-    digest = digest_of(content)
+    digest = content_digest(content)
     version = db.scalar(select(FlowVersion).where(FlowVersion.flow == name, FlowVersion.digest == digest))
     if version is None:
         version = _add(db, name, content, digest, now)
-    elif published(db, name) == version.id:
+    elif current_version(db, name) == version.id:
         return None
     db.add(
         FlowPublication(

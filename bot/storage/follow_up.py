@@ -1,8 +1,8 @@
-"""What is due for follow-up, over all people whom somebody may see: check-ins, tasks, offers without an outcome.
+"""The follow-up lists: check-ins, tasks and referrals without an outcome, for all people whom a staff member may see.
 
-The rule of `bot.domain.permissions.may_see` holds: a handoff of the conversation is theirs to see. A conversation for which
-no human was ever called belongs to no team, so that everybody who follows up gets its check-ins and tasks, without a name:
-else what the line leaves to a human would be left to nobody.
+`bot.domain.permissions.may_see` applies: the viewer must be allowed to see a handoff of the conversation. A conversation
+without any handoff belongs to no team, so everyone who does follow-up sees its check-ins and tasks, without the name:
+otherwise no social worker would ever see what Warmline leaves to a human.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.permissions import ANYONE
-from bot.domain.referral import OPEN
+from bot.domain.referral import OPEN_STATES
 from bot.storage.case_tables import CaseTask
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 from bot.storage.people import Viewer
 from bot.storage.tables import CheckInEvent, Conversation, Person
 
 
-class Kind(StrEnum):
-    """The lists, in the order of the page: what a human must do comes before what the line does by itself."""
+class FollowUpList(StrEnum):
+    """The lists in the page's order: what a human must do comes before what Warmline does by itself."""
 
     TASKS = "tasks"
     OVERDUE = "overdue"
@@ -35,21 +35,21 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """Who looks, and at what. Times are aware UTC: planned check-ins are overdue before `late`, of today before `tonight`,
-    and listed before `horizon`."""
+class FollowUpQuery:
+    """The viewer and the time limits. Times are aware UTC: planned check-ins count as overdue before `overdue_before`, as
+    today's before `today_until`, and are listed before `horizon`."""
 
     viewer: Viewer
     only_mine: bool
-    late: datetime
-    tonight: datetime
+    overdue_before: datetime
+    today_until: datetime
     horizon: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One entry. `what` is a flow, a kind of task or a need; `at` when it is or was due, was asked or offered; `whose` the
-    name of whose it is, "" for nobody's; `is_known`: a handoff of theirs may be seen, so their name may be, too."""
+class FollowUpRow:
+    """One list entry. `what` is a flow, a kind of task or a need; `at` is when it is due, was asked or was offered; `whose`
+    is the name of the assigned staff member, "" if none; `is_known`: the viewer may see a handoff and so the name."""
 
     id: int
     conversation_id: int
@@ -67,50 +67,50 @@ class Row:
 _KNOWN = """exists (select from handoff h where h.conversation_id = r.conversation_id
    and (h.team = any(%(teams)s) or h.owner_id = %(me)s or h.offered_to_id = %(me)s
         or exists (select from call_out o where o.handoff_id = h.id and o.staff_id = %(me)s)))"""
-_SEES = f"({_KNOWN} or not exists (select from handoff h where h.conversation_id = r.conversation_id))"
-# Whose nobody is named is theirs who had the person, or who keeps the household's case.
+_VISIBLE = f"({_KNOWN} or not exists (select from handoff h where h.conversation_id = r.conversation_id))"
+# An entry without an assignee belongs to the staff who had a handoff of the person or own the household's case.
 _MINE = """(not %(only_mine)s or r.{own} = %(me)s or r.{own} is null and (
    exists (select from handoff h where h.conversation_id = r.conversation_id and h.owner_id = %(me)s)
    or exists (select from case_file f where f.person_id = c.person_id and f.closed_at is null and f.owner_id = %(me)s)))"""
-_OF = "join conversation c on c.id = r.conversation_id join person p on p.id = c.person_id and p.erased_at is null"
+_PERSON_JOIN = "join conversation c on c.id = r.conversation_id join person p on p.id = c.person_id and p.erased_at is null"
 _PAGE = "limit %(limit)s offset %(offset)s"
 
-_CHECK_INS = f"from check_in r {_OF} where r.due_at is not null and {_SEES} and {_MINE.format(own='made_by')}"
-_WHICH = {
-    Kind.OVERDUE: "r.state = 'planned' and r.due_at < %(late)s",
-    Kind.ASKED: "r.state = 'asked'",
-    Kind.TODAY: "r.state = 'planned' and r.due_at >= %(late)s and r.due_at < %(tonight)s",
-    Kind.WEEK: "r.state = 'planned' and r.due_at >= %(tonight)s and r.due_at < %(horizon)s",
+_CHECK_INS = f"from check_in r {_PERSON_JOIN} where r.due_at is not null and {_VISIBLE} and {_MINE.format(own='made_by')}"
+_CONDITIONS = {
+    FollowUpList.OVERDUE: "r.state = 'planned' and r.due_at < %(late)s",
+    FollowUpList.ASKED: "r.state = 'asked'",
+    FollowUpList.TODAY: "r.state = 'planned' and r.due_at >= %(late)s and r.due_at < %(tonight)s",
+    FollowUpList.WEEK: "r.state = 'planned' and r.due_at >= %(tonight)s and r.due_at < %(horizon)s",
 }
-_ONE_KIND = f"""
+_CHECK_IN_LIST = f"""
 select r.id, r.conversation_id, p.sealed_name, {_KNOWN}, r.flow, coalesce(r.reason, ''),
        {{at}}, coalesce((select s.name from staff s where s.id = r.made_by), ''), coalesce(r.made_by = %(me)s, false),
        r.after_crisis, '{{{{}}}}'::text[]
   {_CHECK_INS} and {{which}} order by r.due_at, r.id {_PAGE}
 """  # noqa: S608
-_TASKS = f"from case_task r {_OF} where r.done_at is null and {_SEES} and {_MINE.format(own='staff_id')}"
-_REFERRALS = f"""from referral r {_OF}
+_TASKS = f"from case_task r {_PERSON_JOIN} where r.done_at is null and {_VISIBLE} and {_MINE.format(own='staff_id')}"
+_REFERRALS = f"""from referral r {_PERSON_JOIN}
  where r.closed_at is null and r.state = any(%(open)s) and {_KNOWN} and {_MINE.format(own="made_by")}"""
 
 _LISTS = {
     **{
-        kind: _ONE_KIND.format(which=which, at="coalesce(r.asked_at, r.due_at)" if kind is Kind.ASKED else "r.due_at")
-        for kind, which in _WHICH.items()
+        kind: _CHECK_IN_LIST.format(which=which, at="coalesce(r.asked_at, r.due_at)" if kind is FollowUpList.ASKED else "r.due_at")
+        for kind, which in _CONDITIONS.items()
     },
-    Kind.TASKS: f"""
+    FollowUpList.TASKS: f"""
 select r.id, r.conversation_id, p.sealed_name, {_KNOWN}, r.kind, coalesce(r.reason, ''), r.due_at,
        coalesce((select s.name from staff s where s.id = r.staff_id), ''), coalesce(r.staff_id = %(me)s, false), false,
        '{{}}'::text[]
   {_TASKS} order by coalesce(r.staff_id = %(me)s, false) desc, r.due_at, r.id {_PAGE}
 """,  # noqa: S608
-    Kind.REFERRALS: f"""
+    FollowUpList.REFERRALS: f"""
 select min(r.id), r.conversation_id, p.sealed_name, true, min(r.need), '', r.made_at, '', false, false,
        array_agg(coalesce((select s.name from service s where s.id = r.service_id), '') order by r.place)
   {_REFERRALS} group by r.conversation_id, p.sealed_name, r.made_at order by r.made_at, min(r.id) {_PAGE}
 """,  # noqa: S608
 }
 _COUNTS = f"""
-select {", ".join(f"count(*) filter (where {which})" for which in _WHICH.values())} {_CHECK_INS}
+select {", ".join(f"count(*) filter (where {which})" for which in _CONDITIONS.values())} {_CHECK_INS}
 """
 _COUNT_TASKS = f"select count(*) {_TASKS}"
 _COUNT_REFERRALS = f"select count(distinct (r.conversation_id, r.made_at)) {_REFERRALS}"
@@ -126,37 +126,37 @@ select id, name from service
 """
 
 
-def counts(db: Session, sight: Sight) -> dict[Kind, int]:
+def count_rows(db: Session, query: FollowUpQuery) -> dict[FollowUpList, int]:
     """How many entries each list has."""
     db.flush()
-    given = _given(sight)
-    found = dict(zip(_WHICH, plain(db).execute(_COUNTS, given).fetchone() or (), strict=False))
-    tasks, referrals = (plain(db).execute(query, given).fetchone() or (0,) for query in (_COUNT_TASKS, _COUNT_REFERRALS))
-    return {**dict.fromkeys(Kind, 0), **found, Kind.TASKS: tasks[0], Kind.REFERRALS: referrals[0]}
+    given = _sql_values(query)
+    found = dict(zip(_CONDITIONS, driver_connection(db).execute(_COUNTS, given).fetchone() or (), strict=False))
+    tasks, referrals = (driver_connection(db).execute(query, given).fetchone() or (0,) for query in (_COUNT_TASKS, _COUNT_REFERRALS))
+    return {**dict.fromkeys(FollowUpList, 0), **found, FollowUpList.TASKS: tasks[0], FollowUpList.REFERRALS: referrals[0]}
 
 
-def rows(db: Session, sight: Sight, kind: Kind, limit: int, offset: int = 0) -> list[Row]:
-    """A page of one list, what has waited longest first; of tasks one's own come before."""
+def list_rows(db: Session, query: FollowUpQuery, which: FollowUpList, limit: int, offset: int = 0) -> list[FollowUpRow]:
+    """A page of one list, the longest waiting first; the viewer's own tasks come before others."""
     db.flush()
-    given = _given(sight) | {"limit": limit, "offset": offset}
-    return [Row(*row) for row in plain(db).execute(_LISTS[kind], given).fetchall()]
+    given = _sql_values(query) | {"limit": limit, "offset": offset}
+    return [FollowUpRow(*row) for row in driver_connection(db).execute(_LISTS[which], given).fetchall()]
 
 
-def _given(sight: Sight) -> dict[str, Any]:
+def _sql_values(query: FollowUpQuery) -> dict[str, Any]:
     return {
-        "me": sight.viewer.staff_id, "teams": [*sight.viewer.teams, ANYONE], "only_mine": sight.only_mine,
-        "late": sight.late, "tonight": sight.tonight, "horizon": sight.horizon, "open": [state.value for state in OPEN],
+        "me": query.viewer.staff_id, "teams": [*query.viewer.teams, ANYONE], "only_mine": query.only_mine,
+        "late": query.overdue_before, "tonight": query.today_until, "horizon": query.horizon, "open": [state.value for state in OPEN_STATES],
     }  # fmt: skip
 
 
-def exists(db: Session, conversation_id: int) -> bool:
-    """Whether there is such a conversation, and its person was not deleted."""
+def conversation_exists(db: Session, conversation_id: int) -> bool:
+    """Whether there is such a conversation and its person has not been erased."""
     rows = select(Conversation.id).join(Person, Person.id == Conversation.person_id)
     return db.scalar(rows.where(Conversation.id == conversation_id, Person.erased_at.is_(None))) is not None
 
 
-def events(db: Session, check_in_ids: list[int]) -> dict[int, list[CheckInEvent]]:
-    """What happened to each of these check-ins, oldest first."""
+def events_by_check_in(db: Session, check_in_ids: list[int]) -> dict[int, list[CheckInEvent]]:
+    """Check-in id -> its events, oldest first."""
     found: dict[int, list[CheckInEvent]] = {each: [] for each in check_in_ids}
     query = select(CheckInEvent).where(CheckInEvent.check_in_id.in_(check_in_ids))
     for row in db.scalars(query.order_by(CheckInEvent.at, CheckInEvent.id)):
@@ -165,13 +165,13 @@ def events(db: Session, check_in_ids: list[int]) -> dict[int, list[CheckInEvent]
 
 
 def has_call_task(db: Session, conversation_id: int) -> bool:
-    """Whether the line has left it to a human to telephone this person, and nobody has done it."""
+    """Whether there is an open task to telephone this person."""
     calls = (CaseTask.conversation_id == conversation_id, CaseTask.kind == "call", CaseTask.done_at.is_(None))
     return db.scalar(select(CaseTask.id).where(*calls).limit(1)) is not None
 
 
-def services(db: Session, need: str, words: str, near: str, now: datetime, limit: int = 20) -> list[tuple[int, str]]:
-    """Services to which a person may be referred now, as (id, name), those of their ZIP first."""
+def find_services(db: Session, need: str, words: str, near: str, now: datetime, limit: int = 20) -> list[tuple[int, str]]:
+    """Services that a person may be referred to now, as (id, name); those that serve ZIP `near` only come first."""
     pattern = "%" + words.replace("\\", "").replace("%", "").replace("_", " ") + "%" if words else ""
     given = {"need": need, "words": pattern, "near": near, "now": now, "limit": limit}
-    return [(row[0], row[1]) for row in plain(db).execute(_SERVICES, given).fetchall()]
+    return [(row[0], row[1]) for row in driver_connection(db).execute(_SERVICES, given).fetchall()]

@@ -1,10 +1,10 @@
-"""Open handoffs as the console reads them: the rows for a list, the rows of one, and cheap versions of both.
+"""Handoffs as the console shows them: the inbox list, the page of one handoff, and a cheap version string for each.
 
-A version is a short text that changes whenever something that the page shows has changed. It is asked for by every open
-console all the time, so it is one small statement.
+A version is a short string that changes whenever something on the page has changed. Every open console polls it, so it
+is one small statement.
 
-All of it is plain SQL, and gives only the columns that a page shows: these two pages are open all night on every desk,
-and the mapped classes cost some five times as much for each statement.
+All of it is plain SQL that selects only the columns shown: these two pages are open all day on every screen, and the
+mapped classes cost about five times as much per statement.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from sqlalchemy.orm import Session
 
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 from bot.storage.tables import Handoff
 
-# The sum, and not the newest alone: a transaction that began earlier may commit later, with an earlier time.
-_INBOX = """
+# The sum of the times and not just the newest: a transaction that began earlier may commit later, with an earlier time.
+_INBOX_VERSION = """
 select count(*) filter (where calls), coalesce(sum(at) filter (where calls), 0), count(*), coalesce(sum(at), 0)
   from (select owner_id is null or offered_to_id is not null as calls, extract(epoch from updated_at) as at
           from handoff where state <> 'closed') as open
 """
-_ONE = """
+_HANDOFF_VERSION = """
 select handoff.id, extract(epoch from handoff.updated_at), texts.newest, texts.states, events.newest, notes.newest
   from handoff
  cross join lateral (
@@ -39,7 +39,7 @@ select handoff.id, extract(epoch from handoff.updated_at), texts.newest, texts.s
  cross join lateral (select max(id) as newest from note where conversation_id = handoff.conversation_id) as notes
  where handoff.id = any(%s)
 """
-# What follows is put together from constants alone; whatever somebody gave is a parameter.
+# The statements below are built from constants only; all input is passed as parameters.
 _CALLS = """
  cross join lateral (
      select coalesce(bool_or(staff_id = %(reader_id)s), false) as was_called,
@@ -57,16 +57,16 @@ select handoff.id, handoff.conversation_id, handoff.reason, handoff.team, handof
 {_CALLS}
  where handoff.state <> 'closed' order by handoff.opened_at, handoff.id
 """  # noqa: S608
-_STANDING = """
+_ACCESS = """
 select team, owner_id, offered_to_id,
        exists (select from call_out where handoff_id = handoff.id and staff_id = %(reader_id)s) as was_called
   from handoff where {} = %(id)s
 """
-_STANDING_OF_ONE = _STANDING.format("id")
-_STANDING_OF_ALL = _STANDING.format("conversation_id")
-# Named one by one: while a new version is rolled out, the table may have a column more than this process knows.
+_ACCESS_TO_ONE = _ACCESS.format("id")
+_ACCESS_TO_ALL = _ACCESS.format("conversation_id")
+# Columns are named: during a roll-out the table may have a column that this process does not know.
 _COLUMNS = tuple(Handoff.__table__.columns.keys())
-_CASE = f"""
+_DETAIL = f"""
 select {", ".join(f"handoff.{column}" for column in _COLUMNS)},
        conversation.channel, conversation.opted_out, conversation.unreachable, conversation.sealed_state,
        conversation.in_danger, person.sealed_name, calls.was_called, calls.calling
@@ -110,30 +110,30 @@ _RULES_MET = "select rules from message where conversation_id = %s and rules is 
 
 _LARGEST_ID = 2**63 - 1
 
-Row = TypeVar("Row")
+RowType = TypeVar("RowType")
 
 
-def version(db: Session) -> str:
-    """What the whole inbox stands at, in two halves with a `.` between: those that call for somebody (nobody has them, or
-    they are offered), and all that are open."""
-    calls, at_of_calls, every, at_of_every = plain(db).execute(_INBOX).fetchone() or (0, 0, 0, 0)
-    return f"{calls}-{_compact(at_of_calls)}.{every}-{_compact(at_of_every)}"
+def inbox_version(db: Session) -> str:
+    """The inbox's version, in two parts joined by `.`: handoffs that need a social worker (unclaimed or offered), and all
+    open ones."""
+    calls, at_of_calls, every, at_of_every = driver_connection(db).execute(_INBOX_VERSION).fetchone() or (0, 0, 0, 0)
+    return f"{calls}-{_to_hex(at_of_calls)}.{every}-{_to_hex(at_of_every)}"
 
 
-def _compact(seconds: Any) -> str:
-    """A sum of moments in microseconds, without a point."""
+def _to_hex(seconds: Any) -> str:
+    """A sum of times as hexadecimal microseconds, so that it contains no `.`."""
     return f"{int(seconds * 1_000_000):x}"
 
 
-def versions(db: Session, handoff_ids: Collection[int]) -> dict[int, str]:
-    """What each of these handoffs' pages stands at: the row, the newest texts with their states, events and notes."""
-    rows = plain(db).execute(_ONE, (list(handoff_ids),)).fetchall() if handoff_ids else []
+def handoff_versions(db: Session, handoff_ids: Collection[int]) -> dict[int, str]:
+    """The versions of these handoffs' pages: the row, the newest texts with their states, events and notes."""
+    rows = driver_connection(db).execute(_HANDOFF_VERSION, (list(handoff_ids),)).fetchall() if handoff_ids else []
     return {row[0]: "-".join(str(part) for part in row[1:]) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What decides who may see a handoff. `was_called`: whether the reader was ever called out for it."""
+class HandoffAccessRow:
+    """What decides whether the reader may see a handoff. `was_called`: whether they were ever called out for it."""
 
     team: str
     owner_id: int | None
@@ -142,11 +142,10 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class InboxHandoff:
     """An open handoff with what the inbox shows of its conversation; the name is still sealed.
 
-    `calling` are those who are being called now and have not answered, in the order of their calls; somebody may stand
-    there twice.
+    `calling` are the staff ids of open call-outs, in order; an id may occur twice.
     """
 
     id: int
@@ -173,9 +172,9 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One handoff, open or closed, with its conversation. The row belongs to no session: it is only read. `calling` is as
-    in `Open`."""
+class HandoffDetail:
+    """One handoff, open or closed, with its conversation. `handoff` is detached from the session: it is only read.
+    `calling` is as in `InboxHandoff`."""
 
     handoff: Handoff
     channel: str
@@ -189,8 +188,8 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """A handoff of the same person that came before. `owner` is "" where nobody had it."""
+class EarlierHandoff:
+    """An earlier handoff of the conversation. `owner` is "" if no social worker had it."""
 
     id: int
     reason: str
@@ -200,8 +199,8 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """One text with the person, still sealed."""
+class SealedText:
+    """A text to or from the person, still sealed."""
 
     id: int
     outbound: bool
@@ -216,8 +215,8 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedText:
-    """A text of a social worker's that leaves later, still sealed."""
+class SealedPlannedText:
+    """A social worker's text that is scheduled for later, still sealed."""
 
     id: int
     sealed_body: str | None
@@ -226,8 +225,8 @@ class PlannedText:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """What happened to a handoff of the conversation; `staff_id` is None for the line itself."""
+class HandoffHistoryEvent:
+    """An event of one of the conversation's handoffs; `staff_id` is None for Warmline itself."""
 
     id: int
     handoff_id: int
@@ -239,7 +238,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class SealedNote:
-    """A note, still sealed; `by` is a name of staff."""
+    """A note, still sealed; `by` is the staff member's name."""
 
     sealed_body: str | None
     by: str
@@ -247,8 +246,8 @@ class SealedNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
-    """A service that the person was referred to; `service` is "" where it has left the directory."""
+class OfferedServiceRow:
+    """A service that the person was referred to; `service` is "" if it has left the directory."""
 
     service: str
     need: str
@@ -257,97 +256,96 @@ class Offered:
     made_at: datetime
 
 
-def _driver(db: Session) -> Connection[Any]:
-    """The driver's connection. What the mapped classes have changed in this transaction is written down first; that costs
-    nothing where they have not."""
+def _flushed_connection(db: Session) -> Connection[Any]:
+    """The psycopg connection, after flushing what mapped classes have changed in this transaction (free if nothing has)."""
     db.flush()
-    return plain(db)
+    return driver_connection(db)
 
 
-def _all(db: Session, kind: type[Row], statement: str, params: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
+def _fetch_all(db: Session, kind: type[RowType], statement: str, params: Sequence[Any] | Mapping[str, Any]) -> list[RowType]:
     """The rows of a statement whose columns are the fields of `kind`."""
-    return _driver(db).cursor(row_factory=class_row(kind)).execute(statement, params).fetchall()
+    return _flushed_connection(db).cursor(row_factory=class_row(kind)).execute(statement, params).fetchall()
 
 
-def open_ones(db: Session, reader_id: int) -> list[Open]:
-    """All that are not closed, oldest first."""
-    return _all(db, Open, _OPEN_ONES, {"reader_id": reader_id})
+def list_open(db: Session, reader_id: int) -> list[InboxHandoff]:
+    """All handoffs that are not closed, oldest first."""
+    return _fetch_all(db, InboxHandoff, _OPEN_ONES, {"reader_id": reader_id})
 
 
-def standing(db: Session, handoff_id: int, reader_id: int) -> Standing | None:
-    """How the reader stands to this handoff, open or closed; None where there is none."""
-    found = _all(db, Standing, _STANDING_OF_ONE, {"id": handoff_id, "reader_id": reader_id}) if _fits(handoff_id) else []
+def find_access(db: Session, handoff_id: int, reader_id: int) -> HandoffAccessRow | None:
+    """What decides whether the reader may see this handoff, open or closed; None if there is none."""
+    found = _fetch_all(db, HandoffAccessRow, _ACCESS_TO_ONE, {"id": handoff_id, "reader_id": reader_id}) if _is_row_id(handoff_id) else []
     return found[0] if found else None
 
 
-def standings(db: Session, conversation_id: int, reader_id: int) -> list[Standing]:
-    """How the reader stands to each handoff of this conversation, open and closed."""
-    return _all(db, Standing, _STANDING_OF_ALL, {"id": conversation_id, "reader_id": reader_id})
+def list_access(db: Session, conversation_id: int, reader_id: int) -> list[HandoffAccessRow]:
+    """The same for every handoff of this conversation, open or closed."""
+    return _fetch_all(db, HandoffAccessRow, _ACCESS_TO_ALL, {"id": conversation_id, "reader_id": reader_id})
 
 
-def _fits(handoff_id: int) -> bool:
-    """Whether a number can be a row's: an address may hold any."""
+def _is_row_id(handoff_id: int) -> bool:
+    """Whether a number can be a row id: a URL may contain any number."""
     return 0 < handoff_id <= _LARGEST_ID
 
 
-def case(db: Session, handoff_id: int, reader_id: int) -> Found | None:
-    """One handoff, open or closed, with its conversation; None where there is none."""
-    if not _fits(handoff_id):
+def find_detail(db: Session, handoff_id: int, reader_id: int) -> HandoffDetail | None:
+    """One handoff, open or closed, with its conversation; None if there is none."""
+    if not _is_row_id(handoff_id):
         return None
-    row = _driver(db).execute(_CASE, {"id": handoff_id, "reader_id": reader_id}).fetchone()
+    row = _flushed_connection(db).execute(_DETAIL, {"id": handoff_id, "reader_id": reader_id}).fetchone()
     if row is None:
         return None
     width = len(_COLUMNS)
-    return Found(Handoff(**dict(zip(_COLUMNS, row[:width], strict=True))), *row[width:])
+    return HandoffDetail(Handoff(**dict(zip(_COLUMNS, row[:width], strict=True))), *row[width:])
 
 
-def names(db: Session, staff_ids: Iterable[int | None]) -> dict[int, str]:
-    """The names of these members of staff, also of those who have left."""
+def staff_names(db: Session, staff_ids: Iterable[int | None]) -> dict[int, str]:
+    """Id -> name of these staff members, including those who have left."""
     wanted = {staff_id for staff_id in staff_ids if staff_id is not None}
-    return dict(_driver(db).execute(_NAMES, (list(wanted),)).fetchall()) if wanted else {}
+    return dict(_flushed_connection(db).execute(_NAMES, (list(wanted),)).fetchall()) if wanted else {}
 
 
 def team_names(db: Session) -> dict[str, str]:
-    """Slug -> name of every team, by name."""
-    return dict(_driver(db).execute(_TEAM_NAMES).fetchall())
+    """Slug -> name of every team, ordered by name."""
+    return dict(_flushed_connection(db).execute(_TEAM_NAMES).fetchall())
 
 
-def find(db: Session, handoff_id: int) -> Handoff | None:
-    """One handoff, open or closed."""
-    return db.get(Handoff, handoff_id) if _fits(handoff_id) else None
+def find_handoff(db: Session, handoff_id: int) -> Handoff | None:
+    """One handoff, open or closed, or None."""
+    return db.get(Handoff, handoff_id) if _is_row_id(handoff_id) else None
 
 
-def earlier(db: Session, conversation_id: int, handoff_id: int) -> list[Earlier]:
+def list_earlier(db: Session, conversation_id: int, handoff_id: int) -> list[EarlierHandoff]:
     """The handoffs of a conversation that were opened before this one, newest first."""
-    return _all(db, Earlier, _EARLIER, (conversation_id, handoff_id))
+    return _fetch_all(db, EarlierHandoff, _EARLIER, (conversation_id, handoff_id))
 
 
-def texts(db: Session, conversation_id: int, before: int | None, limit: int) -> list[Text]:
-    """The newest `limit` texts with the person, or those before row `before`; oldest first."""
-    return _all(db, Text, _TEXTS, (conversation_id, before or _LARGEST_ID, limit))[::-1]
+def list_texts(db: Session, conversation_id: int, before: int | None, limit: int) -> list[SealedText]:
+    """The newest `limit` texts to and from the person, or those before row `before`; oldest first."""
+    return _fetch_all(db, SealedText, _TEXTS, (conversation_id, before or _LARGEST_ID, limit))[::-1]
 
 
-def planned(db: Session, conversation_id: int, now: datetime) -> list[PlannedText]:
-    """Texts that a social worker has planned for later than `now` and that were never tried, soonest first."""
-    return _all(db, PlannedText, _PLANNED, (conversation_id, now))
+def list_planned(db: Session, conversation_id: int, now: datetime) -> list[SealedPlannedText]:
+    """Social workers' texts scheduled after `now` that were never attempted, soonest first."""
+    return _fetch_all(db, SealedPlannedText, _PLANNED, (conversation_id, now))
 
 
-def events(db: Session, conversation_id: int) -> list[Event]:
-    """What happened to the conversation's handoffs, oldest first."""
-    return _all(db, Event, _EVENTS, (conversation_id,))
+def list_events(db: Session, conversation_id: int) -> list[HandoffHistoryEvent]:
+    """The events of the conversation's handoffs, oldest first."""
+    return _fetch_all(db, HandoffHistoryEvent, _EVENTS, (conversation_id,))
 
 
-def notes(db: Session, conversation_id: int) -> list[SealedNote]:
-    """What social workers wrote down, newest first."""
-    return _all(db, SealedNote, _NOTES, (conversation_id,))
+def list_notes(db: Session, conversation_id: int) -> list[SealedNote]:
+    """Social workers' notes, newest first."""
+    return _fetch_all(db, SealedNote, _NOTES, (conversation_id,))
 
 
-def referrals(db: Session, conversation_id: int) -> list[Offered]:
-    """What the person was referred to, newest first."""
-    return _all(db, Offered, _REFERRALS, (conversation_id,))
+def list_referrals(db: Session, conversation_id: int) -> list[OfferedServiceRow]:
+    """The services that the person was referred to, newest first."""
+    return _fetch_all(db, OfferedServiceRow, _REFERRALS, (conversation_id,))
 
 
 def rules_met(db: Session, conversation_id: int, limit: int = 12) -> list[str]:
-    """The safety rules that the person's newest such texts met, newest first, each once."""
-    rows = _driver(db).execute(_RULES_MET, (conversation_id, limit)).fetchall()
+    """The safety rules that the person's newest `limit` matching texts met, newest first, without duplicates."""
+    rows = _flushed_connection(db).execute(_RULES_MET, (conversation_id, limit)).fetchall()
     return list(dict.fromkeys(rule for (rules,) in rows for rule in rules or ()))

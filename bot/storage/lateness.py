@@ -1,4 +1,4 @@
-"""How late the oldest due work is, by kind: what a worker should have done by now and nobody has."""
+"""How late the oldest due work is, by kind: what a worker process should have done by now."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sqlalchemy.orm import Session
 
 from bot.storage import check_ins, handoffs, outbox
 
-_LOOKS: Final[Mapping[str, Callable[[Session, datetime], timedelta | None]]] = {
-    "text": outbox.oldest_due,
-    "rung": handoffs.oldest_due,
-    "check_in": check_ins.oldest_due,
+_QUERIES: Final[Mapping[str, Callable[[Session, datetime], timedelta | None]]] = {
+    "text": outbox.longest_overdue,
+    "rung": handoffs.longest_overdue,
+    "check_in": check_ins.longest_overdue,
 }
 
 
-def by_kind(db: Session, now: datetime) -> dict[str, timedelta]:
-    """For how long the oldest due text, rung of a ladder and check-in have waited at `now`; nothing due is no wait."""
-    return {kind: look(db, now) or timedelta(0) for kind, look in _LOOKS.items()}
+def longest_waits(db: Session, now: datetime) -> dict[str, timedelta]:
+    """How long the most overdue text, escalation tier and check-in have been due at `now`; zero if nothing is due."""
+    return {kind: look(db, now) or timedelta(0) for kind, look in _QUERIES.items()}
 
 
-def take_turn(db: Session) -> bool:
-    """Whether this transaction alone may tell of late work; all hosts look, and one page at night is enough."""
+def try_lock(db: Session) -> bool:
+    """Whether this transaction may report late work: all hosts look for it, but one alarm is enough."""
     return bool(db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext("warmline late work")))))

@@ -1,8 +1,8 @@
-"""The directory laid out to be searched: one row for each place of a service, and one for a service without a place.
+"""Searching the directory in the `listing` table: one row for each place of a service, one for a service without a place.
 
-The nearest are found by walking outwards from the person's ZIP in the index of places. That index counts degrees, and a
-degree of longitude is shorter than one of latitude, so the nearest fifty are only candidates, which bot/domain/directory/
-ranking.py measures and orders.
+The spatial index finds the listings nearest to the person's ZIP. It measures in degrees, and a degree of longitude is
+shorter than one of latitude, so the nearest fifty are only candidates, which bot/domain/directory/ranking.py measures and
+orders.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ from typing import Any
 from psycopg.rows import dict_row
 from sqlalchemy.orm import Session
 
-from bot.domain.directory.ranking import Hit
-from bot.storage.database import plain
+from bot.domain.directory.ranking import ServiceHit
+from bot.storage.database import driver_connection
 
-CANDIDATES = 50
-FARTHEST_MILES = 60
-"""Nobody who texts for food or a bed is sent farther. It also ends the walk where hardly anybody offers what is needed."""
+MAX_CANDIDATES = 50
+MAX_MILES = 60
+"""No person who texts for food or a bed is sent farther. It also bounds the search where few services meet the need."""
 
 _BATCH = 1000
-"""Services that one statement lays out: it must end long before the time limit of statements."""
+"""Services rebuilt by one statement, which must end long before the statement time-out."""
 
-_RANKED = 2000
-"""Matches of words that are weighed; more of them means that the words say little."""
+_MAX_RANKED = 2000
+"""Text matches that are ranked at most; more matches mean that the words are not specific."""
 
-_FEWEST, _MORE_WALKS = 10, 3
-"""Where the candidates are places of fewer services than that, it is looked for others, so many times."""
+_MIN_SERVICES, _MAX_EXTRA_QUERIES = 10, 3
+"""If the candidates belong to fewer services than the first number, others are searched for, at most the second number of
+times."""
 
-_CLEAR = "delete from listing where service_id = any(%(ids)s)"
+_DELETE = "delete from listing where service_id = any(%(ids)s)"
 
-# `edits` hold whole fields under the names of the details, so a field that the staff have changed wins by being laid on top.
-# A number that was given for this very place goes before that of the whole service, and the organization's comes last; but
-# what the staff wrote down goes before all of it, also where they wrote that there is none (null).
-_LAY_OUT = """
+# `edits` hold whole fields under the names of `details`, so merging them on top makes the staff's changes win.
+# A phone number of this place comes before that of the whole service, and the organization's comes last; the staff's edit
+# comes before all of them, even if it says that there is none (null).
+_INSERT = """
 insert into listing (service_id, location_id, needs, languages, latitude, longitude, offered, review_by, accepting, imported,
                      words, shown)
 select s.id, p.id,
@@ -82,44 +83,43 @@ select s.id, p.id,
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is looked for; what is None or empty does not narrow. Languages and hours do not narrow either: they rank."""
+class ListingQuery:
+    """Search criteria; None or empty does not restrict. Languages and hours only affect the ranking."""
 
     need: str | None = None
     words: str = ""
     near: tuple[float, float] | None = None
     """Latitude and longitude."""
     offered_at: datetime | None = None
-    """Only what a person may be told of then: checked, not past its review, taking new people. None: everything."""
+    """Only services that may be offered at this time: checked, not past review, taking new people. None: all services."""
     skip: tuple[int, ...] = ()
-    """Services that were told already."""
+    """Services that the person was offered already."""
     imported: bool = False
-    """Without the services of directory/*.yaml, which are found by ZIP (storage/services.py)."""
-    most: int = CANDIDATES
+    """Leave out the services of directory/*.yaml, which are found by ZIP (storage/services.py)."""
+    limit: int = MAX_CANDIDATES
 
 
-def refresh(db: Session, services: Sequence[int]) -> None:
-    """Lay out these services anew. To be called whenever one of them, its organization or one of its places has changed."""
-    connection = plain(db)
+def rebuild(db: Session, services: Sequence[int]) -> None:
+    """Rebuild the listings of these services. Call it whenever a service, its organization or one of its places changes."""
+    connection = driver_connection(db)
     for start in range(0, len(services), _BATCH):
         values = {"ids": list(services[start : start + _BATCH])}
-        connection.execute(_CLEAR, values, prepare=False)
-        # Planned each time: while a directory is imported its tables grow from nothing.
-        connection.execute(_LAY_OUT, values, prepare=False)
+        connection.execute(_DELETE, values, prepare=False)
+        # Planned every time: the tables grow from nothing while a directory is imported.
+        connection.execute(_INSERT, values, prepare=False)
 
 
-def measure_up(db: Session) -> None:
-    """Let PostgreSQL count what there is, after much was changed: it chooses between the index of places and that of needs
-    by how many services meet a need."""
-    # New rows of a GIN index lie on a heap that every search looks through, until somebody sorts them in.
+def update_statistics(db: Session) -> None:
+    """Update PostgreSQL's statistics after many changes: by them it chooses between the spatial index and that of needs."""
+    # New GIN entries sit in a pending list that every search scans until it is merged into the index.
     for index in ("listing_needs", "listing_words"):
-        plain(db).execute("select gin_clean_pending_list(%s::regclass)", (index,))
-    plain(db).execute("analyze listing (needs, words, offered, accepting, imported, review_by, latitude)")
+        driver_connection(db).execute("select gin_clean_pending_list(%s::regclass)", (index,))
+    driver_connection(db).execute("analyze listing (needs, words, offered, accepting, imported, review_by, latitude)")
 
 
-def numbers(db: Session, services: Sequence[int]) -> dict[int, set[str]]:
-    """The telephone numbers under which each of these services stands in the listings, as digits."""
-    rows = plain(db).execute(
+def phone_numbers(db: Session, services: Sequence[int]) -> dict[int, set[str]]:
+    """Service id -> its telephone numbers in the listings, as digits."""
+    rows = driver_connection(db).execute(
         """
         select service_id, array_agg(distinct regexp_replace(number #>> '{}', '[^0-9]', '', 'g'))
           from listing, jsonb_path_query(shown, '$.phones[*].number') as number
@@ -131,12 +131,12 @@ def numbers(db: Session, services: Sequence[int]) -> dict[int, set[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuges:
-    """What would give a refuge away: where it is, at what it is called, and what else its organization does."""
+class RefugeMatches:
+    """What would reveal a refuge: its locations, its phone numbers, and its organization's other services."""
 
     locations: frozenset[int]
     phones: tuple[dict[str, Any], ...]
-    """Rows of telephones, for bot/domain/directory/cards.py to read; some that only look alike are among them."""
+    """Phone rows for bot/domain/directory/cards.py to compare; may include near matches."""
     services: frozenset[int]
 
 
@@ -162,34 +162,34 @@ select array(select id from place where id = any(%(locations)s)) as locations,
                                    and not l.needs @> array[%(need)s]::text[] offset %(most)s)) as services
 """
 
-_KNOWN_FOR_MORE = 5
-"""Services without a place, and other than a refuge, by which an organization's name no longer says that it is one."""
+_OTHER_SERVICES_LIMIT = 5
+"""An organization with this many services that have no place and are not a refuge is not recognisable as a refuge."""
 
 
-def refuges(db: Session, need: str, hits: Sequence[Hit], lines: Set[str]) -> Refuges:
-    """What of the hits, and of the numbers under which they are called (digits), belongs to a listing that meets `need`.
+def find_refuges(db: Session, need: str, hits: Sequence[ServiceHit], phone_numbers: Set[str]) -> RefugeMatches:
+    """Which of the hits and of their phone numbers (`phone_numbers`, digits) belong to a listing that meets `need`.
 
-    Listings that nobody is told of count too: a refuge that was not checked yet is still a refuge. By its organization a
-    service belongs to it only where the organization has no other place and is not known for more.
+    Listings that are not offered count too: a refuge that was not checked yet is still a refuge. A service counts by its
+    organization only if the organization has no other place and is not known for other services.
     """
     values = {
         "need": need,
         "services": list({hit.service_id for hit in hits}),
         "locations": list({hit.location_id for hit in hits if hit.location_id is not None}),
-        "alike": [f"%{line}%" for line in lines],
-        "most": _KNOWN_FOR_MORE,
+        "alike": [f"%{line}%" for line in phone_numbers],
+        "most": _OTHER_SERVICES_LIMIT,
     }
-    [(locations, phones, services)] = plain(db).execute(_REFUGES, values, prepare=False).fetchall()
-    return Refuges(frozenset(locations), tuple(phones), frozenset(services))
+    [(locations, phones, services)] = driver_connection(db).execute(_REFUGES, values, prepare=False).fetchall()
+    return RefugeMatches(frozenset(locations), tuple(phones), frozenset(services))
 
 
 def count_offered(db: Session, origin: str, now: datetime) -> int:
-    """How many services of a directory people may be told of now."""
+    """How many services of a directory may be offered now."""
     query = """
         select count(distinct l.service_id) from listing l join service s on s.id = l.service_id
          where s.origin = %s and l.offered and l.review_by > %s and l.accepting is not false
     """
-    row = plain(db).execute(query, (origin, now)).fetchone()
+    row = driver_connection(db).execute(query, (origin, now)).fetchone()
     return row[0] if row else 0
 
 
@@ -198,76 +198,77 @@ select service_id, location_id, needs, languages, latitude, longitude, offered, 
 """
 
 
-def search(db: Session, wanted: Wanted) -> list[Hit]:
-    """The candidates, at most `wanted.most` rows; a service with several places may come several times.
+def search(db: Session, query: ListingQuery) -> list[ServiceHit]:
+    """The candidates, at most `query.limit` rows; a service with several places may occur several times.
 
-    With `near` the nearest come first by degrees; else, with words, those that match best; else the oldest.
+    With `near`, the nearest come first (in degrees); otherwise, with words, the best matches; otherwise the oldest.
     """
-    conditions, values = _conditions(wanted)
-    if wanted.near is not None:
-        values |= {"latitude": wanted.near[0], "longitude": wanted.near[1]}
+    conditions, values = _conditions(query)
+    if query.near is not None:
+        values |= {"latitude": query.near[0], "longitude": query.near[1]}
         conditions.append("latitude is not null")
         order = "point(longitude, latitude) <-> point(%(longitude)s, %(latitude)s)"
-        return _nearest(db, wanted, conditions, values, order)
-    if wanted.words:
-        # What to weigh is chosen first: a word that everybody uses would otherwise be weighed for all of them.
-        conditions = [f"id in (select id from listing where {_all(conditions)} limit {_RANKED})"]  # noqa: S608
-        return _hits(db, _query(wanted, conditions, "rank desc, service_id"), values)
-    return _hits(db, _query(wanted, conditions, "service_id, id"), values)
+        return _nearest(db, query, conditions, values, order)
+    if query.words:
+        # The rows to rank are limited first: a common word would otherwise be ranked for all of its matches.
+        conditions = [f"id in (select id from listing where {_join_conditions(conditions)} limit {_MAX_RANKED})"]  # noqa: S608
+        return _fetch_hits(db, _build_statement(query, conditions, "rank desc, service_id"), values)
+    return _fetch_hits(db, _build_statement(query, conditions, "service_id, id"), values)
 
 
-def _nearest(db: Session, wanted: Wanted, conditions: Sequence[str], values: Mapping[str, Any], order: str) -> list[Hit]:
-    hits = _hits(db, _query(wanted, conditions, order), values)
+def _nearest(db: Session, query: ListingQuery, conditions: Sequence[str], values: Mapping[str, Any], order: str) -> list[ServiceHit]:
+    hits = _fetch_hits(db, _build_statement(query, conditions, order), values)
     fresh = hits
-    for _ in range(_MORE_WALKS):
+    for _ in range(_MAX_EXTRA_QUERIES):
         found = {hit.service_id for hit in hits}
-        if len(fresh) < wanted.most or len(found) >= _FEWEST:
+        if len(fresh) < query.limit or len(found) >= _MIN_SERVICES:
             break
-        # One service with a hundred places would be all that anybody hears of.
+        # Otherwise one service with a hundred places would be the only one found.
         others = [*conditions, "service_id <> all(%(found)s)"]
-        fresh = _hits(db, _query(wanted, others, order), {**values, "found": list(found)})
+        fresh = _fetch_hits(db, _build_statement(query, others, order), {**values, "found": list(found)})
         hits = hits + fresh
     return hits
 
 
-def without_place(db: Session, wanted: Wanted) -> list[Hit]:
-    """Those that no place is known of (a telephone line, a service that comes to people), the oldest first."""
-    conditions, values = _conditions(wanted)
+def search_without_place(db: Session, query: ListingQuery) -> list[ServiceHit]:
+    """Services without a place (a telephone line, a service that comes to people): best matches first with words, else the
+    oldest."""
+    conditions, values = _conditions(query)
     conditions.append("latitude is null")
-    return _hits(db, _query(wanted, conditions, "rank desc, service_id" if wanted.words else "service_id"), values)
+    return _fetch_hits(db, _build_statement(query, conditions, "rank desc, service_id" if query.words else "service_id"), values)
 
 
-def _query(wanted: Wanted, conditions: Sequence[str], order: str) -> str:
-    rank = "ts_rank(words, websearch_to_tsquery('english', %(words)s))" if wanted.words else "0::real"
-    return f"{_COLUMNS}, {rank} as rank from listing where {_all(conditions)} order by {order} limit {int(wanted.most)}"
+def _build_statement(query: ListingQuery, conditions: Sequence[str], order: str) -> str:
+    rank = "ts_rank(words, websearch_to_tsquery('english', %(words)s))" if query.words else "0::real"
+    return f"{_COLUMNS}, {rank} as rank from listing where {_join_conditions(conditions)} order by {order} limit {int(query.limit)}"
 
 
-def _all(conditions: Sequence[str]) -> str:
+def _join_conditions(conditions: Sequence[str]) -> str:
     return " and ".join(conditions) or "true"
 
 
-def _conditions(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
+def _conditions(query: ListingQuery) -> tuple[list[str], dict[str, Any]]:
     values: dict[str, Any] = {}
     conditions = []
-    if wanted.offered_at is not None:
+    if query.offered_at is not None:
         conditions.append("offered and review_by > %(at)s and accepting is not false")
-        values["at"] = wanted.offered_at
-    if wanted.need:
+        values["at"] = query.offered_at
+    if query.need:
         conditions.append("needs @> array[%(need)s]::text[]")
-        values["need"] = wanted.need
-    if wanted.words:
+        values["need"] = query.need
+    if query.words:
         conditions.append("words @@ websearch_to_tsquery('english', %(words)s)")
-        values["words"] = wanted.words
-    if wanted.skip:
+        values["words"] = query.words
+    if query.skip:
         conditions.append("service_id <> all(%(skip)s)")
-        values["skip"] = list(wanted.skip)
-    if wanted.imported:
+        values["skip"] = list(query.skip)
+    if query.imported:
         conditions.append("imported")
     return conditions, values
 
 
-def _hits(db: Session, query: str, values: Mapping[str, Any]) -> list[Hit]:
-    with plain(db).cursor(row_factory=dict_row) as cursor:
-        # Planned for these very values: a need that hardly anybody meets is looked up in another index than a common one.
-        rows = cursor.execute(query, values, prepare=False).fetchall()
-    return [Hit(**{**row, "needs": tuple(row["needs"]), "languages": tuple(row["languages"])}) for row in rows]
+def _fetch_hits(db: Session, statement: str, values: Mapping[str, Any]) -> list[ServiceHit]:
+    with driver_connection(db).cursor(row_factory=dict_row) as cursor:
+        # Planned for these values: a rare need is best found by another index than a common one.
+        rows = cursor.execute(statement, values, prepare=False).fetchall()
+    return [ServiceHit(**{**row, "needs": tuple(row["needs"]), "languages": tuple(row["languages"])}) for row in rows]

@@ -1,4 +1,4 @@
-"""Where the pictures and voice notes of a text are kept by the carrier."""
+"""Where the carrier stores the pictures and voice notes of a text."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bot.storage.tables import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """The media of one text from a person, and whose it is."""
+class MessageMedia:
+    """The media of one text from a person, with its conversation."""
 
     conversation_id: int
     media: tuple[Media, ...]
 
 
-def of_message(db: Session, sealer: Sealer, message_id: int) -> Kept | None:
-    """The media of a text; None where there is no such text from a person. Empty where they were deleted with its words."""
+def find_for_message(db: Session, sealer: Sealer, message_id: int) -> MessageMedia | None:
+    """The media of a text; None if there is no such text from a person. Empty if they were deleted with its words."""
     row = db.get(Message, message_id)
     if row is None or row.conversation_id is None or row.outbound:
         return None
     pairs = sealer.open_json(row.sealed_media) if row.sealed_media else []
-    return Kept(row.conversation_id, tuple(Media(url, kind) for url, kind in pairs))
+    return MessageMedia(row.conversation_id, tuple(Media(url, kind) for url, kind in pairs))

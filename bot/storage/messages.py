@@ -1,4 +1,4 @@
-"""Reading texts that were stored: a thread for a page, the replies to one message."""
+"""Reading stored texts: the thread of one address, and the replies to one message."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from bot.domain.delivery import State
+from bot.domain.delivery import DeliveryState
 from bot.domain.message import Address
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Conversation, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """One text of a thread, opened. `body` is "" where the words were deleted."""
+class ThreadText:
+    """One text of a thread, decrypted. `body` is "" if the words were deleted."""
 
     id: int
     outbound: bool
@@ -28,8 +28,8 @@ class Text:
     media: int
 
 
-def replies_to(db: Session, inbound_id: int) -> Sequence[Message]:
-    """The stored replies to one message, in their order."""
+def list_replies(db: Session, inbound_id: int) -> Sequence[Message]:
+    """The stored replies to one message, in order."""
     conversation = select(Message.conversation_id).where(Message.id == inbound_id).scalar_subquery()
     rows = select(Message).where(
         Message.conversation_id == conversation, Message.id > inbound_id, Message.replies_to == inbound_id
@@ -37,10 +37,10 @@ def replies_to(db: Session, inbound_id: int) -> Sequence[Message]:
     return db.scalars(rows.order_by(Message.id)).all()
 
 
-def ride_again(db: Session, inbound_id: int, due_at: datetime) -> Sequence[Message]:
-    """The replies to one message that ride in an answer, or will: not those that the outbox or the carrier has.
+def renew_inline_replies(db: Session, inbound_id: int, due_at: datetime) -> Sequence[Message]:
+    """The replies to one message that are sent in the HTTP answer to the carrier, not through the outbox.
 
-    Each is looked into at `due_at`. One statement, so that the outbox cannot claim a row that is given back here.
+    Each is checked at `due_at`. One statement, so that the outbox cannot claim a row that is returned here.
     """
     conversation = select(Message.conversation_id).where(Message.id == inbound_id).scalar_subquery()
     riding = (
@@ -49,7 +49,7 @@ def ride_again(db: Session, inbound_id: int, due_at: datetime) -> Sequence[Messa
             Message.conversation_id == conversation,
             Message.id > inbound_id,
             Message.replies_to == inbound_id,
-            Message.state == State.ANSWERED.value,
+            Message.state == DeliveryState.ANSWERED.value,
         )
         .values(due_at=due_at)
         .returning(Message)
@@ -57,19 +57,19 @@ def ride_again(db: Session, inbound_id: int, due_at: datetime) -> Sequence[Messa
     return sorted(db.scalars(riding).all(), key=lambda row: row.id)
 
 
-def thread(db: Session, sealer: Sealer, address: Address, after: int = 0, limit: int = 200) -> list[Text]:
-    """The newest `limit` texts with this address that come after row `after`, oldest first."""
+def list_texts(db: Session, sealer: Sealer, address: Address, after: int = 0, limit: int = 200) -> list[ThreadText]:
+    """The newest `limit` texts to and from this address after row `after`, oldest first."""
     rows = db.scalars(
         select(Message)
         .join(Conversation, Conversation.id == Message.conversation_id)
-        .where(Conversation.lookup == sealer.index(address), Message.id > after)
+        .where(Conversation.lookup == sealer.blind_index(address), Message.id > after)
         .order_by(Message.id.desc())
         .limit(limit)
     ).all()
-    return [_line(sealer, row) for row in reversed(rows)]
+    return [_to_text(sealer, row) for row in reversed(rows)]
 
 
-def _line(sealer: Sealer, row: Message) -> Text:
+def _to_text(sealer: Sealer, row: Message) -> ThreadText:
     media = len(sealer.open_json(row.sealed_media)) if row.sealed_media else 0
     body = sealer.open(row.sealed_body) if row.sealed_body else ""
-    return Text(row.id, row.outbound, body, row.at, row.state, row.segments or 0, media)
+    return ThreadText(row.id, row.outbound, body, row.at, row.state, row.segments or 0, media)

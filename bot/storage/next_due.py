@@ -1,5 +1,4 @@
-"""The earliest moment at which anything falls due: a rung, a silence that counts as an answer, a check-in, a
-text that is to leave."""
+"""The earliest time at which anything is due: an escalation tier, a silence time-out, a check-in, or an outgoing text."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 
 _NEXT = """
 select least(
@@ -18,8 +17,8 @@ select least(
 """
 
 
-def moment(db: Session) -> datetime | None:
-    """Aware UTC; it may be long past. None where nothing is due ever."""
-    row = plain(db).execute(_NEXT).fetchone()
+def find_earliest(db: Session) -> datetime | None:
+    """The earliest due time, aware UTC; it may be long past. None if nothing is due."""
+    row = driver_connection(db).execute(_NEXT).fetchone()
     found: datetime | None = row[0] if row else None
     return found

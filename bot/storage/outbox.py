@@ -1,8 +1,9 @@
-"""Texts on their way out. One way out of the house: whatever leaves by a carrier is a row here first.
+"""The outbox: everything that a carrier sends is stored here as a row first.
 
-A row is claimed by a conditional update, sent with no transaction open, and settled by a second one. A worker that dies
-in between leaves a `claimed` row: nobody knows whether the text left, so when its lease ends it becomes `unknown` and the
-carrier is asked before anything is sent again. A text that comes twice frightens; one that never comes is worse.
+A row is claimed by a conditional update, sent with no transaction open, and settled by a second update. A worker process
+that dies in between leaves a `claimed` row: it is not known whether the text left, so when its lease ends it becomes
+`unknown` and the carrier is asked before anything is sent again. A text that arrives twice is alarming; one that never
+arrives is worse.
 """
 
 from __future__ import annotations
@@ -14,38 +15,38 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from bot.domain.delivery import State, rank
-from bot.domain.message import Address, Lane
+from bot.domain.delivery import DeliveryState, rank
+from bot.domain.message import Address, OutboxLane
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import StaffThread
 from bot.storage.tables import Conversation, DeliveryReport, Message, Sender
 
 LEASE = timedelta(seconds=60)
 """Longer than a send may take (10 s time-out), so that a slow worker is not overtaken."""
-_OURS = tuple(state.value for state in (State.WAITING, State.CLAIMED, State.UNKNOWN, State.ANSWERED))
-_CARRIERS = tuple(state.value for state in (State.ACCEPTED, State.SCHEDULED, State.QUEUED, State.SENDING, State.SENT))
-"""In the carrier's hands, without its last word."""
-LAST_WORD = {Lane.CRISIS: timedelta(minutes=10)}
-PATIENCE = timedelta(hours=12)
-"""How long the carrier's last word is waited for before it is asked (Twilio: poll after twelve hours); sooner in a crisis,
-because `sent` is not `received`."""
-LONGEST_PATIENCE = timedelta(days=3)
-_LANE_ORDER = case({lane.value: place for place, lane in enumerate(Lane)}, value=Message.lane, else_=len(Lane))
+_OWN_STATES = tuple(state.value for state in (DeliveryState.WAITING, DeliveryState.CLAIMED, DeliveryState.UNKNOWN, DeliveryState.ANSWERED))
+_CARRIER_STATES = tuple(state.value for state in (DeliveryState.ACCEPTED, DeliveryState.SCHEDULED, DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.SENT))
+"""Accepted by the carrier, but without a final status."""
+POLL_DELAYS = {OutboxLane.CRISIS: timedelta(minutes=10)}
+DEFAULT_POLL_DELAY = timedelta(hours=12)
+"""How long to wait for the carrier's final status before polling it (Twilio: poll after twelve hours); shorter in a crisis,
+because `sent` does not mean `received`."""
+MAX_POLL_AGE = timedelta(days=3)
+_LANE_ORDER = case({lane.value: place for place, lane in enumerate(OutboxLane)}, value=Message.lane, else_=len(OutboxLane))
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """A row that this process alone may send until its lease ends. `was` is the state it was claimed from."""
+class ClaimedText:
+    """A row that only this process may send until its lease ends. `previous_state` is the state it was claimed from."""
 
     id: int
     conversation_id: int | None
     staff_thread_id: int | None
-    """Set in place of `conversation_id` where the text goes to a member of staff."""
+    """Set instead of `conversation_id` if the text goes to a staff member."""
     to: Address
     line: str
     body: str
-    lane: Lane
-    was: State
+    lane: OutboxLane
+    previous_state: DeliveryState
     attempts: int
     at: datetime
     segments: int
@@ -58,17 +59,18 @@ class Claimed:
     handoff_id: int | None = None
     check_in_id: int | None = None
     valid_until: datetime | None = None
-    """After this it must not leave."""
+    """It must not be sent after this time."""
 
 
-def add(
-    db: Session, sealer: Sealer, conversation_id: int, body: str, lane: Lane, key: str | None, segments: int,
+def enqueue(
+    db: Session, sealer: Sealer, conversation_id: int, body: str, lane: OutboxLane, key: str | None, segments: int,
     now: datetime, due_at: datetime | None = None, staff_id: int | None = None, handoff_id: int | None = None,
 ) -> Message:  # fmt: skip
-    """Promise a text; the door wakes the queue with its id after the commit. `staff_id`: the social worker who wrote it."""
+    """Enqueue a text; the caller wakes the job queue with its id after the commit. `staff_id`: the social worker who wrote
+    it."""
     row = Message(
         conversation_id=conversation_id, outbound=True, sealed_body=sealer.seal(body), at=now, lane=lane.value, key=key,
-        state=State.WAITING.value, due_at=due_at or now, attempts=0, segments=segments, staff_id=staff_id,
+        state=DeliveryState.WAITING.value, due_at=due_at or now, attempts=0, segments=segments, staff_id=staff_id,
         handoff_id=handoff_id,
     )  # fmt: skip
     db.add(row)
@@ -76,50 +78,50 @@ def add(
     return row
 
 
-def due(db: Session, now: datetime, limit: int = 200) -> list[tuple[int, Lane]]:
-    """Rows that need something now, crisis first, then the oldest. Not locked: the claim decides who gets one."""
+def list_due(db: Session, now: datetime, limit: int = 200) -> list[tuple[int, OutboxLane]]:
+    """Rows that are due, crisis first, then the oldest. Not locked: workers compete for the claim."""
     rows = db.execute(
         select(Message.id, Message.lane)
-        .where(Message.due_at <= now, Message.outbound, Message.state.in_(_OURS))
+        .where(Message.due_at <= now, Message.outbound, Message.state.in_(_OWN_STATES))
         .order_by(_LANE_ORDER, Message.due_at)
         .limit(limit)
     )
-    return [(row.id, Lane(row.lane)) for row in rows]
+    return [(row.id, OutboxLane(row.lane)) for row in rows]
 
 
-def oldest_due(db: Session, now: datetime) -> timedelta | None:
-    """For how long the oldest due row has waited; None where nothing is due."""
-    oldest = db.scalar(select(func.min(Message.due_at)).where(Message.due_at <= now, Message.state.in_(_OURS)))
+def longest_overdue(db: Session, now: datetime) -> timedelta | None:
+    """How long the most overdue row has been due; None if nothing is due."""
+    oldest = db.scalar(select(func.min(Message.due_at)).where(Message.due_at <= now, Message.state.in_(_OWN_STATES)))
     return now - oldest if oldest else None
 
 
-def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claimed | None:
-    """Take a due row for sending; None means that it is not due, or that another worker has it."""
+def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> ClaimedText | None:
+    """Claim a due row for sending; None if it is not due, if another worker has it, or if its words were deleted."""
     row = db.scalar(
         select(Message)
-        .where(Message.id == message_id, Message.due_at <= now, Message.outbound, Message.state.in_(_OURS))
+        .where(Message.id == message_id, Message.due_at <= now, Message.outbound, Message.state.in_(_OWN_STATES))
         .with_for_update(skip_locked=True)
     )
     if row is None:
         return None
     if row.sealed_body is None:
-        # Its words were deleted: it can never leave, and must not look as if it were waiting.
-        row.state, row.due_at = State.DROPPED.value, None
+        # Its words were deleted: it can never be sent, and must not look as if it were waiting.
+        row.state, row.due_at = DeliveryState.DROPPED.value, None
         return None
-    was = State(row.state)
+    was = DeliveryState(row.state)
     thread = _thread(db, row)
-    row.state, row.due_at, row.attempts = State.CLAIMED.value, now + LEASE, row.attempts + 1
+    row.state, row.due_at, row.attempts = DeliveryState.CLAIMED.value, now + LEASE, row.attempts + 1
     db.flush()
-    return Claimed(
+    return ClaimedText(
         id=row.id,
         conversation_id=row.conversation_id,
         staff_thread_id=row.staff_thread_id,
         to=sealer.open_address(thread.sealed_address),
         line=thread.line,
         body=sealer.open(row.sealed_body),
-        lane=Lane(row.lane or Lane.REPLY),
-        # A claim whose lease ran out, like an answer that was never confirmed, may have reached the carrier.
-        was=State.UNKNOWN if was is State.CLAIMED else was,
+        lane=OutboxLane(row.lane or OutboxLane.REPLY),
+        # A claim whose lease ran out may have reached the carrier, like an answer that was never confirmed.
+        previous_state=DeliveryState.UNKNOWN if was is DeliveryState.CLAIMED else was,
         attempts=row.attempts,
         at=row.at,
         segments=row.segments or 1,
@@ -135,19 +137,19 @@ def claim(db: Session, sealer: Sealer, message_id: int, now: datetime) -> Claime
 
 
 def _thread(db: Session, row: Message) -> Conversation | StaffThread:
-    """Whose text it is: a person's, or a member of staff's."""
+    """The thread of the text: a person's conversation or a staff member's thread."""
     if row.staff_thread_id is not None:
         return db.get_one(StaffThread, row.staff_thread_id)
     return db.get_one(Conversation, row.conversation_id)
 
 
 def settle(
-    db: Session, message_id: int, state: State, *, sid: str | None = None, error_code: int | None = None,
+    db: Session, message_id: int, state: DeliveryState, *, sid: str | None = None, error_code: int | None = None,
     due_at: datetime | None = None, segments: int | None = None,
 ) -> None:  # fmt: skip
-    """End a claim: what became of the row, and when it must be looked at again (None: never).
+    """End a claim: set the row's new state, and when it is due again (None: never).
 
-    A report of the carrier's that came while we were sending is further on than what we know: it stays.
+    A carrier report that arrived while the text was being sent is newer than our knowledge, so its state stays.
     """
     row = db.scalar(select(Message).where(Message.id == message_id).with_for_update())
     if row is None:
@@ -157,29 +159,29 @@ def settle(
     row.segments = segments or row.segments
     if error_code is not None:
         row.error_code = error_code
-    if State(row.state) is not State.CLAIMED and rank(State(row.state)) > rank(State.DROPPED):
+    if DeliveryState(row.state) is not DeliveryState.CLAIMED and rank(DeliveryState(row.state)) > rank(DeliveryState.DROPPED):
         return
     row.state, row.due_at = state.value, due_at
 
 
-def put_back(db: Session, message_id: int, slot_at: datetime, was: State) -> None:
-    """The row was claimed before its number may send again: it leaves at `slot_at`, a place that is now its own.
+def release_until(db: Session, message_id: int, slot_at: datetime, previous_state: DeliveryState) -> None:
+    """Give back a row claimed before its number may send again: it is due at `slot_at`, which is now reserved for it.
 
-    It is again what it `was`: one that may have left already must not become one that surely has not.
+    Its state is `previous_state` again: a text that may have left already must not become one that surely has not.
     """
     db.execute(
         update(Message)
-        .where(Message.id == message_id, Message.state == State.CLAIMED.value)
-        .values(state=was.value, due_at=slot_at, slot_at=slot_at, attempts=Message.attempts - 1)
+        .where(Message.id == message_id, Message.state == DeliveryState.CLAIMED.value)
+        .values(state=previous_state.value, due_at=slot_at, slot_at=slot_at, attempts=Message.attempts - 1)
     )
 
 
-def send_again(db: Session, row: Message, due_at: datetime) -> Message:
-    """Promise the same words once more, as a row of its own: the failed one keeps its id and its history."""
+def enqueue_copy(db: Session, row: Message, due_at: datetime) -> Message:
+    """Enqueue the same text again as a new row; the failed row keeps its id and history."""
     again = Message(
         conversation_id=row.conversation_id, staff_thread_id=row.staff_thread_id, staff_id=row.staff_id,
         handoff_id=row.handoff_id, outbound=True, sealed_body=row.sealed_body, at=row.at, lane=row.lane,
-        key=row.key, replies_to=None, state=State.WAITING.value, due_at=due_at, attempts=row.attempts,
+        key=row.key, replies_to=None, state=DeliveryState.WAITING.value, due_at=due_at, attempts=row.attempts,
         segments=row.segments, check_in_id=row.check_in_id, valid_until=row.valid_until,
     )  # fmt: skip
     db.add(again)
@@ -187,8 +189,9 @@ def send_again(db: Session, row: Message, due_at: datetime) -> Message:
     return again
 
 
-def known_sids(db: Session, claimed: Claimed, since: datetime) -> list[str]:
-    """The carrier's ids that other rows of this thread have: an equal text sent twice is two texts."""
+def known_sids(db: Session, claimed: ClaimedText, since: datetime) -> list[str]:
+    """Carrier ids of other rows of this thread since `since`, so that an identical earlier text is not mistaken for this
+    one."""
     same = (
         Message.conversation_id == claimed.conversation_id
         if claimed.staff_thread_id is None
@@ -198,25 +201,25 @@ def known_sids(db: Session, claimed: Claimed, since: datetime) -> list[str]:
     return [sid for sid in rows if sid]
 
 
-def report(
-    db: Session, message_id: int | None, sid: str, state: State | None, word: str, error_code: int | None, now: datetime
+def record_report(
+    db: Session, message_id: int | None, sid: str, state: DeliveryState | None, carrier_state: str, error_code: int | None, now: datetime
 ) -> Message | None:
-    """Log a status callback and move the row forward, never back. Returns the row where this report moved it."""
-    row = _reported(db, message_id, sid)
-    db.add(DeliveryReport(message_id=row.id if row else None, sid=sid, state=word, error_code=error_code, at=now))
+    """Log a status callback and move the row forward, never back. Returns the row if this report moved it."""
+    row = _lock_reported(db, message_id, sid)
+    db.add(DeliveryReport(message_id=row.id if row else None, sid=sid, state=carrier_state, error_code=error_code, at=now))
     if row is None or state is None:
         return None
     if row.sid is None:
         row.sid = sid
-    if rank(state) <= rank(State(row.state)):
+    if rank(state) <= rank(DeliveryState(row.state)):
         return None
     row.state, row.error_code = state.value, error_code or row.error_code
-    row.due_at = ask_after(Lane(row.lane or Lane.REPLY), state, now)
+    row.due_at = next_poll_at(OutboxLane(row.lane or OutboxLane.REPLY), state, now)
     return row
 
 
-def thread_of(db: Session, message_id: int | None, sid: str) -> tuple[int | None, int | None]:
-    """Whose text this is, found without locking it: the conversation of a person, or the thread of a member of staff."""
+def find_thread_ids(db: Session, message_id: int | None, sid: str) -> tuple[int | None, int | None]:
+    """(conversation id, staff thread id) of a text, one of them None, or both if unknown; does not lock the row."""
     whose = select(Message.conversation_id, Message.staff_thread_id)
     found = db.execute(whose.where(Message.sid == sid, Message.outbound)).first() if sid else None
     if found is None and message_id is not None:
@@ -224,71 +227,71 @@ def thread_of(db: Session, message_id: int | None, sid: str) -> tuple[int | None
     return (found[0], found[1]) if found else (None, None)
 
 
-def was_overtaken(db: Session, row: Message) -> bool:
+def has_newer_inbound(db: Session, row: Message) -> bool:
     """Whether the person has written since this text."""
     newer = select(Message.id).where(Message.conversation_id == row.conversation_id, Message.id > row.id, ~Message.outbound)
     return db.scalar(newer.limit(1)) is not None
 
 
-def ask_after(lane: Lane, state: State, now: datetime) -> datetime | None:
-    """When the carrier is asked about a text that it holds; None where it has said its last word."""
-    return now + LAST_WORD.get(lane, PATIENCE) if state.value in _CARRIERS else None
+def next_poll_at(lane: OutboxLane, state: DeliveryState, now: datetime) -> datetime | None:
+    """When to poll the carrier about a text in this state; None if the state is not one of the carrier's open ones."""
+    return now + POLL_DELAYS.get(lane, DEFAULT_POLL_DELAY) if state.value in _CARRIER_STATES else None
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A text that the carrier holds without its last word, and must be asked about."""
+class UnconfirmedText:
+    """A text that the carrier has accepted, whose final status is overdue."""
 
     id: int
     sid: str
-    lane: Lane
+    lane: OutboxLane
     channel: str
     conversation_id: int | None
 
 
-def unfinished(db: Session, now: datetime, limit: int = 50) -> list[Unfinished]:
-    """Texts whose last word is overdue; each is put off to its next time, so that nobody else asks meanwhile."""
+def lock_unconfirmed(db: Session, now: datetime, limit: int = 50) -> list[UnconfirmedText]:
+    """Texts whose final status is overdue; each is postponed to its next poll, so that no other host polls meanwhile."""
     rows = db.execute(
         select(Message, func.coalesce(Conversation.channel, StaffThread.channel))
         .outerjoin(Conversation, Conversation.id == Message.conversation_id)
         .outerjoin(StaffThread, StaffThread.id == Message.staff_thread_id)
-        .where(Message.due_at <= now, Message.outbound, Message.state.in_(_CARRIERS))
+        .where(Message.due_at <= now, Message.outbound, Message.state.in_(_CARRIER_STATES))
         .order_by(Message.due_at)
         .limit(limit)
         .with_for_update(of=Message, skip_locked=True)
     ).all()
     found = []
     for row, channel in rows:
-        row.due_at = now + PATIENCE if now - row.at < LONGEST_PATIENCE else None
-        found.append(Unfinished(row.id, row.sid or "", Lane(row.lane or Lane.REPLY), channel, row.conversation_id))
+        row.due_at = now + DEFAULT_POLL_DELAY if now - row.at < MAX_POLL_AGE else None
+        found.append(UnconfirmedText(row.id, row.sid or "", OutboxLane(row.lane or OutboxLane.REPLY), channel, row.conversation_id))
     return found
 
 
-def _reported(db: Session, message_id: int | None, sid: str) -> Message | None:
+def _lock_reported(db: Session, message_id: int | None, sid: str) -> Message | None:
     by_sid = select(Message).where(Message.sid == sid, Message.outbound).with_for_update()
     row = db.scalar(by_sid)
     if row is None and message_id is not None:
         row = db.scalar(select(Message).where(Message.id == message_id, Message.outbound).with_for_update())
         if row is not None and row.sid not in (None, sid):
-            # The same row was handed over twice, under two ids; the first one counts, this one is only logged.
+            # The same row was sent twice under two ids; the first counts, this report is only logged.
             return None
     return row
 
 
-def take_slot(db: Session, line: str, segments: int, per_second: int, lane: Lane, now: datetime) -> datetime:
-    """When this number of ours may send so many segments; the time is taken from whoever comes later.
+def reserve_slot(db: Session, line: str, segments: int, per_second: int, lane: OutboxLane, now: datetime) -> datetime:
+    """When our number `line` may send this many segments; the time is reserved, so later callers get later slots.
 
-    In PostgreSQL and not in Redis: a wiped Redis must not send a night's texts in one second (30022). What we start
-    ourselves queues by itself, at half the pace, behind the answers and never before them: ten thousand check-ins of one
-    morning must not keep a worker's words back for hours.
+    Stored in PostgreSQL and not in Redis: after a wiped Redis, a night's texts must not go out in one second (Twilio error
+    30022). Texts that Warmline initiates have their own queue, at half the rate and behind the answers: ten thousand
+    check-ins in one morning must not delay a social worker's text for hours.
     """
-    if lane not in _WE_START:
+    if lane not in _PROACTIVE_LANES:
         return _next_slot(db, line, now, segments / per_second)
     answers_end = db.scalar(select(Sender.free_at).where(Sender.line == line))
     return _next_slot(db, f"{line} {lane.value}", max(now, answers_end or now), 2 * segments / per_second)
 
 
-_WE_START = (Lane.FOLLOW_UP, Lane.BULK)
+_PROACTIVE_LANES = (OutboxLane.FOLLOW_UP, OutboxLane.BULK)
 
 
 def _next_slot(db: Session, queue: str, earliest: datetime, seconds: float) -> datetime:
@@ -300,20 +303,20 @@ def _next_slot(db: Session, queue: str, earliest: datetime, seconds: float) -> d
 
 
 def drop_waiting(db: Session, conversation_id: int) -> int:
-    """Texts that have not left are not sent any more (the person opted out, or was deleted). Returns how many."""
+    """Drop texts that have not left, because the person opted out or was erased. Returns how many."""
     dropped = db.execute(
         update(Message)
-        .where(Message.conversation_id == conversation_id, Message.outbound, Message.state == State.WAITING.value)
-        .values(state=State.DROPPED.value, due_at=None)
+        .where(Message.conversation_id == conversation_id, Message.outbound, Message.state == DeliveryState.WAITING.value)
+        .values(state=DeliveryState.DROPPED.value, due_at=None)
         .returning(Message.id)
     ).all()
     return len(dropped)
 
 
-def drop_to_staff(db: Session, thread_id: int) -> None:
-    """What waits for a telephone that cannot be reached is not sent any more."""
+def drop_waiting_to_staff(db: Session, thread_id: int) -> None:
+    """Drop texts that wait for a staff member's telephone that cannot be reached."""
     db.execute(
         update(Message)
-        .where(Message.staff_thread_id == thread_id, Message.outbound, Message.state == State.WAITING.value)
-        .values(state=State.DROPPED.value, due_at=None)
+        .where(Message.staff_thread_id == thread_id, Message.outbound, Message.state == DeliveryState.WAITING.value)
+        .values(state=DeliveryState.DROPPED.value, due_at=None)
     )

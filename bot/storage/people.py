@@ -1,5 +1,5 @@
-"""Finding people among those that a member of staff may see. Every search starts from handoffs: whom nobody was called
-for, no member of staff has a reason to look up by lists or names."""
+"""Finding people among those that a staff member may see. Every search starts from handoffs: staff have no reason to look
+up a person who never had one, by lists or names."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from sqlalchemy.orm import Session
 
 from bot.domain.message import Address
 from bot.domain.permissions import ANYONE
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 from bot.storage.sealing import Sealer
 
-PAGE = 25
-MOST_NAMES = 500
-"""Names are sealed, so each that is compared has to be opened first."""
+PAGE_SIZE = 25
+MAX_NAMES = 500
+"""Names are sealed, so each one has to be decrypted to be compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who searches: their id, and the slugs of their teams."""
+    """The staff member who searches: id and team slugs."""
 
     staff_id: int
     teams: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """What to look for; None means whatever. `state` is a handoff's, or "open". Times are aware UTC, `before` not
-    included; `below` is the last handoff of the page before."""
+class PeopleFilter:
+    """Search criteria; None matches anything. `state` is a handoff state, or "open". Times are aware UTC, `before`
+    exclusive; `below` is the last handoff id of the previous page."""
 
     team: str | None = None
     language: str | None = None
@@ -42,8 +42,8 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One time that a person was handed to us. `owner` is the name of who has or had them, "" for nobody."""
+class FoundHandoff:
+    """A handoff found in a search. `owner` is the name of the social worker who has or had it, "" if none."""
 
     handoff_id: int
     conversation_id: int
@@ -59,9 +59,9 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A conversation with what is known of its person. Times are aware UTC; `sealed_state` is "" for another conversation
-    than the one that was asked for."""
+class PersonConversation:
+    """A conversation with its person's data. Times are aware UTC; `sealed_state` is "" except for the conversation asked
+    for."""
 
     id: int
     channel: str
@@ -75,8 +75,8 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class HandedOver:
-    """A handoff of a conversation. `was_called`: whether who looks was ever called out for it."""
+class PersonHandoffRow:
+    """A handoff of a conversation. `was_called`: whether the viewer was ever called out for it."""
 
     id: int
     conversation_id: int
@@ -87,7 +87,7 @@ class HandedOver:
     was_called: bool
 
 
-_FOUND = """
+_HANDOFFS = """
 select h.id, c.id, c.channel, c.sealed_address, p.sealed_name, h.language, h.team, h.state, h.urgency,
        coalesce(s.name, ''), h.opened_at
   from handoff h
@@ -110,7 +110,7 @@ select c.id, c.channel, c.sealed_address, case when c.id = %(id)s then c.sealed_
  order by c.id <> %(id)s, c.id desc limit 21
 """
 
-_HANDED_OVER = """
+_HANDOFF_SUMMARIES = """
 select h.id, h.conversation_id, h.team, h.state, h.owner_id, h.offered_to_id,
        exists (select 1 from call_out o where o.handoff_id = h.id and o.staff_id = %(me)s)
   from handoff h where h.conversation_id = any(%(ids)s) order by h.id
@@ -119,70 +119,69 @@ select h.id, h.conversation_id, h.team, h.state, h.owner_id, h.offered_to_id,
 _WITH_ADDRESSES = "select id from conversation where lookup = any(%s) order by id"
 
 
-def by_handoff(db: Session, viewer: Viewer, sought: Filter, limit: int = PAGE) -> list[Found]:
-    """Handoffs that the viewer may see and the filter finds, newest first; one more than `limit` shows that there are."""
-    given = {name: getattr(sought, name) for name in ("team", "language", "state", "since", "before", "below")}
-    return _found(db, [_MAY_SEE, *_conditions(sought)], limit + 1, **_who(viewer), **given)
+def search_handoffs(db: Session, viewer: Viewer, criteria: PeopleFilter, limit: int = PAGE_SIZE) -> list[FoundHandoff]:
+    """Matching handoffs that the viewer may see, newest first; up to `limit` + 1, to show if there are more."""
+    given = {name: getattr(criteria, name) for name in ("team", "language", "state", "since", "before", "below")}
+    return _fetch_handoffs(db, [_MAY_SEE, *_conditions(criteria)], limit + 1, **_viewer_values(viewer), **given)
 
 
-def _conditions(sought: Filter) -> Iterator[str]:
-    # Only what is asked for stands in the statement: a condition that may be null keeps PostgreSQL from its indexes.
-    if sought.team is not None:
+def _conditions(criteria: PeopleFilter) -> Iterator[str]:
+    # Only the given criteria go into the statement: conditions on nullable parameters keep PostgreSQL from using indexes.
+    if criteria.team is not None:
         yield "h.team = %(team)s"
-    if sought.language is not None:
+    if criteria.language is not None:
         yield "h.language = %(language)s"
-    if sought.state is not None:
-        yield "h.state <> 'closed'" if sought.state == "open" else "h.state = %(state)s"
-    if sought.since is not None:
+    if criteria.state is not None:
+        yield "h.state <> 'closed'" if criteria.state == "open" else "h.state = %(state)s"
+    if criteria.since is not None:
         yield "h.opened_at >= %(since)s"
-    if sought.before is not None:
+    if criteria.before is not None:
         yield "h.opened_at < %(before)s"
-    if sought.below is not None:
+    if criteria.below is not None:
         yield "h.id < %(below)s"
 
 
-def held_by(db: Session, staff_id: int) -> list[Found]:
-    """The people whom this social worker has now, newest first."""
-    return _found(db, ["h.owner_id = %(me)s", "h.state <> 'closed'"], 50, me=staff_id)
+def list_held_by(db: Session, staff_id: int) -> list[FoundHandoff]:
+    """The open handoffs of this social worker, newest first."""
+    return _fetch_handoffs(db, ["h.owner_id = %(me)s", "h.state <> 'closed'"], 50, me=staff_id)
 
 
-def with_names(db: Session, viewer: Viewer, since: datetime) -> list[Found]:
-    """People whose name is known, with an open handoff or one that the viewer talked in since; newest first, each once.
-
-    MOST_NAMES at most of either kind.
+def list_with_names(db: Session, viewer: Viewer, since: datetime) -> list[FoundHandoff]:
+    """People with a known name and an open handoff, or one in which the viewer wrote since `since`; newest first, each
+    conversation once. At most MAX_NAMES of either kind.
     """
     named = ["p.sealed_name is not null", "p.erased_at is null"]
     found = [
-        *_found(db, [*named, "h.state <> 'closed'", _MAY_SEE], MOST_NAMES, **_who(viewer)),
-        *_found(db, [*named, "h.owner_id = %(me)s", "h.spoke_at >= %(since)s"], MOST_NAMES, me=viewer.staff_id, since=since),
+        *_fetch_handoffs(db, [*named, "h.state <> 'closed'", _MAY_SEE], MAX_NAMES, **_viewer_values(viewer)),
+        *_fetch_handoffs(db, [*named, "h.owner_id = %(me)s", "h.spoke_at >= %(since)s"], MAX_NAMES, me=viewer.staff_id, since=since),
     ]
     newest = sorted(found, key=lambda row: row.handoff_id, reverse=True)
     return list({row.conversation_id: row for row in reversed(newest)}.values())[::-1]
 
 
-def with_addresses(db: Session, sealer: Sealer, addresses: Iterable[Address]) -> list[int]:
+def find_by_addresses(db: Session, sealer: Sealer, addresses: Iterable[Address]) -> list[int]:
     """The conversations with any of these addresses, by the blind index."""
-    lookups = [sealer.index(address) for address in addresses]
-    return [row[0] for row in plain(db).execute(_WITH_ADDRESSES, (lookups,)).fetchall()]
+    lookups = [sealer.blind_index(address) for address in addresses]
+    return [row[0] for row in driver_connection(db).execute(_WITH_ADDRESSES, (lookups,)).fetchall()]
 
 
-def of_same_person(db: Session, conversation_id: int) -> list[Known]:
-    """This conversation and at most 20 others of the same person, newest first; nothing where there is none."""
-    return [Known(*row) for row in plain(db).execute(_OF_SAME_PERSON, {"id": conversation_id}).fetchall()]
+def list_same_person_conversations(db: Session, conversation_id: int) -> list[PersonConversation]:
+    """This conversation, then at most 20 others of the same person, newest first; [] if there is none."""
+    return [PersonConversation(*row) for row in driver_connection(db).execute(_OF_SAME_PERSON, {"id": conversation_id}).fetchall()]
 
 
-def handed_over(db: Session, conversation_ids: Collection[int], staff_id: int) -> list[HandedOver]:
-    """All handoffs of these conversations, open and closed, oldest first, as this member of staff looks at them."""
-    rows = plain(db).execute(_HANDED_OVER, {"ids": list(conversation_ids), "me": staff_id}).fetchall()
-    return [HandedOver(*row) for row in rows]
+def list_handoffs(db: Session, conversation_ids: Collection[int], staff_id: int) -> list[PersonHandoffRow]:
+    """All handoffs of these conversations, open and closed, oldest first, as seen by this staff member."""
+    rows = driver_connection(db).execute(_HANDOFF_SUMMARIES, {"ids": list(conversation_ids), "me": staff_id}).fetchall()
+    return [PersonHandoffRow(*row) for row in rows]
 
 
-def _who(viewer: Viewer) -> dict[str, Any]:
+def _viewer_values(viewer: Viewer) -> dict[str, Any]:
     return {"me": viewer.staff_id, "teams": [*viewer.teams, ANYONE]}
 
 
-def _found(db: Session, conditions: Iterable[str], limit: int, **given: Any) -> list[Found]:
-    """The conditions are constants of this module: whatever somebody typed is in `given`."""
-    # The limit is written out: as a parameter PostgreSQL would plan for a tenth of all handoffs ever, and sort them.
-    statement = _FOUND.format(conditions=" and ".join(conditions), limit=limit)
-    return [Found(*row) for row in plain(db).execute(statement, given).fetchall()]
+def _fetch_handoffs(db: Session, conditions: Iterable[str], limit: int, **given: Any) -> list[FoundHandoff]:
+    """The conditions are constants of this module; user input is only in `given`."""
+    # The limit is a literal: for a parameter PostgreSQL would plan for a tenth of all handoffs and sort them.
+    statement = _HANDOFFS.format(conditions=" and ".join(conditions), limit=limit)
+    return [FoundHandoff(*row) for row in driver_connection(db).execute(statement, given).fetchall()]

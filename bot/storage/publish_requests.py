@@ -1,4 +1,4 @@
-"""Publications that wait for a second person or for their time, and what became of them."""
+"""Requests to publish drafts that wait for a second reviewer or a scheduled time, and their outcome."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from bot.storage.staff_tables import Staff, Team
 from bot.storage.studio_tables import PublishRequest
 
 
-class State(StrEnum):
+class PublishRequestState(StrEnum):
     WAITING = "waiting"
-    """For a second person."""
+    """For a second reviewer."""
     SCHEDULED = "scheduled"
     PUBLISHED = "published"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
     FAILED = "failed"
-    """Its time came, and what it would have published did not pass the checks any more."""
+    """At the scheduled time the drafts no longer passed the checks."""
 
 
-OPEN = (State.WAITING, State.SCHEDULED)
+OPEN_STATES = (PublishRequestState.WAITING, PublishRequestState.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A publication that was asked for. `revisions`: flow -> id of the revision that was looked at."""
+class PublishRequestView:
+    """A requested publication. `revisions`: flow -> id of the revision that was reviewed."""
 
     id: int
     revisions: dict[str, int]
     reasons: dict[str, dict[str, str]]
-    """Key of a warning -> its words, and why it is to be published all the same."""
+    """Key of a warning -> its text, and why to publish nevertheless."""
     moves: dict[str, dict[str, str]]
-    """Flow -> {old step: new step} for live conversations that are to move along."""
+    """Flow -> {old step: new step} for live conversations that are to be moved."""
     why: str
     state: str
     needs_second: bool
@@ -52,14 +52,14 @@ class Request:
 
     @property
     def is_open(self) -> bool:
-        return self.state in OPEN
+        return self.state in OPEN_STATES
 
 
 def add(
-    db: Session, revisions: Mapping[str, int], staff_id: int, now: datetime, *, state: State, needs_second: bool, why: str,
+    db: Session, revisions: Mapping[str, int], staff_id: int, now: datetime, *, state: PublishRequestState, needs_second: bool, why: str,
     reasons: Mapping[str, Mapping[str, str]], moves: Mapping[str, Mapping[str, str]], due_at: datetime | None,
 ) -> int:  # fmt: skip
-    """Write a request down; returns its id."""
+    """Add a request; returns its id."""
     row = PublishRequest(
         revisions=dict(revisions), reasons={key: dict(each) for key, each in reasons.items()},
         moves={flow: dict(steps) for flow, steps in moves.items()},
@@ -70,55 +70,55 @@ def add(
     return row.id
 
 
-def find(db: Session, request_id: int) -> Request | None:
-    return next(iter(_where(db, PublishRequest.id == request_id)), None)
+def find(db: Session, request_id: int) -> PublishRequestView | None:
+    return next(iter(_fetch(db, PublishRequest.id == request_id)), None)
 
 
-def lock(db: Session, request_id: int) -> Request | None:
-    """The request, which nobody else decides until the transaction ends."""
+def lock(db: Session, request_id: int) -> PublishRequestView | None:
+    """The request, locked until the transaction ends, or None."""
     held = select(PublishRequest).where(PublishRequest.id == request_id).with_for_update()
     db.scalar(held.execution_options(populate_existing=True))
     return find(db, request_id)
 
 
-def waiting(db: Session) -> list[Request]:
-    """All that wait, the oldest first."""
-    return list(reversed(_where(db, PublishRequest.state.in_(OPEN))))
+def list_open(db: Session) -> list[PublishRequestView]:
+    """All open requests, oldest first."""
+    return list(reversed(_fetch(db, PublishRequest.state.in_(OPEN_STATES))))
 
 
-def decided(db: Session, limit: int = 20) -> list[Request]:
-    """What became of the others, the newest first."""
-    return _where(db, PublishRequest.state.not_in(OPEN), limit=limit)
+def list_decided(db: Session, limit: int = 20) -> list[PublishRequestView]:
+    """The requests that are no longer open, newest first."""
+    return _fetch(db, PublishRequest.state.not_in(OPEN_STATES), limit=limit)
 
 
-def due(db: Session, now: datetime) -> list[int]:
-    """The ids of those whose time has come, in the order of their times."""
-    rows = select(PublishRequest.id).where(PublishRequest.state == State.SCHEDULED, PublishRequest.due_at <= now)
+def due_ids(db: Session, now: datetime) -> list[int]:
+    """Ids of the scheduled requests that are due, by their time."""
+    rows = select(PublishRequest.id).where(PublishRequest.state == PublishRequestState.SCHEDULED, PublishRequest.due_at <= now)
     return list(db.scalars(rows.order_by(PublishRequest.due_at, PublishRequest.id)))
 
 
-def settle(
-    db: Session, request_id: int, state: State, now: datetime, *, decided_by: int | None = None, told: str = ""
+def set_state(
+    db: Session, request_id: int, state: PublishRequestState, now: datetime, *, decided_by: int | None = None, explanation: str = ""
 ) -> None:
-    """Give a request another state. Who approved it stays where its time comes later."""
+    """Change a request's state. `decided_by` None keeps the earlier reviewer (of a scheduled request)."""
     row = db.get_one(PublishRequest, request_id)
     row.state = state
     if decided_by is not None:
         row.decided_by = decided_by
-    row.decided_at, row.told = now, told
+    row.decided_at, row.told = now, explanation
     db.flush()
 
 
-def careful_teams(db: Session) -> frozenset[str]:
-    """The slugs of the teams for which a second person looks before a flow is published."""
+def second_look_teams(db: Session) -> frozenset[str]:
+    """Slugs of the teams whose flows need a second reviewer before they are published."""
     return frozenset(db.scalars(select(Team.slug).where(Team.second_look)))
 
 
-def _where(db: Session, condition: ColumnElement[bool], limit: int | None = None) -> list[Request]:
+def _fetch(db: Session, condition: ColumnElement[bool], limit: int | None = None) -> list[PublishRequestView]:
     row, by, decider = PublishRequest, aliased(Staff), aliased(Staff)
     columns = (
         row.id, row.revisions, row.reasons, row.moves, row.why, row.state, row.needs_second, row.staff_id, by.name,
         row.made_at, row.due_at, row.decided_by, func.coalesce(decider.name, ""), row.decided_at, row.told,
     )  # fmt: skip
     query = select(*columns).join(by, by.id == row.staff_id).outerjoin(decider, decider.id == row.decided_by)
-    return [Request(*found) for found in db.execute(query.where(condition).order_by(row.id.desc()).limit(limit))]
+    return [PublishRequestView(*found) for found in db.execute(query.where(condition).order_by(row.id.desc()).limit(limit))]

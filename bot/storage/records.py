@@ -1,4 +1,4 @@
-"""Reading all that was recorded about one address: what a page shows beside a thread."""
+"""Everything recorded about one address: what a page shows beside its thread."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bot.storage.tables import CheckIn, Consent, Conversation, Handoff, Message,
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ConversationRecords:
     """The rows of one conversation, each kind oldest first; sealed columns are still sealed.
 
-    `referrals` go with the service's name, or None where the service has left the directory. `marked` are the
+    `referrals` are paired with the service's name, or None if the service has left the directory. `flagged` are the
     inbound texts that met a safety rule or were left unanswered on purpose.
     """
 
@@ -29,12 +29,12 @@ class Rows:
     check_ins: Sequence[CheckIn]
     consents: Sequence[Consent]
     outcomes: Sequence[Outcome]
-    marked: Sequence[Message]
+    flagged: Sequence[Message]
 
 
-def of_address(db: Session, sealer: Sealer, address: Address) -> Rows | None:
-    """Everything recorded about this address, or None for one that has never written."""
-    conversation = db.scalar(select(Conversation).where(Conversation.lookup == sealer.index(address)))
+def find_by_address(db: Session, sealer: Sealer, address: Address) -> ConversationRecords | None:
+    """Everything recorded about this address; None if it has never written."""
+    conversation = db.scalar(select(Conversation).where(Conversation.lookup == sealer.blind_index(address)))
     if conversation is None:
         return None
     mine = conversation.id
@@ -47,14 +47,14 @@ def of_address(db: Session, sealer: Sealer, address: Address) -> Rows | None:
     marked = select(Message).where(
         Message.conversation_id == mine, or_(Message.rules.is_not(None), Message.silence.is_not(None))
     )
-    return Rows(
+    return ConversationRecords(
         conversation=conversation,
         handoffs=_all(db, Handoff, mine),
         referrals=[(row[0], row[1]) for row in referrals],
         check_ins=_all(db, CheckIn, mine),
         consents=_all(db, Consent, mine),
         outcomes=_all(db, Outcome, mine),
-        marked=db.scalars(marked.order_by(Message.id)).all(),
+        flagged=db.scalars(marked.order_by(Message.id)).all(),
     )
 
 

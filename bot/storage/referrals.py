@@ -1,4 +1,4 @@
-"""Services that people were referred to, what became of each, and those of which it is not known yet."""
+"""Referrals of people to services, and their outcomes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.domain.permissions import ANYONE
-from bot.domain.referral import OPEN, ReferralState
+from bot.domain.referral import OPEN_STATES, ReferralState
 from bot.storage.case_tables import CaseTask
-from bot.storage.database import plain
+from bot.storage.database import driver_connection
 from bot.storage.directory_tables import Organization, Service
 from bot.storage.people import Viewer
 from bot.storage.tables import Conversation, Referral, ReferralEvent
 
 AGENCY_REFUSED = "agency_refused"
-"""Why the line itself made a task: an agency will not help, so somebody must look for other help."""
-LINE = "line"
-"""Who did it, where no human did."""
-_OPEN = [state.value for state in OPEN]
+"""Reason of a task that Warmline creates: an agency refused, so a social worker must look for other help."""
+BY_SYSTEM = "line"
+"""The author of an event that Warmline itself made."""
+_OPEN = [state.value for state in OPEN_STATES]
 
-_KNOWN = """
+_VIEW = """
 select r.id, r.conversation_id, c.person_id, p.sealed_name, coalesce(s.name, ''), r.need, r.place, r.state, r.outcome,
        r.told_by, r.made_at, r.updated_at, r.closed_at, r.shared_at, r.made_by,
        (select count(*) from referral_event e where e.referral_id = r.id and e.outcome = 'not_reached')
@@ -33,9 +33,9 @@ select r.id, r.conversation_id, c.person_id, p.sealed_name, coalesce(s.name, '')
   left join service s on s.id = r.service_id
  where {which}
 """
-_OF_CONVERSATION = _KNOWN.format(which="r.conversation_id = %s order by r.made_at desc, r.place, r.id")
-# The rule of `bot.domain.permissions.may_see`: a handoff of the conversation is theirs to see.
-_WAITING = _KNOWN.format(
+_OF_CONVERSATION = _VIEW.format(which="r.conversation_id = %s order by r.made_at desc, r.place, r.id")
+# As in `bot.domain.permissions.may_see`: the viewer may see a handoff of the conversation.
+_OPEN_FOR_VIEWER = _VIEW.format(
     which="""r.closed_at is null and r.state = any(%(open)s)
    and exists (select 1 from handoff h where h.conversation_id = r.conversation_id
                 and (h.team = any(%(teams)s) or h.owner_id = %(me)s or h.offered_to_id = %(me)s
@@ -45,9 +45,9 @@ _WAITING = _KNOWN.format(
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A referral for a page. `service` is "" where it has left the directory; `not_reached` counts how often somebody told
-    that person and agency had not found each other. Times are aware UTC."""
+class ReferralRow:
+    """A referral for a page. `service` is "" if it has left the directory; `not_reached` counts reports that person and
+    agency had not reached each other. Times are aware UTC."""
 
     id: int
     conversation_id: int
@@ -68,8 +68,8 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """Where a referral leads. `agency` is `<source>/<key>` of the organization that offers the service, "" if not known."""
+class ReferralDestination:
+    """The service of a referral. `agency` is `<source>/<key>` of the organization that offers it, "" if unknown."""
 
     name: str
     slug: str
@@ -77,8 +77,8 @@ class Destination:
     is_offered: bool
 
 
-def offer(db: Session, conversation_id: int, need: str, near: str | None, services: Iterable[int], now: datetime) -> None:
-    """A referral for each service that was texted, in the state `requested`, numbered as in the texts."""
+def add_offered(db: Session, conversation_id: int, need: str, near: str | None, services: Iterable[int], now: datetime) -> None:
+    """Add a referral for each service that was texted, in the state `requested`, numbered as in the texts."""
     first = _next_place(db, conversation_id, now)
     rows = [
         Referral(
@@ -95,11 +95,11 @@ def offer(db: Session, conversation_id: int, need: str, near: str | None, servic
     db.add_all(rows)
     db.flush()
     for row in rows:
-        _note(db, row, "requested", LINE, now)
+        _add_event(db, row, "requested", BY_SYSTEM, now)
 
 
-def add(db: Session, conversation_id: int, service_id: int, need: str, staff_id: int, now: datetime) -> Referral:
-    """A referral that a social worker made by hand."""
+def add_by_staff(db: Session, conversation_id: int, service_id: int, need: str, staff_id: int, now: datetime) -> Referral:
+    """Add a referral made by a social worker."""
     row = Referral(
         conversation_id=conversation_id,
         service_id=service_id,
@@ -111,26 +111,26 @@ def add(db: Session, conversation_id: int, service_id: int, need: str, staff_id:
     )
     db.add(row)
     db.flush()
-    _note(db, row, "requested", "worker", now, staff_id=staff_id)
+    _add_event(db, row, "requested", "worker", now, staff_id=staff_id)
     return row
 
 
 def _next_place(db: Session, conversation_id: int, now: datetime) -> int:
-    """One turn may offer for two needs: the person sees one row of texts, so the numbers go on."""
+    """The next free number. One turn may offer services for two needs: the person sees one list, so numbering continues."""
     of_this_moment = (Referral.conversation_id == conversation_id, Referral.made_at == now)
     return (db.scalar(select(func.max(Referral.place)).where(*of_this_moment)) or 0) + 1
 
 
 def get(db: Session, referral_id: int) -> Referral | None:
-    """The referral; not locked."""
+    """The referral, not locked, or None."""
     return db.get(Referral, referral_id) if 0 < referral_id < 2**63 else None
 
 
 def lock(db: Session, referral_id: int) -> Referral | None:
-    """The referral, locked and fresh until the transaction ends; None where there is none (any more).
+    """The referral, freshly read and locked until the transaction ends; None if there is none (any more).
 
-    The conversation first, as in a turn, which may be about to write down what the person told: the other way round the
-    two would wait for each other.
+    The conversation is locked first, as in a turn, which may be recording what the person reported: the other order would
+    deadlock.
     """
     found = get(db, referral_id)
     if found is None or lock_conversation(db, found.conversation_id) is None:
@@ -140,43 +140,45 @@ def lock(db: Session, referral_id: int) -> Referral | None:
 
 
 def lock_conversation(db: Session, conversation_id: int) -> Conversation | None:
-    """The conversation's row, locked and fresh."""
+    """The conversation's row, locked and freshly read."""
     rows = select(Conversation).where(Conversation.id == conversation_id).with_for_update(key_share=True)
     return db.scalar(rows.execution_options(populate_existing=True))
 
 
-def of_conversation(db: Session, conversation_id: int) -> list[Known]:
-    """All referrals of a conversation, the newest offer first, each offer in the order of its texts."""
+def list_for_conversation(db: Session, conversation_id: int) -> list[ReferralRow]:
+    """All referrals of a conversation, the newest offer first, each offer in the order of its numbers."""
     db.flush()
-    return [Known(*row) for row in plain(db).execute(_OF_CONVERSATION, (conversation_id,)).fetchall()]
+    return [ReferralRow(*row) for row in driver_connection(db).execute(_OF_CONVERSATION, (conversation_id,)).fetchall()]
 
 
-def waiting(db: Session, viewer: Viewer, limit: int = 50, offset: int = 0) -> list[Known]:
-    """Referrals whose outcome nobody has told, of people whom the viewer may see, the oldest first."""
+def list_open(db: Session, viewer: Viewer, limit: int = 50, offset: int = 0) -> list[ReferralRow]:
+    """Open referrals of people whom the viewer may see, oldest first."""
     db.flush()
     given = {"open": _OPEN, "me": viewer.staff_id, "teams": [*viewer.teams, ANYONE], "limit": limit, "offset": offset}
-    return [Known(*row) for row in plain(db).execute(_WAITING, given).fetchall()]
+    return [ReferralRow(*row) for row in driver_connection(db).execute(_OPEN_FOR_VIEWER, given).fetchall()]
 
 
-def last_offer(db: Session, conversation_id: int) -> list[Referral]:
-    """The referrals that were made at the same moment, the newest such, by place; nothing where there never was one."""
+def list_last_offer(db: Session, conversation_id: int) -> list[Referral]:
+    """The referrals of the newest offer (made at the same time), by number; [] if there never was one."""
     newest = select(func.max(Referral.made_at)).where(Referral.conversation_id == conversation_id)
-    return _made_at(db, conversation_id, db.scalar(newest))
+    return _list_made_at(db, conversation_id, db.scalar(newest))
 
 
-def last_open_offer(db: Session, conversation_id: int) -> list[Referral]:
-    """The newest offer of which something is still to be learned: all of its referrals, by place, locked.
+def lock_last_open_offer(db: Session, conversation_id: int) -> list[Referral]:
+    """All referrals of the newest offer that has an open one, by number, locked.
 
     The caller holds the conversation's lock, as every turn does.
     """
     conditions = (Referral.conversation_id == conversation_id, Referral.closed_at.is_(None), Referral.state.in_(_OPEN))
     newest = select(func.max(Referral.made_at)).where(*conditions)
-    return _made_at(db, conversation_id, db.scalar(newest), lock=True)
+    return _list_made_at(db, conversation_id, db.scalar(newest), lock=True)
 
 
-def open_choices(db: Session, conversation_id: int) -> list[tuple[int, str]]:
-    """(number, service) of what is still open in the newest open offer, for "which one?": the numbers are those that
-    `bot.usecases.record_referral.by_person` understands, whatever was closed or has left the directory meanwhile."""
+def list_open_choices(db: Session, conversation_id: int) -> list[tuple[int, str]]:
+    """(number, service name) of the open referrals of the newest open offer, for the question "which one?".
+
+    `bot.usecases.record_referral.by_person` understands these numbers, even if others of the offer were closed meanwhile.
+    """
     conditions = (Referral.conversation_id == conversation_id, Referral.closed_at.is_(None), Referral.state.in_(_OPEN))
     newest = select(func.max(Referral.made_at)).where(*conditions).scalar_subquery()
     rows = select(Referral.place, Service.name).join(Service, Service.id == Referral.service_id)
@@ -184,7 +186,7 @@ def open_choices(db: Session, conversation_id: int) -> list[tuple[int, str]]:
     return [(place, name) for place, name in found]
 
 
-def _made_at(db: Session, conversation_id: int, moment: datetime | None, *, lock: bool = False) -> list[Referral]:
+def _list_made_at(db: Session, conversation_id: int, moment: datetime | None, *, lock: bool = False) -> list[Referral]:
     if moment is None:
         return []
     rows = select(Referral).where(Referral.conversation_id == conversation_id, Referral.made_at == moment)
@@ -194,16 +196,16 @@ def _made_at(db: Session, conversation_id: int, moment: datetime | None, *, lock
     return list(db.scalars(rows))
 
 
-def record(
+def add_event_and_touch(
     db: Session, referral: Referral, kind: str, by: str, now: datetime, *, outcome: str | None = None,
     staff_id: int | None = None,
 ) -> None:  # fmt: skip
-    """Write down what happened (a key of `bot.domain.referral.EVENTS`), and that the referral has changed."""
+    """Add an event (`kind` is a key of `bot.domain.referral.EVENTS`) and mark the referral as changed."""
     referral.updated_at = now
-    _note(db, referral, kind, by, now, outcome=outcome, staff_id=staff_id)
+    _add_event(db, referral, kind, by, now, outcome=outcome, staff_id=staff_id)
 
 
-def _note(
+def _add_event(
     db: Session, referral: Referral, kind: str, by: str, now: datetime, *, outcome: str | None = None,
     staff_id: int | None = None,
 ) -> None:  # fmt: skip
@@ -211,34 +213,35 @@ def _note(
     db.add(event)
 
 
-def events(db: Session, referral_id: int) -> list[ReferralEvent]:
-    """What happened to a referral, oldest first."""
+def list_events(db: Session, referral_id: int) -> list[ReferralEvent]:
+    """The referral's events, oldest first."""
     return list(db.scalars(select(ReferralEvent).where(ReferralEvent.referral_id == referral_id).order_by(ReferralEvent.id)))
 
 
-def last_event(db: Session, referral_id: int, by: str | None = None) -> ReferralEvent | None:
-    """The newest thing that happened to it, or that this teller told."""
+def find_last_event(db: Session, referral_id: int, by: str | None = None) -> ReferralEvent | None:
+    """The referral's newest event, or the newest one by this author; or None."""
     rows = select(ReferralEvent).where(ReferralEvent.referral_id == referral_id)
     if by is not None:
         rows = rows.where(ReferralEvent.by == by)
     return db.scalar(rows.order_by(ReferralEvent.id.desc()).limit(1))
 
 
-def destination(db: Session, service_id: int) -> Destination | None:
-    """Where a referral to this service leads; None where the service has left the directory."""
+def find_destination(db: Session, service_id: int) -> ReferralDestination | None:
+    """The service and agency of a referral; None if the service has left the directory."""
     columns = (Service.name, Service.slug, Service.status, Service.gone_at, Organization.source, Organization.key)
     rows = select(*columns).outerjoin(Organization, Organization.id == Service.organization_id)
     found = db.execute(rows.where(Service.id == service_id)).one_or_none()
     if found is None:
         return None
     agency = f"{found.source}/{found.key}" if found.source else ""
-    return Destination(found.name, found.slug, agency, found.status == "active" and found.gone_at is None)
+    return ReferralDestination(found.name, found.slug, agency, found.status == "active" and found.gone_at is None)
 
 
-def ask_worker(db: Session, referral: Referral, now: datetime) -> None:
-    """A task for the worker who made the referral, or for anybody's of the team: look for other help. Due at once.
+def add_agency_refused_task(db: Session, referral: Referral, now: datetime) -> None:
+    """Add a task to look for other help, due now, for the social worker who made the referral or else anyone on the team.
 
-    One at a time for each person: three refusals of one offer are one thing to do. The caller holds the conversation.
+    At most one open at a time per conversation: three refusals of one offer are one task. The caller has locked the
+    conversation.
     """
     same = (CaseTask.conversation_id == referral.conversation_id, CaseTask.reason == AGENCY_REFUSED)
     if db.scalar(select(CaseTask.id).where(*same, CaseTask.done_at.is_(None)).limit(1)) is None:

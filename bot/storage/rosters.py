@@ -1,6 +1,7 @@
-"""The roster's rows: weekly and extra shifts, time off, holidays; and all of them as the Roster that is asked who is on.
+"""The roster's rows (weekly and extra shifts, time off, holidays), and the Roster built from them, which tells who is on
+duty.
 
-Shifts of people who have left are kept and hold nothing: whoever looks back must see who was planned.
+Shifts of staff who have left are kept but ignored: the past plan must stay readable.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.domain.roster import Away, Extra, Roster, Weekly
-from bot.domain.roster import Holiday as FreeDay
-from bot.domain.roster_rows import ExtraRow, HolidayRow, Row, ShiftRow, TimeOffRow, kind_of
-from bot.storage.database import plain
+from bot.domain.roster import Absence, OneTimeShift, Roster, WeeklyShift
+from bot.domain.roster import RosterHoliday as FreeDay
+from bot.domain.roster_rows import ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow, kind_of
+from bot.storage.database import driver_connection
 from bot.storage.staff_tables import ExtraShift, Holiday, Membership, Shift, Staff, Team, TimeOff
 
 _TABLES: dict[str, type[Shift] | type[ExtraShift] | type[TimeOff] | type[Holiday]] = {
@@ -28,11 +29,11 @@ KINDS = frozenset(_TABLES)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One stored row, with the names to show. `is_present`: its owner still works here (a holiday has none)."""
+class RosterEntry:
+    """One stored row, with the names to show. `is_present`: the staff member still works here (True for holidays)."""
 
     id: int
-    row: Row
+    row: RosterRow
     staff_id: int | None
     staff: str
     team: str
@@ -43,16 +44,16 @@ class Entry:
         return kind_of(self.row)
 
 
-def of_turn(db: Session, zone: ZoneInfo) -> Roster:
-    """The roster as this transaction has read it first: a crisis turn asks three times who is on, and reads it once."""
+def load_cached(db: Session, zone: ZoneInfo) -> Roster:
+    """The roster, cached for this transaction: a crisis turn asks three times who is on duty."""
     found: Roster | None = db.info.get("roster")
     if found is None:
         found = db.info["roster"] = load(db, zone)
     return found
 
 
-# Those who share their hours in one row: the roster is read while somebody in danger waits for their answer, and to
-# carry five hundred rows over costs more than all of its other questions.
+# Staff with the same hours share a row: the roster is read while a person in danger waits for an answer, and fetching
+# five hundred rows would cost more than all the other queries together.
 _WEEKLY = """
 select team.slug, array_agg(shift.staff_id), weekday, starts, ends, place, since, until
   from shift join team on team.id = shift.team_id join staff on staff.id = shift.staff_id
@@ -69,29 +70,29 @@ _HOLIDAYS = "select day, holiday.name, team.slug from holiday left join team on 
 
 
 def load(db: Session, zone: ZoneInfo) -> Roster:
-    """The whole roster of the present staff, teams by slug."""
+    """The whole roster of active staff, with teams by slug; `zone` is the city's."""
     db.flush()
-    ask = plain(db).execute
+    ask = driver_connection(db).execute
     return Roster(
         zone,
-        tuple(Weekly(slug, one, *when) for slug, staff, *when in ask(_WEEKLY) for one in staff),
-        tuple(Extra(*row) for row in ask(_EXTRA)),
-        tuple(Away(*row) for row in ask(_AWAY)),
+        tuple(WeeklyShift(slug, one, *when) for slug, staff, *when in ask(_WEEKLY) for one in staff),
+        tuple(OneTimeShift(*row) for row in ask(_EXTRA)),
+        tuple(Absence(*row) for row in ask(_AWAY)),
         tuple(FreeDay(*row) for row in ask(_HOLIDAYS)),
     )
 
 
-def entries(db: Session) -> list[Entry]:
-    """Every stored row with its names: weekly shifts by team, day and time, then what has a date, by date."""
+def list_entries(db: Session) -> list[RosterEntry]:
+    """Every stored row with its names: weekly shifts by team, day and time, then the dated rows by kind and date."""
     return [*_shifts(db), *_extras(db), *_times_off(db), *_holidays(db)]
 
 
-def find(db: Session, kind: str, row_id: int) -> Entry | None:
-    """One stored row; None where somebody has removed it meanwhile."""
-    return next((entry for entry in entries(db) if (entry.kind, entry.id) == (kind, row_id)), None)
+def find(db: Session, kind: str, row_id: int) -> RosterEntry | None:
+    """One stored row; None if it has been removed meanwhile."""
+    return next((entry for entry in list_entries(db) if (entry.kind, entry.id) == (kind, row_id)), None)
 
 
-def _shifts(db: Session) -> Iterable[Entry]:
+def _shifts(db: Session) -> Iterable[RosterEntry]:
     found = db.execute(
         select(Shift, Staff, Team)
         .join(Staff, Staff.id == Shift.staff_id)
@@ -102,10 +103,10 @@ def _shifts(db: Session) -> Iterable[Entry]:
         written = ShiftRow(
             team.slug, staff.email, row.weekday, row.starts, row.ends, row.place, row.since, row.until
         )  # fmt: skip
-        yield Entry(row.id, written, staff.id, staff.name, team.name, _is_present(staff))
+        yield RosterEntry(row.id, written, staff.id, staff.name, team.name, _is_present(staff))
 
 
-def _extras(db: Session) -> Iterable[Entry]:
+def _extras(db: Session) -> Iterable[RosterEntry]:
     found = db.execute(
         select(ExtraShift, Staff, Team)
         .join(Staff, Staff.id == ExtraShift.staff_id)
@@ -114,39 +115,39 @@ def _extras(db: Session) -> Iterable[Entry]:
     )
     for row, staff, team in found:
         written = ExtraRow(team.slug, staff.email, row.starts_at, row.ends_at, row.place)
-        yield Entry(row.id, written, staff.id, staff.name, team.name, _is_present(staff))
+        yield RosterEntry(row.id, written, staff.id, staff.name, team.name, _is_present(staff))
 
 
-def _times_off(db: Session) -> Iterable[Entry]:
+def _times_off(db: Session) -> Iterable[RosterEntry]:
     found = db.execute(
         select(TimeOff, Staff).join(Staff, Staff.id == TimeOff.staff_id).order_by(TimeOff.starts_at, TimeOff.id)
     )
     for row, staff in found:
-        yield Entry(
+        yield RosterEntry(
             row.id, TimeOffRow(staff.email, row.starts_at, row.ends_at), staff.id, staff.name, "", _is_present(staff)
         )
 
 
-def _holidays(db: Session) -> Iterable[Entry]:
+def _holidays(db: Session) -> Iterable[RosterEntry]:
     found = db.execute(select(Holiday, Team).outerjoin(Team, Team.id == Holiday.team_id).order_by(Holiday.day, Holiday.id))
     for row, team in found:
         written = HolidayRow(row.day, row.name, team.slug if team else None)
-        yield Entry(row.id, written, None, "", team.name if team else "All teams")
+        yield RosterEntry(row.id, written, None, "", team.name if team else "All teams")
 
 
-def add(db: Session, rows: Iterable[Row]) -> None:
-    """Store these rows. Raises LookupError for a team or e-mail address that is not known."""
+def add(db: Session, rows: Iterable[RosterRow]) -> None:
+    """Store these rows. Raises LookupError for an unknown team or e-mail address."""
     teams = {slug: number for number, slug in db.execute(select(Team.id, Team.slug))}
     staff = {email: number for number, email in db.execute(select(Staff.id, Staff.email))}
     try:
-        made = [_stored(row, teams, staff) for row in rows]
+        made = [_to_table_row(row, teams, staff) for row in rows]
     except KeyError as error:
         raise LookupError(f"{error.args[0]} is no team and nobody on the staff.") from None
     db.add_all(made)
     db.flush()
 
 
-def _stored(row: Row, teams: dict[str, int], staff: dict[str, int]) -> Shift | ExtraShift | TimeOff | Holiday:
+def _to_table_row(row: RosterRow, teams: dict[str, int], staff: dict[str, int]) -> Shift | ExtraShift | TimeOff | Holiday:
     match row:
         case ShiftRow():
             return Shift(
@@ -165,7 +166,7 @@ def _stored(row: Row, teams: dict[str, int], staff: dict[str, int]) -> Shift | E
 
 
 def remove(db: Session, kind: str, row_id: int) -> bool:
-    """Whether the row was there and is gone."""
+    """Delete a row; returns whether it existed."""
     found = db.get(_TABLES[kind], row_id)
     if found is None:
         return False
@@ -174,15 +175,15 @@ def remove(db: Session, kind: str, row_id: int) -> bool:
     return True
 
 
-def replace(db: Session, removed: Iterable[Entry], added: Iterable[Row]) -> None:
-    """Take rows out and put others in, as one act."""
+def replace(db: Session, removed: Iterable[RosterEntry], added: Iterable[RosterRow]) -> None:
+    """Remove rows and add others."""
     for entry in removed:
         remove(db, entry.kind, entry.id)
     add(db, added)
 
 
 def lock(db: Session) -> None:
-    """One change of the whole roster at a time, until the transaction ends: what was shown must be what is done."""
+    """Allow one change of the whole roster at a time until the transaction ends: the change shown must be the one made."""
     db.execute(select(func.pg_advisory_xact_lock(func.hashtext("warmline roster"))))
 
 
@@ -190,8 +191,8 @@ def _is_present(staff: Staff) -> bool:
     return staff.left_at is None and staff.active
 
 
-def members(db: Session) -> dict[str, frozenset[int]]:
-    """The numbers of each team's present members, by the team's slug; teams without any too."""
+def team_members(db: Session) -> dict[str, frozenset[int]]:
+    """Team slug -> ids of its active members, including teams without any."""
     found: dict[str, set[int]] = {slug: set() for slug in db.scalars(select(Team.slug))}
     query = select(Team.slug, Membership.staff_id).join(Membership, Membership.team_id == Team.id).join(Staff)
     for slug, staff_id in db.execute(query.where(*_PRESENT)):

@@ -1,4 +1,4 @@
-"""The schema's way from one version to the next: Alembic, run by a command and never by the web."""
+"""Schema migrations with Alembic, run by a command and never by the web process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
 
 def migrate(url: str) -> None:
-    """Bring the schema to the newest version; safe to run twice and from two processes (Alembic takes a lock)."""
+    """Migrate the schema to the newest version; safe to run twice and from two processes (migrations/env.py locks)."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = dialect_url(url)

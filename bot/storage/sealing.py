@@ -1,10 +1,10 @@
-"""Words and numbers are sealed before they are stored, and found again by a blind index.
+"""Encrypting ("sealing") words and numbers before they are stored, and a blind index to find addresses again.
 
-Sealing is AES-256-GCM from `cryptography`, with several keys: the newest seals, all open, and `reseal` moves a value to
-the newest. It takes a fifth of the time of Fernet (3 us against 14, four times a text). Each value has
-a random nonce of 96 bits, which is good for 2**32 values under one key (NIST SP 800-38D, 8.3): a thousand million texts.
-The blind index is a keyed hash: equal addresses give equal bytes, and without the key nobody can try all ten billion
-telephone numbers. A hash of a number still is personal data (34 USC 12291), so it is deleted with the person.
+Sealing is AES-256-GCM from `cryptography` with several keys: the newest encrypts, any of them decrypts, and `reseal` moves
+a value to the newest. It takes a fifth of Fernet's time (3 us against 14, four times per text). Each value has a random
+nonce of 96 bits, which is safe for 2**32 values under one key (NIST SP 800-38D, 8.3): about a billion texts.
+The blind index is a keyed hash: equal addresses give equal bytes, and without the key an attacker cannot try all ten
+billion telephone numbers. A hash of a number is still personal data (34 USC 12291), so it is deleted with the person.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bot.domain.message import Address, Channel
 
-_NONCE = 12
+_NONCE_BYTES = 12
 
 
-class CannotOpen(Exception):
-    """A sealed value was not made with any of the given ENCRYPTION_KEYS."""
+class UnsealError(Exception):
+    """A sealed value cannot be decrypted with any of the ENCRYPTION_KEYS."""
 
 
 class Sealer:
-    """Seals and opens; made once from the settings and shared by all threads."""
+    """Encrypts and decrypts; created once from the settings and shared by all threads."""
 
     def __init__(self, keys: tuple[str, ...], secret_key: str) -> None:
         self._keys = [AESGCM(urlsafe_b64decode(key)) for key in keys]
         self._index_key = HKDF(SHA256(), 32, salt=None, info=b"warmline blind index").derive(secret_key.encode())
 
     def seal(self, text: str) -> str:
-        nonce = os.urandom(_NONCE)
+        nonce = os.urandom(_NONCE_BYTES)
         return b64encode(nonce + self._keys[0].encrypt(nonce, text.encode(), None)).decode("ascii")
 
     def open(self, sealed: str) -> str:
-        """The text; raises CannotOpen, which never carries the value."""
+        """Decrypt; raises UnsealError, which never contains the value."""
         try:
             value = b64decode(sealed, validate=True)
         except ValueError:
             value = b""
         for key in self._keys:
             try:
-                return key.decrypt(value[:_NONCE], value[_NONCE:], None).decode()
+                return key.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], None).decode()
             except (InvalidTag, ValueError):
                 continue
-        raise CannotOpen("a stored value cannot be opened with ENCRYPTION_KEYS")
+        raise UnsealError("a stored value cannot be opened with ENCRYPTION_KEYS")
 
     def reseal(self, sealed: str) -> str:
         """The same value under the newest key."""
@@ -63,8 +63,8 @@ class Sealer:
     def open_json(self, sealed: str) -> Any:
         return json.loads(self.open(sealed))
 
-    def index(self, address: Address) -> bytes:
-        """Sixteen bytes that are the same for the same address and tell nothing without the key."""
+    def blind_index(self, address: Address) -> bytes:
+        """The blind index: sixteen bytes, equal for equal addresses, which reveal nothing without the key."""
         return hmac.digest(self._index_key, str(address).encode(), "sha256")[:16]
 
     def seal_address(self, address: Address) -> str:

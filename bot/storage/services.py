@@ -1,5 +1,5 @@
-"""What people can be referred to from directory/*.yaml. Only checked facts are texted, and none past the day of their next
-review. What was imported is found by listings.py."""
+"""Services from directory/*.yaml. Only checked services are texted, and none past its next review. Imported services are
+found by listings.py."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _FIND = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
-    """A service whose card two people have read. `is_local`: it serves the ZIP that was asked for, not everybody."""
+class ReviewedService:
+    """A service whose card two people have reviewed. `is_local`: it serves only certain ZIPs, among them the given one."""
 
     id: int
     cards: dict[str, str]
     is_local: bool
 
 
-def find(db: Session, need: str, near: str | None, now: datetime, skip: tuple[int, ...] = ()) -> list[Reviewed]:
-    """Services for a need near a ZIP, the most local first, without those of `skip`."""
+def find(db: Session, need: str, near: str | None, now: datetime, skip: tuple[int, ...] = ()) -> list[ReviewedService]:
+    """Services for a need near a ZIP, local ones first, without those in `skip`."""
     rows = db.execute(_FIND, {"need": Jsonb([need]), "near": near or "", "now": now, "skip": list(skip)})
-    return [Reviewed(row.id, row.cards, row.is_local) for row in rows]
+    return [ReviewedService(row.id, row.cards, row.is_local) for row in rows]
 
 
 def replace_all(db: Session, services: list[dict[str, Any]]) -> None:
-    """Make the table hold these services of the files; one that is kept by its slug keeps its id, which referrals name.
+    """Replace the services from files; one whose slug stays keeps its id, which referrals refer to.
 
-    What was imported or written in the console is left alone.
+    Services that were imported or created in the console are not touched.
     """
     for service in services:
         statement = insert(Service).values(service)
@@ -55,4 +55,4 @@ def replace_all(db: Session, services: list[dict[str, Any]]) -> None:
     db.execute(delete(Service).where(Service.origin == "files", Service.slug.not_in(slugs)))
     db.flush()
     kept = db.execute(text("select id from service where origin = 'files' order by id")).scalars()
-    listings.refresh(db, list(kept))
+    listings.rebuild(db, list(kept))

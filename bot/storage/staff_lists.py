@@ -1,4 +1,4 @@
-"""The staff and the teams as the pages of the admins list them."""
+"""Staff and teams as listed on the admins' pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import HELD
+from bot.domain.handoff import HELD_STATES
 from bot.domain.permissions import Role
 from bot.storage import staff
 from bot.storage.sealing import Sealer
@@ -19,8 +19,8 @@ from bot.storage.tables import Handoff
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One member of staff. `phone` holds the last two characters of their telephone only, or ""; `teams` are slugs."""
+class StaffListRow:
+    """One staff member. `phone` is only the last two characters of their telephone, or ""; `teams` are slugs."""
 
     id: int
     name: str
@@ -47,25 +47,25 @@ class TeamRow:
     slug: str
     name: str
     members: tuple[str, ...]
-    """The names of those who are present."""
+    """The names of the active members."""
     second_look: bool = False
-    """Whether a second person looks before flows that hand people to this team are published."""
+    """Whether flows that hand people to this team need a second reviewer before they are published."""
 
 
-def everybody(db: Session, sealer: Sealer) -> list[Listed]:
-    """All who are or were on the staff; the present ones first, by name."""
+def list_staff(db: Session, sealer: Sealer) -> list[StaffListRow]:
+    """All current and former staff; current ones first, by name."""
     rows = db.scalars(select(Staff).order_by(Staff.left_at.is_not(None), Staff.name, Staff.id)).all()
     teams = _teams(db)
     return [_listed(row, teams.get(row.id, ()), sealer) for row in rows]
 
 
-def one(db: Session, sealer: Sealer, staff_id: int) -> Listed | None:
+def find_staff(db: Session, sealer: Sealer, staff_id: int) -> StaffListRow | None:
     row = db.get(Staff, staff_id)
     return _listed(row, _teams(db).get(staff_id, ()), sealer) if row else None
 
 
-def all_teams(db: Session) -> list[TeamRow]:
-    """Every team by name, with its present members."""
+def list_teams(db: Session) -> list[TeamRow]:
+    """Every team by name, with its active members."""
     rows = db.execute(
         select(Membership.team_id, Staff.name)
         .join(Staff, Staff.id == Membership.staff_id)
@@ -76,27 +76,27 @@ def all_teams(db: Session) -> list[TeamRow]:
     for team_id, name in rows:
         members.setdefault(team_id, []).append(name)
     return [
-        TeamRow(team.id, team.slug, team.name, tuple(members.get(team.id, ())), team.second_look) for team in staff.teams(db)
+        TeamRow(team.id, team.slug, team.name, tuple(members.get(team.id, ())), team.second_look) for team in staff.list_teams(db)
     ]
 
 
-def other_admins(db: Session, staff_id: int) -> int:
-    """How many present admins there are but this one. Whoever asks waits for others who ask: two admins who take each
-    other's role away at the same moment would leave none."""
+def count_other_admins(db: Session, staff_id: int) -> int:
+    """The number of active admins other than this one. Concurrent callers wait for each other: otherwise two admins who
+    remove each other's role at the same time would leave none."""
     role = db.scalar(select(RoleRow).where(RoleRow.name == Role.ADMIN.value).with_for_update())
-    return len([row for row in staff.with_role(db, Role.ADMIN) if row.id != staff_id]) if role else 0
+    return len([row for row in staff.list_with_role(db, Role.ADMIN) if row.id != staff_id]) if role else 0
 
 
-def held_by(db: Session, staff_id: int) -> Sequence[int]:
-    """The handoffs that this worker has."""
-    states = [state.value for state in HELD]
+def list_held_by(db: Session, staff_id: int) -> Sequence[int]:
+    """Ids of the handoffs that this staff member has."""
+    states = [state.value for state in HELD_STATES]
     rows = select(Handoff.id).where(Handoff.owner_id == staff_id, Handoff.state.in_(states))
     return db.scalars(rows.order_by(Handoff.id)).all()
 
 
-def offered_to(db: Session, staff_id: int) -> Sequence[int]:
-    """The handoffs that this worker is asked to take from a colleague."""
-    states = [state.value for state in HELD]
+def list_offered_to(db: Session, staff_id: int) -> Sequence[int]:
+    """Ids of the handoffs that a colleague has offered to this staff member."""
+    states = [state.value for state in HELD_STATES]
     rows = select(Handoff.id).where(Handoff.offered_to_id == staff_id, Handoff.state.in_(states))
     return db.scalars(rows.order_by(Handoff.id)).all()
 
@@ -109,9 +109,9 @@ def _teams(db: Session) -> dict[int, tuple[str, ...]]:
     return {staff_id: tuple(sorted(found)) for staff_id, found in rows}
 
 
-def _listed(row: Staff, teams: tuple[str, ...], sealer: Sealer) -> Listed:
-    address = staff.phone(sealer, row)
-    return Listed(
+def _listed(row: Staff, teams: tuple[str, ...], sealer: Sealer) -> StaffListRow:
+    address = staff.phone_of(sealer, row)
+    return StaffListRow(
         id=row.id,
         name=row.name,
         called=row.called,

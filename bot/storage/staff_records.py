@@ -1,4 +1,4 @@
-"""Reading all that one member of staff was sent, and sent: what the demo shows as their telephone."""
+"""All messages to and from one staff member: what the demo shows as their telephone."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bot.storage.tables import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """One member of staff with their threads by line, the texts of each thread (by its id, oldest first), and the latest
-    answer to the call-out for each handoff (None while it is open). Sealed columns are still sealed."""
+class StaffRecords:
+    """One staff member with their threads ordered by line, the texts of each thread (by thread id, oldest first), and the
+    latest answer to the call-outs of each handoff (None while open). Sealed columns are still sealed."""
 
     staff: Staff
     threads: Sequence[StaffThread]
@@ -24,8 +24,8 @@ class Rows:
     answers: dict[int, str | None]
 
 
-def of_staff(db: Session, staff_id: int, limit: int = 200) -> Rows | None:
-    """The newest `limit` texts of each thread of this member of staff; None where nobody in service has that id."""
+def find_for_staff(db: Session, staff_id: int, limit: int = 200) -> StaffRecords | None:
+    """The newest `limit` texts of each thread of this staff member; None if there is no active one with that id."""
     staff = db.get(Staff, staff_id)
     if staff is None or not staff.active or staff.left_at is not None:
         return None
@@ -33,7 +33,7 @@ def of_staff(db: Session, staff_id: int, limit: int = 200) -> Rows | None:
         select(StaffThread).where(StaffThread.staff_id == staff_id).order_by(StaffThread.line, StaffThread.id)
     ).all()
     answers = db.execute(select(CallOut.handoff_id, CallOut.answer).where(CallOut.staff_id == staff_id).order_by(CallOut.id))
-    return Rows(
+    return StaffRecords(
         staff=staff,
         threads=threads,
         messages={thread.id: _newest(db, thread.id, limit) for thread in threads},
@@ -41,8 +41,8 @@ def of_staff(db: Session, staff_id: int, limit: int = 200) -> Rows | None:
     )
 
 
-def has_call(db: Session, staff_id: int, message_id: int) -> bool:
-    """Whether this row is a call to that member of staff."""
+def is_call_to(db: Session, staff_id: int, message_id: int) -> bool:
+    """Whether this message is a voice call to this staff member."""
     mine = select(Message.id).join(StaffThread, StaffThread.id == Message.staff_thread_id)
     call = mine.where(StaffThread.staff_id == staff_id, StaffThread.channel == Channel.VOICE.value)
     return db.scalar(call.where(Message.id == message_id, Message.outbound)) is not None

@@ -1,7 +1,7 @@
-"""The tables of the people who answer: staff, teams, the roster, and what they did.
+"""Tables of the staff: accounts, teams, the roster, and what staff members did.
 
-A staff member's own telephone number is sealed like a resident's. Work e-mail addresses are not: they are public
-records of a city, and the sign-in looks them up.
+A staff member's own telephone number is sealed like a resident's. Work e-mail addresses are not: they are a city's public
+records, and the sign-in looks them up.
 """
 
 from __future__ import annotations
@@ -14,59 +14,59 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from bot.storage.tables import Table, identity
+from bot.storage.tables import Base, id_column
 
 staff_role = SqlTable(
     "staff_role",
-    Table.metadata,
+    Base.metadata,
     Column("staff_id", BigInteger, ForeignKey("staff.id"), primary_key=True),
     Column("role_id", BigInteger, ForeignKey("role.id"), primary_key=True),
 )
 
 
-class Role(Table):
-    """What somebody is here: social_worker, supervisor, admin, auditor. What each may do: bot/domain/permissions.py."""
+class Role(Base):
+    """A staff role: social_worker, supervisor, admin or auditor. What each may do: bot/domain/permissions.py."""
 
     __tablename__ = "role"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     name: Mapped[str] = mapped_column(unique=True)
 
 
-class Team(Table):
-    """People who answer the same handoffs. Flows name it by its slug."""
+class Team(Base):
+    """Staff who answer the same handoffs. Flows name a team by its slug."""
 
     __tablename__ = "team"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     second_look: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Whether a flow that hands people to this team is published only once a second person has looked at it."""
+    """Whether a flow that hands people to this team needs a second reviewer before it is published."""
 
 
-class Membership(Table):
-    """Who belongs to which team, and so sees its people."""
+class Membership(Base):
+    """Who belongs to which team and so sees its people."""
 
     __tablename__ = "membership"
     team_id: Mapped[int] = mapped_column(ForeignKey("team.id"), primary_key=True)
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True, index=True)
 
 
-class Staff(Table):
+class Staff(Base):
     """A social worker, supervisor, admin or auditor, with their account."""
 
     __tablename__ = "staff"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     email: Mapped[str] = mapped_column(unique=True)
     """Lower case."""
     name: Mapped[str]
     called: Mapped[str]
-    """The first name that a resident is told, where `tells_name`."""
+    """The first name that residents are told if `tells_name`."""
     tells_name: Mapped[bool] = mapped_column(server_default=text("true"))
     languages: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[\"en\"]'"))
     skills: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))
     communities: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))
     capacity: Mapped[int] = mapped_column(server_default=text("4"))
-    """How many people they talk with at once before others are asked first."""
+    """How many open handoffs they have at most before others are called first."""
     sealed_phone: Mapped[str | None]
     phone_lookup: Mapped[bytes | None] = mapped_column(LargeBinary)
     alerts_by_text: Mapped[bool] = mapped_column(server_default=text("true"))
@@ -74,7 +74,7 @@ class Staff(Table):
     alerts_by_voice: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime]
     left_at: Mapped[datetime | None]
-    # The account, as Flask-Security keeps it.
+    # Account columns used by Flask-Security.
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     password: Mapped[str | None]
     fs_uniquifier: Mapped[str] = mapped_column(unique=True)
@@ -91,16 +91,16 @@ class Staff(Table):
     tf_phone_number: Mapped[str | None]
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(JSONB)
     oidc_subject: Mapped[str | None] = mapped_column(unique=True)
-    """Who they are at the city's own sign-in: issuer and subject."""
+    """Their identity at the city's single sign-on: issuer and subject."""
     roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="selectin", order_by=Role.id)
     __table_args__ = (Index("staff_phone", "phone_lookup", unique=True, postgresql_where=text("phone_lookup is not null")),)
 
 
-class Shift(Table):
-    """A weekly shift in the city's own time; one that ends at or before it starts ends on the next day."""
+class Shift(Base):
+    """A weekly shift in the city's time zone; one that ends at or before its start ends on the next day."""
 
     __tablename__ = "shift"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     team_id: Mapped[int] = mapped_column(ForeignKey("team.id"), index=True)
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
     weekday: Mapped[int]
@@ -113,11 +113,11 @@ class Shift(Table):
     until: Mapped[date | None] = mapped_column(Date)
 
 
-class ExtraShift(Table):
-    """A shift on one day only, also on holidays."""
+class ExtraShift(Base):
+    """A single shift, which also counts on holidays."""
 
     __tablename__ = "extra_shift"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     team_id: Mapped[int] = mapped_column(ForeignKey("team.id"), index=True)
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
     starts_at: Mapped[datetime]
@@ -125,37 +125,37 @@ class ExtraShift(Table):
     place: Mapped[int] = mapped_column(server_default=text("1"))
 
 
-class TimeOff(Table):
-    """Somebody is away: none of their shifts hold."""
+class TimeOff(Base):
+    """A staff member is away: none of their shifts count."""
 
     __tablename__ = "time_off"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
 
 
-class Holiday(Table):
-    """A day on which weekly shifts do not hold, for one team or (null) for all."""
+class Holiday(Base):
+    """A day on which weekly shifts do not count, for one team or (null) for all."""
 
     __tablename__ = "holiday"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     team_id: Mapped[int | None] = mapped_column(ForeignKey("team.id"))
     day: Mapped[date] = mapped_column(Date)
     name: Mapped[str]
 
 
-class CallOut(Table):
-    """One social worker was called for one handoff, on one rung of its ladder. How the alerts went: `message`."""
+class CallOut(Base):
+    """One staff member was called for one handoff, on one tier (`rung`) of its escalation. The alerts are in `message`."""
 
     __tablename__ = "call_out"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     handoff_id: Mapped[int] = mapped_column(ForeignKey("handoff.id"))
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     rung: Mapped[int]
     raised_at: Mapped[datetime]
     answer: Mapped[str | None]
-    """took, passed, missed (the rung ended), unreachable, taken (by somebody else), over; null while it is open."""
+    """took, passed, missed (the tier ended), unreachable, taken (by a colleague), over; null while it is open."""
     answered_at: Mapped[datetime | None]
     __table_args__ = (
         Index("call_out_handoff", "handoff_id", "id"),
@@ -163,15 +163,15 @@ class CallOut(Table):
     )
 
 
-class StaffThread(Table):
-    """What one staff member and the line write to each other by one number of ours (or by e-mail or voice).
+class StaffThread(Base):
+    """The messages between one staff member and Warmline on one of our numbers (or by e-mail or voice).
 
-    A telephone and a number of the pool name a conversation: while `conversation_id` is set, what the worker texts to
-    that number goes to that person and what the person writes goes to the worker.
+    While `conversation_id` is set, this thread relays: what the social worker texts to the number goes to that person, and
+    what the person writes goes to the social worker.
     """
 
     __tablename__ = "staff_thread"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     channel: Mapped[str]
     line: Mapped[str]
@@ -180,7 +180,7 @@ class StaffThread(Table):
     handoff_id: Mapped[int | None] = mapped_column(ForeignKey("handoff.id"))
     bound_at: Mapped[datetime | None]
     opted_out: Mapped[bool] = mapped_column(server_default=text("false"))
-    """The worker's telephone has sent STOP to this number: the carrier blocks it. START lifts it."""
+    """The staff member's telephone has sent STOP to this number, so the carrier blocks it until START."""
     unreachable: Mapped[str | None]
     __table_args__ = (
         UniqueConstraint("staff_id", "channel", "line"),
@@ -188,15 +188,15 @@ class StaffThread(Table):
     )
 
 
-class HandoffEvent(Table):
-    """What happened to a handoff, for ever: who was called, who took it, what the person was told."""
+class HandoffEvent(Base):
+    """A handoff's history, kept forever: who was called, who took it, what the person was told."""
 
     __tablename__ = "handoff_event"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     handoff_id: Mapped[int] = mapped_column(ForeignKey("handoff.id"))
     conversation_id: Mapped[int]
     staff_id: Mapped[int | None]
-    """Who did it; null for the line itself."""
+    """Who did it; null for Warmline itself."""
     kind: Mapped[str]
     detail: Mapped[dict[str, Any]]
     """Ids and fixed words only."""
@@ -207,11 +207,11 @@ class HandoffEvent(Table):
     )
 
 
-class Note(Table):
-    """What a social worker writes down for the others; never sent to anybody."""
+class Note(Base):
+    """A social worker's note for colleagues; never sent."""
 
     __tablename__ = "note"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"))
     handoff_id: Mapped[int | None]
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
@@ -220,11 +220,11 @@ class Note(Table):
     __table_args__ = (Index("note_conversation", "conversation_id", "id"),)
 
 
-class CannedReply(Table):
-    """A reviewed reply that workers send with one press, in one language."""
+class CannedReply(Base):
+    """A ready reply: a reviewed text that social workers send with one press, in one language."""
 
     __tablename__ = "canned_reply"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     slug: Mapped[str]
     language: Mapped[str]
     title: Mapped[str]
@@ -235,17 +235,17 @@ class CannedReply(Table):
     __table_args__ = (UniqueConstraint("slug", "language"),)
 
 
-class Audit(Table):
-    """Who read or did what: added, never changed or deleted by the house."""
+class Audit(Base):
+    """Who read or did what; Warmline adds rows and never changes or deletes them."""
 
     __tablename__ = "audit"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     staff_id: Mapped[int | None]
     act: Mapped[str]
     conversation_id: Mapped[int | None]
     handoff_id: Mapped[int | None]
     detail: Mapped[str]
-    """Fixed words and ids; never words or numbers of a resident's."""
+    """Fixed words and ids; never a resident's words or numbers."""
     at: Mapped[datetime]
     __table_args__ = (
         Index("audit_staff", "staff_id", "id"),

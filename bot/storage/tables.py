@@ -1,9 +1,9 @@
-"""The tables of the people who text; those of the staff are in staff_tables.py, of the directory in directory_tables.py,
-of households that are accompanied for longer in case_tables.py.
+"""Tables of the people who text. Staff tables are in staff_tables.py, the directory's in directory_tables.py, those of cases
+in case_tables.py.
 
-A column whose name begins with `sealed_` holds what `sealing.py` made; nothing else names a person.
+Columns whose names begin with `sealed_` are encrypted by `sealing.py`; no other column identifies a person.
 
-Times are `timestamptz`, always UTC. Identifiers are 64-bit integers that PostgreSQL counts out.
+Times are `timestamptz`, always UTC. Ids are 64-bit integers assigned by PostgreSQL.
 """
 
 from __future__ import annotations
@@ -27,42 +27,42 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
-class Table(DeclarativeBase):
+class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: DateTime(timezone=True), int: BigInteger, str: Text, dict[str, Any]: JSONB}
 
 
-def identity() -> Mapped[int]:
-    """The first column of nearly every table."""
+def id_column() -> Mapped[int]:
+    """The `id` column of nearly every table."""
     return mapped_column(BigInteger, Identity(), primary_key=True)
 
 
-class Person(Table):
-    """Somebody who texts. One person may have several conversations: one for each address."""
+class Person(Base):
+    """A person who texts. One person may have several conversations, one for each address."""
 
     __tablename__ = "person"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     sealed_name: Mapped[str | None]
     created_at: Mapped[datetime]
     erased_at: Mapped[datetime | None]
     zone: Mapped[str | None]
-    """Where they live, as a name of the time zone database; null: in the city."""
+    """Their time zone, as a name of the time zone database; null: the city's."""
 
 
-class Conversation(Table):
-    """The lasting thread with one address, and the row that is locked while a text of that address is answered.
+class Conversation(Base):
+    """The permanent thread with one address, and the row that is locked while a text from that address is answered.
 
-    Whatever a turn must know stands in this one row: a lock that was waited for re-reads this row and no other
-    (READ COMMITTED), so state in a second table could be stale by one turn.
+    Everything a turn must know is in this row: after waiting for the lock, only this row is read again (READ COMMITTED),
+    so state in a second table could be outdated by one turn.
     """
 
     __tablename__ = "conversation"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
     channel: Mapped[str]
     lookup: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     sealed_address: Mapped[str]
     line: Mapped[str]
-    """Our own number on which the person last wrote, and from which they are answered."""
+    """Our number that the person last wrote to, from which they are answered."""
     sealed_state: Mapped[str]
     flow_version: Mapped[int | None]
     step: Mapped[str | None]
@@ -70,10 +70,10 @@ class Conversation(Table):
     in_danger: Mapped[bool]
     opted_out: Mapped[bool] = mapped_column(server_default=text("false"))
     unreachable: Mapped[str | None]
-    """Why nothing can be sent there: a carrier's word such as `bad_address`."""
+    """Why nothing can be sent there: a carrier's reason such as `bad_address`."""
     waking: Mapped[datetime | None]
     forgotten_at: Mapped[datetime | None]
-    """When the answers were deleted because their time was over; older than `updated_at` means that there are new ones."""
+    """When the answers were deleted at the end of their retention; if older than `updated_at`, there are new ones."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     __table_args__ = (
@@ -82,20 +82,20 @@ class Conversation(Table):
     )
 
 
-class Message(Table):
-    """Every text in either direction. Those that are on their way out are the outbox: `due_at` is not null.
+class Message(Base):
+    """Every text in either direction. Outgoing texts with a `due_at` are the outbox.
 
     `due_at` of a `waiting` row is when it may leave, of a `claimed` one when its lease ends, of an `answered` or
-    `unknown` one when it is looked into; null means that nothing more needs doing.
+    `unknown` one when it is checked; null means that nothing more needs to be done.
     """
 
     __tablename__ = "message"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
     staff_thread_id: Mapped[int | None] = mapped_column(ForeignKey("staff_thread.id"))
-    """Set in place of `conversation_id` where the text is to or from a member of staff."""
+    """Set instead of `conversation_id` if the text is to or from a staff member."""
     staff_id: Mapped[int | None]
-    """Which social worker wrote it to the person; null where the line itself did."""
+    """Which staff member wrote it; null for Warmline itself."""
     handoff_id: Mapped[int | None]
     """Which handoff a text to or from staff is about."""
     outbound: Mapped[bool]
@@ -110,18 +110,18 @@ class Message(Table):
     state: Mapped[str]
     due_at: Mapped[datetime | None]
     slot_at: Mapped[datetime | None]
-    """The place in our number's queue that this text has been given (carriers limit segments a second)."""
+    """The sending slot reserved for this text on our number (carriers limit segments per second)."""
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     error_code: Mapped[int | None]
     segments: Mapped[int | None]
     rules: Mapped[list[str] | None] = mapped_column(JSONB)
     """Which safety rules an inbound text met."""
     silence: Mapped[str | None]
-    """Why an inbound text was not answered, where that was on purpose."""
+    """Why an inbound text was left unanswered on purpose."""
     check_in_id: Mapped[int | None]
-    """Which check-in it asks; such a text does not leave after `valid_until`."""
+    """The check-in that it asks; such a text is not sent after `valid_until`."""
     valid_until: Mapped[datetime | None]
-    """When it is no longer worth sending: a check-in of the afternoon must not arrive at night."""
+    """When it must no longer be sent: an afternoon's check-in must not arrive at night."""
     __table_args__ = (
         Index("message_sid", "sid", unique=True, postgresql_where=text("sid is not null")),
         Index("message_conversation", "conversation_id", "id"),
@@ -131,11 +131,11 @@ class Message(Table):
     )
 
 
-class DeliveryReport(Table):
-    """Every status callback as it came, for ever; `message.state` is what follows from all of them."""
+class DeliveryReport(Base):
+    """Every status callback as received, kept forever; `message.state` is derived from them."""
 
     __tablename__ = "delivery_report"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     message_id: Mapped[int | None] = mapped_column(index=True)
     sid: Mapped[str]
     state: Mapped[str]
@@ -143,12 +143,12 @@ class DeliveryReport(Table):
     at: Mapped[datetime]
 
 
-class Handoff(Table):
-    """A human was called. While nobody has it, `rung_due_at` is when the next rung of its ladder is climbed; while
-    somebody has it, when they are next reminded (a text unanswered, a shift over, a conversation gone quiet)."""
+class Handoff(Base):
+    """A human was called for a person. While unclaimed, `rung_due_at` is when it escalates to the next tier; while claimed,
+    when its owner is next reminded (an unanswered text, the end of a shift, a quiet conversation)."""
 
     __tablename__ = "handoff"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     message_id: Mapped[int | None]
     reason: Mapped[str]
@@ -163,14 +163,14 @@ class Handoff(Table):
     updated_at: Mapped[datetime]
     language: Mapped[str] = mapped_column(server_default=text("'en'"))
     community: Mapped[str | None]
-    """The community whose worker the person asked for."""
+    """The community from which the person asked for a social worker."""
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     offered_to_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     """Who is asked to take it over from the owner."""
     rung: Mapped[int] = mapped_column(server_default=text("0"))
     rung_due_at: Mapped[datetime | None]
     limit_at: Mapped[datetime | None]
-    """By when somebody must have said that they have it (domain.md 4.3)."""
+    """By when a social worker must have claimed it (domain.md 4.3)."""
     alerted_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
     spoke_at: Mapped[datetime | None]
@@ -179,7 +179,7 @@ class Handoff(Table):
     """The person's oldest text that the owner has not answered."""
     shift_ends_at: Mapped[datetime | None]
     told_at: Mapped[datetime | None]
-    """When the person was last told by the ladder how it stands."""
+    """When the person last got a notice about the escalation."""
     closed_at: Mapped[datetime | None]
     disposition: Mapped[str | None]
     __table_args__ = (
@@ -195,11 +195,11 @@ class Handoff(Table):
     )
 
 
-class Alert(Table):
-    """Something that a human must be told: about a handoff, or an operator's alarm."""
+class Alert(Base):
+    """An alert about a handoff, or an alarm for the operator."""
 
     __tablename__ = "alert"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     kind: Mapped[str]
     handoff_id: Mapped[int | None] = mapped_column(ForeignKey("handoff.id"))
     conversation_id: Mapped[int | None]
@@ -210,11 +210,11 @@ class Alert(Table):
     __table_args__ = (Index("alert_open", "raised_at", postgresql_where=text("acknowledged_at is null")),)
 
 
-class Consent(Table):
-    """The consent ledger: entries are added, never changed (47 CFR 64.1200: what was said, when, and how)."""
+class Consent(Base):
+    """The consent ledger: entries are added, never changed (47 CFR 64.1200: what was agreed, when, and how)."""
 
     __tablename__ = "consent"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     message_id: Mapped[int | None]
     scope: Mapped[str]
@@ -224,19 +224,19 @@ class Consent(Table):
     language: Mapped[str]
     at: Mapped[datetime]
     staff_id: Mapped[int | None]
-    """Who wrote it down, where the person told a social worker."""
+    """The social worker who recorded it, if the person told one."""
     until: Mapped[datetime | None]
-    """When it ends by itself (a release to an agency is limited in time)."""
+    """When it expires (a release to an agency is limited in time)."""
 
 
-class Referral(Table):
+class Referral(Base):
     """A service was offered to a person for a need; see bot/domain/referral.py for its states.
 
-    It is closed when the person or the agency has told how it ended, not when a text was sent.
+    It is closed when the person, the agency or a social worker reports the outcome, not when a text was sent.
     """
 
     __tablename__ = "referral"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     service_id: Mapped[int]
     need: Mapped[str]
@@ -247,21 +247,21 @@ class Referral(Table):
     """Its number in the texts of its offer, from 1."""
     outcome: Mapped[str | None]
     told_by: Mapped[str | None]
-    """Who told the outcome: person, worker or agency."""
+    """Who reported the outcome: person, worker or agency."""
     updated_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     made_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
-    """The social worker who made it; null where the line itself did."""
+    """The social worker who made it; null for Warmline itself."""
     shared_at: Mapped[datetime | None]
     """When a link for the agency was made, with the person's consent."""
     __table_args__ = (Index("referral_open", "made_at", postgresql_where=text("closed_at is null")),)
 
 
-class ReferralEvent(Table):
-    """What became of a referral, step by step."""
+class ReferralEvent(Base):
+    """An event in a referral's history."""
 
     __tablename__ = "referral_event"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     referral_id: Mapped[int] = mapped_column(ForeignKey("referral.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str]
     by: Mapped[str]
@@ -271,31 +271,31 @@ class ReferralEvent(Table):
     at: Mapped[datetime]
 
 
-class CheckIn(Table):
-    """The promise to ask again; see bot/domain/check_in.py for its states.
+class CheckIn(Base):
+    """A check-in that was promised to a person; see bot/domain/check_in.py for its states.
 
-    `due_at` is when it must be looked at next: to ask, or, once asked, to see that nobody answered. Null: it is over.
+    `due_at` is when it must be handled next: to ask, or, once asked, to treat a missing answer as silence. Null: over.
     """
 
     __tablename__ = "check_in"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     flow: Mapped[str]
     due_at: Mapped[datetime | None]
     state: Mapped[str]
     planned_for: Mapped[datetime | None]
-    """When it is meant to be asked, as it was planned or as a worker moved it; what puts it off leaves this as it is."""
+    """When it was planned for, by the flow or a social worker; postponing does not change this."""
     made_at: Mapped[datetime | None]
     made_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
-    """The social worker who set it; null where a flow did."""
+    """The social worker who planned it; null if a flow did."""
     after_crisis: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Whether it follows a danger: then silence is never taken for an answer."""
+    """Whether it follows a danger: then silence never counts as an answer."""
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     """How often it was asked."""
     holds: Mapped[int] = mapped_column(server_default=text("0"))
-    """How often it was put off."""
+    """How often it was postponed."""
     reason: Mapped[str | None]
-    """Why it was put off or dropped last."""
+    """Why it was last postponed or dropped."""
     asked_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     __table_args__ = (
@@ -304,62 +304,62 @@ class CheckIn(Table):
     )
 
 
-class CheckInEvent(Table):
-    """What happened to a check-in and why: planned, moved, held, asked, answered, dropped..."""
+class CheckInEvent(Base):
+    """An event in a check-in's history and its reason: planned, moved, held, asked, answered, dropped..."""
 
     __tablename__ = "check_in_event"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     check_in_id: Mapped[int] = mapped_column(ForeignKey("check_in.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str]
     reason: Mapped[str | None]
     due_at: Mapped[datetime | None]
-    """When it will be looked at next, after this."""
+    """When the check-in is due next, after this event."""
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     at: Mapped[datetime]
 
 
-class Outcome(Table):
+class Outcome(Base):
     """How a flow ended."""
 
     __tablename__ = "outcome"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), index=True)
     flow: Mapped[str]
     outcome: Mapped[str]
     at: Mapped[datetime]
 
 
-class Erasure(Table):
-    """A person asked that what is kept of them be deleted; done by the sweep."""
+class Erasure(Base):
+    """A person's request to delete their data; carried out by the sweep."""
 
     __tablename__ = "erasure"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     conversation_id: Mapped[int] = mapped_column(index=True)
     asked_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
 
 
-class FlowVersion(Table):
-    """One published state of one flow: never changed, never deleted while a conversation is pinned to it."""
+class FlowVersion(Base):
+    """A published version of a flow: never changed, never deleted while a conversation is pinned to it."""
 
     __tablename__ = "flow_version"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     flow: Mapped[str]
     number: Mapped[int]
     source: Mapped[str]
     translations: Mapped[dict[str, Any]]
     transcripts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
-    """Conversation tests that came with it: name -> text."""
+    """Its conversation tests: name -> text."""
     digest: Mapped[str]
     created_at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("flow", "number"), UniqueConstraint("flow", "digest"))
 
 
-class FlowPublication(Table):
-    """Which version new conversations get, since when, by whom; the newest row of a flow holds."""
+class FlowPublication(Base):
+    """The publication log: which version new conversations get, since when, by whom. The newest row of a flow counts."""
 
     __tablename__ = "flow_publication"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     flow: Mapped[str] = mapped_column(index=True)
     version_id: Mapped[int] = mapped_column(ForeignKey("flow_version.id"))
     by: Mapped[str]
@@ -367,25 +367,25 @@ class FlowPublication(Table):
     how: Mapped[str] = mapped_column(server_default="files")
     """files, pushed, console, scheduled or rolled_back (bot/storage/flows.py)."""
     why: Mapped[str] = mapped_column(server_default="")
-    """In the words of who published it."""
+    """The publisher's explanation."""
     reasons: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
-    """Warning of the checks -> why it was published all the same."""
+    """Warning of the checks -> why it was published nevertheless."""
     staff_id: Mapped[int | None] = mapped_column(BigInteger)
     approved_by: Mapped[int | None] = mapped_column(BigInteger)
 
 
-class Sender(Table):
-    """When one of our own numbers may send the next text (carriers limit segments a second for each number)."""
+class Sender(Base):
+    """When one of our numbers may send its next text (carriers limit segments per second for each number)."""
 
     __tablename__ = "sender"
     line: Mapped[str] = mapped_column(primary_key=True)
     free_at: Mapped[datetime]
 
 
-class Canary(Table):
-    """A known value, sealed and indexed at the first start, by which a wrong key is found before a row is written."""
+class Canary(Base):
+    """A known value, sealed and indexed at the first start, to detect a wrong key before any row is written."""
 
     __tablename__ = "canary"
-    id: Mapped[int] = identity()
+    id: Mapped[int] = id_column()
     sealed_value: Mapped[str]
     lookup: Mapped[bytes] = mapped_column(LargeBinary)

@@ -1,6 +1,6 @@
-"""All that happened with one conversation, day by day: what the timeline of a person's page is made of.
+"""The history of one conversation by day, for the timeline on a person's page.
 
-A page of the timeline is a number of whole days, so that the texts of a day are counted once.
+A page of the timeline covers whole days, so that the texts of a day are counted once.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot.domain.delivery import State
-from bot.storage.database import plain
+from bot.domain.delivery import DeliveryState
+from bot.storage.database import driver_connection
 
 SAFE_CONTACT_CHANGED = "safe_contact_changed"
-"""The audit's act that belongs to the person's own history too."""
-MOST = 500
-"""Rows of one kind that one page shows at most."""
-_LOST = [State.FAILED.value, State.UNDELIVERED.value]
-_NOT_SAID = [*_LOST, State.DROPPED.value, State.CANCELED.value]
+"""The audit act that is part of the person's history too."""
+MAX_ROWS = 500
+"""The most rows of one kind on one page."""
+_UNDELIVERED_STATES = [DeliveryState.FAILED.value, DeliveryState.UNDELIVERED.value]
+_UNSENT_STATES = [*_UNDELIVERED_STATES, DeliveryState.DROPPED.value, DeliveryState.CANCELED.value]
 
 _DAYS = """
 select distinct (at at time zone %(zone)s)::date from (
@@ -39,8 +39,8 @@ select distinct (at at time zone %(zone)s)::date from (
 ) as everything where at < %(before)s order by 1 desc limit %(limit)s
 """
 
-# One statement for all kinds, since a statement of its own for each costs more than reading the rows. Each part gives its
-# kind (a field of Rows), when it was, its row and what its class is made of.
+# One statement for all kinds, because a separate statement for each costs more than reading the rows. Each part returns its
+# kind (a field of TimelineRows), time, row id, and the other fields of its class as JSON.
 _BETWEEN = """
 (select 'texts' as kind, max(at) as at, 0::bigint as id, json_build_object(
           'heard', count(*) filter (where not outbound),
@@ -121,8 +121,11 @@ _NEEDS = "select need from referral where conversation_id = %(id)s order by id d
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
-    """The texts of one day: how many the person wrote, the line said and social workers wrote; `at` is the last's."""
+class DayTexts:
+    """The texts of one day: how many came from the person (`heard`), Warmline (`said`) and social workers (`written`).
+
+    `at` is the time of the last one.
+    """
 
     at: datetime
     heard: int
@@ -132,8 +135,8 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """Texts of one day that did not arrive, all for the same reason (the carrier's code); `at` is the last's."""
+class UndeliveredTexts:
+    """Texts of one day that did not arrive, all with the same carrier error code; `at` is the time of the last one."""
 
     at: datetime
     code: int | None
@@ -141,8 +144,8 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A human was called."""
+class TimelineHandoff:
+    """A handoff was opened."""
 
     at: datetime
     id: int
@@ -153,8 +156,8 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """What happened to a handoff. `by` is a name of staff, "" for the line itself."""
+class TimelineEventRow:
+    """An event of a handoff. `by` is the staff member's name, "" for Warmline itself."""
 
     at: datetime
     id: int
@@ -165,8 +168,8 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
-    """A social worker was called."""
+class TimelineCallOut:
+    """A staff member was called."""
 
     at: datetime
     handoff_id: int
@@ -176,8 +179,8 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
-    """A note; its body is None where it was deleted."""
+class TimelineNote:
+    """A note; its body is None if it was deleted."""
 
     at: datetime
     sealed_body: str | None
@@ -185,8 +188,8 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
-class Referred:
-    """A service was offered; "" for one that has left the directory."""
+class TimelineReferral:
+    """A service was offered; `service` is "" if it has left the directory."""
 
     at: datetime
     need: str
@@ -196,7 +199,7 @@ class Referred:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedIn:
+class TimelineCheckIn:
     """A check-in fell due."""
 
     at: datetime
@@ -205,8 +208,8 @@ class CheckedIn:
 
 
 @dataclass(frozen=True, slots=True)
-class Consented:
-    """An entry of the ledger of consent."""
+class TimelineConsent:
+    """An entry of the consent ledger."""
 
     at: datetime
     scope: str
@@ -215,8 +218,8 @@ class Consented:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a flow ended."""
+class TimelineOutcome:
+    """A flow ended."""
 
     at: datetime
     flow: str
@@ -224,16 +227,16 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
-    """They asked for deletion."""
+class TimelineErasure:
+    """The person asked for their data to be deleted."""
 
     at: datetime
     is_done: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """The safe contact was changed. `by` is a name of staff, "" for the line itself."""
+class SafeContactChange:
+    """The safe contact was changed. `by` is the staff member's name, "" for Warmline itself."""
 
     at: datetime
     detail: str
@@ -241,69 +244,69 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """What happened from `since` up to (not with) `before`, each kind oldest first; sealed columns are still sealed.
+class TimelineRows:
+    """What happened from `since` to `before` (exclusive), each kind oldest first; sealed columns are still sealed.
 
     Times are aware UTC.
     """
 
-    texts: Sequence[Texts]
-    lost: Sequence[Lost]
-    handoffs: Sequence[Opened]
-    events: Sequence[Event]
-    call_outs: Sequence[Called]
-    notes: Sequence[Noted]
-    referrals: Sequence[Referred]
-    check_ins: Sequence[CheckedIn]
-    consents: Sequence[Consented]
-    outcomes: Sequence[Ended]
-    erasures: Sequence[Erased]
-    changes: Sequence[Changed]
+    texts: Sequence[DayTexts]
+    lost: Sequence[UndeliveredTexts]
+    handoffs: Sequence[TimelineHandoff]
+    events: Sequence[TimelineEventRow]
+    call_outs: Sequence[TimelineCallOut]
+    notes: Sequence[TimelineNote]
+    referrals: Sequence[TimelineReferral]
+    check_ins: Sequence[TimelineCheckIn]
+    consents: Sequence[TimelineConsent]
+    outcomes: Sequence[TimelineOutcome]
+    erasures: Sequence[TimelineErasure]
+    changes: Sequence[SafeContactChange]
 
 
-_KINDS: Mapping[str, type] = {
-    "texts": Texts,
-    "lost": Lost,
-    "handoffs": Opened,
-    "events": Event,
-    "call_outs": Called,
-    "notes": Noted,
-    "referrals": Referred,
-    "check_ins": CheckedIn,
-    "consents": Consented,
-    "outcomes": Ended,
-    "erasures": Erased,
-    "changes": Changed,
+_ROW_CLASSES: Mapping[str, type] = {
+    "texts": DayTexts,
+    "lost": UndeliveredTexts,
+    "handoffs": TimelineHandoff,
+    "events": TimelineEventRow,
+    "call_outs": TimelineCallOut,
+    "notes": TimelineNote,
+    "referrals": TimelineReferral,
+    "check_ins": TimelineCheckIn,
+    "consents": TimelineConsent,
+    "outcomes": TimelineOutcome,
+    "erasures": TimelineErasure,
+    "changes": SafeContactChange,
 }
-"""Which class the rows of each field of Rows are made of."""
+"""Field of TimelineRows -> the class of its rows."""
 
 
-def days(db: Session, conversation_id: int, before: datetime, now: datetime, zone: str, limit: int) -> list[date]:
-    """The newest days of this conversation, in the city's zone, on which anything happened before `before`."""
+def list_days(db: Session, conversation_id: int, before: datetime, now: datetime, zone: str, limit: int) -> list[date]:
+    """The newest days, in time zone `zone` (the city's), on which anything happened in this conversation before `before`."""
     given = {
         "id": conversation_id, "before": before, "now": now, "zone": zone, "limit": limit, "act": SAFE_CONTACT_CHANGED,
     }  # fmt: skip
-    return [row[0] for row in plain(db).execute(_DAYS, given).fetchall()]
+    return [row[0] for row in driver_connection(db).execute(_DAYS, given).fetchall()]
 
 
-def between(db: Session, conversation_id: int, since: datetime, before: datetime, now: datetime, zone: str) -> Rows:
-    """All rows from `since` up to `before` (aware UTC, both at midnight in the city)."""
+def rows_between(db: Session, conversation_id: int, since: datetime, before: datetime, now: datetime, zone: str) -> TimelineRows:
+    """All rows from `since` to `before` (aware UTC, both midnight in the city; `before` exclusive)."""
     given = {
-        "id": conversation_id, "since": since, "before": before, "now": now, "zone": zone, "most": MOST,
-        "act": SAFE_CONTACT_CHANGED, "lost": _LOST, "not_said": _NOT_SAID,
+        "id": conversation_id, "since": since, "before": before, "now": now, "zone": zone, "most": MAX_ROWS,
+        "act": SAFE_CONTACT_CHANGED, "lost": _UNDELIVERED_STATES, "not_said": _UNSENT_STATES,
     }  # fmt: skip
-    found: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
-    for kind, at, _, what in plain(db).execute(_BETWEEN, given).fetchall():
-        found[kind].append(_KINDS[kind](at=at, **what))
-    return Rows(**found)
+    found: dict[str, list[Any]] = {kind: [] for kind in _ROW_CLASSES}
+    for kind, at, _, what in driver_connection(db).execute(_BETWEEN, given).fetchall():
+        found[kind].append(_ROW_CLASSES[kind](at=at, **what))
+    return TimelineRows(**found)
 
 
 def planned_check_ins(db: Session, conversation_id: int, now: datetime) -> list[tuple[str, datetime]]:
-    """The check-ins that are still to come, flow and when, the next one first."""
-    return plain(db).execute(_PLANNED, {"id": conversation_id, "now": now}).fetchall()
+    """The check-ins still to come, as (flow, due time), the next one first."""
+    return driver_connection(db).execute(_PLANNED, {"id": conversation_id, "now": now}).fetchall()
 
 
-def needs(db: Session, conversation_id: int) -> list[str]:
-    """The needs that services were offered for, newest first, each once."""
-    rows = plain(db).execute(_NEEDS, {"id": conversation_id}).fetchall()
+def list_needs(db: Session, conversation_id: int) -> list[str]:
+    """The needs that services were offered for, newest first, without duplicates."""
+    rows = driver_connection(db).execute(_NEEDS, {"id": conversation_id}).fetchall()
     return list(dict.fromkeys(row[0] for row in rows))

@@ -1,7 +1,7 @@
-"""The four statements of a turn: load and lock, record and save. This is the path that every text takes.
+"""The SQL of a turn, which every text goes through: load and lock the conversation, then record and save.
 
-Plain SQL through the session's connection: two round trips beside BEGIN and COMMIT. The same work through the mapped
-classes costs three times the processor time (benchmarks/README.md), on the one path where that is felt.
+Plain SQL through the session's connection: two round trips besides BEGIN and COMMIT. The mapped classes cost three times
+the CPU time (benchmarks/README.md), on the one path where it matters.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation, load
-from bot.domain.message import Inbound
-from bot.storage.database import plain
+from bot.domain.message import InboundMessage
+from bot.storage.database import driver_connection
 from bot.storage.sealing import Sealer
 
 
-class Overtaken(Exception):
-    """Another text of the same new person, or the same text twice, was recorded meanwhile: load again."""
+class ConcurrentTurn(Exception):
+    """A concurrent transaction recorded this text, or another one of the same new person: load again and retry."""
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
-    """What is stored of a person's conversation; `id` is None for somebody who has never written."""
+class PersonThread:
+    """The stored conversation of a person; `id` is None for a person who has never written."""
 
     id: int | None
     conversation: Conversation
     opted_out: bool
     unreachable: str | None
-    """Why nothing could be sent there until now; a text from there shows that it can."""
-    seen: int | None
-    """The row of this very message, where it has been recorded before."""
+    """Why nothing could be sent there until now; an inbound text shows that it is reachable."""
+    recorded_message_id: int | None
+    """The row id of this same message, if it has been recorded before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A text of this turn, as it is to be stored."""
+class OutgoingText:
+    """An outgoing text of this turn, to be stored."""
 
     body: str
     lane: str
@@ -51,7 +51,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedTurn:
     conversation_id: int
     inbound_id: int
     outgoing_ids: tuple[int, ...]
@@ -91,7 +91,7 @@ _RECORD = """
   returning id, conversation_id
 )"""
 
-_SAID = """, said as (
+_INSERT_REPLIES = """, said as (
   insert into message (conversation_id, outbound, sealed_body, at, replies_to, lane, key, state, due_at, segments)
   select heard.conversation_id, true, o.body, %(now)s, heard.id, o.lane, o.key, o.state, o.due_at, o.segments
     from heard, (values {rows}) as o(place, body, lane, key, state, due_at, segments)
@@ -101,7 +101,7 @@ _SAID = """, said as (
 select heard.conversation_id, heard.id, (select array_agg(said.id order by said.id) from said) from heard
 """
 
-_SAID_ROW = (
+_REPLY_ROW = (
     "({n}, %(body{n})s::text, %(lane{n})s::text, %(key{n})s::text, %(state{n})s::text, %(due{n})s::timestamptz,"
     " %(segments{n})s::bigint)"
 )
@@ -110,41 +110,41 @@ _NO_ANSWER = " select heard.conversation_id, heard.id, null from heard"
 
 
 @cache
-def _saving(known: bool, replies: int) -> str:
-    """The statement for a turn with so many replies: a handful of texts in all, each prepared once a connection.
+def _save_statement(known: bool, replies: int) -> str:
+    """The statement for a turn with this many replies: few variants in all, each prepared once per connection.
 
-    Each reply has parameters of its own: as arrays they cost the driver 100 us more, which is twice what they save.
+    Each reply has its own parameters: as arrays they cost the driver 100 us more, which is twice what they save.
     """
-    said = _SAID.format(rows=", ".join(_SAID_ROW.format(n=n) for n in range(replies))) if replies else _NO_ANSWER
+    said = _INSERT_REPLIES.format(rows=", ".join(_REPLY_ROW.format(n=n) for n in range(replies))) if replies else _NO_ANSWER
     return (_SAVE_KNOWN if known else _SAVE_NEW) + _RECORD + said
 
 
-def load_for_update(db: Session, sealer: Sealer, inbound: Inbound, language: str) -> Thread:
-    """The person's thread, locked until the transaction ends; a fresh one for somebody who has never written."""
-    params = {"sid": inbound.sid, "lookup": sealer.index(inbound.sender)}
-    row = plain(db).execute(_LOAD, params).fetchone()
+def load_for_update(db: Session, sealer: Sealer, inbound: InboundMessage, language: str) -> PersonThread:
+    """The person's thread, locked until the transaction ends; a new one for a person who has never written."""
+    params = {"sid": inbound.sid, "lookup": sealer.blind_index(inbound.sender)}
+    row = driver_connection(db).execute(_LOAD, params).fetchone()
     if row is None:
         fresh = Conversation(channel=inbound.sender.channel.value, language=language)
-        return Thread(None, fresh, False, None, None)
-    return Thread(row[0], load(sealer.open(row[1])), row[2], row[3], row[4])
+        return PersonThread(None, fresh, False, None, None)
+    return PersonThread(row[0], load(sealer.open(row[1])), row[2], row[3], row[4])
 
 
 def save(
     db: Session,
     sealer: Sealer,
-    thread: Thread,
+    thread: PersonThread,
     conversation: Conversation,
-    inbound: Inbound,
-    outgoing: list[Outgoing],
+    inbound: InboundMessage,
+    outgoing: list[OutgoingText],
     *,
     opted_out: bool,
     rules: tuple[str, ...],
     silence: str | None,
     now: datetime,
-) -> Saved:
-    """Record the message, its replies and the conversation in one statement.
+) -> SavedTurn:
+    """Store the message, its replies and the conversation in one statement.
 
-    Raises Overtaken where the unique keys show that somebody was quicker; nothing is written then.
+    Raises ConcurrentTurn if a unique key shows that another transaction was faster; then nothing is written.
     """
     frame = conversation.frame
     params: dict[str, Any] = {
@@ -157,7 +157,7 @@ def save(
         "holder": conversation.holder.value,
         "danger": conversation.in_danger,
         "opted_out": opted_out,
-        "waking": conversation.waking,
+        "waking": conversation.timeout_at,
         "sid": inbound.sid,
         "body": sealer.seal(inbound.body),
         "media": sealer.seal_json([[m.url, m.content_type] for m in inbound.media]) if inbound.media else None,
@@ -168,17 +168,17 @@ def save(
         "in_segments": int(inbound.extra.get("NumSegments", "1") or 1),
     }
     if thread.id is None or thread.unreachable:
-        # Known again where it was deleted: whoever is in danger must be found by telephone.
+        # Stores the address again if it was deleted: a person in danger must be reachable by telephone.
         params["address"] = sealer.seal_address(inbound.sender)
     if thread.id is None:
-        params |= {"channel": inbound.sender.channel.value, "lookup": sealer.index(inbound.sender)}
+        params |= {"channel": inbound.sender.channel.value, "lookup": sealer.blind_index(inbound.sender)}
     for number, out in enumerate(outgoing):
-        params |= _columns(sealer, out, number)
-    row = _execute_once(db, _saving(thread.id is not None, len(outgoing)), params)
-    return Saved(row[0], row[1], tuple(row[2] or ()))
+        params |= _reply_params(sealer, out, number)
+    row = _execute_once(db, _save_statement(thread.id is not None, len(outgoing)), params)
+    return SavedTurn(row[0], row[1], tuple(row[2] or ()))
 
 
-def _columns(sealer: Sealer, out: Outgoing, number: int) -> dict[str, Any]:
+def _reply_params(sealer: Sealer, out: OutgoingText, number: int) -> dict[str, Any]:
     return {
         f"body{number}": sealer.seal(out.body),
         f"lane{number}": out.lane,
@@ -191,9 +191,9 @@ def _columns(sealer: Sealer, out: Outgoing, number: int) -> dict[str, Any]:
 
 def _execute_once(db: Session, statement: str, params: dict[str, Any]) -> Any:
     try:
-        row = plain(db).execute(statement, params).fetchone()
+        row = driver_connection(db).execute(statement, params).fetchone()
     except UniqueViolation as error:
-        raise Overtaken from error
+        raise ConcurrentTurn from error
     if row is None:
-        raise Overtaken
+        raise ConcurrentTurn
     return row

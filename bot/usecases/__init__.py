@@ -1,5 +1,6 @@
-"""What the help line does, one verb a file: load, decide, save.
+"""Use cases: each loads, decides and saves.
 
-A use case takes an open session and values, and returns values; the door that called it commits and wakes the queue.
-No carrier, job, web framework or queue may be imported here: use cases promise, others deliver.
+A use case takes an open session and values, and returns values. Its caller (route, job or command) commits and notifies
+the job queue. Carriers, jobs, the web framework and the queue must not be imported here: use cases only write to the
+outbox.
 """

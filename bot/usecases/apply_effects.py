@@ -1,4 +1,4 @@
-"""The effects of a turn as rows: one `match`, so that what a turn can do to the world is read in one place."""
+"""Store the effects of a turn. One `match` lists all that a turn can do."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from bot.domain.check_in import plan
+from bot.domain.check_in import plan_times
 from bot.domain.effects import (
-    CheckInAnswered,
-    Choice,
+    MarkCheckInAnswered,
+    ConsentChoice,
     Effect,
     EraseData,
-    HoldTexts,
+    DropQueuedTexts,
     OfferServices,
     OpenHandoff,
     RaiseAlarm,
@@ -24,34 +24,34 @@ from bot.domain.effects import (
     Reply,
     ScheduleCheckIns,
     StaySilent,
-    TellHuman,
-    TellReferral,
+    NotifyStaff,
+    RecordReferralOutcome,
 )
 from bot.storage import alerts, cases, check_ins, consents, erasures, handoffs, outbox, outcomes, referrals
 from bot.usecases import keep_case, record_referral
-from bot.usecases.answering.calling import call_human
-from bot.usecases.answering.relaying import person_wrote
-from bot.usecases.desk import Desk
+from bot.usecases.answering.calling import open_and_alert
+from bot.usecases.answering.relaying import relay_to_owner
+from bot.usecases.desk import Context
 
-LOOK_WITHIN = timedelta(hours=24)
+NOT_SAFE_TASK_DUE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the effects happened: ids of the conversation and of the message that caused them (None for an alarm clock)."""
+class TurnOrigin:
+    """Ids of the conversation and of the message that caused the effects (None for a timeout)."""
 
     conversation_id: int
     message_id: int | None
     language: str
-    words: str = ""
-    """What the person wrote, for the telephone of the social worker who has them."""
+    text: str = ""
+    """What the person wrote, to be relayed to the telephone of the social worker who holds the conversation."""
     media: int = 0
 
 
-def apply_effects(db: Session, desk: Desk, effects: Iterable[Effect], place: Place, now: datetime) -> list[int]:
-    """Write what the turn asked for, in the transaction of the turn. Replies and silences are rows of the turn itself.
+def apply_effects(db: Session, context: Context, effects: Iterable[Effect], origin: TurnOrigin, now: datetime) -> list[int]:
+    """Store the effects in the turn's transaction. Replies and silences are stored with the turn itself.
 
-    Returns the outbox rows of texts to staff, to be woken after the commit.
+    Returns ids of outbox rows (texts to staff), to be sent after the commit.
     """
     wake: list[int] = []
     for effect in effects:
@@ -59,41 +59,41 @@ def apply_effects(db: Session, desk: Desk, effects: Iterable[Effect], place: Pla
             case Reply() | StaySilent():
                 pass
             case OpenHandoff():
-                wake += call_human(db, desk, effect, place.conversation_id, place.message_id, place.language, now)
-            case TellHuman(urgent=urgent):
-                wake += person_wrote(db, desk, place.conversation_id, place.words, place.media, urgent, now)
-            case HoldTexts():
-                outbox.drop_waiting(db, place.conversation_id)
+                wake += open_and_alert(db, context, effect, origin.conversation_id, origin.message_id, origin.language, now)
+            case NotifyStaff(urgent=urgent):
+                wake += relay_to_owner(db, context, origin.conversation_id, origin.text, origin.media, urgent, now)
+            case DropQueuedTexts():
+                outbox.drop_waiting(db, origin.conversation_id)
             case RaiseAlarm(kind=kind, detail=detail):
-                alerts.raise_alarm(db, kind, detail, place.conversation_id, now)
+                alerts.raise_alarm(db, kind, detail, origin.conversation_id, now)
             case OfferServices(need=need, near=near, services=services):
-                referrals.offer(db, place.conversation_id, need, near, services, now)
-                keep_case.need_met_by_offer(db, place.conversation_id, need, now)
+                referrals.add_offered(db, origin.conversation_id, need, near, services, now)
+                keep_case.add_offered_need(db, origin.conversation_id, need, now)
             case ScheduleCheckIns(flow=flow, after=after):
-                times = plan(now, after, desk.zone, place.conversation_id, desk.holidays)
-                check_ins.plan(db, place.conversation_id, flow, times, now)
-            case CheckInAnswered(check_in=check_in):
-                check_ins.answered(db, check_in, now)
-            case TellReferral(outcome=outcome, which=which):
-                record_referral.by_person(db, place.conversation_id, outcome, which, now)
+                times = plan_times(now, after, context.zone, origin.conversation_id, context.holidays)
+                check_ins.plan(db, origin.conversation_id, flow, times, now)
+            case MarkCheckInAnswered(check_in=check_in):
+                check_ins.mark_answered(db, check_in, now)
+            case RecordReferralOutcome(outcome=outcome, which=which):
+                record_referral.record_from_person(db, origin.conversation_id, outcome, which, now)
             case RecordMeasure(name=name, value=value):
-                keep_case.measured(db, place.conversation_id, name, value, now)
+                keep_case.record_check_in_answer(db, origin.conversation_id, name, value, now)
                 if (name, value) == ("safe", "no"):
-                    # Whether or not they may be written to: somebody must see it, and no text of ours tells of it.
-                    cases.add_task(db, place.conversation_id, "call", "not_safe", now + LOOK_WITHIN, now)
+                    # A social worker must see this even if the person may not be texted; no text of ours mentions it.
+                    cases.add_task(db, origin.conversation_id, "call", "not_safe", now + NOT_SAFE_TASK_DUE, now)
             case RecordConsent():
-                consents.record(db, effect, place.conversation_id, place.message_id, place.language, now)
-                if effect.choice is Choice.AGREED:
-                    # Services are offered before anybody is asked whether we may follow up.
-                    for referral in referrals.last_open_offer(db, place.conversation_id):
-                        keep_case.need_met_by_offer(db, place.conversation_id, referral.need, now)
-                if effect.choice is Choice.OPTED_IN:
-                    handoffs.reachable_again(db, place.conversation_id, now)
-                if effect.choice is Choice.OPTED_OUT:
-                    # Whoever was about to answer by text must know that it would not arrive.
-                    handoffs.unreachable(db, place.conversation_id, now)
+                consents.record(db, effect, origin.conversation_id, origin.message_id, origin.language, now)
+                if effect.choice is ConsentChoice.AGREED:
+                    # Services are offered before the person is asked for consent to follow-up.
+                    for referral in referrals.lock_last_open_offer(db, origin.conversation_id):
+                        keep_case.add_offered_need(db, origin.conversation_id, referral.need, now)
+                if effect.choice is ConsentChoice.OPTED_IN:
+                    handoffs.mark_reachable(db, origin.conversation_id, now)
+                if effect.choice is ConsentChoice.OPTED_OUT:
+                    # A social worker about to reply by text must know that it would not arrive.
+                    handoffs.mark_unreachable(db, origin.conversation_id, now)
             case EraseData():
-                erasures.ask(db, place.conversation_id, now)
+                erasures.add_request(db, origin.conversation_id, now)
             case RecordOutcome(outcome=outcome, flow=flow):
-                outcomes.record(db, place.conversation_id, flow, outcome, now)
+                outcomes.record(db, origin.conversation_id, flow, outcome, now)
     return wake

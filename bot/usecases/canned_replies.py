@@ -1,4 +1,4 @@
-"""The replies that social workers send with one press are filled in at the first start, and kept by supervisors."""
+"""Ready replies of social workers: loaded from a file at the first start, then edited by supervisors."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from bot.domain.canned import LONGEST_TITLE, read_seeds, slug_of
-from bot.domain.segments import LONGEST_BODY
+from bot.domain.canned import MAX_TITLE_LENGTH, read_seeds, slug_of
+from bot.domain.segments import MAX_BODY_LENGTH
 from bot.storage import audits, canned_replies
-from bot.storage.canned_replies import Stored
+from bot.storage.canned_replies import ReadyReplyRow
 from bot.usecases.line import ROOT
 
 
-def seed(db: Session, now: datetime, root: Path = ROOT) -> int:
+def seed_if_empty(db: Session, now: datetime, root: Path = ROOT) -> int:
     """Fill an empty table with `words/replies.yaml`; returns how many rows were added.
 
-    A table that holds anything is left alone: what a supervisor has changed or removed must not come back.
+    A table with any row is left alone: what a supervisor has changed or removed must not come back.
     Raises SafetyRuleError where the file cannot be read.
     """
-    # Two hosts that start together fill it one after the other, and the second finds it done.
-    canned_replies.one_at_a_time(db)
+    # Two hosts that start together take turns, and the second finds the table filled.
+    canned_replies.lock_changes(db)
     if not canned_replies.is_empty(db):
         return 0
     seeds = read_seeds((root / "words/replies.yaml").read_text("utf-8"), "words/replies.yaml")
@@ -34,8 +34,8 @@ def seed(db: Session, now: datetime, root: Path = ROOT) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """One reply in the languages that it has. `team` is a slug, or "" for all teams."""
+class ReadyReply:
+    """One ready reply in all its languages. `team` is a slug, or "" for all teams."""
 
     slug: str
     title: str
@@ -44,40 +44,40 @@ class Reply:
 
 
 class Unfit(Exception):
-    """A reply that cannot be kept. `problems`: a sentence for each field (title, team, body_en, ...; "" for all)."""
+    """The reply cannot be stored. `problems`: a sentence for each field (title, team, body_en, ...; "" for the whole)."""
 
     def __init__(self, problems: dict[str, str]) -> None:
         super().__init__("a canned reply cannot be kept")
         self.problems = problems
 
 
-def read_all(db: Session) -> list[Reply]:
-    """Every reply with its languages, by title."""
-    return _together(canned_replies.everything(db))
+def read_all(db: Session) -> list[ReadyReply]:
+    """All ready replies, by title."""
+    return _group_by_slug(canned_replies.list_all(db))
 
 
-def read_one(db: Session, slug: str) -> Reply | None:
-    found = _together(canned_replies.find(db, slug))
+def read_one(db: Session, slug: str) -> ReadyReply | None:
+    found = _group_by_slug(canned_replies.find(db, slug))
     return found[0] if found else None
 
 
-def keep(db: Session, by: int, reply: Reply, teams: Sequence[str], now: datetime) -> str:
-    """Add a reply (its slug is "") or change one; returns the slug. A language left empty is removed from it.
+def save(db: Session, by: int, reply: ReadyReply, teams: Sequence[str], now: datetime) -> str:
+    """Add a reply (its slug is "") or change one; returns the slug. An empty body removes that language.
 
-    `teams` are the slugs that there are. Raises Unfit, and nothing is changed.
+    `teams` are the existing slugs. Raises Unfit and changes nothing.
     """
-    _refuse_unfit(reply, teams)
+    _check_reply(reply, teams)
     slug = reply.slug or slug_of(reply.title)
-    canned_replies.one_at_a_time(db)
-    rows = canned_replies.rows(db, slug)
+    canned_replies.lock_changes(db)
+    rows = canned_replies.rows_by_language(db, slug)
     if bool(rows) != bool(reply.slug):
-        raise Unfit(_gone_or_taken(reply))
+        raise Unfit(_conflict_problem(reply))
     for language, body in reply.bodies.items():
         row = rows.get(language)
         if row is None and body:
             canned_replies.add(db, slug, language, reply.title, body, reply.team or None, now)
         elif row is not None and body:
-            canned_replies.change(db, row, reply.title, body, reply.team or None, now)
+            canned_replies.update(db, row, reply.title, body, reply.team or None, now)
         elif row is not None:
             canned_replies.remove(db, row)
     audits.record(db, by, "reply_changed" if rows else "reply_added", now, detail=slug)
@@ -85,9 +85,9 @@ def keep(db: Session, by: int, reply: Reply, teams: Sequence[str], now: datetime
 
 
 def remove(db: Session, by: int, slug: str, now: datetime) -> bool:
-    """Remove a reply in all languages; False where somebody has removed it already."""
-    canned_replies.one_at_a_time(db)
-    rows = canned_replies.rows(db, slug)
+    """Remove a reply in all languages; False where it was removed before."""
+    canned_replies.lock_changes(db)
+    rows = canned_replies.rows_by_language(db, slug)
     for row in rows.values():
         canned_replies.remove(db, row)
     if rows:
@@ -95,34 +95,34 @@ def remove(db: Session, by: int, slug: str, now: datetime) -> bool:
     return bool(rows)
 
 
-def _refuse_unfit(reply: Reply, teams: Sequence[str]) -> None:
+def _check_reply(reply: ReadyReply, teams: Sequence[str]) -> None:
     problems = {}
     if not slug_of(reply.title):
         problems["title"] = "Give it a short title, by which your colleagues find it."
-    elif len(reply.title) > LONGEST_TITLE:
-        problems["title"] = f"The title has {len(reply.title)} characters. {LONGEST_TITLE} is the most."
+    elif len(reply.title) > MAX_TITLE_LENGTH:
+        problems["title"] = f"The title has {len(reply.title)} characters. {MAX_TITLE_LENGTH} is the most."
     if reply.team and reply.team not in teams:
         problems["team"] = "There is no such team any more. Choose one of the list, or all teams."
     for language, body in reply.bodies.items():
-        if len(body) > LONGEST_BODY:
-            problems[f"body_{language}"] = f"This has {len(body):,} characters. {LONGEST_BODY:,} is the most."
+        if len(body) > MAX_BODY_LENGTH:
+            problems[f"body_{language}"] = f"This has {len(body):,} characters. {MAX_BODY_LENGTH:,} is the most."
     if not any(reply.bodies.values()):
         problems[f"body_{next(iter(reply.bodies))}"] = "Write the reply in one language at least."
     if problems:
         raise Unfit(problems)
 
 
-def _gone_or_taken(reply: Reply) -> dict[str, str]:
+def _conflict_problem(reply: ReadyReply) -> dict[str, str]:
     if reply.slug:
         return {"": "Somebody has removed this reply meanwhile. To have it again, add it as a new one."}
     return {"title": "There is a reply with this title already. Change that one, or choose another title."}
 
 
-def _together(rows: Sequence[Stored]) -> list[Reply]:
-    by_slug: dict[str, list[Stored]] = {}
+def _group_by_slug(rows: Sequence[ReadyReplyRow]) -> list[ReadyReply]:
+    by_slug: dict[str, list[ReadyReplyRow]] = {}
     for row in rows:
         by_slug.setdefault(row.slug, []).append(row)
     return [
-        Reply(slug, each[0].title, each[0].team or "", {row.language: row.body for row in each})
+        ReadyReply(slug, each[0].title, each[0].team or "", {row.language: row.body for row in each})
         for slug, each in by_slug.items()
     ]

@@ -1,4 +1,4 @@
-"""What every use case needs beside the session and the time, made once at the start and shared by all threads."""
+"""What every use case needs besides the session and the time."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from zoneinfo import ZoneInfo
 
 from bot.storage.sealing import Sealer
 from bot.usecases.library import FlowCache
-from bot.usecases.line import Line
-from bot.usecases.staff_words import StaffWords
+from bot.usecases.line import SystemTexts
+from bot.usecases.staff_words import StaffTexts
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """The line's words, the compiled flows, the keys, the settings.
+class Context:
+    """System texts, compiled flows, keys and settings. Made once at the start and shared by all threads.
 
-    `line_number` is our own number on which residents text, `staff_numbers` those by which social workers do; alerts leave
-    from the first of them.
+    People text to `line_number`, social workers to `staff_numbers`; alerts are sent from the first of these.
     """
 
-    line: Line
-    cache: FlowCache
+    system_texts: SystemTexts
+    flow_cache: FlowCache
     sealer: Sealer
-    staff_words: StaffWords
+    staff_texts: StaffTexts
     zone: ZoneInfo
     fold_accents: bool = True
     resend_after: timedelta = timedelta(minutes=2)
-    line_number: str = "warmline"
+    public_number: str = "warmline"
     staff_numbers: tuple[str, ...] = ()
     console_url: str = ""
     hand_back_after: timedelta = timedelta(hours=2)
@@ -37,6 +36,6 @@ class Desk:
     line_name: str = "Warmline"
     """What `{{ line_name }}` is in a text."""
 
-    def is_for_staff(self, number: str) -> bool:
-        """Whether a text to this number of ours comes to the staff's door."""
+    def is_staff_number(self, number: str) -> bool:
+        """Whether this number of ours is one that social workers text to."""
         return number in self.staff_numbers

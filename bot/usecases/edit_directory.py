@@ -1,7 +1,7 @@
-"""Staff keep the directory: change a service, write down that it was checked or takes nobody new, add one, close one.
+"""Staff edit the directory: change, add or close a service, record that it was checked, or that it takes no new people.
 
-What was imported is never written over: changes lie over it, so that the next import cannot undo them, and a field that is
-put back to what was imported lies there no longer. Every change is laid out for searching in the same transaction.
+Imported values are never overwritten: changes are stored as edits on top, so that the next import cannot undo them. A
+field set back to its imported value has no edit any more. Each change updates the search listing in the same transaction.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from bot.domain.directory import cards, editing, places
-from bot.domain.directory.editing import Known, Merged, Typed
+from bot.domain.directory.editing import ServiceFormFacts, MergedForm, ServiceForm
 from bot.domain.directory.fields import STATUSES
 from bot.domain.directory.needs import load_rules
 from bot.storage import audits, directory_desk, listings, staff
-from bot.storage.directory_desk import Held
+from bot.storage.directory_desk import ServiceDetail
 from bot.storage.directory_tables import Location, Organization, Service, ServiceAtLocation
-from bot.usecases.directory_values import Values, same, values_of
+from bot.usecases.directory_values import ServiceValues, is_same_value, values_of
 
-OF_STAFF = "staff"
-"""The origin of what was written in the console, which no import touches."""
-OF_FILES = "files"
-ACCEPTING = {"yes": True, "no": False, "unknown": None}
-_IN_COLUMNS = ("name", "needs", "zips")
-"""Fields that stand in no details: what was imported of them is kept aside."""
+STAFF_ORIGIN = "staff"
+"""The origin of services added in the console, which no import touches."""
+FILES_ORIGIN = "files"
+ACCEPTING_VALUES = {"yes": True, "no": False, "unknown": None}
+_COLUMN_FIELDS = ("name", "needs", "zips")
+"""Fields with a column of their own instead of `details`: their imported values are kept in `replaced`."""
 
-_GONE = "This service is not in the directory any more. Nothing was saved."
-_MEANWHILE = (
+_GONE_TEXT = "This service is not in the directory any more. Nothing was saved."
+_CHANGED_TEXT = (
     "This service was changed meanwhile, so what you called about may be another number now. Nothing was written down. "
     "Look at it again: what holds now stands below."
 )
-_IN_FILES = (
+_KEPT_IN_FILES_TEXT = (
     "This service is kept in the files of the directory, where two people read each card. Change it there, and load it "
     "again with: warmline directory load. Nothing was saved."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What the house has settled: its time zone, how many days a check holds, the languages in which it writes."""
+class DirectorySettings:
+    """Settings: time zone, how many days a check is valid, languages, and the needs that a service may meet."""
 
     zone: ZoneInfo
     fresh_days: int
@@ -55,16 +55,16 @@ class Ground:
     needs: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, zone: ZoneInfo, fresh_days: int, languages: tuple[str, ...]) -> Ground:
-        return cls(zone, fresh_days, languages, known_needs())
+    def with_known_needs(cls, zone: ZoneInfo, fresh_days: int, languages: tuple[str, ...]) -> DirectorySettings:
+        return cls(zone, fresh_days, languages, read_need_codes())
 
 
-class NotThere(Exception):
+class ServiceNotFound(Exception):
     """There is no such service."""
 
 
 class Refused(Exception):
-    """It cannot be done, and nothing is changed; `text` says why and what to do."""
+    """It cannot be done, and nothing was changed; `text` says why and what to do."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(reason)
@@ -79,214 +79,214 @@ class Unfit(Exception):
         self.problems = problems
 
 
-class ChangedMeanwhile(Exception):
-    """Somebody else has saved the same service since the form was opened. `merged` is the form with both."""
+class ServiceEditConflict(Exception):
+    """The service was saved by someone else since the form was opened. `merged` is the form with both changes."""
 
-    def __init__(self, merged: Merged, version: str) -> None:
+    def __init__(self, merged: MergedForm, version: str) -> None:
         super().__init__("a service was changed meanwhile")
         self.merged, self.version = merged, version
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A form as it was opened: the version that it showed, and what stood in it (None where that is not known)."""
+class OpenedServiceForm:
+    """A form as it was opened: the version that it showed, and its values (None where unknown)."""
 
     version: str
-    typed: Typed | None
+    typed: ServiceForm | None
 
 
 @cache
-def known_needs(root: Path = Path(__file__).parent.parent.parent) -> tuple[str, ...]:
-    """The needs that a service may meet, in the order of directory/needs.yaml."""
+def read_need_codes(root: Path = Path(__file__).parent.parent.parent) -> tuple[str, ...]:
+    """The codes of needs, in the order of directory/needs.yaml."""
     return load_rules((root / "directory/needs.yaml").read_text("utf-8")).codes
 
 
-def version_of(service: Service) -> str:
-    """Tells one saved state of a service from the next."""
+def service_version(service: Service) -> str:
+    """Identifies a saved state of a service; changes with every save."""
     return service.updated_at.isoformat() if service.updated_at else ""
 
 
-def change(db: Session, ground: Ground, service_id: int, staff_id: int, typed: Typed, opened: Opened, now: datetime) -> bool:
-    """Keep what was typed about a service. Returns whether a check was taken back, as its telephone number is another now.
+def change_service(db: Session, settings: DirectorySettings, service_id: int, staff_id: int, typed: ServiceForm, opened: OpenedServiceForm, now: datetime) -> bool:
+    """Save the form of a service. Returns whether its check was revoked because its telephone number changed.
 
     Raises NotThere; Refused; Unfit; ChangedMeanwhile.
     """
-    held, typed = _held(db, service_id), editing.tidied(typed)
+    held, typed = _load_for_change(db, service_id), editing.normalized(typed)
     values = values_of(held)
-    current = typed_of(values, ground)
-    if opened.typed is not None or opened.version != version_of(held.service):
+    current = form_of(values, settings)
+    if opened.typed is not None or opened.version != service_version(held.service):
         merged = editing.merge(opened.typed, typed, current)
         if merged.changed:
-            raise ChangedMeanwhile(merged, version_of(held.service))
-    given, problems = editing.read(typed, _known(values, current, ground))
+            raise ServiceEditConflict(merged, service_version(held.service))
+    given, problems = editing.read(typed, _known_values(values, current, settings))
     if problems:
         raise Unfit(problems)
-    number = _number(values.held)
-    changed = _keep(db, held, values, given, now)
+    number = _telephone(values.held)
+    changed = _store_changes(db, held, values, given, now)
     if not changed:
         return False
-    took_back = held.service.verified and "phones" in changed and _number(given) != number
+    took_back = held.service.verified and "phones" in changed and _telephone(given) != number
     if took_back:
         held.service.verified, held.service.assured_on, held.service.assured_by = False, None, None
-    _done(db, held, staff_id, "service_changed", f"service {service_id}: {', '.join(changed)}", now)
+    _finish_change(db, held, staff_id, "service_changed", f"service {service_id}: {', '.join(changed)}", now)
     return took_back
 
 
-def seen_of(db: Session, service_id: int) -> str:
-    """Tells what is said of a service, its number and places too, from what was said of it before or will be; "" for none.
+def content_hash(db: Session, service_id: int) -> str:
+    """A hash of what the directory says of a service, telephone and places included; "" where there is no such service.
 
-    Unlike `version_of` it stays while a check or an answer to "do they take new people" is written down, so that whoever
-    presses twice is not told that somebody else was there.
+    Unlike `version_of` it does not change when a check, or whether it takes new people, is recorded: a second press of the
+    button must not report a conflict.
     """
-    held = directory_desk.load(db, service_id)
+    held = directory_desk.load_service(db, service_id)
     if held is None:
         return ""
-    service, laid_out = held.service, [row["shown"] for row in directory_desk.shown(db, [service_id])]
+    service, laid_out = held.service, [row["shown"] for row in directory_desk.listing_rows(db, [service_id])]
     said = [service.details, service.edits, service.needs, service.languages, service.status, laid_out]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def checked(db: Session, ground: Ground, service_id: int, staff_id: int, now: datetime, seen: str | None = None) -> None:
-    """Somebody has called, and all that the directory says of this service is right today.
+def record_check(db: Session, settings: DirectorySettings, service_id: int, staff_id: int, now: datetime, seen_hash: str | None = None) -> None:
+    """Record that a member of staff has called the service, and that all its data is right today.
 
-    `seen` is what `seen_of` gave when the service was shown to them; None: they have typed it all in this very moment.
+    `seen` is what `seen_of` gave when the service was shown; None where they have just typed all of it.
     Raises NotThere; Refused.
     """
-    held = _held(db, service_id)
-    if seen is not None and seen != seen_of(db, service_id):
-        raise Refused("changed meanwhile", _MEANWHILE)
-    service, today = held.service, now.astimezone(ground.zone).date()
+    held = _load_for_change(db, service_id)
+    if seen_hash is not None and seen_hash != content_hash(db, service_id):
+        raise Refused("changed meanwhile", _CHANGED_TEXT)
+    service, today = held.service, now.astimezone(settings.zone).date()
     if service.status != "active":
         raise Refused("closed", "It is marked as closed. Open it again first; then write down that you have checked it.")
     who = staff.get(db, staff_id)
     service.verified, service.assured_on, service.assured_by = True, today, who.name if who else ""
-    service.review_by = editing.good_until(today, ground.fresh_days, ground.zone)
-    _done(db, held, staff_id, "service_checked", f"service {service_id}", now)
+    service.review_by = editing.offered_until(today, settings.fresh_days, settings.zone)
+    _finish_change(db, held, staff_id, "service_checked", f"service {service_id}", now)
 
 
-def accepting(db: Session, service_id: int, staff_id: int, answer: str, now: datetime) -> None:
-    """Whether it takes new people now: yes, no or unknown. Raises NotThere; Refused."""
-    held = _held(db, service_id, also_files=True)
-    if answer not in ACCEPTING:
+def set_accepting(db: Session, service_id: int, staff_id: int, answer: str, now: datetime) -> None:
+    """Record whether the service takes new people: yes, no or unknown. Raises NotThere; Refused."""
+    held = _load_for_change(db, service_id, also_files=True)
+    if answer not in ACCEPTING_VALUES:
         raise Refused("accepting", "Choose yes, no or not known. Nothing was saved.")
-    held.service.accepting, held.service.accepting_at = ACCEPTING[answer], now
-    _done(db, held, staff_id, "service_changed", f"service {service_id}: accepting {answer}", now)
+    held.service.accepting, held.service.accepting_at = ACCEPTING_VALUES[answer], now
+    _finish_change(db, held, staff_id, "service_changed", f"service {service_id}: accepting {answer}", now)
 
 
-def close(db: Session, service_id: int, staff_id: int, status: str, now: datetime) -> None:
-    """Close it for a time or for good, or open it again: one of the specification's words. Raises NotThere; Refused."""
-    held = _held(db, service_id)
+def set_status(db: Session, service_id: int, staff_id: int, status: str, now: datetime) -> None:
+    """Set one of HSDS's statuses: closed for a time or for good, or open again. Raises NotThere; Refused."""
+    held = _load_for_change(db, service_id)
     if status not in STATUSES:
         raise Refused("status", f"Choose one of: {', '.join(STATUSES)}. Nothing was saved.")
     values = values_of(held)
-    _lay_over(held.service, "status", status, values.imported["status"])
+    _set_edit(held.service, "status", status, values.imported["status"])
     held.service.status = status
-    _done(db, held, staff_id, "service_changed", f"service {service_id}: status {status}", now)
+    _finish_change(db, held, staff_id, "service_changed", f"service {service_id}: status {status}", now)
 
 
-def add(db: Session, ground: Ground, staff_id: int, typed: Typed, now: datetime) -> int:
-    """Add a service by hand, and give its number. Nobody is told of it before somebody has checked it. Raises Unfit."""
-    given, problems = editing.read(typed, Known(ground.needs, ground.languages))
+def add_service(db: Session, settings: DirectorySettings, staff_id: int, typed: ServiceForm, now: datetime) -> int:
+    """Add a service by hand; returns its id. It is not offered to people until it was checked. Raises Unfit."""
+    given, problems = editing.read(typed, ServiceFormFacts(settings.needs, settings.languages))
     if problems:
         raise Unfit(problems)
     key = uuid.uuid4().hex
     service = Service(
-        slug=f"{OF_STAFF}/{key}", name=given["name"], needs=[], zips=[], cards={}, verified=False, review_by=now,
-        source=OF_STAFF, origin=OF_STAFF, key=key, status="active", languages=[], details={}, edits={}, replaced={},
+        slug=f"{STAFF_ORIGIN}/{key}", name=given["name"], needs=[], zips=[], cards={}, verified=False, review_by=now,
+        source=STAFF_ORIGIN, origin=STAFF_ORIGIN, key=key, status="active", languages=[], details={}, edits={}, replaced={},
     )  # fmt: skip
     db.add(service)
     db.flush()
-    held = Held(service, None, ())
-    _keep(db, held, values_of(held), given, now)
-    _done(db, held, staff_id, "service_added", f"service {service.id}", now)
+    held = ServiceDetail(service, None, ())
+    _store_changes(db, held, values_of(held), given, now)
+    _finish_change(db, held, staff_id, "service_added", f"service {service.id}", now)
     return service.id
 
 
-def typed_of(values: Values, ground: Ground) -> Typed:
-    """The form of a service as it is."""
-    return editing.typed_of(values.held, values.address, ground.languages)
+def form_of(values: ServiceValues, settings: DirectorySettings) -> ServiceForm:
+    """The form of a service with its current values."""
+    return editing.form_of(values.held, values.address, settings.languages)
 
 
-def _held(db: Session, service_id: int, *, also_files: bool = False) -> Held:
-    held = directory_desk.load(db, service_id, lock=True)
+def _load_for_change(db: Session, service_id: int, *, also_files: bool = False) -> ServiceDetail:
+    held = directory_desk.load_service(db, service_id, lock=True)
     if held is None:
-        raise NotThere(f"There is no service {service_id}.")
+        raise ServiceNotFound(f"There is no service {service_id}.")
     if held.service.gone_at is not None:
-        raise Refused("gone", _GONE)
-    if held.service.origin == OF_FILES and not also_files:
-        raise Refused("files", _IN_FILES)
+        raise Refused("gone", _GONE_TEXT)
+    if held.service.origin == FILES_ORIGIN and not also_files:
+        raise Refused("files", _KEPT_IN_FILES_TEXT)
     return held
 
 
-def _known(values: Values, current: Typed, ground: Ground) -> Known:
+def _known_values(values: ServiceValues, current: ServiceForm, settings: DirectorySettings) -> ServiceFormFacts:
     phones = [*(values.held["phones"] or ()), *(values.imported["phones"] or ())]
     hours = values.imported["schedules"] or ()
-    return Known(ground.needs, ground.languages, current, phones, hours, values.has_own_place)
+    return ServiceFormFacts(settings.needs, settings.languages, current, phones, hours, values.has_own_place)
 
 
-def _number(given: dict[str, Any]) -> str:
-    return cards.number_of({"phones": given["phones"] or ()})
+def _telephone(given: dict[str, Any]) -> str:
+    return cards.phone_of({"phones": given["phones"] or ()})
 
 
-def _done(db: Session, held: Held, by: int, act: str, detail: str, now: datetime) -> None:
+def _finish_change(db: Session, held: ServiceDetail, by: int, act: str, detail: str, now: datetime) -> None:
     held.service.updated_at = now
     db.flush()
     affected = {held.service.id}
     for place in held.places:
-        affected.update(directory_desk.services_at(db, place[1].id) if place[1].updated_at == now else ())
+        affected.update(directory_desk.list_services_at_location(db, place[1].id) if place[1].updated_at == now else ())
     if held.organization and held.organization.updated_at == now:
-        affected.update(directory_desk.services_of(db, held.organization.id))
-    listings.refresh(db, sorted(affected))
+        affected.update(directory_desk.list_services_of_organization(db, held.organization.id))
+    listings.rebuild(db, sorted(affected))
     audits.record(db, by, act, now, detail=detail)
 
 
-def _keep(db: Session, held: Held, values: Values, given: dict[str, Any], now: datetime) -> list[str]:
-    """Store what differs from what is held, and name these fields."""
+def _store_changes(db: Session, held: ServiceDetail, values: ServiceValues, given: dict[str, Any], now: datetime) -> list[str]:
+    """Store the values that differ from the current ones; returns the names of these fields."""
     changed = []
     for name, value in given.items():
-        if name in ("agency", "address") or same(value, values.held[name]):
+        if name in ("agency", "address") or is_same_value(value, values.held[name]):
             continue
         changed.append(name)
-        _store(held.service, name, value, values.imported[name])
+        _store_field(held.service, name, value, values.imported[name])
     if agency := given.get("agency"):
         changed += ["agency"] if _name_agency(db, held, agency, now) else []
-    if values.has_own_place and "address" in given and not same(given["address"], values.address):
+    if values.has_own_place and "address" in given and not is_same_value(given["address"], values.address):
         changed.append("address")
-        _move(db, held, given["address"], now)
+        _set_address(db, held, given["address"], now)
     return changed
 
 
-def _store(service: Service, name: str, value: Any, imported: Any) -> None:
+def _store_field(service: Service, name: str, value: Any, imported: Any) -> None:
     if name == "cards":
         service.cards = value
         return
     if name in ("name", "needs", "zips", "status", "languages"):
-        if name in _IN_COLUMNS and service.origin != OF_STAFF:
+        if name in _COLUMN_FIELDS and service.origin != STAFF_ORIGIN:
             service.replaced = {**service.replaced, name: imported}
         setattr(service, name, value)
-    _lay_over(service, name, value, imported)
+    _set_edit(service, name, value, imported)
 
 
-def _lay_over(service: Service, name: str, value: Any, imported: Any) -> None:
-    if service.origin == OF_STAFF:
-        # Nothing of it was imported, so there is nothing to lie over.
+def _set_edit(service: Service, name: str, value: Any, imported: Any) -> None:
+    if service.origin == STAFF_ORIGIN:
+        # Nothing was imported, so no edits are needed.
         kept = {key: held for key, held in service.details.items() if key != name}
-        service.details = kept if value in (None, []) or name in (*_IN_COLUMNS, "languages") else {**kept, name: value}
+        service.details = kept if value in (None, []) or name in (*_COLUMN_FIELDS, "languages") else {**kept, name: value}
         return
     edits = {key: held for key, held in service.edits.items() if key != name}
-    if same(value, imported):
+    if is_same_value(value, imported):
         service.edits = edits
         service.replaced = {key: held for key, held in service.replaced.items() if key != name}
     else:
-        # Lists that stand in columns are laid over as they are; in details, an empty one would let the imported one through.
-        service.edits = {**edits, name: value if value != [] or name in (*_IN_COLUMNS, "languages") else None}
+        # In `details` an empty list would count as no edit and show the imported one, so None is stored instead.
+        service.edits = {**edits, name: value if value != [] or name in (*_COLUMN_FIELDS, "languages") else None}
 
 
-def _name_agency(db: Session, held: Held, name: str, now: datetime) -> bool:
-    """Name the agency of a service; whether that could be done: where an import names none, it would take ours away."""
+def _name_agency(db: Session, held: ServiceDetail, name: str, now: datetime) -> bool:
+    """Name the agency of a service. False for an imported service without one: the next import would remove it again."""
     if held.organization is not None:
-        _rename(held.organization, name, now)
-    elif held.service.origin == OF_STAFF:
+        _rename_agency(held.organization, name, now)
+    elif held.service.origin == STAFF_ORIGIN:
         owner = directory_desk.find_organization(db, name) or _new_organization(db, name, now)
         held.service.organization_id = owner.id
     else:
@@ -294,7 +294,7 @@ def _name_agency(db: Session, held: Held, name: str, now: datetime) -> bool:
     return True
 
 
-def _rename(owner: Organization, name: str, now: datetime) -> None:
+def _rename_agency(owner: Organization, name: str, now: datetime) -> None:
     imported = owner.replaced.get("name", owner.name)
     owner.edits = {**owner.edits, "name": name}
     owner.replaced = {**owner.replaced, "name": imported}
@@ -306,14 +306,14 @@ def _rename(owner: Organization, name: str, now: datetime) -> None:
 
 def _new_organization(db: Session, name: str, now: datetime) -> Organization:
     key = uuid.uuid4().hex
-    owner = Organization(source=OF_STAFF, key=key, name=name, details={}, edits={}, replaced={}, updated_at=now)
+    owner = Organization(source=STAFF_ORIGIN, key=key, name=name, details={}, edits={}, replaced={}, updated_at=now)
     db.add(owner)
     db.flush()
     return owner
 
 
-def _move(db: Session, held: Held, address: dict[str, Any] | None, now: datetime) -> None:
-    """Give the service's one place this address. Without its ZIP's change the imported point stays: it is more exact."""
+def _set_address(db: Session, held: ServiceDetail, address: dict[str, Any] | None, now: datetime) -> None:
+    """Set the address of the service's only place. Unless the ZIP changes, the imported coordinates stay: they are exact."""
     place = held.places[0][1] if held.places else _new_place(db, held.service, address, now)
     if place is None:
         return
@@ -322,9 +322,9 @@ def _move(db: Session, held: Held, address: dict[str, Any] | None, now: datetime
     edits = {"addresses": [row] if address else []}
     imported = (place.details.get("addresses") or [{}])[0]
     kept = {key: value for key, value in place.edits.items() if key not in ("addresses", "zip", "latitude", "longitude")}
-    if address and same(address, {key: imported.get(key, "") for key in address}):
+    if address and is_same_value(address, {key: imported.get(key, "") for key in address}):
         edits = {}
-    elif address and address["postal_code"] != (place.zip or "") and (middle := places.of_zip(address["postal_code"])):
+    elif address and address["postal_code"] != (place.zip or "") and (middle := places.find_zip(address["postal_code"])):
         edits |= {"zip": address["postal_code"], "latitude": middle.latitude, "longitude": middle.longitude}  # type: ignore[dict-item]
     place.edits, place.updated_at = {**kept, **edits}, now
 
@@ -332,9 +332,9 @@ def _move(db: Session, held: Held, address: dict[str, Any] | None, now: datetime
 def _new_place(db: Session, service: Service, address: dict[str, Any] | None, now: datetime) -> Location | None:
     if address is None:
         return None
-    middle, key = places.of_zip(address["postal_code"]), uuid.uuid4().hex
+    middle, key = places.find_zip(address["postal_code"]), uuid.uuid4().hex
     place = Location(
-        source=OF_STAFF, key=key, organization_id=service.organization_id, name=address["address_1"] or address["city"],
+        source=STAFF_ORIGIN, key=key, organization_id=service.organization_id, name=address["address_1"] or address["city"],
         latitude=middle and middle.latitude, longitude=middle and middle.longitude, zip=address["postal_code"],
         city=address["city"], details={}, edits={}, updated_at=now,
     )  # fmt: skip

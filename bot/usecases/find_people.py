@@ -1,4 +1,4 @@
-"""Finding somebody: by their number here, their telephone, their name, or by what is known of the handoff."""
+"""Search for people: by conversation id, telephone, name, or properties of the handoff."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from sqlalchemy.orm import Session
 from bot.domain.message import Address, Channel
 from bot.domain.understanding import words_of
 from bot.storage import people, staff
-from bot.storage.people import MOST_NAMES, PAGE, Filter, Found, Viewer
+from bot.storage.people import MAX_NAMES, PAGE_SIZE, PeopleFilter, FoundHandoff, Viewer
 from bot.storage.sealing import Sealer
-from bot.usecases.read_case import Guarded, may_read
-from bot.usecases.read_person import masked
+from bot.usecases.read_case import PermittedReader, may_read_conversation
+from bot.usecases.read_person import mask_number
 
-TALKED_WITHIN = timedelta(days=90)
-_TELEPHONES = (Channel.SMS, Channel.WHATSAPP, Channel.SIMULATOR)
+NAME_SEARCH_PERIOD = timedelta(days=90)
+_TELEPHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.SIMULATOR)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One time that a person was handed to us, as a list shows it. `number` is masked, `owner` and `name` may be ""."""
+class PersonRow:
+    """One handoff of a person, as a list shows it. `number` is masked, `owner` and `name` may be ""."""
 
     conversation_id: int
     handoff_id: int
@@ -37,64 +37,64 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
-    """`more` is the handoff below which the next page begins; `cut` tells that there were too many to look through."""
+class PeopleResults:
+    """`more` is the handoff id below which the next page begins; `cut`: there were too many to search them all."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PersonRow, ...]
     more: int | None = None
     cut: bool = False
 
 
-def by_list(db: Session, sealer: Sealer, me: Guarded, sought: Filter) -> Results:
-    """A page of the handoffs that `me` may see and the filter finds, newest first."""
-    found = people.by_handoff(db, Viewer(me.id, me.teams), sought)
-    return Results(_rows(sealer, found[:PAGE]), found[PAGE - 1].handoff_id if len(found) > PAGE else None)
+def list_handoffs(db: Session, sealer: Sealer, reader: PermittedReader, people_filter: PeopleFilter) -> PeopleResults:
+    """A page of the handoffs that `me` may see and that match the filter, newest first."""
+    found = people.search_handoffs(db, Viewer(reader.id, reader.teams), people_filter)
+    return PeopleResults(_rows(sealer, found[:PAGE_SIZE]), found[PAGE_SIZE - 1].handoff_id if len(found) > PAGE_SIZE else None)
 
 
-def mine(db: Session, sealer: Sealer, me: Guarded) -> Results:
-    """The people whom `me` has now."""
-    return Results(_rows(sealer, people.held_by(db, me.id)))
+def list_own(db: Session, sealer: Sealer, reader: PermittedReader) -> PeopleResults:
+    """The people whose handoffs `me` owns now."""
+    return PeopleResults(_rows(sealer, people.list_held_by(db, reader.id)))
 
 
-def by_number(db: Session, me: Guarded, number: int) -> int | None:
-    """The conversation with this number, if it is there and theirs to read."""
-    return number if may_read(db, me, number) else None
+def find_by_id(db: Session, reader: PermittedReader, conversation_id: int) -> int | None:
+    """The conversation with this id, if it exists and `me` may read it."""
+    return conversation_id if may_read_conversation(db, reader, conversation_id) else None
 
 
-def by_telephone(db: Session, sealer: Sealer, me: Guarded, typed: str) -> list[int]:
+def find_by_telephone(db: Session, sealer: Sealer, reader: PermittedReader, typed: str) -> list[int]:
     """The conversations with exactly this telephone that `me` may read. Raises staff.BadPhone, without the number.
 
-    Somebody who never wrote, and somebody whom others talk to, look the same: to learn that a number is known to a
-    help line is to learn something of a person.
+    A number that never wrote and one that only other teams may see look the same: that a number is known to a help line
+    is private.
     """
-    number = staff.telephone(typed).value
-    found = people.with_addresses(db, sealer, [Address(channel, number) for channel in _TELEPHONES])
-    return [each for each in found if may_read(db, me, each)]
+    number = staff.parse_phone(typed).value
+    found = people.find_by_addresses(db, sealer, [Address(channel, number) for channel in _TELEPHONE_CHANNELS])
+    return [each for each in found if may_read_conversation(db, reader, each)]
 
 
-def by_name(db: Session, sealer: Sealer, me: Guarded, typed: str, now: datetime) -> Results:
-    """People of this name, among those with an open handoff that `me` may see and those they talked with in 90 days.
+def find_by_name(db: Session, sealer: Sealer, reader: PermittedReader, typed: str, now: datetime) -> PeopleResults:
+    """People of this name with an open handoff that `me` may see, or with whom `me` talked in the last 90 days.
 
-    Names are sealed, so each has to be opened to be compared: to look through all people ever is not possible. Every
-    word that was typed begins a word of the name.
+    Names are sealed and must each be opened to be compared, so all people ever cannot be searched. Each typed word must
+    begin a word of the name.
     """
     wanted = words_of(typed)
-    candidates = people.with_names(db, Viewer(me.id, me.teams), now - TALKED_WITHIN)
-    rows = [row for row in _rows(sealer, candidates) if wanted and _is_called(row.name, wanted)]
-    return Results(tuple(rows[:PAGE]), cut=len(rows) > PAGE or len(candidates) >= MOST_NAMES)
+    candidates = people.list_with_names(db, Viewer(reader.id, reader.teams), now - NAME_SEARCH_PERIOD)
+    rows = [row for row in _rows(sealer, candidates) if wanted and _matches_name(row.name, wanted)]
+    return PeopleResults(tuple(rows[:PAGE_SIZE]), cut=len(rows) > PAGE_SIZE or len(candidates) >= MAX_NAMES)
 
 
-def _is_called(name: str, wanted: list[str]) -> bool:
+def _matches_name(name: str, wanted: list[str]) -> bool:
     words = words_of(name)
     return all(any(word.startswith(part) for word in words) for part in wanted)
 
 
-def _rows(sealer: Sealer, found: list[Found]) -> tuple[Row, ...]:
+def _rows(sealer: Sealer, found: list[FoundHandoff]) -> tuple[PersonRow, ...]:
     return tuple(
-        Row(
+        PersonRow(
             conversation_id=each.conversation_id,
             handoff_id=each.handoff_id,
-            number=masked(sealer, each.sealed_address),
+            number=mask_number(sealer, each.sealed_address),
             name=sealer.open(each.sealed_name) if each.sealed_name else "",
             channel=each.channel,
             language=each.language,

@@ -1,4 +1,4 @@
-"""Flows as files: a folder of YAML, PO translations and transcripts, as they lie in `flows/`."""
+"""Flows as files: a folder of YAML, PO translations and transcripts, like `flows/`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bot.domain import flow_checks
 from bot.domain.flow import Flow
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_reader import lines_of, read_flow
-from bot.domain.flow_translations import Translation, read_translations
-from bot.domain.flow_yaml import LARGEST, FlowError, Problem
+from bot.domain.flow_translations import Translations, read_translations
+from bot.domain.flow_yaml import MAX_BYTES, FlowError, FlowProblem
 from bot.domain.script import Script
 from bot.domain.suggestion import nearest
 from bot.domain.transcript import Transcript, read_transcript
@@ -25,69 +25,69 @@ from bot.usecases.library import DraftLibrary
 
 @dataclass(frozen=True, slots=True)
 class FlowFile:
-    """One flow as it lies in its files. `translations` are PO texts by language, `transcripts` texts by name (`en/food`)."""
+    """The files of one flow. `translations` are PO texts by language, `transcripts` texts by name (`en/food`)."""
 
     file: str
     source: str
     script: Script
     translations: dict[str, str]
-    read: dict[str, Translation]
+    parsed_translations: dict[str, Translations]
     transcripts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def content(self) -> FlowContent:
-        """All that the flow is made of, as it is published and drafted."""
+        """The content as versions and drafts store it."""
         return FlowContent(self.source, self.translations, self.transcripts)
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """What could be read of a folder, and every problem that kept the rest from being read."""
+class FlowFolder:
+    """What could be read of a folder, and the problems with the rest."""
 
     flows: Mapping[str, FlowFile]
     transcripts: Mapping[str, Transcript]
-    problems: tuple[Problem, ...]
+    problems: tuple[FlowProblem, ...]
 
 
-def read_folder(root: Path) -> Folder:
+def read_folder(root: Path) -> FlowFolder:
     """Read `root` (`*.yaml`, `translations/<language>/<flow>.po`, `transcripts/**/*.txt`). Problems are returned."""
-    problems: list[Problem] = []
+    problems: list[FlowProblem] = []
     flows: dict[str, FlowFile] = {}
     for path in sorted(root.glob("*.yaml")):
         name = f"{root.name}/{path.name}"
         try:
-            flow = _read_one(root, path, name)
+            flow = _read_flow_file(root, path, name)
         except FlowError as error:
             problems += error.problems
             continue
         if flow.script.flow in flows:
             other = flows[flow.script.flow].file
-            problems.append(Problem(name, 1, f"The flow `{flow.script.flow}` is in {other} too.", "Rename one of them."))
+            problems.append(FlowProblem(name, 1, f"The flow `{flow.script.flow}` is in {other} too.", "Rename one of them."))
         flows[flow.script.flow] = flow
     transcripts: dict[str, Transcript] = {}
     texts: dict[str, str] = {}
     for path in sorted((root / "transcripts").rglob("*.txt")):
         name = str(path.relative_to(root.parent))
         try:
-            texts[name] = _text_of(path, name)
+            texts[name] = _read_text(path, name)
             transcripts[name] = read_transcript(texts[name], name)
         except FlowError as error:
             problems += error.problems
     if not flows and not problems:
-        problems.append(Problem(str(root.name), 1, "There is no flow in this folder.", "Put a .yaml file into it."))
-    owned = _owned(flows, transcripts, problems)
+        problems.append(FlowProblem(str(root.name), 1, "There is no flow in this folder.", "Put a .yaml file into it."))
+    owned = _assign_transcripts(flows, transcripts, problems)
     below = f"{root.name}/transcripts/"
     whole = {
         flow: replace(file, transcripts={name[len(below) : -len(".txt")]: texts[name] for name in owned.get(flow, ())})
         for flow, file in flows.items()
     }
-    return Folder(whole, transcripts, tuple(problems))
+    return FlowFolder(whole, transcripts, tuple(problems))
 
 
-def _owned(
-    flows: Mapping[str, FlowFile], transcripts: Mapping[str, Transcript], problems: list[Problem]
+def _assign_transcripts(
+    flows: Mapping[str, FlowFile], transcripts: Mapping[str, Transcript], problems: list[FlowProblem]
 ) -> dict[str, list[str]]:
-    """Which transcripts belong to which flow: to that of their head, else to the menu's. Adds those that belong to none."""
+    """Transcripts by flow: the one named in their head, else the menu flow. Appends a problem for each unknown flow."""
     menu = next((name for name, flow in flows.items() if flow.script.menu), None)
     owned: dict[str, list[str]] = {}
     is_whole = not problems
@@ -98,67 +98,67 @@ def _owned(
         elif is_whole and transcript.flow:
             near = nearest(transcript.flow, list(flows))
             remedy = f"Did you mean `{near}`?" if near else f"It is one of: {', '.join(flows)}."
-            problems.append(Problem(name, 1, f"There is no flow `{transcript.flow}` here.", remedy))
+            problems.append(FlowProblem(name, 1, f"There is no flow `{transcript.flow}` here.", remedy))
     return owned
 
 
-def _bytes_of(path: Path, name: str) -> bytes:
-    """The file's bytes. What is too large is not read any further; a file that cannot be read is a problem like another."""
+def _read_bytes(path: Path, name: str) -> bytes:
+    """The file's bytes. Raises FlowError for one that is too large, which is not read to the end, or cannot be read."""
     try:
         with path.open("rb") as opened:
-            raw = opened.read(LARGEST + 1)
+            raw = opened.read(MAX_BYTES + 1)
         size = path.stat().st_size
     except OSError as error:
         what = f"The file can't be read: {error.strerror}."
-        raise FlowError([Problem(name, 1, what, "Allow it to be read, or take it out of the folder.")]) from error
-    if len(raw) > LARGEST:
-        what, remedy = f"The file has {size:,} bytes.", f"Keep it under {LARGEST:,}, or take it out of the folder."
-        raise FlowError([Problem(name, 1, what, remedy)])
+        raise FlowError([FlowProblem(name, 1, what, "Allow it to be read, or take it out of the folder.")]) from error
+    if len(raw) > MAX_BYTES:
+        what, remedy = f"The file has {size:,} bytes.", f"Keep it under {MAX_BYTES:,}, or take it out of the folder."
+        raise FlowError([FlowProblem(name, 1, what, remedy)])
     return raw
 
 
-def _text_of(path: Path, name: str) -> str:
+def _read_text(path: Path, name: str) -> str:
     try:
-        # As `read_text` does it: a file of Windows is the same text.
-        return _bytes_of(path, name).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        # Line ends as `read_text` normalises them.
+        return _read_bytes(path, name).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         what = "A character in this file is not UTF-8."
-        raise FlowError([Problem(name, 1, what, "Save the file with the encoding UTF-8.")]) from error
+        raise FlowError([FlowProblem(name, 1, what, "Save the file with the encoding UTF-8.")]) from error
 
 
-def _read_one(root: Path, path: Path, name: str) -> FlowFile:
-    source = _bytes_of(path, name)
+def _read_flow_file(root: Path, path: Path, name: str) -> FlowFile:
+    source = _read_bytes(path, name)
     script = read_flow(source, name)
     translations: dict[str, str] = {}
-    read: dict[str, Translation] = {}
+    read: dict[str, Translations] = {}
     for po in sorted(root.glob(f"translations/*/{path.stem}.po")):
         language, file = po.parent.name, str(po.relative_to(root.parent))
-        translations[language] = _text_of(po, file)
+        translations[language] = _read_text(po, file)
         read[language] = read_translations(translations[language], file)
     return FlowFile(name, source.decode("utf-8"), script, translations, read)
 
 
-def check(folder: Folder, languages: Collection[str] = ()) -> list[Problem]:
+def check_folder(folder: FlowFolder, languages: Collection[str] = ()) -> list[FlowProblem]:
     """What the checks say about every flow of the folder, in the order of files and lines.
 
-    `languages` are those of the line: safety texts must be there in each of them.
+    Safety texts must exist in each of `languages`.
     """
     scripts = {name: flow.script for name, flow in folder.flows.items()}
     problems = list(folder.problems)
     for flow in folder.flows.values():
         lines = lines_of(flow.source, flow.file)
-        problems += flow_checks.check(flow.script, flow.read, scripts, file=flow.file, lines=lines, languages=languages)
+        problems += flow_checks.check_flow(flow.script, flow.parsed_translations, scripts, file=flow.file, lines=lines, languages=languages)
     menus = [flow.file for flow in folder.flows.values() if flow.script.menu]
     if len(menus) != 1 and folder.flows:
         said = "Two flows have `menu: true`: " + ", ".join(menus) if menus else "No flow has `menu: true`"
-        problems.append(Problem(menus[0] if menus else "flows", 1, f"{said}.", "Set it in the one that people meet first."))
+        problems.append(FlowProblem(menus[0] if menus else "flows", 1, f"{said}.", "Set it in the one that people meet first."))
     return problems
 
 
-def drafts(folder: Folder, services: list[dict[str, Any]], timezone: ZoneInfo, line_name: str) -> DraftLibrary:
+def build_draft_library(folder: FlowFolder, services: list[dict[str, Any]], timezone: ZoneInfo, line_name: str) -> DraftLibrary:
     """The folder's flows ready to run without a database, with the directory's cards."""
     flows = {
-        name: Flow(flow.script, flow.read, number, timezone, line_name)
+        name: Flow(flow.script, flow.parsed_translations, number, timezone, line_name)
         for number, (name, flow) in enumerate(sorted(folder.flows.items()), 1)
     }
 
@@ -178,22 +178,22 @@ def _serves(service: Mapping[str, Any], near: str | None) -> bool:
     return not service["zips"] or any((near or "").startswith(prefix) for prefix in service["zips"])
 
 
-def read_directory(root: Path, timezone: ZoneInfo) -> list[dict[str, Any]]:
+def read_directory_files(root: Path, timezone: ZoneInfo) -> list[dict[str, Any]]:
     """The services of `directory/*.yaml` as rows of `storage.services`. Raises FlowError naming file and remedy."""
     rows: list[dict[str, Any]] = []
     for path in sorted(root.glob("*.yaml")):
         name = f"{root.name}/{path.name}"
         for service in yaml.safe_load(path.read_text("utf-8")).get("services", []):
-            rows.append(_service(service, name, timezone))
+            rows.append(_service_row(service, name, timezone))
     return rows
 
 
-def _service(row: Mapping[str, Any], file: str, timezone: ZoneInfo) -> dict[str, Any]:
+def _service_row(row: Mapping[str, Any], file: str, timezone: ZoneInfo) -> dict[str, Any]:
     missing = [key for key in ("slug", "name", "needs", "area", "card", "source", "review_by", "verified") if key not in row]
     if missing or "en" not in row["card"] or not isinstance(row["review_by"], date):
         what = f"The service {row.get('slug', '?')} lacks {', '.join(missing) or 'an English card or a date of review'}."
         raise FlowError(
-            [Problem(file, 1, what, "Every service has slug, name, needs, area, card, source, review_by, verified.")]
+            [FlowProblem(file, 1, what, "Every service has slug, name, needs, area, card, source, review_by, verified.")]
         )
     area = row["area"]
     return {
@@ -203,7 +203,7 @@ def _service(row: Mapping[str, Any], file: str, timezone: ZoneInfo) -> dict[str,
         "zips": [] if area == "everywhere" else [str(zip_code) for zip_code in area],
         "cards": dict(row["card"]),
         "verified": row["verified"] in (True, "yes"),
-        # Good to the end of that day, at the line's own place.
+        # Valid to the end of that day, in the city's time.
         "review_by": datetime.combine(row["review_by"], time(23, 59), timezone),
         "source": row["source"],
     }

@@ -1,7 +1,7 @@
-"""Take in a directory of services: all that can be read of it, or nothing.
+"""Import a directory of services: every row that can be read, or nothing at all.
 
-The files are read once, from the beginning to the end, and written in the same transaction; whoever searches meanwhile
-sees the directory as it was. Staff's own changes (`edits`) are never touched.
+The files are read once and written in one transaction; searches meanwhile see the directory as it was. The changes of
+staff (`edits`) are never touched.
 """
 
 from __future__ import annotations
@@ -20,197 +20,196 @@ from sqlalchemy.orm import Session
 
 from bot.domain.directory import cards, places
 from bot.domain.directory import mapping as mappings
-from bot.domain.directory.needs import Rules, needs_of
+from bot.domain.directory.needs import NeedRules, needs_of
 from bot.domain.directory.reading import read
 from bot.domain.directory.records import (
-    AtLocation,
-    Files,
+    ServiceAtLocationRecord,
+    PackageFiles,
     LocationRecord,
     OrganizationRecord,
     Record,
-    Refusal,
-    Remark,
+    ImportRefusal,
+    ImportRemark,
     ServiceRecord,
     TermRecord,
 )
 from bot.storage import directory, directory_desk, listings
 from bot.storage.database import DATABASE_ERRORS
 
-MOST_KEPT = 5000
-"""Refusals that a report names; a file that is wrong in every row needs no more to be understood."""
+MAX_LISTED_ROWS = 5000
+"""How many refused rows a report lists."""
 
-KINDS = {
+ROW_KINDS = {
     "term": "taxonomy terms",
     "organization": "organizations",
     "location": "locations",
     "service": "services",
     "place": "services at locations",
 }
-"""The kinds of rows in the order in which they must be written, and what a report calls them."""
+"""The kinds of rows in the order in which they must be written, with their names in a report."""
 
-_BAD_NAME = re.compile(r"[^a-z0-9_.-]+")
+_INVALID_NAME_CHARS = re.compile(r"[^a-z0-9_.-]+")
 
-Tell = Callable[[str, int], None]
-Numbers = dict[int, set[str]]
-"""Telephone numbers as cards say them, by service."""
+ProgressCallback = Callable[[str, int], None]
+NumbersByService = dict[int, set[str]]
+"""Telephone numbers as on the cards, by service id."""
 
-_HELD = "Another import, or somebody at work in the directory, is in the way. Nothing was imported. Try again in a minute."
+_LOCKED_TEXT = "Another import, or somebody at work in the directory, is in the way. Nothing was imported. Try again in a minute."
 
 
 class Refused(Exception):
     """Nothing was imported; the text says why and what to do. `report` holds every refused row, where rows were read."""
 
-    def __init__(self, why: str, report: Report | None = None) -> None:
+    def __init__(self, why: str, report: ImportReport | None = None) -> None:
         super().__init__(why)
         self.report = report
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody asks for. `source` is the name under which the directory is kept and imported again."""
+class ImportOptions:
+    """The options of an import. `source` is the name under which the directory is stored and imported again."""
 
     source: str
     by: str
     fresh_days: int
     zone: ZoneInfo
     checked_on: date | None = None
-    """The day on which `checked_by` has checked all of it; None: only what the directory itself calls assured is checked."""
+    """When `checked_by` has checked the whole directory; None: only services that it marks as assured count as checked."""
     checked_by: str = ""
 
 
 @dataclass(slots=True)
-class Report:
-    """What an import did."""
+class ImportReport:
+    """The result of an import."""
 
     source: str
-    counts: dict[str, Counter[str]] = field(default_factory=lambda: {kind: Counter() for kind in KINDS})
-    """For each kind: taken, and of these new, updated and same; gone."""
-    refused: list[Refusal] = field(default_factory=list)
-    remarks: list[Remark] = field(default_factory=list)
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: {kind: Counter() for kind in ROW_KINDS})
+    """By kind: taken, and of these new, updated and same; gone."""
+    refused: list[ImportRefusal] = field(default_factory=list)
+    remarks: list[ImportRemark] = field(default_factory=list)
     refused_count: int = 0
     remark_count: int = 0
     refused_keys: set[str] = field(default_factory=set)
-    of_files: dict[str, Counter[str]] = field(default_factory=dict)
-    """For each file: refused, warned."""
+    by_file: dict[str, Counter[str]] = field(default_factory=dict)
+    """By file: refused, warned."""
     notes: list[str] = field(default_factory=list)
-    """What else the keeper of the directory must know, a sentence each."""
+    """Further remarks for the admin, a sentence each."""
     offered: int = 0
-    """Services that people may be told of now."""
+    """How many services may be offered to people now."""
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
         return {
             "source": self.source,
             "counts": {kind: dict(counter) for kind, counter in self.counts.items()},
             "offered": self.offered,
             "refused": self.refused_count,
             "warned": self.remark_count,
-            "files": {name: dict(counter) for name, counter in self.of_files.items()},
+            "files": {name: dict(counter) for name, counter in self.by_file.items()},
             "notes": self.notes,
-            "refused_rows": [_line(one) for one in self.refused],
-            "warnings": [_line(one) for one in self.remarks],
+            "refused_rows": [_finding_row(one) for one in self.refused],
+            "warnings": [_finding_row(one) for one in self.remarks],
         }
 
     @property
     def taken(self) -> int:
         return sum(counter["taken"] for counter in self.counts.values())
 
-    def note(self, found: Refusal | Remark) -> None:
-        """Count it, and keep it while there are not too many."""
-        word = "refused" if isinstance(found, Refusal) else "warned"
-        self.of_files.setdefault(found.file, Counter())[word] += 1
-        if isinstance(found, Refusal):
+    def add_finding(self, found: ImportRefusal | ImportRemark) -> None:
+        """Count it, and list it unless there are too many."""
+        word = "refused" if isinstance(found, ImportRefusal) else "warned"
+        self.by_file.setdefault(found.file, Counter())[word] += 1
+        if isinstance(found, ImportRefusal):
             self.refused_count += 1
             if found.key:
                 self.refused_keys.add(found.key)
-            if len(self.refused) < MOST_KEPT or found.fatal:
+            if len(self.refused) < MAX_LISTED_ROWS or found.fatal:
                 self.refused.append(found)
         else:
             self.remark_count += 1
-            if len(self.remarks) < MOST_KEPT:
+            if len(self.remarks) < MAX_LISTED_ROWS:
                 self.remarks.append(found)
 
 
-def _line(found: Refusal | Remark) -> dict[str, Any]:
+def _finding_row(found: ImportRefusal | ImportRemark) -> dict[str, Any]:
     return {"file": found.file, "row": found.at, "key": found.key, "what": found.what, "remedy": found.remedy}
 
 
 def source_name(words: str) -> str:
-    """A name under which a directory can be kept: small letters, digits, dots, dashes. Raises Refused."""
-    name = _BAD_NAME.sub("-", words.strip().lower()).strip("-.")
-    if not name or name in directory.RESERVED:
+    """Turn `words` into a valid source name: small letters, digits, dots, dashes. Raises Refused."""
+    name = _INVALID_NAME_CHARS.sub("-", words.strip().lower()).strip("-.")
+    if not name or name in directory.RESERVED_SOURCES:
         raise Refused(f"A directory cannot be called {words!r}. Give it a name of its own with --source.")
     return name
 
 
 def import_directory(
     db: Session,
-    files: Files,
-    wish: Wish,
-    mapping: mappings.Mapping | None,
-    rules: Rules,
+    files: PackageFiles,
+    options: ImportOptions,
+    mapping: mappings.DirectoryMapping | None,
+    rules: NeedRules,
     now: datetime,
-    tell: Tell = lambda _what, _count: None,
-) -> Report:
-    """Take in what `files` hold, and say what was done. The caller commits; after Refused nothing may be committed.
+    on_progress: ProgressCallback = lambda _what, _count: None,
+) -> ImportReport:
+    """Import `files`. The caller commits, and must not after Refused.
 
-    `tell` is called now and then with what is being done and how much of it is done. Raises Refused.
+    `tell` is called now and then to show progress: the stage, and how many rows are done. Raises Refused.
     """
     try:
-        return _take_in(db, files, wish, mapping, rules, now, tell)
+        return _import_files(db, files, options, mapping, rules, now, on_progress)
     except DATABASE_ERRORS as error:
-        if not directory_desk.is_held(error):
+        if not directory_desk.is_lock_timeout(error):
             raise
-        raise Refused(_HELD) from error
+        raise Refused(_LOCKED_TEXT) from error
 
 
-def _take_in(
-    db: Session, files: Files, wish: Wish, mapping: mappings.Mapping | None, rules: Rules, now: datetime, tell: Tell
-) -> Report:
-    origin = directory.Origin(wish.source, now, wish.fresh_days, wish.zone.key)
+def _import_files(
+    db: Session, files: PackageFiles, options: ImportOptions, mapping: mappings.DirectoryMapping | None, rules: NeedRules, now: datetime, on_progress: ProgressCallback
+) -> ImportReport:
+    origin = directory.ImportOrigin(options.source, now, options.fresh_days, options.zone.key)
     try:
-        directory.begin_import(db, wish.source)
-    except directory.ImportUnderWay as error:
-        raise Refused(f"Another import of {wish.source} is under way and does not end. Try again later.") from error
-    report = Report(wish.source)
-    # Before anything is written: a service that comes back has its old numbers nowhere else.
-    of_gone = _said(directory_desk.phones_of_gone(db, wish.source))
-    _Writer(db, origin, wish, rules, report, tell).take_all(files, mapping)
+        directory.begin_import(db, options.source)
+    except directory.ImportInProgress as error:
+        raise Refused(f"Another import of {options.source} is under way and does not end. Try again later.") from error
+    report = ImportReport(options.source)
+    # Before the first write: the old numbers of a service that comes back are stored nowhere else.
+    of_gone = _group_numbers(directory_desk.phones_of_gone_services(db, options.source))
+    _RecordWriter(db, origin, options, rules, report, on_progress).write_all(files, mapping)
     if fatal := [one for one in report.refused if one.fatal]:
         first = fatal[0]
         where = ", ".join(part for part in (first.file, first.at) if part)
         raise Refused(f"{where + ': ' if where else ''}{first.what}; {first.remedy}. Nothing was imported.", report)
-    _part_with_the_gone(db, origin, report)
-    _lay_out(db, wish, report, tell, now, of_gone)
-    report.offered = listings.count_offered(db, wish.source, now)
+    _mark_gone(db, origin, report)
+    _update_listings(db, options, report, on_progress, now, of_gone)
+    report.offered = listings.count_offered(db, options.source, now)
     counts = {kind: dict(counter) for kind, counter in report.counts.items()}
-    directory.record_import(db, wish.source, wish.by, now, counts, report.as_json())
+    directory.record_import(db, options.source, options.by, now, counts, report.as_json())
     return report
 
 
-class _Writer:
-    """Gathers records until there are enough of one kind, and writes all that it has in the order of KINDS."""
+class _RecordWriter:
+    """Buffers records until one kind fills a batch, then writes all buffers in the order of KINDS."""
 
-    def __init__(self, db: Session, origin: directory.Origin, wish: Wish, rules: Rules, report: Report, tell: Tell) -> None:
+    def __init__(self, db: Session, origin: directory.ImportOrigin, wish: ImportOptions, rules: NeedRules, report: ImportReport, tell: ProgressCallback) -> None:
         self._db, self._origin, self._wish, self._rules = db, origin, wish, rules
         self._report, self._tell = report, tell
-        self._rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+        self._rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in ROW_KINDS}
         self._today = origin.now.astimezone(wish.zone).date()
 
-    def take_all(self, files: Files, mapping: mappings.Mapping | None) -> None:
+    def write_all(self, files: PackageFiles, mapping: mappings.DirectoryMapping | None) -> None:
         for found in read(files, mapping):
-            if isinstance(found, Refusal | Remark):
-                self._report.note(found)
+            if isinstance(found, ImportRefusal | ImportRemark):
+                self._report.add_finding(found)
                 continue
             kind, row = self._row(found)
             self._rows[kind].append(row)
-            if len(self._rows[kind]) >= directory.BATCH:
+            if len(self._rows[kind]) >= directory.BATCH_SIZE:
                 self._flush()
         self._flush()
 
     def _flush(self) -> None:
         for kind, rows in self._rows.items():
-            written = directory.write(self._db, kind, rows, self._origin)
+            written = directory.upsert(self._db, kind, rows, self._origin)
             counter = self._report.counts[kind]
             counter["taken"] += len(rows)
             counter["new"] += written.new
@@ -223,14 +222,14 @@ class _Writer:
         match record:
             case TermRecord():
                 needs = list(needs_of("", "", (record.name,), self._rules))
-                return "term", {**_plain(record), "parent_key": record.parent_key, "needs": needs}
+                return "term", {**_common_columns(record), "parent_key": record.parent_key, "needs": needs}
             case OrganizationRecord():
-                return "organization", _plain(record)
+                return "organization", _common_columns(record)
             case LocationRecord():
-                return "location", {**_plain(record), **_place(record)}
+                return "location", {**_common_columns(record), **_location_columns(record)}
             case ServiceRecord():
-                return "service", {**_plain(record), **self._service(record)}
-            case AtLocation(key=key, service_key=service, location_key=location, details=details):
+                return "service", {**_common_columns(record), **self._service(record)}
+            case ServiceAtLocationRecord(key=key, service_key=service, location_key=location, details=details):
                 return "place", {"key": key, "service_key": service, "location_key": location, "details": details}
 
     def _service(self, record: ServiceRecord) -> dict[str, Any]:
@@ -255,19 +254,19 @@ class _Writer:
             day = None
         if day is not None and day > self._today:
             what, remedy = "assured_date is in the future", "it counts as not checked until the date is corrected"
-            self._report.note(Remark("", "", record.key, what, remedy))
+            self._report.add_finding(ImportRemark("", "", record.key, what, remedy))
             day = None
         return day, (record.details.get("assurer_email") if day else None)
 
 
-def _plain(record: TermRecord | OrganizationRecord | LocationRecord | ServiceRecord) -> dict[str, Any]:
+def _common_columns(record: TermRecord | OrganizationRecord | LocationRecord | ServiceRecord) -> dict[str, Any]:
     return {"key": record.key, "name": record.name, "details": record.details}
 
 
-def _place(record: LocationRecord) -> dict[str, Any]:
+def _location_columns(record: LocationRecord) -> dict[str, Any]:
     latitude, longitude = record.latitude, record.longitude
-    # A place without coordinates is found by the middle of its ZIP: a mile wrong is better than never found.
-    if latitude is None and record.zip and (middle := places.of_zip(record.zip)):
+    # Without coordinates the centre of the ZIP area is used: a mile off is better than never found.
+    if latitude is None and record.zip and (middle := places.find_zip(record.zip)):
         latitude, longitude = middle.latitude, middle.longitude
     return {
         "organization_key": record.organization_key,
@@ -280,47 +279,47 @@ def _place(record: LocationRecord) -> dict[str, Any]:
 
 @cache
 def language_code(word: str) -> str:
-    """The two-letter code of a language that is given by code (es, es-MX) or by its English name; else the word itself."""
+    """The two-letter code for a code (es, es-MX) or an English name; the word itself where it is unknown."""
     small = word.strip().lower()
     if re.fullmatch(r"[a-z]{2}([-_].*)?", small):
         return small[:2]
-    return _codes().get(small, small)
+    return _codes_by_name().get(small, small)
 
 
 @cache
-def _codes() -> Mapping[str, str]:
+def _codes_by_name() -> Mapping[str, str]:
     names = Locale("en").languages
     return {name.lower(): code for code, name in names.items() if len(code) == 2}
 
 
-def _part_with_the_gone(db: Session, origin: directory.Origin, report: Report) -> None:
-    """Mark what the directory no longer has, unless so much of it was refused that nothing follows from what is missing."""
+def _mark_gone(db: Session, origin: directory.ImportOrigin, report: ImportReport) -> None:
+    """Mark rows missing from the files as gone, unless most rows were refused: then a missing row means nothing."""
     if report.refused_count > report.taken:
         report.notes.append("More than half of the rows were refused, so nothing was marked as gone.")
         return
-    # A slip in today's row hides no service that was right yesterday.
-    directory.spare(db, report.refused_keys)
+    # A row refused today does not hide the service that was valid yesterday.
+    directory.mark_seen(db, report.refused_keys)
     for kind in ("organization", "location", "service", "place"):
         if report.counts[kind]["taken"]:
             report.counts[kind]["gone"] = directory.mark_gone(db, kind, origin)
-        elif directory.has(db, kind, origin):
-            report.notes.append(f"There were no {KINDS[kind]} at all, so none were marked as gone.")
+        elif directory.has_records(db, kind, origin):
+            report.notes.append(f"There were no {ROW_KINDS[kind]} at all, so none were marked as gone.")
 
 
-def _lay_out(db: Session, wish: Wish, report: Report, tell: Tell, now: datetime, of_gone: Numbers) -> None:
-    """Make what has changed findable, and take the check back from what was checked with another telephone number."""
-    ids = directory.touched(db)
+def _update_listings(db: Session, options: ImportOptions, report: ImportReport, on_progress: ProgressCallback, now: datetime, of_gone: NumbersByService) -> None:
+    """Update the search listings of changed services, and revoke the check of those whose telephone number changed."""
+    ids = directory.touched_services(db)
     taken_back = 0
-    for start in range(0, len(ids), directory.BATCH):
-        batch = ids[start : start + directory.BATCH]
-        # Who vouches for the whole directory has called the new numbers.
-        checked = directory.checked_otherwise(db, batch) if wish.checked_on is None else []
-        before = of_gone | _numbers(db, checked)
-        listings.refresh(db, batch)
-        taken_back += _take_back(db, before, _numbers(db, checked))
-        tell("services laid out", start + len(batch))
+    for start in range(0, len(ids), directory.BATCH_SIZE):
+        batch = ids[start : start + directory.BATCH_SIZE]
+        # A check of the whole directory covers the new numbers.
+        checked = directory.checked_on_other_day(db, batch) if options.checked_on is None else []
+        before = of_gone | _card_numbers(db, checked)
+        listings.rebuild(db, batch)
+        taken_back += _revoke_checks(db, before, _card_numbers(db, checked))
+        on_progress("services laid out", start + len(batch))
     if ids:
-        listings.measure_up(db)
+        listings.update_statistics(db)
     if taken_back:
         report.notes.append(
             f"{taken_back} services have another telephone number than the one that was checked. They are not offered until "
@@ -328,22 +327,22 @@ def _lay_out(db: Session, wish: Wish, report: Report, tell: Tell, now: datetime,
         )
 
 
-def _numbers(db: Session, services: list[int]) -> Numbers:
-    """The numbers that cards of these services say: of each place the first that can be called."""
-    return _said((row["service_id"], row["shown"].get("phones", [])) for row in directory_desk.shown(db, services))
+def _card_numbers(db: Session, services: list[int]) -> NumbersByService:
+    """The numbers on the cards of these services: for each place the first that can be called."""
+    return _group_numbers((row["service_id"], row["shown"].get("phones", [])) for row in directory_desk.listing_rows(db, services))
 
 
-def _said(rows: Iterable[tuple[int, list[dict[str, Any]]]]) -> Numbers:
-    said: Numbers = {}
+def _group_numbers(rows: Iterable[tuple[int, list[dict[str, Any]]]]) -> NumbersByService:
+    said: NumbersByService = {}
     for service, phones in rows:
-        number = cards.number_of({"phones": phones})
+        number = cards.phone_of({"phones": phones})
         said.setdefault(service, set()).update({number} if number else ())
     return said
 
 
-def _take_back(db: Session, before: Numbers, after: Numbers) -> int:
+def _revoke_checks(db: Session, before: NumbersByService, after: NumbersByService) -> int:
     changed = [service for service, numbers in after.items() if numbers - before.get(service, set())]
     if changed:
-        directory.take_back_check(db, changed)
-        listings.refresh(db, changed)
+        directory.clear_checks(db, changed)
+        listings.rebuild(db, changed)
     return len(changed)

@@ -1,5 +1,5 @@
-"""Keeping a case: social workers open it, take it, write down needs, meetings, tasks and how the household is, and close
-it; what a person tells the line is put into it as well."""
+"""Manage cases: social workers open, take and close them, and record needs, encounters, tasks and measures.
+A person's answers to check-ins are recorded in their case too."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bot.domain.case import (
     OUTCOMES,
     TASK_KINDS,
     VALUES,
-    Measured,
-    code_of,
+    MeasureAnswer,
+    need_code,
     days_begun,
     nearest_day,
 )
@@ -26,21 +26,21 @@ from bot.domain.permissions import Permission
 from bot.storage import case_reading, cases, consents, referrals
 from bot.storage.case_tables import CaseFile
 from bot.storage.tables import Person
-from bot.usecases.answering.common import worker
-from bot.usecases.desk import Desk
+from bot.usecases.answering.common import require_worker
+from bot.usecases.desk import Context
 
 LONGEST_NOTE = 4000
-LONGEST_WHAT = 500
-MOST_MINUTES = 24 * 60
+LONGEST_TASK_TEXT = 500
+MAX_MINUTES = 24 * 60
 FURTHEST_BACK = timedelta(days=366)
 FURTHEST_AHEAD = timedelta(days=366)
 END_OF_WORK = time(17)
-_SKEW = timedelta(minutes=5)
-"""A form gives whole minutes, and the clock of a worker's computer is never quite ours."""
+_CLOCK_SKEW = timedelta(minutes=5)
+"""A form has whole minutes, and the clock of a social worker's computer may differ from ours."""
 DOUBLE_PRESS = timedelta(minutes=1)
-"""The same written down again by the same worker in this time is a second press of the button."""
-FOLLOW_UP = "followup"
-"""The scope of consent under which a household is accompanied."""
+"""The same entry by the same social worker within this time is a second press of the button."""
+FOLLOW_UP_SCOPE = "followup"
+"""The scope of consent to follow-up."""
 
 _SENTENCES = {
     "unknown_person": "There is no such person here.",
@@ -53,7 +53,7 @@ _SENTENCES = {
     "mode": "Choose how you met or spoke. Nothing was saved.",
     "ahead": "That time is still to come. Nothing was saved.",
     "long_ago": "That is more than a year ago. Nothing was saved.",
-    "minutes": f"Minutes are a number from 0 to {MOST_MINUTES}, or nothing. Nothing was saved.",
+    "minutes": f"Minutes are a number from 0 to {MAX_MINUTES}, or nothing. Nothing was saved.",
     "too_long": "That is too long to be kept. Make it shorter; nothing was saved.",
     "kind": "Choose what is to be done. Nothing was saved.",
     "empty": "Write down what is to be done. Nothing was saved.",
@@ -74,8 +74,8 @@ class NotKept(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
-    """An encounter as a social worker writes it down; `at` is aware UTC, `minutes` None where nobody counted."""
+class EncounterEntry:
+    """An encounter as a social worker enters it; `at` is aware UTC, `minutes` None where not measured."""
 
     mode: str
     at: datetime
@@ -84,8 +84,8 @@ class Met:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A task as a social worker writes it down; `due_on` is a day in the city, `is_mine` False: anybody's of the team."""
+class TaskEntry:
+    """A task as a social worker enters it; `due_on` is a day in the city; unless `is_mine`, it is the whole team's."""
 
     kind: str
     what: str
@@ -97,28 +97,28 @@ class Wanted:
 
 
 def open_case(db: Session, conversation_id: int, staff_id: int, now: datetime) -> bool:
-    """Open a case, which this social worker keeps; False where one is open already, and then nothing changes.
+    """Open a case owned by this social worker; False where one is open already, and then nothing changes.
 
-    Raises NotKept, and Refused for somebody who may not follow up; so do all acts of workers here.
+    Raises NotKept, and Refused without the permission to follow up; so do all acts of social workers here.
     """
-    person = _person(db, conversation_id, staff_id)
-    if cases.current(db, person.id) is not None:
+    person = _require_person(db, conversation_id, staff_id)
+    if cases.lock_open_case(db, person.id) is not None:
         return False
-    cases.open_one(db, person.id, now, staff_id)
+    cases.lock_or_open(db, person.id, now, staff_id)
     return True
 
 
-def take(db: Session, conversation_id: int, staff_id: int) -> int | None:
-    """Keep the case from now on. Returns who kept it until now, None for nobody."""
-    case = _open(db, conversation_id, staff_id)
+def take_case(db: Session, conversation_id: int, staff_id: int) -> int | None:
+    """Become the owner of the case. Returns the former owner's id, None where it had none."""
+    case = _require_case(db, conversation_id, staff_id)
     before, case.owner_id = case.owner_id, staff_id
     return before
 
 
-def close(db: Session, conversation_id: int, outcome: str, staff_id: int, now: datetime) -> None:
-    """Close the case with one of OUTCOMES; what is open of its needs ends as not known."""
-    case = _open(db, conversation_id, staff_id)
-    _one_of(outcome, OUTCOMES, "outcome")
+def close_case(db: Session, conversation_id: int, outcome: str, staff_id: int, now: datetime) -> None:
+    """Close the case with one of OUTCOMES; its open needs end as not known."""
+    case = _require_case(db, conversation_id, staff_id)
+    _check_choice(outcome, OUTCOMES, "outcome")
     cases.close(db, case, outcome, now)
 
 
@@ -127,86 +127,86 @@ def close(db: Session, conversation_id: int, outcome: str, staff_id: int, now: d
 
 def open_need(db: Session, conversation_id: int, code: str, staff_id: int, now: datetime) -> None:
     """Add a need, a key of NEEDS."""
-    case = _open(db, conversation_id, staff_id)
-    _one_of(code, NEEDS, "need")
+    case = _require_case(db, conversation_id, staff_id)
+    _check_choice(code, NEEDS, "need")
     if not cases.open_need(db, case.id, code, now, staff_id):
         raise NotKept("has_need")
 
 
 def close_need(db: Session, conversation_id: int, need_id: int, outcome: str, staff_id: int, now: datetime) -> None:
-    """A need has ended, with one of NEED_OUTCOMES."""
-    case = _open(db, conversation_id, staff_id)
-    need = cases.need(db, case.id, need_id)
+    """Close a need with one of NEED_OUTCOMES."""
+    case = _require_case(db, conversation_id, staff_id)
+    need = cases.lock_need(db, case.id, need_id)
     if need is None:
         raise NotKept("no_need")
     if need.closed_at is not None:
         raise NotKept("need_closed")
-    _one_of(outcome, NEED_OUTCOMES, "outcome")
+    _check_choice(outcome, NEED_OUTCOMES, "outcome")
     need.closed_at, need.outcome = now, outcome
 
 
-# -- what workers do --
+# -- what social workers do --
 
 
-def record_encounter(db: Session, desk: Desk, conversation_id: int, met: Met, staff_id: int, now: datetime) -> None:
-    """A social worker met or spoke with the household; the note is sealed. The same within a minute is kept once."""
-    case = _open(db, conversation_id, staff_id)
-    _one_of(met.mode, MODES, "mode")
-    if met.at > now + _SKEW:
+def record_encounter(db: Session, context: Context, conversation_id: int, entry: EncounterEntry, staff_id: int, now: datetime) -> None:
+    """Record that a social worker met or spoke with the household; the note is sealed. Twice within a minute is once."""
+    case = _require_case(db, conversation_id, staff_id)
+    _check_choice(entry.mode, MODES, "mode")
+    if entry.at > now + _CLOCK_SKEW:
         raise NotKept("ahead")
-    if met.at < now - FURTHEST_BACK:
+    if entry.at < now - FURTHEST_BACK:
         raise NotKept("long_ago")
-    if met.minutes is not None and not 0 <= met.minutes <= MOST_MINUTES:
+    if entry.minutes is not None and not 0 <= entry.minutes <= MAX_MINUTES:
         raise NotKept("minutes")
-    if len(met.note) > LONGEST_NOTE:
+    if len(entry.note) > LONGEST_NOTE:
         raise NotKept("too_long")
-    at, words = min(met.at, now), (met.mode, met.minutes, met.note)
-    # A time that lies ahead is taken for now, so that the second press has another moment than the first.
-    for row in case_reading.met_between(db, case.id, staff_id, at - DOUBLE_PRESS, at + DOUBLE_PRESS):
-        if (row.mode, row.minutes, _opened(desk, row.sealed_note)) == words:
+    at, words = min(entry.at, now), (entry.mode, entry.minutes, entry.note)
+    # A time in the future counts as now, so the second press has a slightly different time than the first.
+    for row in case_reading.list_encounters_between(db, case.id, staff_id, at - DOUBLE_PRESS, at + DOUBLE_PRESS):
+        if (row.mode, row.minutes, _unseal(context, row.sealed_note)) == words:
             return
-    cases.add_encounter(db, case.id, staff_id, at, met.mode, met.minutes, _sealed(desk, met.note))
+    cases.add_encounter(db, case.id, staff_id, at, entry.mode, entry.minutes, _seal(context, entry.note))
 
 
-def add_task(db: Session, desk: Desk, conversation_id: int, wanted: Wanted, staff_id: int, now: datetime) -> int:
-    """Something must be done for this person, with or without a case; due when the working day ends. The words are sealed.
+def add_task(db: Session, context: Context, conversation_id: int, entry: TaskEntry, staff_id: int, now: datetime) -> int:
+    """Add a task for this person, with or without a case, due at the end of the working day. Its text is sealed.
 
-    Gives the task's number. The same within a minute is one task, and gives the number of the first.
+    Returns the task's id. The same task again within a minute returns the first one's id.
     """
-    # Before the person, as in a turn and in a deletion; two presses at once come one after the other.
+    # Locked before the person, as in a turn and in a deletion; this also serialises two presses at once.
     referrals.lock_conversation(db, conversation_id)
-    _person(db, conversation_id, staff_id)
-    _one_of(wanted.kind, TASK_KINDS, "kind")
-    if wanted.kind == "other" and not wanted.what:
+    _require_person(db, conversation_id, staff_id)
+    _check_choice(entry.kind, TASK_KINDS, "kind")
+    if entry.kind == "other" and not entry.what:
         raise NotKept("empty")
-    if len(wanted.what) > LONGEST_WHAT:
+    if len(entry.what) > LONGEST_TASK_TEXT:
         raise NotKept("too_long")
-    today = now.astimezone(desk.zone).date()
-    if not today <= wanted.due_on <= today + FURTHEST_AHEAD:
+    today = now.astimezone(context.zone).date()
+    if not today <= entry.due_on <= today + FURTHEST_AHEAD:
         raise NotKept("past")
-    # One that is made in the evening for today is due at once.
-    due_at = datetime.combine(wanted.due_on, END_OF_WORK, desk.zone).astimezone(UTC)
-    whose = staff_id if wanted.is_mine else None
-    for row in case_reading.tasks_since(db, conversation_id, staff_id, now - DOUBLE_PRESS):
-        same = (row.kind, row.due_at, row.staff_id) == (wanted.kind, due_at, whose)
-        if same and _opened(desk, row.sealed_what) == wanted.what:
+    # A task added in the evening for today is due at once.
+    due_at = datetime.combine(entry.due_on, END_OF_WORK, context.zone).astimezone(UTC)
+    whose = staff_id if entry.is_mine else None
+    for row in case_reading.list_open_tasks_since(db, conversation_id, staff_id, now - DOUBLE_PRESS):
+        same = (row.kind, row.due_at, row.staff_id) == (entry.kind, due_at, whose)
+        if same and _unseal(context, row.sealed_what) == entry.what:
             return row.id
     return cases.add_task(
-        db, conversation_id, wanted.kind, None, due_at, now,
-        staff_id=whose, what=_sealed(desk, wanted.what), made_by=staff_id,
+        db, conversation_id, entry.kind, None, due_at, now,
+        staff_id=whose, sealed_what=_seal(context, entry.what), made_by=staff_id,
     )  # fmt: skip
 
 
 def finish_task(
     db: Session, conversation_id: int, task_id: int, staff_id: int, now: datetime, may_see: Callable[[int], bool]
 ) -> None:
-    """A task about this person is done, in any conversation of theirs that `may_see` says the worker may see.
+    """Finish a task of any conversation of this person that the social worker `may_see`.
 
-    A task that is not shown to them is another team's promise: it stays, and is answered like one that is not there.
+    A task of another team that they may not see is refused like one that does not exist.
     """
-    _person(db, conversation_id, staff_id)
-    seen = [each for each in cases.conversations_of(db, conversation_id) if may_see(each)]
-    task = cases.task(db, seen, task_id)
+    _require_person(db, conversation_id, staff_id)
+    seen = [each for each in cases.list_same_person_conversations(db, conversation_id) if may_see(each)]
+    task = cases.lock_task(db, seen, task_id)
     if task is None:
         raise NotKept("no_task")
     if task.done_at is not None:
@@ -214,80 +214,79 @@ def finish_task(
     task.done_at, task.done_by = now, staff_id
 
 
-def record_measure(db: Session, conversation_id: int, told: Measured, staff_id: int, now: datetime) -> None:
-    """How the household is, as a social worker knows it. A day that lies ahead is refused."""
-    case = _open(db, conversation_id, staff_id)
-    if told.name not in MEASURES or told.value not in VALUES:
+def record_measure(db: Session, conversation_id: int, measure: MeasureAnswer, staff_id: int, now: datetime) -> None:
+    """Record a measure as the social worker knows it. A day in the future is refused."""
+    case = _require_case(db, conversation_id, staff_id)
+    if measure.name not in MEASURES or measure.value not in VALUES:
         raise NotKept("measure")
-    if told.day not in days_begun(case.opened_at, now):
+    if measure.day not in days_begun(case.opened_at, now):
         raise NotKept("day")
-    cases.upsert_measure(db, case.id, told, now, staff_id)
+    cases.upsert_measure(db, case.id, measure, now, staff_id)
 
 
-# -- what people tell the line --
+# -- what people text --
 
 
-def measured(db: Session, conversation_id: int, name: str, value: str, now: datetime) -> bool:
-    """Keep the person's own answer to a check-in; whether it could be kept.
+def record_check_in_answer(db: Session, conversation_id: int, name: str, value: str, now: datetime) -> bool:
+    """Record the person's answer to a check-in as a measure. Returns whether it was recorded.
 
-    It belongs to the open case, else to a closed one that is not over for longer than its measures go, else to a new one.
-    An answer that fits no day is left out, and so are words that no measure has: a turn never fails by this.
+    It goes into the open case, else into the newest closed one if that still has a day to measure, else into a new one.
+    An answer for no day, or with an unknown name or value, is dropped: it must never make a turn fail.
     """
-    person = cases.person_of(db, conversation_id)
+    person = cases.lock_person(db, conversation_id)
     if person is None or name not in MEASURES or value not in VALUES:
         return False
-    case = cases.current(db, person.id) or _lately_closed(db, person.id, now) or cases.open_one(db, person.id, now)
+    case = cases.lock_open_case(db, person.id) or _newest_still_measured(db, person.id, now) or cases.lock_or_open(db, person.id, now)
     day = nearest_day(case.opened_at, now)
     if day is None:
         return False
-    cases.upsert_measure(db, case.id, Measured(day, name, value), now)
+    cases.upsert_measure(db, case.id, MeasureAnswer(day, name, value), now)
     return True
 
 
-def _lately_closed(db: Session, person_id: int, now: datetime) -> CaseFile | None:
-    """The newest case, where a day of its own is being answered: a household that was steady on day 60, so that its case
-    was closed, is still asked on day 90."""
-    newest = next(iter(cases.of_person(db, person_id)), None)
+def _newest_still_measured(db: Session, person_id: int, now: datetime) -> CaseFile | None:
+    """The newest case, if one of its days is being measured now: a case that was closed on day 60 is still asked on
+    day 90."""
+    newest = next(iter(cases.list_for_person(db, person_id)), None)
     return newest if newest is not None and nearest_day(newest.opened_at, now) is not None else None
 
 
-def need_met_by_offer(db: Session, conversation_id: int, need: str, now: datetime) -> bool:
-    """Services were offered for `need` (a word of our flows): note the need in the person's case, which begins with it.
+def add_offered_need(db: Session, conversation_id: int, need: str, now: datetime) -> bool:
+    """Services were offered for `need` (as flows name it): add the need to the person's case, opening one if necessary.
 
-    Only where the person agreed to be followed up: nobody is made a case of who wanted an address and no more. Whether
-    the need was noted anew.
+    Only with consent to follow-up: a person who only wanted an address gets no case. Returns whether the need was added.
     """
-    if not consents.holds(db, conversation_id, FOLLOW_UP, now):
+    if not consents.is_agreed(db, conversation_id, FOLLOW_UP_SCOPE, now):
         return False
-    person = cases.person_of(db, conversation_id)
+    person = cases.lock_person(db, conversation_id)
     if person is None:
         return False
-    return cases.open_need(db, cases.open_one(db, person.id, now).id, code_of(need), now)
+    return cases.open_need(db, cases.lock_or_open(db, person.id, now).id, need_code(need), now)
 
 
-def _person(db: Session, conversation_id: int, staff_id: int) -> Person:
-    worker(db, staff_id, Permission.FOLLOW_UP)
-    person = cases.person_of(db, conversation_id)
+def _require_person(db: Session, conversation_id: int, staff_id: int) -> Person:
+    require_worker(db, staff_id, Permission.FOLLOW_UP)
+    person = cases.lock_person(db, conversation_id)
     if person is None:
         raise NotKept("unknown_person")
     return person
 
 
-def _open(db: Session, conversation_id: int, staff_id: int) -> CaseFile:
-    case = cases.current(db, _person(db, conversation_id, staff_id).id)
+def _require_case(db: Session, conversation_id: int, staff_id: int) -> CaseFile:
+    case = cases.lock_open_case(db, _require_person(db, conversation_id, staff_id).id)
     if case is None:
         raise NotKept("no_case")
     return case
 
 
-def _one_of(given: str, known: Mapping[str, str], reason: str) -> None:
+def _check_choice(given: str, known: Mapping[str, str], reason: str) -> None:
     if given not in known:
         raise NotKept(reason)
 
 
-def _sealed(desk: Desk, words: str) -> str | None:
-    return desk.sealer.seal(words) if words else None
+def _seal(context: Context, words: str) -> str | None:
+    return context.sealer.seal(words) if words else None
 
 
-def _opened(desk: Desk, sealed: str | None) -> str:
-    return desk.sealer.open(sealed) if sealed else ""
+def _unseal(context: Context, sealed: str | None) -> str:
+    return context.sealer.open(sealed) if sealed else ""

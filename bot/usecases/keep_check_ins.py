@@ -1,6 +1,6 @@
-"""Social workers plan check-ins, move, skip and stop them, and write down in which time zone somebody lives.
+"""Social workers plan, move, skip and stop check-ins, and set the person's time zone.
 
-A worker plans when to ask and never whether: bot/domain/check_in.py still decides that at the moment of asking.
+They only choose the time: whether a check-in may be sent is decided by bot/domain/check_in.py at the moment of sending.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from bot.domain.check_in import MOVES, CheckInState, Reason, plan
-from bot.domain.check_in_times import next_time
+from bot.domain.check_in import MOVES, CheckInState, CheckInReason, plan_times
+from bot.domain.check_in_times import next_send_time
 from bot.domain.conversation import load
-from bot.domain.delivery import State as Sending
-from bot.domain.effects import Choice
+from bot.domain.delivery import DeliveryState as Sending
+from bot.domain.effects import ConsentChoice
 from bot.domain.flow import FlowFailed
 from bot.domain.message import Channel
 from bot.domain.permissions import Permission
 from bot.domain.script import CheckIn as CheckInStep
 from bot.storage import cases, check_ins, consents, conversations, flows, referrals
-from bot.storage.check_ins import Locked
+from bot.storage.check_ins import LockedCheckIn
 from bot.storage.tables import CheckIn, Conversation, Message, Person
-from bot.usecases.answering.common import worker
+from bot.usecases.answering.common import require_worker
 from bot.usecases.answering.telling import is_blocked
-from bot.usecases.check_in_facts import SCOPE, published, speaks, zone_of
-from bot.usecases.desk import Desk
-from bot.usecases.keep_consent import Told, record_consent
-from bot.usecases.library import StoredLibrary
+from bot.usecases.check_in_facts import FOLLOW_UP_SCOPE, find_published_flow, supports_language, time_zone_of
+from bot.usecases.desk import Context
+from bot.usecases.keep_consent import ConsentEntry, record_consent
+from bot.usecases.library import PublishedLibrary
 
-FURTHEST = timedelta(days=366)
+MAX_AHEAD = timedelta(days=366)
 ZONES: Final[Mapping[str, str]] = {
     "America/New_York": "Eastern (New York)",
     "America/Chicago": "Central (Chicago, St. Louis)",
@@ -44,12 +44,12 @@ ZONES: Final[Mapping[str, str]] = {
     "Pacific/Honolulu": "Hawaii",
     "America/Puerto_Rico": "Atlantic (Puerto Rico)",
 }
-"""Where a person with one of our numbers may live; a name of the time zone database -> what a page says."""
+"""The time zones to choose from: name in the time zone database -> label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """A row of check-ins that is planned at once."""
+    """A series of check-ins that is planned together."""
 
     label: str
     flow: str
@@ -106,17 +106,17 @@ class NotKept(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class When:
-    """After so long, or at a time on the wall where the person is (without a zone of its own); exactly one of them."""
+class RequestedTime:
+    """A delay, or a local time of the person (without a time zone); exactly one of them."""
 
     after: timedelta | None = None
     at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What was planned. `at` is aware UTC; `was_put_off`: some of it is later than was asked for, since we start no text at
-    that time; `has_agreed`: their consent was written down with it."""
+class PlannedCheckIns:
+    """What was planned. `at` is aware UTC; `was_put_off`: some are later than requested, at a time when texts may be sent;
+    `has_agreed`: the person's consent was recorded with it."""
 
     ids: tuple[int, ...]
     at: tuple[datetime, ...]
@@ -127,161 +127,160 @@ class Kept:
 # -- planning --
 
 
-def add(
-    db: Session, desk: Desk, conversation_id: int, staff_id: int, flow: str, when: When, now: datetime, *,
+def plan_one(
+    db: Session, context: Context, conversation_id: int, staff_id: int, flow: str, requested: RequestedTime, now: datetime, *,
     agreed: bool = False, after_crisis: bool = False,
-) -> Kept:  # fmt: skip
-    """Plan one check-in in `flow`. Outside of the hours, on a holiday or at no safe time it is planned for the next moment
-    that is none of these.
+) -> PlannedCheckIns:  # fmt: skip
+    """Plan one check-in in `flow`, at the requested time or the next one within the hours, safe times and no holiday.
 
-    Needs the person's consent: in the ledger, or `agreed`, which writes it there as told to this worker. `after_crisis`:
-    silence then calls a human; so it does anyhow within 30 days of a danger. Raises NotKept, and Refused for somebody who
-    may not follow up; so do all acts here.
+    Needs the person's consent: in the ledger, or `agreed`, which records it there as told to this social worker. With
+    `after_crisis`, as always within 30 days of a danger, silence calls a human. Raises NotKept, and Refused without the
+    permission to follow up; so do all acts here.
     """
-    place = _lock_person(db, desk, conversation_id, staff_id)
-    if flow not in askable(db, desk):
+    place = _lock_person(db, context, conversation_id, staff_id)
+    if flow not in check_in_flows(db, context):
         raise NotKept("no_flow")
-    has_agreed = _may_plan(db, desk, place, flow, staff_id, now, agreed=agreed)
-    due, was_put_off = _due(desk, place, when, now)
-    return _plan(db, place, flow, (due,), was_put_off, staff_id, now, after_crisis=after_crisis, has_agreed=has_agreed)
+    has_agreed = _require_plannable(db, context, place, flow, staff_id, now, agreed=agreed)
+    due, was_put_off = _due_time(context, place, requested, now)
+    return _store_plan(db, place, flow, (due,), was_put_off, staff_id, now, after_crisis=after_crisis, has_agreed=has_agreed)
 
 
-def add_cadence(
-    db: Session, desk: Desk, conversation_id: int, staff_id: int, name: str, now: datetime, *, agreed: bool = False,
-) -> Kept:  # fmt: skip
-    """Plan all check-ins of a key of CADENCES, counted from now. What is planned for the same hour already stays."""
+def plan_cadence(
+    db: Session, context: Context, conversation_id: int, staff_id: int, name: str, now: datetime, *, agreed: bool = False,
+) -> PlannedCheckIns:  # fmt: skip
+    """Plan all check-ins of a key of CADENCES, counted from now. One already planned for the same hour stays."""
     if name not in CADENCES:
         raise NotKept("cadence")
     cadence = CADENCES[name]
-    place = _lock_person(db, desk, conversation_id, staff_id)
-    has_agreed = _may_plan(db, desk, place, cadence.flow, staff_id, now, agreed=agreed)
-    due = plan(now, cadence.after, zone_of(place, desk), conversation_id, desk.holidays)
+    place = _lock_person(db, context, conversation_id, staff_id)
+    has_agreed = _require_plannable(db, context, place, cadence.flow, staff_id, now, agreed=agreed)
+    due = plan_times(now, cadence.after, time_zone_of(place, context), conversation_id, context.holidays)
     was_put_off = any(at != now + after for at, after in zip(due, cadence.after, strict=True))
-    return _plan(
+    return _store_plan(
         db, place, cadence.flow, due, was_put_off, staff_id, now, after_crisis=cadence.after_crisis, has_agreed=has_agreed
     )
 
 
-def askable(db: Session, desk: Desk) -> dict[str, str]:
-    """The flows in which people can be asked again, name -> title: those of CADENCES and those that a flow plans."""
-    library = StoredLibrary(db, desk.cache, desk.zone)
+def check_in_flows(db: Session, context: Context) -> dict[str, str]:
+    """The published check-in flows, name -> title: those of CADENCES and those that a flow plans."""
+    library = PublishedLibrary(db, context.flow_cache, context.zone)
     known = {each.flow: None for each in CADENCES.values()}
-    for version in flows.all_published(db):
+    for version in flows.current_version_ids(db):
         try:
             steps = library.flow(version).script.steps.values()
         except FlowFailed:
-            # A version that cannot be read is an operator's trouble; the others can be chosen all the same.
+            # An unreadable version concerns the operator; the other flows can be chosen all the same.
             continue
         known |= {step.check_in.flow: None for step in steps if isinstance(step, CheckInStep)}
-    found = {name: published(db, desk, name) for name in known}
+    found = {name: find_published_flow(db, context, name) for name in known}
     return {name: flow.script.title for name, flow in found.items() if flow is not None}
 
 
-def why_not(row: Conversation, place: Locked) -> str:
-    """The reason (a key of this module's sentences) for which nobody can be asked at this address at all; "" for none."""
+def blocked_reason(row: Conversation, locked: LockedCheckIn) -> str:
+    """Why no check-in can be sent at this address at all: a key for `sentence`; "" where it can."""
     if row.channel == Channel.WEB:
         return "web"
     if row.opted_out:
         return "opted_out"
     if is_blocked(row):
         return "unreachable"
-    return "left" if place.state.safe.paused else ""
+    return "left" if locked.state.safe.paused else ""
 
 
-def sentence(reason: str) -> str:
-    """What a page says of a reason; "" for none."""
+def reason_text(reason: str) -> str:
+    """The sentence for a reason; "" for none."""
     return _SENTENCES.get(reason, "")
 
 
-def place_of(db: Session, desk: Desk, row: Conversation) -> Locked:
-    """A conversation as those who decide about check-ins look at one, with a check-in that is nowhere kept."""
+def with_empty_check_in(db: Session, context: Context, row: Conversation) -> LockedCheckIn:
+    """The conversation in the form that the check-in rules take, with an empty, unsaved check-in."""
     zone = db.get_one(Person, row.person_id, populate_existing=True).zone
-    return Locked(CheckIn(), row, load(desk.sealer.open(row.sealed_state)), zone)
+    return LockedCheckIn(CheckIn(), row, load(context.sealer.open(row.sealed_state)), zone)
 
 
-def zone_for(db: Session, desk: Desk, conversation_id: int) -> ZoneInfo:
-    """The zone in which this person's times are said and understood."""
-    return zone_of(place_of(db, desk, db.get_one(Conversation, conversation_id)), desk)
+def person_time_zone(db: Session, context: Context, conversation_id: int) -> ZoneInfo:
+    """The zone in which times about this person are shown and entered."""
+    return time_zone_of(with_empty_check_in(db, context, db.get_one(Conversation, conversation_id)), context)
 
 
-def _lock_person(db: Session, desk: Desk, conversation_id: int, staff_id: int) -> Locked:
-    """The conversation, locked as in a turn and as for a check-in that is sent at this very moment."""
-    worker(db, staff_id, Permission.FOLLOW_UP)
+def _lock_person(db: Session, context: Context, conversation_id: int, staff_id: int) -> LockedCheckIn:
+    """The conversation, with the same lock as a turn or the sending of a check-in takes."""
+    require_worker(db, staff_id, Permission.FOLLOW_UP)
     row = referrals.lock_conversation(db, conversation_id)
-    if row is None or cases.person_of(db, conversation_id) is None:
+    if row is None or cases.lock_person(db, conversation_id) is None:
         raise NotKept("unknown_person")
-    return place_of(db, desk, row)
+    return with_empty_check_in(db, context, row)
 
 
-def _may_plan(
-    db: Session, desk: Desk, place: Locked, flow: str, staff_id: int, now: datetime, *, agreed: bool
+def _require_plannable(
+    db: Session, context: Context, locked: LockedCheckIn, flow: str, staff_id: int, now: datetime, *, agreed: bool
 ) -> bool:  # fmt: skip
-    """Raises NotKept where it would never be asked; gives whether their consent was written down."""
-    reason = why_not(place.row, place)
+    """Raises NotKept where it could never be sent. Returns whether the person's consent was recorded."""
+    reason = blocked_reason(locked.conversation_row, locked)
     if reason:
         raise NotKept(reason)
-    found = published(db, desk, flow)
+    found = find_published_flow(db, context, flow)
     if found is None:
         raise NotKept("no_flow")
-    if not speaks(found, place.state.language):
+    if not supports_language(found, locked.state.language):
         raise NotKept("no_language")
-    if consents.holds(db, place.row.id, SCOPE, now):
+    if consents.is_agreed(db, locked.conversation_row.id, FOLLOW_UP_SCOPE, now):
         return False
     if not agreed:
         raise NotKept("no_consent")
-    record_consent(db, desk.sealer, place.row.id, Told(SCOPE, Choice.AGREED.value), staff_id, now)
+    record_consent(db, context.sealer, locked.conversation_row.id, ConsentEntry(FOLLOW_UP_SCOPE, ConsentChoice.AGREED.value), staff_id, now)
     return True
 
 
-def _plan(
-    db: Session, place: Locked, flow: str, due: tuple[datetime, ...], was_put_off: bool, staff_id: int, now: datetime, *,
+def _store_plan(
+    db: Session, locked: LockedCheckIn, flow: str, due: tuple[datetime, ...], was_put_off: bool, staff_id: int, now: datetime, *,
     after_crisis: bool, has_agreed: bool,
-) -> Kept:  # fmt: skip
-    rows = check_ins.plan(db, place.row.id, flow, due, now, staff_id=staff_id, after_crisis=after_crisis or None)
+) -> PlannedCheckIns:  # fmt: skip
+    rows = check_ins.plan(db, locked.conversation_row.id, flow, due, now, staff_id=staff_id, after_crisis=after_crisis or None)
     if not rows:
         raise NotKept("already")
     at = tuple(row.due_at for row in rows if row.due_at is not None)
-    return Kept(tuple(row.id for row in rows), at, was_put_off, has_agreed)
+    return PlannedCheckIns(tuple(row.id for row in rows), at, was_put_off, has_agreed)
 
 
-def _due(desk: Desk, place: Locked, when: When, now: datetime) -> tuple[datetime, bool]:
-    if when.at is not None:
-        return _settled(desk, place, when.at, now)
-    if when.after is None:
+def _due_time(context: Context, locked: LockedCheckIn, requested: RequestedTime, now: datetime) -> tuple[datetime, bool]:
+    if requested.at is not None:
+        return _due_time_from_local(context, locked, requested.at, now)
+    if requested.after is None:
         raise NotKept("when")
-    if not timedelta(hours=1) <= when.after <= FURTHEST:
+    if not timedelta(hours=1) <= requested.after <= MAX_AHEAD:
         raise NotKept("delay")
-    return _allowed(desk, place, now + when.after)
+    return _next_allowed_time(context, locked, now + requested.after)
 
 
-def _settled(desk: Desk, place: Locked, wall: datetime, now: datetime) -> tuple[datetime, bool]:
-    """The moment at which a clock on their wall shows this, or the next one at which a text may leave, and whether it is."""
-    zone = zone_of(place, desk)
+def _due_time_from_local(context: Context, locked: LockedCheckIn, local_time: datetime, now: datetime) -> tuple[datetime, bool]:
+    """The UTC time of this local time, or the next one when a text may be sent, and whether it was put off."""
+    zone = time_zone_of(locked, context)
     here = now.astimezone(zone).replace(tzinfo=None)
-    # Before anything is counted: a year 1 or 9999 lies outside of what can be turned into UTC.
-    if wall < here - timedelta(days=1):
+    # Checked first: the years 1 and 9999 cannot be converted to UTC.
+    if local_time < here - timedelta(days=1):
         raise NotKept("past")
-    if wall > here + FURTHEST:
+    if local_time > here + MAX_AHEAD:
         raise NotKept("too_far")
-    at = _moment(wall, zone)
+    at = _local_to_utc(local_time, zone)
     if at <= now:
         raise NotKept("past")
-    return _allowed(desk, place, at)
+    return _next_allowed_time(context, locked, at)
 
 
-def _moment(wall: datetime, zone: ZoneInfo) -> datetime:
-    first, second = (wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-    if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != wall:
+def _local_to_utc(local_time: datetime, zone: ZoneInfo) -> datetime:
+    first, second = (local_time.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local_time:
         raise NotKept("gap")
     if first.utcoffset() != second.utcoffset():
         raise NotKept("twice")
     return first.astimezone(UTC)
 
 
-def _allowed(desk: Desk, place: Locked, at: datetime) -> tuple[datetime, bool]:
-    if place.state.safe.paused:
+def _next_allowed_time(context: Context, locked: LockedCheckIn, at: datetime) -> tuple[datetime, bool]:
+    if locked.state.safe.paused:
         raise NotKept("left")
-    due = next_time(at, zone_of(place, desk), place.state.safe, desk.holidays)
+    due = next_send_time(at, time_zone_of(locked, context), locked.state.safe, context.holidays)
     if due is None:
         raise NotKept("no_safe_time")
     return due, due != at.astimezone(UTC)
@@ -290,54 +289,54 @@ def _allowed(desk: Desk, place: Locked, at: datetime) -> tuple[datetime, bool]:
 # -- what is planned --
 
 
-def move(
-    db: Session, desk: Desk, conversation_id: int, check_in_id: int, to: datetime, staff_id: int, now: datetime
-) -> Kept:
-    """Ask at another time: `to` on the wall where the person is. It is then as if it had just been planned for it."""
-    locked = _lock(db, desk, conversation_id, check_in_id, staff_id)
+def reschedule(
+    db: Session, context: Context, conversation_id: int, check_in_id: int, to: datetime, staff_id: int, now: datetime
+) -> PlannedCheckIns:
+    """Move it to the person's local time `to`, as if it had just been planned for that."""
+    locked = _lock_check_in(db, context, conversation_id, check_in_id, staff_id)
     row = locked.check_in
     if row.state == CheckInState.ASKED:
         raise NotKept("asked")
-    due, was_put_off = _settled(desk, locked, to, now)
+    due, was_put_off = _due_time_from_local(context, locked, to, now)
     row.due_at, row.planned_for, row.made_at, row.holds, row.reason = due, due, now, 0, None
-    check_ins.note(db, row, "moved", now, reason=Reason.MOVED.value, staff_id=staff_id)
-    return Kept((row.id,), (due,), was_put_off)
+    check_ins.add_event(db, row, "moved", now, reason=CheckInReason.MOVED.value, staff_id=staff_id)
+    return PlannedCheckIns((row.id,), (due,), was_put_off)
 
 
-def skip(db: Session, desk: Desk, conversation_id: int, check_in_id: int, staff_id: int, now: datetime) -> None:
-    """This one is not asked, or not asked again; the others stay."""
-    locked = _lock(db, desk, conversation_id, check_in_id, staff_id)
-    _drop(db, desk, locked, Reason.SKIPPED, staff_id, now)
+def skip(db: Session, context: Context, conversation_id: int, check_in_id: int, staff_id: int, now: datetime) -> None:
+    """Drop this check-in, sent or not; the others stay."""
+    locked = _lock_check_in(db, context, conversation_id, check_in_id, staff_id)
+    _drop(db, context, locked, CheckInReason.SKIPPED, staff_id, now)
 
 
-def stop(db: Session, desk: Desk, conversation_id: int, staff_id: int, now: datetime, *, withdrawn: bool = False) -> int:
-    """None of this person's check-ins is asked any more, at none of their addresses; how many were dropped.
+def stop_all(db: Session, context: Context, conversation_id: int, staff_id: int, now: datetime, *, withdrawn: bool = False) -> int:
+    """Drop all check-ins of this person, at all their addresses. Returns how many were dropped.
 
-    `withdrawn`: they said so themselves, and the ledger says so too: then no flow plans new ones.
+    `withdrawn`: the person asked for it, so the withdrawal of consent is recorded, and no flow plans new ones.
     """
-    worker(db, staff_id, Permission.FOLLOW_UP)
-    ids = sorted(cases.conversations_of(db, conversation_id))
-    # In this order everywhere, or two workers who stop the same person's would wait for each other.
+    require_worker(db, staff_id, Permission.FOLLOW_UP)
+    ids = sorted(cases.list_same_person_conversations(db, conversation_id))
+    # Always in this order, or two social workers who stop the same person's check-ins would deadlock.
     for each in ids:
         referrals.lock_conversation(db, each)
-    if not ids or cases.person_of(db, conversation_id) is None:
+    if not ids or cases.lock_person(db, conversation_id) is None:
         raise NotKept("unknown_person")
-    found = [row.id for each in ids for row in check_ins.open_ones(db, each)]
-    agreed = [each for each in ids if withdrawn and consents.holds(db, each, SCOPE, now)]
+    found = [row.id for each in ids for row in check_ins.list_open(db, each)]
+    agreed = [each for each in ids if withdrawn and consents.is_agreed(db, each, FOLLOW_UP_SCOPE, now)]
     if not found and not agreed:
         raise NotKept("nothing_open")
     for check_in_id in found:
-        locked = check_ins.lock(db, desk.sealer, check_in_id)
+        locked = check_ins.lock(db, context.sealer, check_in_id)
         if locked is not None and MOVES.allows(locked.check_in.state, "drop"):
-            _drop(db, desk, locked, Reason.STOPPED, staff_id, now)
+            _drop(db, context, locked, CheckInReason.STOPPED, staff_id, now)
     for each in agreed:
-        record_consent(db, desk.sealer, each, Told(SCOPE, Choice.WITHDRAWN.value), staff_id, now)
+        record_consent(db, context.sealer, each, ConsentEntry(FOLLOW_UP_SCOPE, ConsentChoice.WITHDRAWN.value), staff_id, now)
     return len(found)
 
 
-def _lock(db: Session, desk: Desk, conversation_id: int, check_in_id: int, staff_id: int) -> Locked:
-    worker(db, staff_id, Permission.FOLLOW_UP)
-    locked = check_ins.lock(db, desk.sealer, check_in_id)
+def _lock_check_in(db: Session, context: Context, conversation_id: int, check_in_id: int, staff_id: int) -> LockedCheckIn:
+    require_worker(db, staff_id, Permission.FOLLOW_UP)
+    locked = check_ins.lock(db, context.sealer, check_in_id)
     if locked is None or locked.check_in.conversation_id != conversation_id:
         raise NotKept("unknown")
     if not MOVES.allows(locked.check_in.state, "drop"):
@@ -345,29 +344,29 @@ def _lock(db: Session, desk: Desk, conversation_id: int, check_in_id: int, staff
     return locked
 
 
-def _drop(db: Session, desk: Desk, locked: Locked, reason: Reason, staff_id: int, now: datetime) -> None:
-    """It is over. A question that has not left stays here, and its answer is not waited for; to one that has left somebody
-    may still answer, and is heard."""
+def _drop(db: Session, context: Context, locked: LockedCheckIn, reason: CheckInReason, staff_id: int, now: datetime) -> None:
+    """End it. A question still in the outbox is dropped and no answer awaited; to one that was sent the person may still
+    answer."""
     was_asked = locked.check_in.state == CheckInState.ASKED
     check_ins.end(db, locked.check_in, "drop", now, reason=reason.value, staff_id=staff_id)
     if not was_asked:
         return
     waiting = (Message.check_in_id == locked.check_in.id, Message.outbound, Message.state == Sending.WAITING.value)
     db.execute(update(Message).where(*waiting).values(state=Sending.DROPPED.value, due_at=None))
-    if locked.state.check_in == locked.check_in.id and not check_ins.has_left(db, locked.check_in):
-        state = replace(locked.state, frames=(), ended=True, waking=None, check_in=None)
-        conversations.store(locked.row, desk.sealer, state, now)
+    if locked.state.check_in == locked.check_in.id and not check_ins.was_sent(db, locked.check_in):
+        state = replace(locked.state, frames=(), ended=True, timeout_at=None, check_in=None)
+        conversations.save_state(locked.conversation_row, context.sealer, state, now)
 
 
-def set_zone(db: Session, desk: Desk, conversation_id: int, staff_id: int, zone: str) -> bool:
-    """Where they live: a key of ZONES, or "" for the city. Whether that is new.
+def set_time_zone(db: Session, context: Context, conversation_id: int, staff_id: int, zone: str) -> bool:
+    """Set the person's time zone: a key of ZONES, or "" for the city's. Returns whether it changed.
 
-    What is planned keeps its moment; by day or by night is decided anew when it is due.
+    Planned check-ins keep their time; whether they may be sent at that hour is decided when they are due.
     """
     if zone and zone not in ZONES:
         raise NotKept("zone")
-    place = _lock_person(db, desk, conversation_id, staff_id)
-    person = db.get_one(Person, place.row.person_id)
+    place = _lock_person(db, context, conversation_id, staff_id)
+    person = db.get_one(Person, place.conversation_row.person_id)
     is_new = (person.zone or "") != zone
     person.zone = zone or None
     return is_new

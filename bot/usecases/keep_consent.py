@@ -1,4 +1,4 @@
-"""A social worker writes down what a person agreed to or took back. The ledger only grows: a change is a new entry."""
+"""A social worker records a consent or its withdrawal. The ledger is append-only: a change is a new entry."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import load
-from bot.domain.effects import Choice, Method
+from bot.domain.effects import ConsentChoice, ConsentMethod
 from bot.domain.permissions import Permission
 from bot.storage import case_reading, cases
-from bot.storage.consents import AGENCY
+from bot.storage.consents import AGENCY_PREFIX
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Consent, Conversation
-from bot.usecases.answering.common import worker
+from bot.usecases.answering.common import require_worker
 
-SCOPES = {
+SCOPE_LABELS = {
     "followup": "Check-ins, to ask how it goes",
     "survey": "A short survey",
     "share": "Sharing a referral with one agency",
 }
-"""What can be agreed to with a social worker -> what a page says. `share` is kept as `share:agency:<agency>`, and an agency
-is `<source>/<key>` of its organization in the directory."""
+"""The scopes that a social worker can record -> label. `share` is stored as `share:agency:<agency>`, where the agency is
+`<source>/<key>` of its organization in the directory."""
 LONGEST_SHARE = timedelta(days=366)
-_CHOICES = (Choice.AGREED, Choice.WITHDRAWN)
+_CHOICES = (ConsentChoice.AGREED, ConsentChoice.WITHDRAWN)
 
 _SENTENCES = {
     "unknown_person": "There is no such person here.",
@@ -38,7 +38,7 @@ _SENTENCES = {
 
 
 class NotKept(Exception):
-    """Nothing was written down. `text` is a sentence for the page."""
+    """Nothing was recorded. `text` is a sentence for the page."""
 
     def __init__(self, reason: str) -> None:
         self.reason, self.text = reason, _SENTENCES[reason]
@@ -46,8 +46,8 @@ class NotKept(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the person said. `agency` counts for sharing alone, as `until` does (aware UTC; when it ends by itself)."""
+class ConsentEntry:
+    """What the person agreed to or withdrew. `agency` and `until` (aware UTC, when it expires) are only for sharing."""
 
     scope: str
     choice: str
@@ -55,51 +55,51 @@ class Told:
     until: datetime | None = None
 
 
-def record_consent(db: Session, sealer: Sealer, conversation_id: int, told: Told, staff_id: int, now: datetime) -> str:
-    """Add the entry and give its scope, for the audit.
+def record_consent(db: Session, sealer: Sealer, conversation_id: int, entry: ConsentEntry, staff_id: int, now: datetime) -> str:
+    """Add the entry and return its scope, for the audit.
 
     A release to an agency needs an end, at most a year ahead (34 USC 12291(b)(2)(B): written, informed, reasonably limited
-    in time). Raises NotKept, and Refused for somebody who may not follow up.
+    in time). Raises NotKept, and Refused without the permission to follow up.
     """
-    worker(db, staff_id, Permission.FOLLOW_UP)
+    require_worker(db, staff_id, Permission.FOLLOW_UP)
     row = db.get(Conversation, conversation_id)
-    if row is None or cases.person_of(db, conversation_id) is None:
+    if row is None or cases.lock_person(db, conversation_id) is None:
         raise NotKept("unknown_person")
-    if told.choice not in _CHOICES:
+    if entry.choice not in _CHOICES:
         raise NotKept("choice")
-    scope, until = _scope(db, conversation_id, told), None
-    if told.scope == "share" and told.choice == Choice.AGREED:
-        until = _end(told.until, now)
-    entry = Consent(
+    scope, until = _ledger_scope(db, conversation_id, entry), None
+    if entry.scope == "share" and entry.choice == ConsentChoice.AGREED:
+        until = _checked_end(entry.until, now)
+    consent = Consent(
         conversation_id=conversation_id,
         message_id=None,
         scope=scope,
-        choice=told.choice,
-        method=Method.STAFF.value,
+        choice=entry.choice,
+        method=ConsentMethod.STAFF.value,
         source="staff",
         language=load(sealer.open(row.sealed_state)).language,
         at=now,
         staff_id=staff_id,
         until=until,
     )
-    db.add(entry)
+    db.add(consent)
     db.flush()
     return scope
 
 
-def _scope(db: Session, conversation_id: int, told: Told) -> str:
-    if told.scope not in SCOPES:
+def _ledger_scope(db: Session, conversation_id: int, entry: ConsentEntry) -> str:
+    if entry.scope not in SCOPE_LABELS:
         raise NotKept("scope")
-    if told.scope != "share":
-        return told.scope
-    # What was agreed to can be taken back when the agency has left the directory, too.
-    known = case_reading.agency_names(db, [told.agency]) or case_reading.was_shared(db, conversation_id, told.agency)
+    if entry.scope != "share":
+        return entry.scope
+    # Consent can be withdrawn even when the agency has left the directory.
+    known = case_reading.agency_names(db, [entry.agency]) or case_reading.has_consent_entry(db, conversation_id, entry.agency)
     if not known:
         raise NotKept("agency")
-    return f"{AGENCY}{told.agency}"
+    return f"{AGENCY_PREFIX}{entry.agency}"
 
 
-def _end(until: datetime | None, now: datetime) -> datetime:
+def _checked_end(until: datetime | None, now: datetime) -> datetime:
     if until is None:
         raise NotKept("no_end")
     if until <= now:

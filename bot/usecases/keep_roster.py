@@ -1,4 +1,4 @@
-"""Change the roster: one row at a time, or a whole file at once, which is taken whole or not at all."""
+"""Change the roster: row by row, or by importing a file as a whole."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from bot.domain.roster_file import Complaint, Known, read_file, write_roster
-from bot.domain.roster_rows import HolidayRow, Row, TimeOffRow, is_over
+from bot.domain.roster_file import RosterComplaint, RosterNames, read_file, write_roster
+from bot.domain.roster_rows import HolidayRow, RosterRow, TimeOffRow, is_over
 from bot.storage import rosters, staff
-from bot.storage.rosters import Entry
-from bot.usecases.check_roster import Warned, check, only_new
+from bot.storage.rosters import RosterEntry
+from bot.usecases.check_roster import RosterWarning, check, added_warnings
 
 
 class Refused(Exception):
-    """The roster stays as it was; the text says why and what to do."""
+    """The roster was not changed; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Keeper:
-    """Who changes it. `teams`: the slugs that they may change, None for all of them."""
+class RosterEditor:
+    """Who changes it. `teams`: slugs of the teams whose roster they may change, None for all."""
 
     teams: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What a file would do. With complaints it does nothing. `new` are warnings that hold only after it.
+class RosterChange:
+    """What an import changes; nothing where there are complaints. `new` are the warnings that it would add.
 
-    `mark` stands for exactly these additions and removals: what was shown is what is done.
+    `mark` identifies these additions and removals, so that only what was shown is carried out.
     """
 
-    added: tuple[Row, ...] = ()
-    removed: tuple[Entry, ...] = ()
+    added: tuple[RosterRow, ...] = ()
+    removed: tuple[RosterEntry, ...] = ()
     kept: int = 0
-    complaints: tuple[Complaint, ...] = ()
-    new: tuple[Warned, ...] = ()
+    complaints: tuple[RosterComplaint, ...] = ()
+    new: tuple[RosterWarning, ...] = ()
 
     @property
     def mark(self) -> str:
@@ -46,74 +46,74 @@ class Change:
         return sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def known(db: Session, zone: ZoneInfo) -> Known:
-    """The teams and present staff that a row may name."""
-    return Known(
+def known_names(db: Session, zone: ZoneInfo) -> RosterNames:
+    """The teams and current staff that a row may name."""
+    return RosterNames(
         zone,
-        frozenset(team.slug for team in staff.teams(db)),
-        frozenset(member.email for member in staff.all_active(db)),
+        frozenset(team.slug for team in staff.list_teams(db)),
+        frozenset(member.email for member in staff.list_active(db)),
     )
 
 
-def add(db: Session, keeper: Keeper, rows: tuple[Row, ...]) -> None:
-    """Put rows in. Raises Refused for a row of another's team, and for one that is there already."""
+def add(db: Session, editor: RosterEditor, rows: tuple[RosterRow, ...]) -> None:
+    """Add rows. Raises Refused for a row of a team that is not theirs, and for a duplicate."""
     rosters.lock(db)
-    there = {entry.row for entry in rosters.entries(db)}
-    reach = _reach(db, keeper)
+    there = {entry.row for entry in rosters.list_entries(db)}
+    reach = _edit_scope(db, editor)
     for row in rows:
         if not reach.covers(row):
-            raise Refused(_not_yours(row))
+            raise Refused(_not_yours_text(row))
         if row in there:
             raise Refused("This is in the roster already.")
     rosters.add(db, rows)
 
 
-def remove(db: Session, keeper: Keeper, kind: str, row_id: int) -> Entry:
-    """Take one row out and give it. Raises Refused for one of another's team, and for one that is gone."""
+def remove(db: Session, editor: RosterEditor, kind: str, row_id: int) -> RosterEntry:
+    """Remove one row and return it. Raises Refused for a row of a team that is not theirs, and for one that is gone."""
     rosters.lock(db)
     entry = rosters.find(db, kind, row_id)
     if entry is None:
         raise Refused("Somebody has taken this out already.")
-    if not _reach(db, keeper).covers(entry.row):
-        raise Refused(_not_yours(entry.row))
+    if not _edit_scope(db, editor).covers(entry.row):
+        raise Refused(_not_yours_text(entry.row))
     rosters.remove(db, kind, row_id)
     return entry
 
 
 def plan_import(
-    db: Session, keeper: Keeper, data: bytes, zone: ZoneInfo, languages: tuple[str, ...], now: datetime, *, whole: bool
-) -> Change:
-    """What this file would change, with nothing changed yet.
+    db: Session, editor: RosterEditor, data: bytes, zone: ZoneInfo, languages: tuple[str, ...], now: datetime, *, whole: bool
+) -> RosterChange:
+    """What importing this file would change.
 
-    `whole`: what the file does not hold is taken out, as far as the keeper may change it and it is not over;
-    otherwise its rows are added to what is there.
+    `whole`: rows that are not in the file are removed, unless they are over or not theirs to change; otherwise the rows
+    of the file are only added.
     """
-    rows, complaints = read_file(data, known(db, zone))
+    rows, complaints = read_file(data, known_names(db, zone))
     if complaints:
-        return Change(complaints=complaints)
-    there = rosters.entries(db)
-    reach = _reach(db, keeper)
+        return RosterChange(complaints=complaints)
+    there = rosters.list_entries(db)
+    reach = _edit_scope(db, editor)
     stored = {entry.row for entry in there}
     added = tuple(row for row in rows if row not in stored)
     if foreign := [row for row in added if not reach.covers(row)]:
-        return Change(complaints=(Complaint(1, "", _not_yours(foreign[0]).rstrip("."), "Leave those lines as they were."),))
+        return RosterChange(complaints=(RosterComplaint(1, "", _not_yours_text(foreign[0]).rstrip("."), "Leave those lines as they were."),))
     listed = set(rows)
     removed = tuple(
         entry for entry in there if entry.row not in listed and reach.covers(entry.row) and not is_over(entry.row, now)
     )
     removed = removed if whole else ()
     if not added and not removed:
-        return Change(kept=len(rows))
-    return Change(added, removed, len(rows) - len(added), (), _after(db, zone, languages, now, added, removed))
+        return RosterChange(kept=len(rows))
+    return RosterChange(added, removed, len(rows) - len(added), (), _warnings_after(db, zone, languages, now, added, removed))
 
 
-def carry_out(
-    db: Session, keeper: Keeper, data: bytes, zone: ZoneInfo, languages: tuple[str, ...], now: datetime, *,
+def apply_import(
+    db: Session, editor: RosterEditor, data: bytes, zone: ZoneInfo, languages: tuple[str, ...], now: datetime, *,
     whole: bool, mark: str | None = None,
-) -> Change:  # fmt: skip
-    """Do what `plan_import` says. Raises Refused where that is no longer what was shown (its `mark`), and for complaints."""
+) -> RosterChange:  # fmt: skip
+    """Carry out the import. Raises Refused for complaints, and where the change no longer matches the `mark` shown."""
     rosters.lock(db)
-    change = plan_import(db, keeper, data, zone, languages, now, whole=whole)
+    change = plan_import(db, editor, data, zone, languages, now, whole=whole)
     if change.complaints:
         raise Refused("Nothing was changed: " + "; ".join(str(one) for one in change.complaints[:3]))
     if mark is not None and change.mark != mark:
@@ -123,25 +123,25 @@ def carry_out(
 
 
 def export(db: Session, zone: ZoneInfo, now: datetime) -> str:
-    """All that is not over yet, as the file that `plan_import` reads; people who have left are left out."""
-    entries = rosters.entries(db)
+    """All rows that are not over, as a file for `plan_import`; without staff who have left."""
+    entries = rosters.list_entries(db)
     return write_roster((one.row for one in entries if one.is_present and not is_over(one.row, now)), zone)
 
 
-def may_change(db: Session, keeper: Keeper, entries: list[Entry]) -> set[tuple[str, int]]:
-    """Which of these rows the keeper may take out, as (kind, number)."""
-    reach = _reach(db, keeper)
+def editable_rows(db: Session, editor: RosterEditor, entries: list[RosterEntry]) -> set[tuple[str, int]]:
+    """Which of these rows they may remove, as (kind, id)."""
+    reach = _edit_scope(db, editor)
     return {(entry.kind, entry.id) for entry in entries if reach.covers(entry.row)}
 
 
 @dataclass(frozen=True, slots=True)
-class _Reach:
-    """What a keeper may change: rows of their teams, and the time off of those teams' members."""
+class _EditScope:
+    """What someone may change: the rows of their teams, and the time off of those teams' members."""
 
     teams: frozenset[str] | None
     emails: frozenset[str]
 
-    def covers(self, row: Row) -> bool:
+    def covers(self, row: RosterRow) -> bool:
         if self.teams is None:
             return True
         if isinstance(row, TimeOffRow):
@@ -149,15 +149,15 @@ class _Reach:
         return row.team in self.teams
 
 
-def _reach(db: Session, keeper: Keeper) -> _Reach:
-    if keeper.teams is None:
-        return _Reach(None, frozenset())
-    # Those who have left too: their rows are what a supervisor must be able to clear away.
-    emails = {member.email for slug in keeper.teams for member in staff.of_team(db, slug, also_left=True)}
-    return _Reach(keeper.teams, frozenset(emails))
+def _edit_scope(db: Session, editor: RosterEditor) -> _EditScope:
+    if editor.teams is None:
+        return _EditScope(None, frozenset())
+    # Including members who have left: a supervisor must be able to remove their rows.
+    emails = {member.email for slug in editor.teams for member in staff.list_members(db, slug, include_left=True)}
+    return _EditScope(editor.teams, frozenset(emails))
 
 
-def _not_yours(row: Row) -> str:
+def _not_yours_text(row: RosterRow) -> str:
     if isinstance(row, TimeOffRow):
         return "The time off of somebody who is in none of your teams is for their supervisor or an admin."
     if isinstance(row, HolidayRow) and row.team is None:
@@ -165,18 +165,18 @@ def _not_yours(row: Row) -> str:
     return f"The team {row.team} is not one of yours; ask its supervisor or an admin."
 
 
-def _after(
+def _warnings_after(
     db: Session,
     zone: ZoneInfo,
     languages: tuple[str, ...],
     now: datetime,
-    added: tuple[Row, ...],
-    removed: tuple[Entry, ...],
-) -> tuple[Warned, ...]:
-    """The warnings that a change would bring: it is made, looked at, and undone."""
+    added: tuple[RosterRow, ...],
+    removed: tuple[RosterEntry, ...],
+) -> tuple[RosterWarning, ...]:
+    """The warnings that a change would add: it is made in a savepoint, checked, and rolled back."""
     before = check(db, zone, languages, now)
     trial = db.begin_nested()
     rosters.replace(db, removed, added)
     found = check(db, zone, languages, now)
     trial.rollback()
-    return only_new(before, found)
+    return added_warnings(before, found)

@@ -1,4 +1,4 @@
-"""Where a turn finds its flows and services: the published ones in PostgreSQL, or drafts straight from files."""
+"""Where a turn reads flows and services: published ones from PostgreSQL, or drafts from files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ UTC_ZONE = ZoneInfo("UTC")
 
 
 class Library(Protocol):
-    """What `converse` asks for. Raises FlowFailed for a flow that is not there."""
+    """What `converse` needs. Methods raise FlowFailed for a flow that does not exist."""
 
     is_live: bool
-    """Whether people are texted from it. A draft that fails while it is tried is no trouble of the running line."""
+    """Whether real people are texted from it. The failure of a draft that is tried raises no alarm."""
 
     def flow(self, version: int) -> Flow: ...
 
@@ -33,7 +33,7 @@ class Library(Protocol):
     def services(
         self, need: str, near: str | None, limit: int, language: str, now: datetime, skip: tuple[int, ...] = ()
     ) -> tuple[tuple[int, str], ...]:
-        """At most `limit` services as (id, card), the best first, without those of `skip`, which were told already."""
+        """At most `limit` services as (id, card), best first, without those of `skip`, which the person has been told."""
         ...
 
     def presence(self, team: str, language: str, now: datetime) -> Presence: ...
@@ -41,48 +41,48 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Whether anybody is on duty, so that the first words after a call for a human are true.
+    """Whether any social worker is on duty, so that the first reply after a call for a human is true.
 
-    `when` is the next planned shift in the city's own time, like "Mon 8 AM"; "" where none is planned. A line that has no
-    staff at all (a demo of the flows, a draft) counts as attended: its texts promise nothing anyhow.
+    `when` is the next planned shift in the city's time, like "Mon 8 AM"; "" where none is planned. An installation without
+    any staff (a demo of the flows, a draft) counts as attended, since its texts promise nothing.
     """
 
     attended: bool = True
-    when: str = ""
+    next_shift: str = ""
 
 
-Compile = Callable[[flows.StoredFlow], Flow]
+CompileFlow = Callable[[flows.StoredFlow], Flow]
 
 
 class FlowCache:
-    """Compiled versions, for the life of the process: a version never changes, so it never grows stale.
+    """Compiled flow versions, for the life of the process. A version never changes, so no entry becomes stale.
 
     Two threads that miss at the same time both compile; the second result replaces an equal first.
     """
 
-    def __init__(self, compile_flow: Compile) -> None:
+    def __init__(self, compile_flow: CompileFlow) -> None:
         self._compile = compile_flow
         self._flows: dict[int, Flow] = {}
 
     def get(self, db: Session, version: int) -> Flow:
         flow = self._flows.get(version)
         if flow is None:
-            stored = flows.load(db, version)
+            stored = flows.load_version(db, version)
             if stored is None:
                 raise FlowFailed("?", "-", f"there is no flow version {version}")
             flow = self._flows[version] = self._compile(stored)
         return flow
 
     def compile(self, stored: flows.StoredFlow) -> Flow:
-        """A version that is not published, and is not kept. Raises FlowError where it cannot be read."""
+        """Compile a version that is not published, without caching it. Raises FlowError where it cannot be read."""
         return self._compile(stored)
 
 
-class StoredLibrary:
-    """The published flows and the directory, through one session. Made anew for each turn, and never kept for the next.
+class PublishedLibrary:
+    """The published flows and the directory, through one session. A new one is made for each turn.
 
-    Which versions hold is read once, when it is first asked, by one statement: flows that are published together are
-    entered together. Asked flow by flow, a turn could enter A as it was and then run B as it has just become.
+    The published versions are read once, by one statement, so that flows published together take effect together. Read
+    flow by flow, a turn could enter the old version of A and then the new one of B.
     """
 
     is_live = True
@@ -102,7 +102,7 @@ class StoredLibrary:
 
     def _current(self) -> dict[str, int]:
         if self._holding is None:
-            self._holding = flows.current(self._db)
+            self._holding = flows.current_versions(self._db)
         return self._holding
 
     def menu(self) -> Flow:
@@ -115,31 +115,30 @@ class StoredLibrary:
     def services(
         self, need: str, near: str | None, limit: int, language: str, now: datetime, skip: tuple[int, ...] = ()
     ) -> tuple[tuple[int, str], ...]:
-        return search_directory.offer(self._db, need, near, limit, language, self._zone, now, skip)
+        return search_directory.offer_to_person(self._db, need, near, limit, language, self._zone, now, skip)
 
     def presence(self, team: str, language: str, now: datetime) -> Presence:
-        """Who is on duty, from the roster as it is at this moment."""
-        if not staff.is_anybody_here(self._db):
+        if not staff.has_active_staff(self._db):
             return Presence()
-        roster = rosters.of_turn(self._db, self._zone)
-        # Where the team itself is off, whoever is on is called for it (bot/domain/ladder.py).
-        if roster.places(now):
+        roster = rosters.load_cached(self._db, self._zone)
+        # If no one of the team is on duty, staff of other teams are alerted for it (bot/domain/ladder.py).
+        if roster.places_on_duty(now):
             return Presence()
-        begins = roster.next_on(now)
-        return Presence(False, hour_of_week(begins, self._zone, language) if begins else "")
+        begins = roster.next_on_duty(now)
+        return Presence(False, weekday_and_hour(begins, self._zone, language) if begins else "")
 
 
-def hour_of_week(at: datetime, zone: ZoneInfo, language: str) -> str:
-    """A moment in the coming days as a text says it: "Mon 8 AM", "lun 8:30 a.m."."""
+def weekday_and_hour(at: datetime, zone: ZoneInfo, language: str) -> str:
+    """Weekday and time in the words of a text: "Mon 8 AM", "lun 8:30 a.m."."""
     local = at.astimezone(zone)
     locale = "es_US" if language == "es" else "en_US"
     pattern = "EEE h a" if local.minute == 0 else "EEE h:mm a"
-    # The library parts hour and AM with a narrow space, which no plain SMS has.
+    # Babel puts a narrow no-break space before AM, which plain SMS does not have.
     return " ".join(format_datetime(local, pattern, locale=locale).split())
 
 
 class DraftLibrary:
-    """Flows that were only read, from files or from drafts; what `talk`, the transcripts and the studio's phone use."""
+    """Unpublished flows from files or drafts, for `talk`, the transcripts and the studio's trials."""
 
     is_live = False
 

@@ -1,4 +1,4 @@
-"""How well the safety rules read real texts: recall and false alarms, on texts tuned on and on texts held out."""
+"""Measures the safety rules on labelled texts: recall and false alarms, on tuning texts and on held-out texts."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.domain.safety import Assessment, Level, Rules, alerts_human, assess
+from bot.domain.safety import Assessment, Level, SafetyRules, must_alert_staff, assess
 
-# A person's whole post can be long; a text message is not, and the carrier cuts at 1600 characters.
+# Posts can be long; the carrier cuts a text message at 1600 characters.
 _LONGEST_TEXT = 1600
 _SPLITS = ("tuned", "held out")
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """One labelled text. `group` names what it is counted under; `danger` says whether the rules should react."""
+    """One labelled text. It is counted under `group`; `danger` says whether the rules should react."""
 
     group: str
     danger: bool
@@ -26,11 +26,11 @@ class _Sample:
 
 
 def split_of(text: str) -> str:
-    """`tuned` or `held out`, by a hash of the text: the same in every run, and nobody chose."""
+    """`tuned` or `held out`, by a hash of the text: the same in every run, and not chosen by hand."""
     return _SPLITS[hashlib.sha256(text.encode()).digest()[0] % 2]
 
 
-def _rows(path: Path) -> Iterator[Mapping[str, str]]:
+def _csv_rows(path: Path) -> Iterator[Mapping[str, str]]:
     with path.open(encoding="utf-8", newline="") as lines:
         yield from csv.DictReader(lines)
 
@@ -44,37 +44,37 @@ def _short_gold(path: Path) -> Iterator[_Sample]:
         "H": ("short texts: hyperbole (H)", False),
         "N": ("short texts: none (N)", False),
     }
-    for row in _rows(path):
+    for row in _csv_rows(path):
         if row["scout_label"] in names:
             yield _Sample(*names[row["scout_label"]], row["text"])
 
 
 def _cssrs(path: Path) -> Iterator[_Sample]:
-    for row in _rows(path):
+    for row in _csv_rows(path):
         danger = float(row["severity"]) >= 2
         yield _Sample(f"posts: C-SSRS severity {'2 and over' if danger else '0 and 1'}", danger, row["content"])
 
 
 def _implicit(path: Path) -> Iterator[_Sample]:
-    for row in _rows(path):
+    for row in _csv_rows(path):
         yield _Sample(f"implicit, machine-written: {row['risk']}", row["risk"] in ("CRITICAL", "HIGH"), row["text"])
 
 
 def _spanish(path: Path) -> Iterator[_Sample]:
-    for row in _rows(path):
+    for row in _csv_rows(path):
         danger = row["suicidio"] == "1"
         yield _Sample(f"Spanish tweets: {'suicidal' if danger else 'not'} (noisy)", danger, row["tweet_clean"])
 
 
 def _home_violence(path: Path) -> Iterator[_Sample]:
-    for row in _rows(path):
+    for row in _csv_rows(path):
         danger = row["Label"] == "1"
         yield _Sample(f"posts: {'domestic violence' if danger else 'not violence'} (noisy)", danger, row["Post"])
 
 
 def _needs(path: Path) -> Iterator[_Sample]:
     names = {"munro_sms": "help requests by SMS, disasters", "sad_sms_like": "everyday stress (SAD)"}
-    for row in _rows(path):
+    for row in _csv_rows(path):
         if row["source"] in names:
             yield _Sample(names[row["source"]], False, row["text"])
 
@@ -89,8 +89,8 @@ _SOURCES: Mapping[str, Callable[[Path], Iterator[_Sample]]] = {
 }
 
 
-def samples(data_dir: Path) -> Iterator[tuple[str, _Sample]]:
-    """Each labelled text once, with its split; files that are not there are passed over."""
+def labelled_samples(data_dir: Path) -> Iterator[tuple[str, _Sample]]:
+    """Each labelled text once, with its split; missing files are skipped."""
     for name, read in _SOURCES.items():
         if (data_dir / name).exists():
             seen: set[str] = set()
@@ -101,10 +101,10 @@ def samples(data_dir: Path) -> Iterator[tuple[str, _Sample]]:
 
 
 def _reaction(assessment: Assessment) -> str:
-    """`asked` where a direct question comes first, `alarm` where a person is woken without one."""
+    """`asked` where a direct question comes first, `alarm` where a human is called without one."""
     if assessment.ask is not None:
         return "asked"
-    if alerts_human(assessment):
+    if must_alert_staff(assessment):
         return "alarm"
     return "offered a person" if assessment.level is Level.DISTRESS else "nothing"
 
@@ -113,13 +113,13 @@ def _share(count: int, of: int) -> str:
     return f"{count / of:.3f}" if of else "-"
 
 
-def report(rules: Rules, data_dir: Path) -> str:
-    """A Markdown table: per kind of text and split, how many were alarmed, asked, offered a person, or passed.
+def format_report(rules: SafetyRules, data_dir: Path) -> str:
+    """A Markdown table: by group and split, how many texts led to an alarm, a question, an offer of a human, or nothing.
 
-    `data_dir` holds the labelled CSV files (the folder `understanding`). Only counts leave this function, never a text.
+    `data_dir` holds the labelled CSV files (the folder `understanding`). The table holds only counts, never a text.
     """
     counts: dict[tuple[str, bool], dict[str, Counter[str]]] = {}
-    for split, sample in samples(data_dir):
+    for split, sample in labelled_samples(data_dir):
         reaction = _reaction(assess(rules, sample.text[:_LONGEST_TEXT]))
         by_split = counts.setdefault((sample.group, sample.danger), {name: Counter() for name in _SPLITS})
         by_split[split][reaction] += 1

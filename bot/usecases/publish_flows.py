@@ -1,7 +1,7 @@
-"""Flow files become live: each changed one a new immutable version, all of them in one transaction.
+"""Publish flow files: each changed one becomes a new immutable version, all in one transaction.
 
-Files seed, the console wins (docs/decisions/console-wins-over-files.md): what somebody published in the console is not
-overwritten by the files of the next start.
+The console wins over files (docs/decisions/console-wins-over-files.md): a version published in the console is not
+overwritten by the files at the next start.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from bot.storage import flows
-from bot.usecases.flow_files import Folder
+from bot.usecases.flow_files import FlowFolder
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What became of the files. `changed` and `kept` are names of flows; `said` tells in a sentence why each was kept."""
+class PublishedFiles:
+    """The result. `changed` and `kept` are names of flows; `said` has a sentence for each kept one that says why."""
 
     changed: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
 
 def publish_flows(
-    db: Session, folder: Folder, by: str, now: datetime, *, overwrite: bool = False, how: str = flows.How.FILES
-) -> Published:
+    db: Session, folder: FlowFolder, by: str, now: datetime, *, overwrite: bool = False, how: str = flows.PublicationMethod.FILES
+) -> PublishedFiles:
     """Publish the files that have changed. Conversations stay on the version on which they began.
 
-    A flow whose version was published in the console is kept as it is, unless `overwrite` says otherwise.
+    A flow that was last published in the console is kept, unless `overwrite`.
     """
     flows.lock_publishing(db)
-    done = Published()
+    done = PublishedFiles()
     for name, flow in folder.flows.items():
-        holds = flows.holding(db, name)
-        if holds is not None and holds.how not in flows.OF_FILES and not overwrite:
-            stored = flows.load(db, holds.version)
-            if stored is None or flows.digest_of(stored.content) != flows.digest_of(flow.content):
+        holds = flows.current_publication(db, name)
+        if holds is not None and holds.how not in flows.FILE_METHODS and not overwrite:
+            stored = flows.load_version(db, holds.version)
+            if stored is None or flows.content_digest(stored.content) != flows.content_digest(flow.content):
                 done.kept.append(name)
-                done.said.append(_why_kept(name, holds))
+                done.reasons.append(_why_kept(name, holds))
             continue
         if flows.publish(db, name, flow.content, by, now, how=how) is not None:
             done.changed.append(name)
@@ -47,5 +47,5 @@ def publish_flows(
 
 
 def _why_kept(name: str, holds: flows.Publication) -> str:
-    did = "rolled back" if holds.how == flows.How.ROLLED_BACK else "changed"
+    did = "rolled back" if holds.how == flows.PublicationMethod.ROLLED_BACK else "changed"
     return f"`{name}` was {did} in the console on {holds.at:%Y-%m-%d}: pull it, or publish with --overwrite."

@@ -1,4 +1,4 @@
-"""Reading for the supervisor's board: who waits, who is on, what is overdue, and how today's promises were kept."""
+"""Read the supervisor's board: who waits, who is on duty, what is overdue, and how well today's response times were met."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from bot.domain import promises
-from bot.domain.handoff import ACKNOWLEDGED_WITHIN
+from bot.domain.handoff import CLAIM_WITHIN
 from bot.domain.permissions import ANYONE
-from bot.domain.promises import Event, Hour, Tally, Wait
-from bot.domain.roster import Roster, Span
+from bot.domain.promises import WaitEvent, HourlyWaits, WaitStatistics, HandoffWait
+from bot.domain.roster import Roster, TimeSpan
 from bot.domain.safety.levels import Urgency
 from bot.storage import board, inbox, rosters
-from bot.storage.board import Call, DeadThread, WaitingRow, Worker
+from bot.storage.board import BoardCallOut, UnreachableThread, UnclaimedHandoff, StaffLoad
 
-UNANSWERED_AFTER = timedelta(minutes=10)
-"""A person who writes to a human waits this long before the board shows it."""
-HOLES_WITHIN = timedelta(hours=72)
+SHOW_UNANSWERED_AFTER = timedelta(minutes=10)
+"""The board shows a claimed handoff whose person has waited this long for a reply."""
+GAPS_WITHIN = timedelta(hours=72)
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A person for whom nobody has said "I have it". `over` is how long ago the limit passed, None before."""
+class WaitingPerson:
+    """A person whose handoff is unclaimed. `over` is how long ago its limit passed, None before that."""
 
     handoff_id: int
     conversation_id: int
@@ -44,30 +44,30 @@ class Waiting:
     limit_at: datetime
     waited: timedelta
     over: timedelta | None
-    calls: tuple[Call, ...]
+    calls: tuple[BoardCallOut, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class On:
-    """Somebody on duty now, in their place of the on-call order."""
+class StaffOnDuty:
+    """A member of staff on duty now, with their place in the on-call order."""
 
-    worker: Worker
+    worker: StaffLoad
     place: int
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class TeamNow:
+class TeamOnDuty:
     slug: str
     name: str
-    on: tuple[On, ...]
-    holes: tuple[Span, ...]
-    """When nobody of it is on, in the next 72 hours."""
+    on: tuple[StaffOnDuty, ...]
+    holes: tuple[TimeSpan, ...]
+    """When no one of the team is on duty, in the next 72 hours."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A person who talks with a social worker, and whose text has not been answered for long."""
+class UnansweredHandoff:
+    """A person with a claimed handoff whose text has not been answered for long."""
 
     handoff_id: int
     conversation_id: int
@@ -77,83 +77,83 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """All of the board. `tallies`: all urgencies first, then each. `missed`: today's, worst first. `visible`: the handoffs
-    that this supervisor may open. `version`: what the inbox stands at, by which an open page knows that there is news."""
+class SupervisorBoard:
+    """`tallies`: all urgencies together first, then each. `missed`: today's, worst first. `visible`: the handoffs that this
+    supervisor may open. `version`: changes with the inbox, so that an open page can tell that there is news."""
 
     now: datetime
     day_began_at: datetime
-    waiting: tuple[Waiting, ...]
-    teams: tuple[TeamNow, ...]
-    held: tuple[Held, ...]
-    dead_threads: tuple[DeadThread, ...]
-    tallies: tuple[Tally, ...]
-    missed: tuple[Wait, ...]
-    hours: tuple[Hour, ...]
+    waiting: tuple[WaitingPerson, ...]
+    teams: tuple[TeamOnDuty, ...]
+    held: tuple[UnansweredHandoff, ...]
+    dead_threads: tuple[UnreachableThread, ...]
+    tallies: tuple[WaitStatistics, ...]
+    missed: tuple[HandoffWait, ...]
+    hours: tuple[HourlyWaits, ...]
     visible: frozenset[int]
     version: str
 
 
-def read_board(db: Session, now: datetime, zone: ZoneInfo, staff_id: int, own_teams: Collection[str]) -> Board:
+def read_board(db: Session, now: datetime, zone: ZoneInfo, staff_id: int, own_teams: Collection[str]) -> SupervisorBoard:
     """The board as of `now` for a supervisor of these teams; "today" is the day of `zone`."""
-    version = inbox.version(db)
+    version = inbox.inbox_version(db)
     day_began_at = datetime.combine(now.astimezone(zone).date(), time(), tzinfo=zone).astimezone(UTC)
-    names = board.teams(db)
+    names = board.team_names(db)
     since = min(day_began_at, now - _DAY)
-    rows, changed = board.waiting(db), board.changed_since(db, since)
-    events = board.events(db, {*(row.id for row in rows), *(number for number, _, _ in changed)})
+    rows, changed = board.unclaimed_handoffs(db), board.handoffs_changed_since(db, since)
+    events = board.response_events(db, {*(row.id for row in rows), *(number for number, _, _ in changed)})
     counted = _waits(changed, events, since)
     today = [one for one in counted if one.began_at >= day_began_at]
-    waiting, held = _waiting(db, rows, events, names, now), _held(db, now)
-    missed = tuple(sorted((one for one in today if one.is_missed(now)), key=lambda one: one.lasted(now), reverse=True))
+    waiting, held = _waiting(db, rows, events, names, now), _unanswered(db, now)
+    missed = tuple(sorted((one for one in today if one.is_missed(now)), key=lambda one: one.duration(now), reverse=True))
     numbers = {one.handoff_id for group in (waiting, held, missed) for one in group}
-    return Board(
+    return SupervisorBoard(
         now=now,
         day_began_at=day_began_at,
         waiting=waiting,
         teams=_teams(db, names, rosters.load(db, zone), now),
         held=held,
-        dead_threads=tuple(board.dead_threads(db)),
-        tallies=tuple(promises.tally(today, now, urgency) for urgency in (None, *Urgency)),
+        dead_threads=tuple(board.unreachable_threads(db)),
+        tallies=tuple(promises.summarize(today, now, urgency) for urgency in (None, *Urgency)),
         missed=missed,
         hours=tuple(promises.by_hour(counted, now)),
-        visible=board.visible(db, numbers, staff_id, own_teams),
+        visible=board.visible_handoffs(db, numbers, staff_id, own_teams),
         version=version,
     )
 
 
-def _waits(changed: Iterable[tuple[int, int, str]], events: Mapping[int, Sequence[Event]], since: datetime) -> list[Wait]:
+def _waits(changed: Iterable[tuple[int, int, str]], events: Mapping[int, Sequence[WaitEvent]], since: datetime) -> list[HandoffWait]:
     """The waits that began since then."""
     found = [
         wait
         for number, conversation_id, urgency in changed
-        for wait in promises.waits(number, conversation_id, Urgency(urgency), events[number])
+        for wait in promises.waits_of(number, conversation_id, Urgency(urgency), events[number])
     ]
     return [wait for wait in found if wait.began_at >= since]
 
 
 def _waiting(
     db: Session,
-    rows: Sequence[WaitingRow],
-    events: Mapping[int, Sequence[Event]],
+    rows: Sequence[UnclaimedHandoff],
+    events: Mapping[int, Sequence[WaitEvent]],
     names: Mapping[str, str],
     now: datetime,
-) -> tuple[Waiting, ...]:
-    calls: dict[int, list[Call]] = defaultdict(list)
-    for call in board.calls(db, [row.id for row in rows]):
+) -> tuple[WaitingPerson, ...]:
+    calls: dict[int, list[BoardCallOut]] = defaultdict(list)
+    for call in board.call_outs(db, [row.id for row in rows]):
         calls[call.handoff_id].append(call)
     found = []
     for row in rows:
-        waits = promises.waits(row.id, row.conversation_id, Urgency(row.urgency), events[row.id])
-        wait = waits[-1] if waits else _without_events(row)
+        waits = promises.waits_of(row.id, row.conversation_id, Urgency(row.urgency), events[row.id])
+        wait = waits[-1] if waits else _wait_without_events(row)
         found.append(_one_waiting(row, wait, names, tuple(calls[row.id]), now))
-    # Whose limit is nearest, or longest past, is first: that is whom a supervisor can still do something for.
+    # The nearest or longest past limit first: the supervisor should act on these.
     return tuple(sorted(found, key=lambda one: (one.limit_at, one.handoff_id)))
 
 
-def _one_waiting(row: WaitingRow, wait: Wait, names: Mapping[str, str], calls: tuple[Call, ...], now: datetime) -> Waiting:
+def _one_waiting(row: UnclaimedHandoff, wait: HandoffWait, names: Mapping[str, str], calls: tuple[BoardCallOut, ...], now: datetime) -> WaitingPerson:
     limit_at = row.limit_at or wait.limit_at
-    return Waiting(
+    return WaitingPerson(
         handoff_id=row.id,
         conversation_id=row.conversation_id,
         urgency=row.urgency,
@@ -173,28 +173,28 @@ def _one_waiting(row: WaitingRow, wait: Wait, names: Mapping[str, str], calls: t
     )
 
 
-def _without_events(row: WaitingRow) -> Wait:
-    """A handoff of before events were written down."""
-    limit = row.opened_at + ACKNOWLEDGED_WITHIN[Urgency(row.urgency)]
-    return Wait(row.id, row.conversation_id, Urgency(row.urgency), row.opened_at, limit)
+def _wait_without_events(row: UnclaimedHandoff) -> HandoffWait:
+    """For a handoff from before events were recorded."""
+    limit = row.opened_at + CLAIM_WITHIN[Urgency(row.urgency)]
+    return HandoffWait(row.id, row.conversation_id, Urgency(row.urgency), row.opened_at, limit)
 
 
-def _teams(db: Session, names: Mapping[str, str], roster: Roster, now: datetime) -> tuple[TeamNow, ...]:
+def _teams(db: Session, names: Mapping[str, str], roster: Roster, now: datetime) -> tuple[TeamOnDuty, ...]:
     on_duty = {slug: roster.on_duty(now, slug) for slug in names}
-    workers = board.workers(db, {each.staff for on in on_duty.values() for each in on})
+    workers = board.staff_loads(db, {each.staff for on in on_duty.values() for each in on})
     return tuple(
-        TeamNow(
+        TeamOnDuty(
             slug,
             name,
-            tuple(On(workers[each.staff], each.place, each.until) for each in on_duty[slug] if each.staff in workers),
-            roster.holes(slug, now, now + HOLES_WITHIN),
+            tuple(StaffOnDuty(workers[each.staff], each.place, each.until) for each in on_duty[slug] if each.staff in workers),
+            roster.gaps(slug, now, now + GAPS_WITHIN),
         )
         for slug, name in names.items()
     )
 
 
-def _held(db: Session, now: datetime) -> tuple[Held, ...]:
+def _unanswered(db: Session, now: datetime) -> tuple[UnansweredHandoff, ...]:
     return tuple(
-        Held(row.id, row.conversation_id, row.urgency, row.owner, now - row.unanswered_since)
-        for row in board.unanswered(db, now - UNANSWERED_AFTER)
+        UnansweredHandoff(row.id, row.conversation_id, row.urgency, row.owner, now - row.unanswered_since)
+        for row in board.unanswered_handoffs(db, now - SHOW_UNANSWERED_AFTER)
     )

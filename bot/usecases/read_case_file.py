@@ -1,5 +1,4 @@
-"""Reading all that is known of the way of one household: its cases with needs, meetings and measures, tasks, referrals,
-check-ins, and what the person agreed to."""
+"""Read the case page of a person: cases with needs, encounters and measures, tasks, referrals, check-ins and consents."""
 
 from __future__ import annotations
 
@@ -9,20 +8,20 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.case import Course, Measured, steadier
-from bot.domain.effects import Choice
+from bot.domain.case import MeasureCourse, MeasureAnswer, courses_by_measure
+from bot.domain.effects import ConsentChoice
 from bot.storage import case_reading, cases, consents, inbox, referrals
 from bot.storage.case_tables import CaseFile, CaseTask, Encounter, Measure, Need
-from bot.storage.consents import AGENCY, SHARE
-from bot.storage.referrals import Known
+from bot.storage.consents import AGENCY_PREFIX, SHARE_PREFIX
+from bot.storage.referrals import ReferralRow
 from bot.storage.sealing import Sealer
 from bot.storage.tables import CheckIn, Consent, ReferralEvent
-from bot.usecases.read_case import Guarded, may_read
+from bot.usecases.read_case import PermittedReader, may_read_conversation
 
 
 @dataclass(frozen=True, slots=True)
-class NeedSpan:
-    """A need from when until when. `by` is a name of staff, "" where the person told the line."""
+class NeedView:
+    """A need and how long it lasted. `by` is a name of staff, "" where the person texted it."""
 
     id: int
     code: str
@@ -33,8 +32,8 @@ class NeedSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
-    """An encounter; `note` is "" where there is none, or its words were deleted."""
+class EncounterView:
+    """An encounter; `note` is "" where there is none, or it was erased."""
 
     at: datetime
     mode: str
@@ -44,8 +43,8 @@ class Meeting:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One cell of the measures. `by` is a name of staff, "" where the person told the line."""
+class MeasureView:
+    """One measure. `by` is a name of staff, "" where the person texted it."""
 
     value: str
     by: str
@@ -54,7 +53,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """One case; `measures` by (day, name), `courses` by name. `owner` is "" for nobody."""
+    """One case; `measures` by (day, name), `courses` by name. `owner` is "" where it has none."""
 
     id: int
     opened_at: datetime
@@ -62,15 +61,15 @@ class CaseView:
     outcome: str
     owner: str
     owner_id: int | None
-    needs: tuple[NeedSpan, ...]
-    meetings: tuple[Meeting, ...]
-    measures: Mapping[tuple[int, str], Answer]
-    courses: Mapping[str, Course]
+    needs: tuple[NeedView, ...]
+    meetings: tuple[EncounterView, ...]
+    measures: Mapping[tuple[int, str], MeasureView]
+    courses: Mapping[str, MeasureCourse]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """Something to be done. `whose` is "" for anybody of the team, `made_by` "" for the line itself."""
+class TaskView:
+    """A task. `whose` is "" for the whole team, `made_by` "" for Warmline itself."""
 
     id: int
     kind: str
@@ -84,8 +83,8 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What happened to a referral; `by` is person, worker, agency or line, `name` the worker's."""
+class ReferralStep:
+    """An event of a referral; `by` is person, worker, agency or line, `name` the social worker's."""
 
     at: datetime
     kind: str
@@ -95,16 +94,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Referred:
-    """A referral with all that happened to it, oldest first."""
+class ReferralView:
+    """A referral with its events, oldest first."""
 
-    known: Known
-    steps: tuple[Step, ...]
+    known: ReferralRow
+    steps: tuple[ReferralStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A check-in. `at` is when it was asked, else when it is due, else when it was meant to be; `reason` a fixed word."""
+class CheckInView:
+    """A check-in. `at` is when it was sent, else is due, else was planned for; `reason` is a fixed word."""
 
     at: datetime
     flow: str
@@ -115,9 +114,9 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
-    """An entry of the ledger. `agency` is the name of whom it may be shared with; `holds`: it is the newest of its scope
-    in its conversation, and says yes, and is not over."""
+class ConsentView:
+    """An entry of the consent ledger. `agency` is the name of the agency to share with; `holds`: it is in force, the newest
+    of its scope in its conversation, not withdrawn and not expired."""
 
     at: datetime
     scope: str
@@ -131,17 +130,17 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """`conversation_id` is one that the reader may read. `cases` holds the open one first, then the newest; `hidden` counts
-    the person's conversations that they may not read: tasks, referrals, check-ins and consents of those are not here.
+    """`conversation_id` is one that the reader may read. `cases` has the open one first, then the newest. `hidden` counts
+    the person's conversations that they may not read, whose tasks, referrals, check-ins and consents are left out.
     `agencies` are slug -> name. Times are aware UTC."""
 
     conversation_id: int
     name: str
     cases: tuple[CaseView, ...]
-    tasks: tuple[Task, ...]
-    referrals: tuple[Referred, ...]
-    check_ins: tuple[Asked, ...]
-    ledger: tuple[Agreement, ...]
+    tasks: tuple[TaskView, ...]
+    referrals: tuple[ReferralView, ...]
+    check_ins: tuple[CheckInView, ...]
+    ledger: tuple[ConsentView, ...]
     agencies: Mapping[str, str]
     hidden: int
 
@@ -150,37 +149,37 @@ class CasePage:
         return next((case for case in self.cases if case.closed_at is None), None)
 
 
-def may_keep(db: Session, me: Guarded, conversation_id: int) -> bool:
-    """Whether any conversation of this person is theirs to read: a case belongs to the person, not to one number."""
-    return any(may_read(db, me, each) for each in cases.conversations_of(db, conversation_id))
+def may_see_case(db: Session, reader: PermittedReader, conversation_id: int) -> bool:
+    """Whether `me` may read any conversation of this person: a case belongs to the person, not to one number."""
+    return any(may_read_conversation(db, reader, each) for each in cases.list_same_person_conversations(db, conversation_id))
 
 
-def read_case_file(db: Session, sealer: Sealer, me: Guarded, conversation_id: int, now: datetime) -> CasePage | None:
-    """The page of this conversation's person; None where there is no such conversation or none of theirs is the reader's."""
-    known = cases.conversations_of(db, conversation_id)
-    readable = [each for each in known if may_read(db, me, each)]
+def read_case_page(db: Session, sealer: Sealer, reader: PermittedReader, conversation_id: int, now: datetime) -> CasePage | None:
+    """The case page of this conversation's person; None where the reader may read none of the person's conversations."""
+    known = cases.list_same_person_conversations(db, conversation_id)
+    readable = [each for each in known if may_read_conversation(db, reader, each)]
     if not readable:
         return None
-    # Plain SQL sees only what was written.
+    # The plain SQL below does not see pending changes of the session.
     db.flush()
-    person = cases.person_of(db, conversation_id)
+    person = cases.lock_person(db, conversation_id)
     sealed_name = case_reading.sealed_name(db, conversation_id)
-    reader = _Reader(db, sealer, now, readable)
+    rows = _CasePageReader(db, sealer, now, readable)
     return CasePage(
         conversation_id=conversation_id if conversation_id in readable else readable[0],
         name=sealer.open(sealed_name) if sealed_name else "",
-        cases=reader.views(cases.of_person(db, person.id)) if person else (),
-        tasks=reader.tasks(),
-        referrals=reader.referrals(),
-        check_ins=reader.check_ins(),
-        ledger=reader.ledger(),
-        agencies=case_reading.agencies(db, readable),
+        cases=rows.views(cases.list_for_person(db, person.id)) if person else (),
+        tasks=rows.tasks(),
+        referrals=rows.referrals(),
+        check_ins=rows.check_ins(),
+        ledger=rows.ledger(),
+        agencies=case_reading.referred_agencies(db, readable),
         hidden=len(known) - len(readable),
     )
 
 
-class _Reader:
-    """Rows as the page shows them: opened, with names. One look at the staff for each kind of row."""
+class _CasePageReader:
+    """Turns rows into what the page shows: unsealed, with names of staff, which are read once for each kind of row."""
 
     def __init__(self, db: Session, sealer: Sealer, now: datetime, conversation_ids: Collection[int]) -> None:
         self._db, self._sealer, self._now, self._ids = db, sealer, now, conversation_ids
@@ -190,9 +189,9 @@ class _Reader:
 
     def views(self, rows: Collection[CaseFile]) -> tuple[CaseView, ...]:
         ids = [row.id for row in rows]
-        needs, met = cases.needs(self._db, ids), cases.encounters(self._db, ids)
-        measures = cases.measures(self._db, ids)
-        names = inbox.names(
+        needs, met = cases.list_needs(self._db, ids), cases.list_encounters(self._db, ids)
+        measures = cases.list_measures(self._db, ids)
+        names = inbox.staff_names(
             self._db,
             [*(row.owner_id for row in rows), *(row.staff_id for row in needs), *(row.staff_id for row in met),
              *(row.staff_id for row in measures)],
@@ -216,26 +215,26 @@ class _Reader:
             owner=names.get(case.owner_id or 0, ""),
             owner_id=case.owner_id,
             needs=tuple(
-                NeedSpan(row.id, row.code, row.opened_at, row.closed_at, row.outcome or "", names.get(row.staff_id or 0, ""))
+                NeedView(row.id, row.code, row.opened_at, row.closed_at, row.outcome or "", names.get(row.staff_id or 0, ""))
                 for row in needs
                 if row.case_id == case.id
             ),
             meetings=tuple(
-                Meeting(row.at, row.mode, row.minutes, self._opened(row.sealed_note), names.get(row.staff_id, ""))
+                EncounterView(row.at, row.mode, row.minutes, self._opened(row.sealed_note), names.get(row.staff_id, ""))
                 for row in met
                 if row.case_id == case.id
             ),
-            measures={(row.day, row.name): Answer(row.value, names.get(row.staff_id or 0, ""), row.at) for row in mine},
-            courses=steadier(Measured(row.day, row.name, row.value) for row in mine),
+            measures={(row.day, row.name): MeasureView(row.value, names.get(row.staff_id or 0, ""), row.at) for row in mine},
+            courses=courses_by_measure(MeasureAnswer(row.day, row.name, row.value) for row in mine),
         )
 
-    def tasks(self) -> tuple[Task, ...]:
-        rows = cases.tasks(self._db, self._ids)
-        names = inbox.names(self._db, {each for row in rows for each in (row.staff_id, row.made_by, row.done_by)})
+    def tasks(self) -> tuple[TaskView, ...]:
+        rows = cases.list_tasks(self._db, self._ids)
+        names = inbox.staff_names(self._db, {each for row in rows for each in (row.staff_id, row.made_by, row.done_by)})
         return tuple(self._task(row, names) for row in rows)
 
-    def _task(self, row: CaseTask, names: Mapping[int, str]) -> Task:
-        return Task(
+    def _task(self, row: CaseTask, names: Mapping[int, str]) -> TaskView:
+        return TaskView(
             id=row.id,
             kind=row.kind,
             reason=row.reason or "",
@@ -247,23 +246,23 @@ class _Reader:
             done_by=names.get(row.done_by or 0, ""),
         )
 
-    def referrals(self) -> tuple[Referred, ...]:
-        known = [each for one in self._ids for each in referrals.of_conversation(self._db, one)]
+    def referrals(self) -> tuple[ReferralView, ...]:
+        known = [each for one in self._ids for each in referrals.list_for_conversation(self._db, one)]
         events = case_reading.referral_events(self._db, self._ids)
-        names = inbox.names(self._db, {row.staff_id for rows in events.values() for row in rows})
+        names = inbox.staff_names(self._db, {row.staff_id for rows in events.values() for row in rows})
         known.sort(key=lambda each: each.made_at, reverse=True)
-        return tuple(Referred(each, tuple(_step(row, names) for row in events.get(each.id, ()))) for each in known)
+        return tuple(ReferralView(each, tuple(_referral_step(row, names) for row in events.get(each.id, ()))) for each in known)
 
-    def check_ins(self) -> tuple[Asked, ...]:
-        rows = case_reading.check_ins(self._db, self._ids)
-        names = inbox.names(self._db, {row.made_by for row in rows})
-        found = [asked for row in rows if (asked := _asked(row, names)) is not None]
+    def check_ins(self) -> tuple[CheckInView, ...]:
+        rows = case_reading.list_check_ins(self._db, self._ids)
+        names = inbox.staff_names(self._db, {row.made_by for row in rows})
+        found = [asked for row in rows if (asked := _check_in_view(row, names)) is not None]
         return tuple(sorted(found, key=lambda each: each.at))
 
-    def ledger(self) -> tuple[Agreement, ...]:
-        rows = case_reading.ledger(self._db, self._ids)
-        names = inbox.names(self._db, {row.staff_id for row in rows})
-        slugs = {row.scope.removeprefix(AGENCY).removeprefix(SHARE) for row in rows if row.scope.startswith(SHARE)}
+    def ledger(self) -> tuple[ConsentView, ...]:
+        rows = case_reading.list_consents(self._db, self._ids)
+        names = inbox.staff_names(self._db, {row.staff_id for row in rows})
+        slugs = {row.scope.removeprefix(AGENCY_PREFIX).removeprefix(SHARE_PREFIX) for row in rows if row.scope.startswith(SHARE_PREFIX)}
         agencies = case_reading.agency_names(self._db, slugs) if slugs else {}
         newest: set[tuple[int, str]] = set()
         found = []
@@ -275,10 +274,10 @@ class _Reader:
 
     def _agreement(
         self, row: Consent, names: Mapping[int, str], agencies: Mapping[str, str], *, is_newest: bool
-    ) -> Agreement:
-        slug = row.scope.removeprefix(AGENCY).removeprefix(SHARE) if row.scope.startswith(SHARE) else ""
+    ) -> ConsentView:
+        slug = row.scope.removeprefix(AGENCY_PREFIX).removeprefix(SHARE_PREFIX) if row.scope.startswith(SHARE_PREFIX) else ""
         is_over = row.until <= self._now if row.until is not None else bool(slug)
-        return Agreement(
+        return ConsentView(
             at=row.at,
             scope=row.scope,
             agency=agencies.get(slug, slug),
@@ -290,18 +289,18 @@ class _Reader:
         )
 
     def _holds(self, row: Consent) -> bool:
-        """Whether it is what counts now: taken back at another address, an agreement is over here as well."""
-        if row.choice == Choice.OPTED_IN:
+        """Whether it is in force: a withdrawal at another address ends a consent here too."""
+        if row.choice == ConsentChoice.OPTED_IN:
             return True
-        return row.choice == Choice.AGREED and consents.holds(self._db, row.conversation_id, row.scope, self._now)
+        return row.choice == ConsentChoice.AGREED and consents.is_agreed(self._db, row.conversation_id, row.scope, self._now)
 
 
-def _step(row: ReferralEvent, names: Mapping[int, str]) -> Step:
-    return Step(row.at, row.kind, row.by, row.outcome or "", names.get(row.staff_id or 0, ""))
+def _referral_step(row: ReferralEvent, names: Mapping[int, str]) -> ReferralStep:
+    return ReferralStep(row.at, row.kind, row.by, row.outcome or "", names.get(row.staff_id or 0, ""))
 
 
-def _asked(row: CheckIn, names: Mapping[int, str]) -> Asked | None:
+def _check_in_view(row: CheckIn, names: Mapping[int, str]) -> CheckInView | None:
     at = row.asked_at or row.due_at or row.planned_for or row.made_at or row.ended_at
     if at is None:
         return None
-    return Asked(at, row.flow, row.state, row.reason or "", row.ended_at, names.get(row.made_by or 0, ""))
+    return CheckInView(at, row.flow, row.state, row.reason or "", row.ended_at, names.get(row.made_by or 0, ""))

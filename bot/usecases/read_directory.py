@@ -1,4 +1,4 @@
-"""The directory for the console: a list of services, one service with all that is known of it, and those to be called."""
+"""Read the directory for the console: lists of services, one service in full, and the services to call."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy.orm import Session
 
 from bot.domain.directory import cards, places
-from bot.domain.directory.editing import Freshness, Typed, freshness
-from bot.domain.directory.hours_words import hours_words
-from bot.domain.directory.ranking import Hit, Placed, best
+from bot.domain.directory.editing import Freshness, ServiceForm, freshness_of
+from bot.domain.directory.hours_words import hours_in_words
+from bot.domain.directory.ranking import ServiceHit, RankedHit, rank_hits
 from bot.domain.directory.schedules import is_open
-from bot.domain.segments import Segments, fold_for_sms, measure
+from bot.domain.segments import SegmentCount, fold_for_sms, measure_segments
 from bot.storage import directory_desk
-from bot.storage.directory_desk import Held, Line, Sought
+from bot.storage.directory_desk import ServiceDetail, ServiceListRow, ServiceFilter
 from bot.usecases import search_directory
-from bot.usecases.directory_values import Values, values_of
-from bot.usecases.edit_directory import Ground, typed_of, version_of
-from bot.usecases.search_directory import Asked, UnknownPlace
+from bot.usecases.directory_values import ServiceValues, values_of
+from bot.usecases.edit_directory import DirectorySettings, form_of, service_version
+from bot.usecases.search_directory import DirectorySearch, UnknownZip
 
 PAGE = 20
-MOST_LOOKED_THROUGH = 200
-"""Services of which is asked whether they are open now, where a list holds more."""
+MAX_CHECKED_FOR_OPEN = 200
+"""In a list of services open now, so many are checked at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a member of staff looks for; what is "" does not narrow."""
+class DirectoryQuery:
+    """The search form; "" means no restriction."""
 
     need: str = ""
     words: str = ""
@@ -44,29 +44,29 @@ class Wish:
     page: int = 1
 
     @property
-    def is_of_list(self) -> bool:
-        """Whether it is a list rather than a search: by freshness or by who takes new people, or everything there is."""
+    def is_list(self) -> bool:
+        """Whether it is a list rather than a search: by freshness, by accepting new people, or of everything."""
         asks = self.need or self.words or self.near or self.language or self.open_now
         return bool(self.accepting) or self.freshness not in ("", Freshness.FRESH) or not asks
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One line of a list. `placed` is None where nothing is laid out of it: it is gone."""
+class ServiceLine:
+    """One line of a list. `placed` is None for a service that is gone and has no search listing."""
 
-    line: Line
-    placed: Placed | None
+    line: ServiceListRow
+    placed: RankedHit | None
 
     @property
     def number(self) -> str:
-        return cards.number_of(self.placed.hit.shown) if self.placed else ""
+        return cards.phone_of(self.placed.hit.shown) if self.placed else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list. `total` is None for a search, which counts nothing; `problem` says why nothing was looked for."""
+class ServiceList:
+    """One page of a list. `total` is None for a search, which does not count; `problem` says why there was no search."""
 
-    rows: tuple[Found, ...] = ()
+    rows: tuple[ServiceLine, ...] = ()
     total: int | None = None
     has_more: bool = False
     place: places.ZipPlace | None = None
@@ -74,16 +74,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """What would be texted in one language. `text` is None where it has neither a number nor an address."""
+class CardPreview:
+    """The card as texted in one language. `text` is None where the service has neither a number nor an address."""
 
     language: str
     text: str | None
-    size: Segments | None
+    size: SegmentCount | None
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServicePlace:
     """Where a service is offered."""
 
     name: str
@@ -97,16 +97,16 @@ class Place:
 class ServicePage:
     """One service."""
 
-    line: Line
+    line: ServiceListRow
     version: str
-    typed: Typed
-    values: Values
+    typed: ServiceForm
+    values: ServiceValues
     accepting_at: datetime | None
     is_offered: bool
     why_not: tuple[str, ...]
-    """Why nobody is told of it, a sentence each."""
-    cards: tuple[Card, ...]
-    places: tuple[Place, ...]
+    """Why it is not offered to people, a sentence each."""
+    cards: tuple[CardPreview, ...]
+    places: tuple[ServicePlace, ...]
     needs: tuple[str, ...]
     source: str
     outcomes: dict[str, int]
@@ -114,73 +114,73 @@ class ServicePage:
     details: dict[str, Any]
     """As it was imported."""
     siblings: int
-    """Services of the same agency, this one too."""
+    """Number of services of the same agency, including this one."""
 
 
-def look(db: Session, wish: Wish, zone: ZoneInfo, now: datetime) -> Page:
-    """A page of what is looked for, the best first; of a list the nearest first, else in the order of the alphabet."""
+def list_services(db: Session, query: DirectoryQuery, zone: ZoneInfo, now: datetime) -> ServiceList:
+    """A page of results: of a search the best first; of a list the nearest first, or alphabetically."""
     try:
-        return _listed(db, wish, zone, now) if wish.is_of_list else _searched(db, wish, zone, now)
-    except UnknownPlace as unknown:
-        return Page(problem=str(unknown))
+        return _list_page(db, query, zone, now) if query.is_list else _search_page(db, query, zone, now)
+    except UnknownZip as unknown:
+        return ServiceList(problem=str(unknown))
 
 
-def _searched(db: Session, wish: Wish, zone: ZoneInfo, now: datetime) -> Page:
-    last = wish.page * PAGE
-    answer = search_directory.search(
+def _search_page(db: Session, query: DirectoryQuery, zone: ZoneInfo, now: datetime) -> ServiceList:
+    last = query.page * PAGE
+    answer = search_directory.search_for_staff(
         db,
-        Asked(
-            need=wish.need or None, words=wish.words, near=wish.near or None, language=wish.language or "en",
-            open_now=wish.open_now, offered=wish.freshness == Freshness.FRESH, most=last + 1,
+        DirectorySearch(
+            need=query.need or None, words=query.words, near=query.near or None, language=query.language or "en",
+            open_now=query.open_now, offered=query.freshness == Freshness.FRESH, most=last + 1,
         ),
         zone,
         now,
     )  # fmt: skip
     shown = answer.found[last - PAGE : last]
-    lines = directory_desk.lines(db, [one.hit.service_id for one in shown], now)
-    rows = tuple(Found(lines[one.hit.service_id], one) for one in shown if one.hit.service_id in lines)
-    return Page(rows, None, len(answer.found) > last, answer.place)
+    lines = directory_desk.list_rows(db, [one.hit.service_id for one in shown], now)
+    rows = tuple(ServiceLine(lines[one.hit.service_id], one) for one in shown if one.hit.service_id in lines)
+    return ServiceList(rows, None, len(answer.found) > last, answer.place)
 
 
-def _listed(db: Session, wish: Wish, zone: ZoneInfo, now: datetime) -> Page:
-    place = places.of_zip(wish.near) if wish.near else None
-    if wish.near and place is None:
-        raise UnknownPlace(f"{wish.near} is no ZIP code that is known. Give one of five digits, such as 63101.")
+def _list_page(db: Session, query: DirectoryQuery, zone: ZoneInfo, now: datetime) -> ServiceList:
+    place = places.find_zip(query.near) if query.near else None
+    if query.near and place is None:
+        raise UnknownZip(f"{query.near} is no ZIP code that is known. Give one of five digits, such as 63101.")
     near = (place.latitude, place.longitude) if place else None
-    language = wish.language or None
-    sought = Sought(wish.freshness or None, wish.need or None, wish.words, wish.accepting or None, language, near)
-    first = (wish.page - 1) * PAGE
-    if not wish.open_now:
+    language = query.language or None
+    sought = ServiceFilter(query.freshness or None, query.need or None, query.words, query.accepting or None, language, near)
+    first = (query.page - 1) * PAGE
+    if not query.open_now:
         ids, total = directory_desk.browse(db, sought, now, PAGE, first)
-        return Page(tuple(_found(db, ids, near, zone, now)), total, total > first + PAGE, place)
-    ids, total = directory_desk.browse(db, sought, now, MOST_LOOKED_THROUGH, 0)
-    found = [one for one in _found(db, ids, near, zone, now) if one.placed and one.placed.is_open]
-    return Page(tuple(found[first : first + PAGE]), None, len(found) > first + PAGE, place)
+        return ServiceList(tuple(_service_lines(db, ids, near, zone, now)), total, total > first + PAGE, place)
+    ids, total = directory_desk.browse(db, sought, now, MAX_CHECKED_FOR_OPEN, 0)
+    found = [one for one in _service_lines(db, ids, near, zone, now) if one.placed and one.placed.is_open]
+    return ServiceList(tuple(found[first : first + PAGE]), None, len(found) > first + PAGE, place)
 
 
-def to_call(db: Session, never: bool, page: int, zone: ZoneInfo, now: datetime) -> tuple[list[Found], bool]:
-    """A page of the services that should be called, and whether there are more: those whose check runs out first, or, with
-    `never`, those that nobody has checked."""
-    of = directory_desk.never_checked if never else directory_desk.to_check
+def list_to_call(db: Session, never_checked: bool, page: int, zone: ZoneInfo, now: datetime) -> tuple[list[ServiceLine], bool]:
+    """A page of the services to call, and whether there are more: those whose check expires first, or, with `never`, those
+    that were never checked."""
+    of = directory_desk.list_never_checked if never_checked else directory_desk.list_due_for_check
     ids = of(db, PAGE + 1, (page - 1) * PAGE)
-    return _found(db, ids[:PAGE], None, zone, now), len(ids) > PAGE
+    return _service_lines(db, ids[:PAGE], None, zone, now), len(ids) > PAGE
 
 
-def _found(db: Session, ids: Sequence[int], near: tuple[float, float] | None, zone: ZoneInfo, now: datetime) -> list[Found]:
-    lines = directory_desk.lines(db, ids, now)
-    placed = {one.hit.service_id: one for one in _placed(db, ids, near, zone, now)}
-    return [Found(lines[each], placed.get(each)) for each in ids]
+def _service_lines(db: Session, ids: Sequence[int], near: tuple[float, float] | None, zone: ZoneInfo, now: datetime) -> list[ServiceLine]:
+    lines = directory_desk.list_rows(db, ids, now)
+    placed = {one.hit.service_id: one for one in _place_services(db, ids, near, zone, now)}
+    return [ServiceLine(lines[each], placed.get(each)) for each in ids]
 
 
-def _placed(
+def _place_services(
     db: Session, ids: Sequence[int], near: tuple[float, float] | None, zone: ZoneInfo, now: datetime
-) -> list[Placed]:
+) -> list[RankedHit]:
     hits = [
-        Hit(**{**row, "needs": tuple(row["needs"]), "languages": tuple(row["languages"])})
-        for row in directory_desk.shown(db, ids)
+        ServiceHit(**{**row, "needs": tuple(row["needs"]), "languages": tuple(row["languages"])})
+        for row in directory_desk.listing_rows(db, ids)
     ]
     return list(
-        best(hits, near, "en", lambda hit: _is_open(hit.shown.get("schedules", ()), hit.shown.get("zip"), zone, now))
+        rank_hits(hits, near, "en", lambda hit: _is_open(hit.shown.get("schedules", ()), hit.shown.get("zip"), zone, now))
     )
 
 
@@ -189,62 +189,62 @@ def _is_open(schedules: Any, zip_code: object, zone: ZoneInfo, now: datetime) ->
 
 
 def _zone_of(zip_code: object, zone: ZoneInfo) -> ZoneInfo:
-    place = places.of_zip(str(zip_code or ""))
+    place = places.find_zip(str(zip_code or ""))
     try:
         return ZoneInfo(place.zone) if place else zone
     except (ZoneInfoNotFoundError, ValueError):
         return zone
 
 
-def read_service(db: Session, ground: Ground, service_id: int, now: datetime) -> ServicePage | None:
-    """All that is known of a service; None where there is none of this number."""
-    held = directory_desk.load(db, service_id)
+def read_service(db: Session, settings: DirectorySettings, service_id: int, now: datetime) -> ServicePage | None:
+    """All about a service; None where the id is unknown."""
+    held = directory_desk.load_service(db, service_id)
     if held is None:
         return None
     service, values = held.service, values_of(held)
-    line = directory_desk.lines(db, [service_id], now)[service_id]
-    placed = _placed(db, [service_id], None, ground.zone, now)
+    line = directory_desk.list_rows(db, [service_id], now)[service_id]
+    placed = _place_services(db, [service_id], None, settings.zone, now)
     outcomes, states = directory_desk.referral_counts(db, service_id)
-    said = _cards(placed, service.needs, ground, now)
-    why_not = tuple(_why_not(held, bool(said and said[0].text), now))
+    said = _card_previews(placed, service.needs, settings, now)
+    why_not = tuple(_reasons_not_offered(held, bool(said and said[0].text), now))
     return ServicePage(
         line=line,
-        version=version_of(service),
-        typed=typed_of(values, ground),
+        version=service_version(service),
+        typed=form_of(values, settings),
         values=values,
         accepting_at=service.accepting_at,
         is_offered=not why_not,
         why_not=why_not,
         cards=said,
-        places=_places(db, held, ground, now),
+        places=_service_places(db, held, settings, now),
         needs=tuple(service.needs),
         source=service.source,
         outcomes=outcomes,
         states=states,
         details=service.details,
-        siblings=len(directory_desk.services_of(db, held.organization.id)) if held.organization else 0,
+        siblings=len(directory_desk.list_services_of_organization(db, held.organization.id)) if held.organization else 0,
     )
 
 
-def _cards(placed: list[Placed], needs: Sequence[str], ground: Ground, now: datetime) -> tuple[Card, ...]:
+def _card_previews(placed: list[RankedHit], needs: Sequence[str], settings: DirectorySettings, now: datetime) -> tuple[CardPreview, ...]:
     if not placed:
         return ()
     found = []
-    for language in ground.languages:
-        text = cards.of(placed[0], needs[0] if needs else None, language, _today(placed[0].hit, ground, now))
-        # As the carrier sends it: without the accents that would double its cost.
+    for language in settings.languages:
+        text = cards.card_of(placed[0], needs[0] if needs else None, language, _local_date(placed[0].hit, settings, now))
+        # As it is sent by SMS: without accents, which would double its cost.
         text = fold_for_sms(text) if text else text
-        found.append(Card(language, text, measure(text) if text else None))
+        found.append(CardPreview(language, text, measure_segments(text) if text else None))
     return tuple(found)
 
 
-def _today(hit: Hit, ground: Ground, now: datetime) -> date:
-    return now.astimezone(_zone_of(hit.shown.get("zip"), ground.zone)).date()
+def _local_date(hit: ServiceHit, settings: DirectorySettings, now: datetime) -> date:
+    return now.astimezone(_zone_of(hit.shown.get("zip"), settings.zone)).date()
 
 
-def _why_not(held: Held, has_card: bool, now: datetime) -> list[str]:
+def _reasons_not_offered(held: ServiceDetail, has_card: bool, now: datetime) -> list[str]:
     service = held.service
-    kind = freshness(service.verified, service.review_by, service.status, service.gone_at is not None, now)
+    kind = freshness_of(service.verified, service.review_by, service.status, service.gone_at is not None, now)
     why = []
     if service.gone_at is not None:
         why.append("The directory that it came from no longer has it.")
@@ -263,21 +263,21 @@ def _why_not(held: Held, has_card: bool, now: datetime) -> list[str]:
     return why
 
 
-def _places(db: Session, held: Held, ground: Ground, now: datetime) -> tuple[Place, ...]:
+def _service_places(db: Session, held: ServiceDetail, settings: DirectorySettings, now: datetime) -> tuple[ServicePlace, ...]:
     found = []
-    for row in directory_desk.shown(db, [held.service.id]):
+    for row in directory_desk.listing_rows(db, [held.service.id]):
         shown = row["shown"]
         if row["location_id"] is None:
             continue
         schedules = shown.get("schedules", ())
-        today = now.astimezone(_zone_of(shown.get("zip"), ground.zone)).date()
+        today = now.astimezone(_zone_of(shown.get("zip"), settings.zone)).date()
         found.append(
-            Place(
+            ServicePlace(
                 name=str(shown.get("place", "")),
                 address=_address(shown.get("addresses", ())),
-                number=cards.number_of(shown),
-                hours=hours_words(schedules, "en", today),
-                is_open=_is_open(schedules, shown.get("zip"), ground.zone, now),
+                number=cards.phone_of(shown),
+                hours=hours_in_words(schedules, "en", today),
+                is_open=_is_open(schedules, shown.get("zip"), settings.zone, now),
             )
         )
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Reading one person's page: who they are, how they may be reached safely, what they told, and all that happened."""
+"""Read the page of a person: name, safe contact, answers, and timeline."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from bot.domain.conversation import load
 from bot.domain.handoff import HandoffState
 from bot.domain.message import Channel
 from bot.domain.permissions import Permission
-from bot.domain.safe_contact import SafeContact, is_safe_time, needs_word, next_safe_time
+from bot.domain.safe_contact import SafeContact, is_safe_time, needs_safe_word, next_safe_time
 from bot.storage import inbox, people, timeline
-from bot.storage.people import HandedOver, Known
+from bot.storage.people import PersonHandoffRow, PersonConversation
 from bot.storage.sealing import Sealer
 from bot.storage.tables import Conversation
 from bot.usecases import person_timeline
-from bot.usecases.desk import Desk
-from bot.usecases.library import StoredLibrary
-from bot.usecases.person_timeline import Line
-from bot.usecases.read_case import Guarded, answers_of
-from bot.usecases.read_inbox import sees
+from bot.usecases.desk import Context
+from bot.usecases.library import PublishedLibrary
+from bot.usecases.person_timeline import PersonTimeline
+from bot.usecases.read_case import PermittedReader, describe_answers
+from bot.usecases.read_inbox import is_visible_to
 
-SAID_TIMES = "safe_times"
-"""The answer of a flow in which a person says in their own words when and how they may be reached."""
+SAFE_TIMES_ANSWER = "safe_times"
+"""The name of the flow answer in which people say in their own words when and how they may be reached."""
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherConversation:
     """Another conversation of the same person, which the reader may read."""
 
     conversation_id: int
@@ -41,13 +41,12 @@ class Other:
 class PersonPage:
     """One conversation with its person. Times are aware UTC.
 
-    `number` is masked; `answers` are (what was asked, what was answered); `said_times` what they answered when asked how
-    they may be reached; `set_by` who wrote the safe contact down; `why_not` why nobody can write first now, or "".
-    `read_at` is the newest handoff at which the reader may read the texts; `hidden` counts the person's conversations that
-    they may not read.
+    `number` is masked; `answers` are (question, answer); `said_times` their own words on how they may be reached; `set_by`
+    who recorded the safe contact; `why_not` why no social worker can write first now, or "". `read_at` is the newest
+    handoff on whose page the reader may read the texts; `hidden` counts the person's conversations that they may not read.
     """
 
-    conversation: Known
+    conversation: PersonConversation
     number: str
     name: str
     language: str
@@ -60,65 +59,65 @@ class PersonPage:
     answers: tuple[tuple[str, str], ...]
     needs: tuple[str, ...]
     planned: tuple[tuple[str, datetime], ...]
-    handoff: HandedOver | None
+    handoff: PersonHandoffRow | None
     read_at: int | None
     owner: str
     why_not: str
-    others: tuple[Other, ...]
+    others: tuple[OtherConversation, ...]
     hidden: int
-    line: Line
+    line: PersonTimeline
 
 
 def read_person(
-    db: Session, desk: Desk, me: Guarded, conversation_id: int, now: datetime, before: date | None = None
+    db: Session, context: Context, reader: PermittedReader, conversation_id: int, now: datetime, before: date | None = None
 ) -> PersonPage | None:
-    """The page of this conversation's person, with the timeline before the day `before` or the newest; None where there is
-    no such conversation or it is not this reader's to read."""
-    # Plain SQL sees only what was written.
+    """The page of this conversation's person, with the newest page of the timeline or the one before the day `before`;
+    None where the conversation does not exist or `me` may not read it."""
+    # The plain SQL below does not see pending changes of the session.
     db.flush()
-    known = people.of_same_person(db, conversation_id)
-    handoffs = people.handed_over(db, [each.id for each in known], me.id) if known else []
-    seen = [each for each in handoffs if sees(me, each, was_called=each.was_called)]
-    readable = {each.conversation_id for each in seen} if me.may(Permission.READ_TRANSCRIPT) else set()
+    known = people.list_same_person_conversations(db, conversation_id)
+    handoffs = people.list_handoffs(db, [each.id for each in known], reader.id) if known else []
+    seen = [each for each in handoffs if is_visible_to(reader, each, was_called=each.was_called)]
+    readable = {each.conversation_id for each in seen} if reader.may(Permission.READ_TRANSCRIPT) else set()
     if conversation_id not in readable:
         return None
     row, *others = known
-    state = load(desk.sealer.open(row.sealed_state))
+    state = load(context.sealer.open(row.sealed_state))
     safe = state.safe
-    safe_now = is_safe_time(safe, now, desk.zone)
-    safe_from = None if safe_now else next_safe_time(safe, now, desk.zone)
+    safe_now = is_safe_time(safe, now, context.zone)
+    safe_from = None if safe_now else next_safe_time(safe, now, context.zone)
     handoff = next((each for each in handoffs if each.conversation_id == row.id and each.state != HandoffState.CLOSED), None)
-    names = inbox.names(db, [safe.set_by, handoff.owner_id if handoff else None])
-    other_answers = {name: value for name, value in state.answers.items() if name != SAID_TIMES}
+    names = inbox.staff_names(db, [safe.set_by, handoff.owner_id if handoff else None])
+    other_answers = {name: value for name, value in state.answers.items() if name != SAFE_TIMES_ANSWER}
     mine = [other for other in others if other.id in readable]
     return PersonPage(
         conversation=row,
-        number=masked(desk.sealer, row.sealed_address),
-        name=desk.sealer.open(row.sealed_name) if row.sealed_name else "",
+        number=mask_number(context.sealer, row.sealed_address),
+        name=context.sealer.open(row.sealed_name) if row.sealed_name else "",
         language=state.language,
         safe=safe,
         set_by=names.get(safe.set_by or 0, ""),
         is_safe_now=safe_now,
         safe_from=safe_from,
-        needs_word=needs_word(safe, now),
-        said_times=str(state.answers.get(SAID_TIMES) or ""),
-        answers=tuple(answers_of(StoredLibrary(db, desk.cache, desk.zone), db, replace(state, answers=other_answers))),
-        needs=tuple(timeline.needs(db, conversation_id)),
+        needs_word=needs_safe_word(safe, now),
+        said_times=str(state.answers.get(SAFE_TIMES_ANSWER) or ""),
+        answers=tuple(describe_answers(PublishedLibrary(db, context.flow_cache, context.zone), db, replace(state, answers=other_answers))),
+        needs=tuple(timeline.list_needs(db, conversation_id)),
         planned=tuple(timeline.planned_check_ins(db, conversation_id, now)),
         handoff=handoff,
         read_at=max(each.id for each in seen if each.conversation_id == row.id),
         owner=names.get(handoff.owner_id or 0, "") if handoff else "",
-        why_not=_why_not(row, handoff, safe, safe_now=safe_now),
+        why_not=_reason_not_to_write(row, handoff, safe, safe_now=safe_now),
         others=tuple(
-            Other(each.id, masked(desk.sealer, each.sealed_address), each.channel, each.created_at) for each in mine
+            OtherConversation(each.id, mask_number(context.sealer, each.sealed_address), each.channel, each.created_at) for each in mine
         ),
         hidden=len(others) - len(mine),
-        line=person_timeline.read(db, desk.sealer, conversation_id, now, desk.zone, before),
+        line=person_timeline.read_person_timeline(db, context.sealer, conversation_id, now, context.zone, before),
     )
 
 
-def whole_number(db: Session, sealer: Sealer, conversation_id: int) -> str | None:
-    """The telephone number of somebody who must be phoned; None for a web chat, and where it was deleted."""
+def full_number(db: Session, sealer: Sealer, conversation_id: int) -> str | None:
+    """The full telephone number of a person who must be phoned; None for a web chat, and where it was erased."""
     row = db.get(Conversation, conversation_id)
     if row is None or row.unreachable == "erased":
         return None
@@ -126,15 +125,15 @@ def whole_number(db: Session, sealer: Sealer, conversation_id: int) -> str | Non
     return None if address.channel is Channel.WEB else address.value
 
 
-def masked(sealer: Sealer, sealed_address: str) -> str:
+def mask_number(sealer: Sealer, sealed_address: str) -> str:
     """The last two digits of a telephone number; "" for a web chat, which has none."""
     address = sealer.open_address(sealed_address)
     digits = [char for char in address.value if char.isdigit()]
     return f"••{''.join(digits[-2:])}" if address.channel is not Channel.WEB and len(digits) > 2 else ""
 
 
-def _why_not(row: Known, handoff: HandedOver | None, safe: SafeContact, *, safe_now: bool) -> str:
-    """Why nobody can write to them first now, in words for the page; "" where somebody can."""
+def _reason_not_to_write(row: PersonConversation, handoff: PersonHandoffRow | None, safe: SafeContact, *, safe_now: bool) -> str:
+    """Why no social worker can write first now, as a sentence for the page; "" where one can."""
     if handoff is not None:
         return "A handoff is open already: write there."
     if row.channel == Channel.WEB:

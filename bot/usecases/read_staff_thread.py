@@ -1,4 +1,4 @@
-"""Reading for the page that shows a social worker's own telephone: its texts, calls and mails."""
+"""Read the simulated telephone of a social worker: its texts, calls and e-mails."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from bot.domain.delivery import State
+from bot.domain.delivery import DeliveryState
 from bot.domain.message import Address, Channel
 from bot.storage import staff, staff_records
-from bot.storage.messages import Text
+from bot.storage.messages import ThreadText
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import Staff, StaffThread
-from bot.storage.staff_threads import BY_TEXT
+from bot.storage.staff_threads import TEXT_CHANNELS
 from bot.storage.tables import Message
 
-RINGS = timedelta(minutes=2)
-"""For how long a call rings that is about no handoff; one about a handoff rings while its call-out is open."""
-_HEARD = frozenset({State.DELIVERED, State.READ})
-_NEVER_SENT = frozenset({State.DROPPED, State.CANCELED})
+RING_DURATION = timedelta(minutes=2)
+"""How long a call without a handoff rings; one about a handoff rings while its alert is unanswered."""
+_ARRIVED = frozenset({DeliveryState.DELIVERED, DeliveryState.READ})
+_NEVER_SENT = frozenset({DeliveryState.DROPPED, DeliveryState.CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose telephone it is. `roles` are permissions' words; `has_number`: they have told us one."""
+class TelephoneOwner:
+    """The owner of the telephone. `has_number`: they have given us a telephone number."""
 
     id: int
     name: str
@@ -34,19 +34,19 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
-    """The texts with one number of the pool. `talks`: what is texted there goes to a person."""
+class StaffThreadView:
+    """The texts with one number of the pool. `talks`: texts sent there are relayed to a person."""
 
     line: str
     talks: bool
     opted_out: bool
     unreachable: str
-    texts: tuple[Text, ...]
+    texts: tuple[ThreadText, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A call that says `says`. `answer` is what became of its call-out ("" while nothing has)."""
+class AlertCall:
+    """A call with the words `says`. `answer` is the outcome of its alert ("" while unanswered)."""
 
     id: int
     says: str
@@ -57,39 +57,39 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Telephone:
+class StaffTelephone:
     """What one member of staff sees. `threads` by number of the pool; `calls` and `mails` newest first.
 
     `address` is None where they have given no number; `last_line` is the number that wrote last, "" where none has.
     """
 
-    owner: Owner
+    owner: TelephoneOwner
     address: Address | None
-    threads: tuple[Thread, ...]
-    calls: tuple[Call, ...]
-    mails: tuple[Text, ...]
+    threads: tuple[StaffThreadView, ...]
+    calls: tuple[AlertCall, ...]
+    mails: tuple[ThreadText, ...]
     last_line: str
 
     @property
-    def ringing(self) -> tuple[Call, ...]:
+    def ringing(self) -> tuple[AlertCall, ...]:
         return tuple(call for call in self.calls if call.rings)
 
 
-def list_owners(db: Session) -> list[Owner]:
-    """Everybody in service, in the order in which they came."""
-    return [_owner(member) for member in staff.all_active(db)]
+def list_owners(db: Session) -> list[TelephoneOwner]:
+    """All current staff, in the order in which they were added."""
+    return [_owner(member) for member in staff.list_active(db)]
 
 
-def read_telephone(db: Session, sealer: Sealer, staff_id: int, now: datetime) -> Telephone | None:
-    """The telephone of this member of staff at `now` (aware), or None where nobody in service has that id."""
-    rows = staff_records.of_staff(db, staff_id)
+def read_telephone(db: Session, sealer: Sealer, staff_id: int, now: datetime) -> StaffTelephone | None:
+    """The telephone of this member of staff at `now` (aware); None where no current member has that id."""
+    rows = staff_records.find_for_staff(db, staff_id)
     if rows is None:
         return None
     texts = {thread.id: _texts(sealer, rows.messages[thread.id]) for thread in rows.threads}
-    texted = [thread for thread in rows.threads if thread.channel in BY_TEXT]
-    return Telephone(
+    texted = [thread for thread in rows.threads if thread.channel in TEXT_CHANNELS]
+    return StaffTelephone(
         owner=_owner(rows.staff),
-        address=staff.phone(sealer, rows.staff),
+        address=staff.phone_of(sealer, rows.staff),
         threads=tuple(_thread(thread, texts[thread.id]) for thread in texted),
         calls=_calls(rows, texts, now),
         mails=_newest_first(
@@ -99,24 +99,24 @@ def read_telephone(db: Session, sealer: Sealer, staff_id: int, now: datetime) ->
     )
 
 
-def is_called(db: Session, staff_id: int, message_id: int) -> bool:
-    """Whether this row is a call to that member of staff: no telephone answers another one's call."""
-    return staff_records.has_call(db, staff_id, message_id)
+def has_call(db: Session, staff_id: int, message_id: int) -> bool:
+    """Whether this message is a call to that member of staff."""
+    return staff_records.is_call_to(db, staff_id, message_id)
 
 
-def _owner(member: Staff) -> Owner:
-    return Owner(member.id, member.name, tuple(role.name for role in member.roles), member.sealed_phone is not None)
+def _owner(member: Staff) -> TelephoneOwner:
+    return TelephoneOwner(member.id, member.name, tuple(role.name for role in member.roles), member.sealed_phone is not None)
 
 
-def _thread(row: StaffThread, texts: list[Text]) -> Thread:
-    # A text that failed stays, marked: whoever tries the line wants to see which alert did not arrive.
+def _thread(row: StaffThread, texts: list[ThreadText]) -> StaffThreadView:
+    # A failed text is shown, marked: who tries Warmline wants to see which alert did not arrive.
     shown = tuple(text for text in texts if text.state not in _NEVER_SENT)
-    return Thread(row.line, row.conversation_id is not None, row.opted_out, row.unreachable or "", shown)
+    return StaffThreadView(row.line, row.conversation_id is not None, row.opted_out, row.unreachable or "", shown)
 
 
-def _texts(sealer: Sealer, rows: Iterable[Message]) -> list[Text]:
+def _texts(sealer: Sealer, rows: Iterable[Message]) -> list[ThreadText]:
     return [
-        Text(
+        ThreadText(
             id=row.id,
             outbound=row.outbound,
             body=sealer.open(row.sealed_body) if row.sealed_body else "",
@@ -129,29 +129,29 @@ def _texts(sealer: Sealer, rows: Iterable[Message]) -> list[Text]:
     ]
 
 
-def _calls(rows: staff_records.Rows, texts: dict[int, list[Text]], now: datetime) -> tuple[Call, ...]:
+def _calls(rows: staff_records.StaffRecords, texts: dict[int, list[ThreadText]], now: datetime) -> tuple[AlertCall, ...]:
     spoken = [thread.id for thread in rows.threads if thread.channel == Channel.VOICE.value]
     about = {row.id: row.handoff_id for key in spoken for row in rows.messages[key] if row.outbound}
     calls = _newest_first(text for key in spoken for text in texts[key] if text.id in about)
-    # Two calls about one handoff are one telephone ringing twice: the first is over when the second begins.
+    # A second call about the same handoff ends the first.
     newest = {handoff: max(call for call in about if about[call] == handoff) for handoff in about.values()}
     return tuple(_call(call, about[call.id], newest[about[call.id]] == call.id, rows.answers, now) for call in calls)
 
 
-def _call(text: Text, handoff_id: int | None, is_newest: bool, answers: dict[int, str | None], now: datetime) -> Call:
+def _call(text: ThreadText, handoff_id: int | None, is_newest: bool, answers: dict[int, str | None], now: datetime) -> AlertCall:
     if handoff_id is not None and handoff_id in answers:
         answer = answers[handoff_id]
         is_open = answer is None
     else:
-        answer, is_open = None, now - text.at < RINGS
-    rings = is_open and is_newest and State(text.state) in _HEARD
-    return Call(text.id, text.body, text.at, text.state, rings, answer or "")
+        answer, is_open = None, now - text.at < RING_DURATION
+    rings = is_open and is_newest and DeliveryState(text.state) in _ARRIVED
+    return AlertCall(text.id, text.body, text.at, text.state, rings, answer or "")
 
 
-def _newest_first(texts: Iterable[Text]) -> tuple[Text, ...]:
+def _newest_first(texts: Iterable[ThreadText]) -> tuple[ThreadText, ...]:
     return tuple(sorted(texts, key=lambda text: text.id, reverse=True))
 
 
-def _last_line(threads: list[StaffThread], texts: dict[int, list[Text]]) -> str:
+def _last_line(threads: list[StaffThread], texts: dict[int, list[ThreadText]]) -> str:
     written = [(text.id, thread.line) for thread in threads for text in texts[thread.id] if text.outbound]
     return max(written, default=(0, ""))[1]

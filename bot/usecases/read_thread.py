@@ -1,4 +1,4 @@
-"""Reading for the pages that show a thread: the texts, and what the line recorded beside them."""
+"""Read a thread as the person sees it, and what Warmline has recorded about it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import load
-from bot.domain.delivery import State
+from bot.domain.delivery import DeliveryState
 from bot.domain.message import Address
 from bot.storage import messages, records
-from bot.storage.messages import Text
+from bot.storage.messages import ThreadText
 from bot.storage.sealing import Sealer
 
-_NEVER_ARRIVED = frozenset({State.DROPPED, State.FAILED, State.CANCELED, State.UNDELIVERED})
+_NEVER_ARRIVED = frozenset({DeliveryState.DROPPED, DeliveryState.FAILED, DeliveryState.CANCELED, DeliveryState.UNDELIVERED})
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
-    """A human was called. `because` is for the social worker, opened."""
+class HandoffRecord:
+    """A handoff. `because` is unsealed, for the social worker."""
 
     urgency: str
     reason: str
@@ -31,8 +31,8 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
-    """A service was offered; `service` is "" where it has left the directory."""
+class OfferedService:
+    """An offered service; `service` is "" where it has left the directory."""
 
     service: str
     need: str
@@ -41,19 +41,19 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """What stands beside one inbound text: the safety rules it met, and why it was not answered (or "")."""
+class MessageMarks:
+    """Marks of one inbound text: the safety rules that fired, and why it was not answered (or "")."""
 
     rules: tuple[str, ...]
     silence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What the line knows of a conversation. `flow` and `step` are None outside every flow. Times are aware UTC.
+class ConversationRecord:
+    """What is recorded about a conversation. `flow` and `step` are None outside any flow. Times are aware UTC.
 
     `check_ins` are (flow, when due, state); `consents` (choice, scope, method, when); `outcomes` (outcome, flow, when).
-    `marks` go by the message's row.
+    `marks` are by message id.
     """
 
     language: str
@@ -64,32 +64,32 @@ class Record:
     opted_out: bool
     unreachable: str | None
     waking: datetime | None
-    handoffs: tuple[Called, ...]
-    referrals: tuple[Offered, ...]
+    handoffs: tuple[HandoffRecord, ...]
+    referrals: tuple[OfferedService, ...]
     check_ins: tuple[tuple[str, datetime, str], ...]
     consents: tuple[tuple[str, str, str, datetime], ...]
     outcomes: tuple[tuple[str, str, datetime], ...]
-    marks: dict[int, Marks]
+    marks: dict[int, MessageMarks]
 
 
-def read_thread(db: Session, sealer: Sealer, address: Address, after: int = 0) -> list[Text]:
-    """The texts of this address after row `after` as the person may see them, oldest first.
+def read_thread(db: Session, sealer: Sealer, address: Address, after: int = 0) -> list[ThreadText]:
+    """The texts of this address after row `after` as the person sees them, oldest first.
 
-    A text that we decided not to send, or that did not arrive, is left out: it was never said.
+    Texts that were not sent or did not arrive are left out.
     """
-    lines = messages.thread(db, sealer, address, after)
+    lines = messages.list_texts(db, sealer, address, after)
     return [line for line in lines if not line.outbound or line.state not in _NEVER_ARRIVED]
 
 
-def read_record(db: Session, sealer: Sealer, address: Address) -> Record | None:
-    """What was recorded about this address, or None for one that has never written."""
-    rows = records.of_address(db, sealer, address)
+def read_record(db: Session, sealer: Sealer, address: Address) -> ConversationRecord | None:
+    """What is recorded about this address; None for one that has never written."""
+    rows = records.find_by_address(db, sealer, address)
     if rows is None:
         return None
     stored = rows.conversation
     conversation = load(sealer.open(stored.sealed_state))
     frame = conversation.frame
-    return Record(
+    return ConversationRecord(
         language=conversation.language,
         flow=frame.flow if frame else None,
         step=frame.step if frame else None,
@@ -99,17 +99,17 @@ def read_record(db: Session, sealer: Sealer, address: Address) -> Record | None:
         unreachable=stored.unreachable,
         waking=stored.waking,
         handoffs=_handoffs(rows, sealer),
-        referrals=tuple(Offered(name or "", row.need, row.near or "", row.state) for row, name in rows.referrals),
+        referrals=tuple(OfferedService(name or "", row.need, row.near or "", row.state) for row, name in rows.referrals),
         check_ins=tuple((row.flow, row.due_at or row.ended_at or stored.updated_at, row.state) for row in rows.check_ins),
         consents=tuple((row.choice, row.scope, row.method, row.at) for row in rows.consents),
         outcomes=tuple((row.outcome, row.flow, row.at) for row in rows.outcomes),
-        marks={row.id: Marks(tuple(row.rules or ()), row.silence or "") for row in rows.marked},
+        marks={row.id: MessageMarks(tuple(row.rules or ()), row.silence or "") for row in rows.flagged},
     )
 
 
-def _handoffs(rows: records.Rows, sealer: Sealer) -> tuple[Called, ...]:
+def _handoffs(rows: records.ConversationRecords, sealer: Sealer) -> tuple[HandoffRecord, ...]:
     return tuple(
-        Called(
+        HandoffRecord(
             urgency=row.urgency,
             reason=row.reason,
             team=row.team,

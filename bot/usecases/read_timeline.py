@@ -1,4 +1,4 @@
-"""A conversation as its social worker reads it: the texts of both sides, and between them what happened."""
+"""Read a conversation for social workers: the texts of both sides, and the events between them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
-from bot.domain.delivery import State, rule_for
+from bot.domain.delivery import DeliveryState, rule_for
 from bot.storage import inbox
 from bot.storage.sealing import Sealer
 
 PAGE = 100
-"""Texts on one page; the earlier ones are a press away."""
+"""Texts on one page."""
 
-_FAILED = frozenset({State.FAILED.value, State.UNDELIVERED.value, State.DROPPED.value, State.CANCELED.value})
+_FAILED = frozenset({DeliveryState.FAILED.value, DeliveryState.UNDELIVERED.value, DeliveryState.DROPPED.value, DeliveryState.CANCELED.value})
 
 
-class By(StrEnum):
+class TextAuthor(StrEnum):
     """Who wrote a text."""
 
     PERSON = "person"
@@ -30,14 +30,14 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One text. `body` is "" where the words were deleted or there were none; `media` are content types.
+class TimelineText:
+    """One text. `body` is "" where it was erased or empty; `media` are content types.
 
-    `meaning` says why it did not arrive, for staff; `rules` are the ids of the safety rules that it met.
+    `meaning` says why it did not arrive, for staff; `rules` are the ids of the safety rules that fired.
     """
 
     id: int
-    by: By
+    by: TextAuthor
     name: str
     body: str
     deleted: bool
@@ -52,8 +52,8 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
-    """One event of a handoff. `by` is a name of staff, "" for the line itself; `names` are those that `detail` names."""
+class TimelineEvent:
+    """One event of a handoff. `by` is a name of staff, "" for Warmline itself; `names` are of the staff in `detail`."""
 
     id: int
     handoff_id: int
@@ -66,8 +66,8 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A text of a social worker's that leaves later."""
+class ScheduledText:
+    """A scheduled text of a social worker."""
 
     id: int
     body: str
@@ -77,12 +77,12 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
-    """Oldest first. `earlier` is the row before which the page before this one begins, or None. `names` are those of
-    everybody on it, and of those who were asked for with it."""
+class ConversationTimeline:
+    """Oldest first. The previous page has the rows before `earlier`; None on the first. `names` are of all staff on the
+    page, and of those that the caller asked for."""
 
-    entries: tuple[Said | Happened, ...]
-    planned: tuple[Planned, ...] = ()
+    entries: tuple[TimelineText | TimelineEvent, ...]
+    planned: tuple[ScheduledText, ...] = ()
     earlier: int | None = None
     names: Mapping[int, str] = field(default_factory=dict)
 
@@ -95,43 +95,43 @@ def read_timeline(
     now: datetime,
     before: int | None = None,
     also: Collection[int | None] = (),
-) -> Timeline:
-    """The newest page of the conversation, or the one before row `before`; `planned` are left out of it. `also` are staff
-    whose names the caller needs: one statement for all."""
-    planned = inbox.planned(db, conversation_id, now)
-    rows = inbox.texts(db, conversation_id, before, PAGE + 1)
+) -> ConversationTimeline:
+    """The newest page of the conversation, or the one before row `before`. `also` are staff whose names the caller needs:
+    one statement reads all names."""
+    planned = inbox.list_planned(db, conversation_id, now)
+    rows = inbox.list_texts(db, conversation_id, before, PAGE + 1)
     more, rows = len(rows) > PAGE, rows[-PAGE:]
-    events = inbox.events(db, conversation_id)
+    events = inbox.list_events(db, conversation_id)
     writers = {row.staff_id for row in rows}.union(row.staff_id for row in planned)
-    names = inbox.names(db, writers.union(_named(events), also))
+    names = inbox.staff_names(db, writers.union(_named_staff(events), also))
     waiting = {row.id for row in planned}
-    said = [_said(sealer, row, reader_id, names) for row in rows if row.id not in waiting]
+    said = [_timeline_text(sealer, row, reader_id, names) for row in rows if row.id not in waiting]
     since = rows[0].at if rows and more else None
     until = rows[-1].at if rows and before is not None else None
     happened = [
-        _happened(event, names)
+        _timeline_event(event, names)
         for event in events
         if (since is None or event.at >= since) and (until is None or event.at <= until)
     ]
-    return Timeline(
+    return ConversationTimeline(
         entries=_in_order(said, happened),
-        planned=tuple(_planned(sealer, row, reader_id, names) for row in planned),
+        planned=tuple(_scheduled_text(sealer, row, reader_id, names) for row in planned),
         earlier=rows[0].id if more else None,
         names=names,
     )
 
 
-def _in_order(said: Sequence[Said], happened: Sequence[Happened]) -> tuple[Said | Happened, ...]:
-    # What happened because of a text has the same moment as the text, and stands below it.
-    both: list[Said | Happened] = [*said, *happened]
-    return tuple(sorted(both, key=lambda each: (each.at, isinstance(each, Happened), each.id)))
+def _in_order(said: Sequence[TimelineText], happened: Sequence[TimelineEvent]) -> tuple[TimelineText | TimelineEvent, ...]:
+    # An event caused by a text has the same time as the text, and goes below it.
+    both: list[TimelineText | TimelineEvent] = [*said, *happened]
+    return tuple(sorted(both, key=lambda each: (each.at, isinstance(each, TimelineEvent), each.id)))
 
 
-def _said(sealer: Sealer, row: inbox.Text, reader_id: int, names: Mapping[int, str]) -> Said:
+def _timeline_text(sealer: Sealer, row: inbox.SealedText, reader_id: int, names: Mapping[int, str]) -> TimelineText:
     failed = row.outbound and row.state in _FAILED
-    return Said(
+    return TimelineText(
         id=row.id,
-        by=_by(row, reader_id),
+        by=_author(row, reader_id),
         name=names.get(row.staff_id or 0, ""),
         body=sealer.open(row.sealed_body) if row.sealed_body else "",
         deleted=row.sealed_body is None,
@@ -145,34 +145,34 @@ def _said(sealer: Sealer, row: inbox.Text, reader_id: int, names: Mapping[int, s
     )
 
 
-def _by(row: inbox.Text, reader_id: int) -> By:
+def _author(row: inbox.SealedText, reader_id: int) -> TextAuthor:
     if not row.outbound:
-        return By.PERSON
+        return TextAuthor.PERSON
     if row.staff_id is None:
-        return By.LINE
-    return By.ME if row.staff_id == reader_id else By.COLLEAGUE
+        return TextAuthor.LINE
+    return TextAuthor.ME if row.staff_id == reader_id else TextAuthor.COLLEAGUE
 
 
-def _content_types(sealer: Sealer, row: inbox.Text) -> Iterable[str]:
+def _content_types(sealer: Sealer, row: inbox.SealedText) -> Iterable[str]:
     for item in sealer.open_json(row.sealed_media) if row.sealed_media else ():
         yield str(item[1] if isinstance(item, list) else item.get("content_type", ""))
 
 
-def _planned(sealer: Sealer, row: inbox.PlannedText, reader_id: int, names: Mapping[int, str]) -> Planned:
+def _scheduled_text(sealer: Sealer, row: inbox.SealedPlannedText, reader_id: int, names: Mapping[int, str]) -> ScheduledText:
     body = sealer.open(row.sealed_body) if row.sealed_body else ""
-    return Planned(row.id, body, row.due_at, names.get(row.staff_id, ""), row.staff_id == reader_id)
+    return ScheduledText(row.id, body, row.due_at, names.get(row.staff_id, ""), row.staff_id == reader_id)
 
 
-def _named(events: Iterable[inbox.Event]) -> set[int | None]:
-    """Every member of staff whom an event names: who did it, and those in its detail."""
+def _named_staff(events: Iterable[inbox.HandoffHistoryEvent]) -> set[int | None]:
+    """All staff whom these events name: who did it, and those in its detail."""
     named: set[int | None] = set()
     for event in events:
-        named |= {event.staff_id, *staff_in(event.detail)}
+        named |= {event.staff_id, *staff_ids_in(event.detail)}
     return named
 
 
-def staff_in(detail: Mapping[str, Any]) -> list[int]:
-    """The ids of staff in an event's detail: the fields `staff`, `to` and `by`, each an id or a list of ids."""
+def staff_ids_in(detail: Mapping[str, Any]) -> list[int]:
+    """The ids of staff in an event's detail: the fields `staff`, `to`, `by` and `from`, each an id or a list of ids."""
     found: list[int] = []
     for key in ("staff", "to", "by", "from"):
         value = detail.get(key)
@@ -180,7 +180,7 @@ def staff_in(detail: Mapping[str, Any]) -> list[int]:
     return found
 
 
-def _happened(event: inbox.Event, names: Mapping[int, str]) -> Happened:
-    mentioned = {each: names[each] for each in staff_in(event.detail) if each in names}
+def _timeline_event(event: inbox.HandoffHistoryEvent, names: Mapping[int, str]) -> TimelineEvent:
+    mentioned = {each: names[each] for each in staff_ids_in(event.detail) if each in names}
     by = names.get(event.staff_id or 0, "")
-    return Happened(event.id, event.handoff_id, event.kind, by, event.detail, mentioned, event.at)
+    return TimelineEvent(event.id, event.handoff_id, event.kind, by, event.detail, mentioned, event.at)

@@ -1,4 +1,4 @@
-"""A person is referred to a service by hand, and what became of a referral is told: by the person, a worker, the agency."""
+"""Make referrals by hand, and record their outcome as told by the person, a social worker or the agency."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from bot.domain.machine import IllegalMove
-from bot.domain.referral import MOVES, OPEN, STATES, UNMET, Capacity, Outcome, ReferralState, Teller, answered, told
+from bot.domain.referral import MOVES, OPEN_STATES, STATES, UNMET_OUTCOMES, AgencyCapacity, ReferralOutcome, ReferralState, Reporter, state_after_capacity, state_after_outcome
 from bot.storage import audits, case_reading, referrals
 from bot.storage.tables import Referral
 
 DOUBLE_PRESS: Final = timedelta(minutes=10)
-"""The same told again by the same teller in this time is a second press of a button and not news."""
-PRESSED_TWICE: Final = timedelta(minutes=1)
-"""The same referral by the same worker in this time is one: the person would be asked of a number that nobody gave them."""
-_OF_ALL: Final = frozenset({Outcome.NOT_REACHED, Outcome.COULD_NOT_HELP, Outcome.NO_LONGER_NEEDED})
-"""What a person may say of all services of an offer at once: "I reached nobody", "none could help", "it is solved"."""
-_NEED = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+"""The same report by the same teller within this time is a second press of a button."""
+DUPLICATE_WINDOW: Final = timedelta(minutes=1)
+"""The same referral by the same social worker within this time is a second press: a duplicate would be asked about too."""
+_OUTCOMES_OF_ALL: Final = frozenset({ReferralOutcome.NOT_REACHED, ReferralOutcome.COULD_NOT_HELP, ReferralOutcome.NO_LONGER_NEEDED})
+"""Outcomes that a person may report for all services of an offer at once."""
+_NEED_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 
 _SENTENCES = {
     "unknown": "There is no such referral here.",
@@ -45,99 +45,99 @@ class Refused(Exception):
         super().__init__(reason)
 
 
-def make(db: Session, conversation_id: int, service_id: int, need: str, staff_id: int, now: datetime) -> int:
-    """A social worker refers the person to a service; the referral's number. Audited.
+def make_referral(db: Session, conversation_id: int, service_id: int, need: str, staff_id: int, now: datetime) -> int:
+    """A social worker refers the person to a service. Returns the referral's id. Audited.
 
-    `need` is a fixed word (of our flows, or a code of bot/domain/case.py), never somebody's sentence: it is kept in the
-    clear. The same within a minute is a second press: it gives the number of the first. Raises Refused.
+    `need` is a fixed word (of our flows, or a code of bot/domain/case.py), never free text: it is stored unsealed. The
+    same within a minute is a second press and returns the first one's id. Raises Refused.
     """
-    if not _NEED.fullmatch(need):
+    if not _NEED_PATTERN.fullmatch(need):
         raise Refused("no_need")
     conversation = referrals.lock_conversation(db, conversation_id)
     if conversation is None or conversation.unreachable == "erased":
         raise Refused("no_person")
-    destination = referrals.destination(db, service_id)
+    destination = referrals.find_destination(db, service_id)
     if destination is None or not destination.is_offered:
         raise Refused("no_service")
-    first = case_reading.referred_since(db, conversation_id, service_id, need, staff_id, now - PRESSED_TWICE)
+    first = case_reading.find_referral_since(db, conversation_id, service_id, need, staff_id, now - DUPLICATE_WINDOW)
     if first is not None:
         return first
-    row = referrals.add(db, conversation_id, service_id, need, staff_id, now)
+    row = referrals.add_by_staff(db, conversation_id, service_id, need, staff_id, now)
     _audit(db, "referral_made", row, staff_id, now)
     return row.id
 
 
-def by_person(db: Session, conversation_id: int, outcome: str, which: int | None, now: datetime) -> bool:
-    """The person told what became of number `which` of the newest offer that is still open. In a turn, which has the lock.
+def record_from_person(db: Session, conversation_id: int, outcome: str, which: int | None, now: datetime) -> bool:
+    """The person reports the outcome of number `which` of the newest offer that is still open. The turn holds the lock.
 
-    Without a number it is of the only one that is open; "not reached", "could not help" and "no longer needed" are of all of
-    them. False where it is not clear of which, or nothing is open: nothing is written down, and the flow may ask. Raises
-    ValueError for a word that is no outcome.
+    Without a number it is about the only open one; "not reached", "could not help" and "no longer needed" are about all of
+    them. Returns False, and records nothing, where it is unclear which one is meant, or none is open: the flow may ask.
+    Raises ValueError for an unknown outcome.
     """
-    what = Outcome(outcome)
-    offer = referrals.last_open_offer(db, conversation_id)
-    waiting = [row for row in offer if row.state in OPEN]
+    what = ReferralOutcome(outcome)
+    offer = referrals.lock_last_open_offer(db, conversation_id)
+    waiting = [row for row in offer if row.state in OPEN_STATES]
     if which is not None:
         chosen = [row for row in offer if row.place == which]
         if chosen and chosen[0] not in waiting:
-            # They tell once more what is known; anything else needs a human to look.
+            # Already closed: the same outcome again is fine, another one is for a human to look at.
             return chosen[0].outcome == what
-    elif what in _OF_ALL:
+    elif what in _OUTCOMES_OF_ALL:
         chosen = waiting
     else:
         chosen = waiting if len(waiting) == 1 else []
     for row in chosen:
-        _tell(db, row, what, Teller.PERSON, now)
+        _store_outcome(db, row, what, Reporter.PERSON, now)
     return bool(chosen)
 
 
-def by_worker(db: Session, referral_id: int, staff_id: int, outcome: str, now: datetime) -> Referral:
-    """A social worker writes down what they heard from the person or from the agency. Audited. Raises Refused."""
+def record_from_worker(db: Session, referral_id: int, staff_id: int, outcome: str, now: datetime) -> Referral:
+    """A social worker records what the person or the agency told them. Audited. Raises Refused."""
     row = _lock(db, referral_id)
-    if outcome not in [*Outcome]:
+    if outcome not in [*ReferralOutcome]:
         raise Refused("nothing")
-    if not _is_known(db, row, "told", Teller.WORKER, outcome, now):
-        _tell(db, row, Outcome(outcome), Teller.WORKER, now, staff_id=staff_id)
+    if not _is_repeated(db, row, "told", Reporter.WORKER, outcome, now):
+        _store_outcome(db, row, ReferralOutcome(outcome), Reporter.WORKER, now, staff_id=staff_id)
         _audit(db, "referral_told", row, staff_id, now, outcome)
     return row
 
 
-def by_agency(
+def record_from_agency(
     db: Session, referral_id: int, outcome: str | None, capacity: str | None, now: datetime, *, started: bool = False
 ) -> Referral:
-    """The agency told what became of it (`outcome`), whether it has room (`capacity`), or that it has begun (`started`).
+    """The agency reports the outcome, its capacity, or that it has started.
 
-    An outcome says more than the room does, so it decides where both are told. Where the agency does not help, a worker
-    gets the task to look further. Raises Refused.
+    Where both are given, the outcome counts and the capacity is only noted. Where the agency does not help, a task asks a
+    social worker to look further. Raises Refused.
     """
     row = _lock(db, referral_id)
-    if not (outcome or capacity or started) or outcome not in (None, *Outcome) or capacity not in (None, *Capacity):
+    if not (outcome or capacity or started) or outcome not in (None, *ReferralOutcome) or capacity not in (None, *AgencyCapacity):
         raise Refused("nothing")
     kind = capacity or ("told" if outcome else "started")
-    if _is_known(db, row, kind, Teller.AGENCY, outcome, now):
+    if _is_repeated(db, row, kind, Reporter.AGENCY, outcome, now):
         return row
     if outcome:
-        _tell(db, row, Outcome(outcome), Teller.AGENCY, now, kind=kind)
+        _store_outcome(db, row, ReferralOutcome(outcome), Reporter.AGENCY, now, kind=kind)
     elif capacity:
-        _take_answer(db, row, Capacity(capacity), now)
+        _store_capacity(db, row, AgencyCapacity(capacity), now)
     else:
-        _start(db, row, now)
-    if row.closed_at is not None and row.outcome in UNMET:
-        referrals.ask_worker(db, row, now)
+        _store_start(db, row, now)
+    if row.closed_at is not None and row.outcome in UNMET_OUTCOMES:
+        referrals.add_agency_refused_task(db, row, now)
     return row
 
 
-def retract(db: Session, referral_id: int, staff_id: int, now: datetime) -> Referral:
-    """A worker takes back what was written down by mistake. Audited. Raises Refused.
+def retract_referral(db: Session, referral_id: int, staff_id: int, now: datetime) -> Referral:
+    """A social worker retracts a referral made by mistake. Audited. Raises Refused.
 
-    It counts neither as open nor as closed any more: its events keep what was told of it.
+    It then counts neither as open nor as closed; its events stay.
     """
     row = _lock(db, referral_id)
     if not MOVES.allows(row.state, "retract"):
         raise Refused("retracted")
     row.state = MOVES.move(row.state, "retract")
     row.outcome = row.told_by = row.closed_at = None
-    referrals.record(db, row, "retracted", Teller.WORKER.value, now, staff_id=staff_id)
+    referrals.add_event_and_touch(db, row, "retracted", Reporter.WORKER.value, now, staff_id=staff_id)
     _audit(db, "referral_told", row, staff_id, now, "retracted")
     return row
 
@@ -149,46 +149,46 @@ def _lock(db: Session, referral_id: int) -> Referral:
     return row
 
 
-def _is_known(db: Session, row: Referral, kind: str, by: Teller, outcome: str | None, now: datetime) -> bool:
-    """Whether the last thing that happened to it is this very thing, a moment ago."""
-    last = referrals.last_event(db, row.id)
+def _is_repeated(db: Session, row: Referral, kind: str, by: Reporter, outcome: str | None, now: datetime) -> bool:
+    """Whether its last event is this same one, a moment ago."""
+    last = referrals.find_last_event(db, row.id)
     if last is None or now - last.at > DOUBLE_PRESS:
         return False
     return (last.kind, last.by) == (kind, by) and (outcome is None or last.outcome == outcome)
 
 
-def _tell(
-    db: Session, row: Referral, what: Outcome, by: Teller, now: datetime, *, kind: str = "told", staff_id: int | None = None
+def _store_outcome(
+    db: Session, row: Referral, what: ReferralOutcome, by: Reporter, now: datetime, *, kind: str = "told", staff_id: int | None = None
 ) -> None:
-    """The one place at which an outcome is written to a row, which is locked."""
+    """Store an outcome in the row, which is locked."""
     try:
-        state, closed = told(row.state, what, by)
+        state, closed = state_after_outcome(row.state, what, by)
     except IllegalMove:
         raise Refused("over", row.state) from None
-    _set(row, state, what, by, now if closed else None)
-    referrals.record(db, row, kind, by.value, now, outcome=what.value, staff_id=staff_id)
+    _store_state(row, state, what, by, now if closed else None)
+    referrals.add_event_and_touch(db, row, kind, by.value, now, outcome=what.value, staff_id=staff_id)
 
 
-def _take_answer(db: Session, row: Referral, capacity: Capacity, now: datetime) -> None:
+def _store_capacity(db: Session, row: Referral, capacity: AgencyCapacity, now: datetime) -> None:
     try:
-        state, what = answered(row.state, capacity)
+        state, what = state_after_capacity(row.state, capacity)
     except IllegalMove:
         raise Refused("over", row.state) from None
-    _set(row, state, what, Teller.AGENCY, None if state in OPEN else now)
-    referrals.record(db, row, capacity.value, Teller.AGENCY.value, now, outcome=what)
+    _store_state(row, state, what, Reporter.AGENCY, None if state in OPEN_STATES else now)
+    referrals.add_event_and_touch(db, row, capacity.value, Reporter.AGENCY.value, now, outcome=what)
 
 
-def _start(db: Session, row: Referral, now: datetime) -> None:
+def _store_start(db: Session, row: Referral, now: datetime) -> None:
     try:
         state = MOVES.move(row.state, "start") if row.state != ReferralState.IN_PROGRESS else row.state
     except IllegalMove:
         raise Refused("over", row.state) from None
-    _set(row, ReferralState(state), None, Teller.AGENCY, None)
-    referrals.record(db, row, "started", Teller.AGENCY.value, now)
+    _store_state(row, ReferralState(state), None, Reporter.AGENCY, None)
+    referrals.add_event_and_touch(db, row, "started", Reporter.AGENCY.value, now)
 
 
-def _set(row: Referral, state: ReferralState, what: Outcome | None, by: Teller, closed_at: datetime | None) -> None:
-    """Without an outcome the row forgets an earlier one: who was on a waiting list and is taken on now waits no longer."""
+def _store_state(row: Referral, state: ReferralState, what: ReferralOutcome | None, by: Reporter, closed_at: datetime | None) -> None:
+    """Store the new state. Without an outcome an earlier one is cleared: a person taken on no longer waits on a list."""
     row.state, row.closed_at = state.value, closed_at
     row.outcome, row.told_by = (what.value, by.value) if what else (None, None)
 

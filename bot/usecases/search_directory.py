@@ -1,4 +1,4 @@
-"""Find services: for a person whom the line answers, and for staff who look."""
+"""Find services: to offer to a person in a flow, and for staff who search."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy.orm import Session
 
 from bot.domain.directory import cards, places
-from bot.domain.directory.ranking import Hit, Placed, best, distance
+from bot.domain.directory.ranking import ServiceHit, RankedHit, rank_hits, miles_to
 from bot.domain.directory.schedules import is_open
 from bot.storage import listings, services
-from bot.storage.listings import FARTHEST_MILES, Wanted
+from bot.storage.listings import MAX_MILES, ListingQuery
 
-MOST_OF_STAFF = 200
-"""Candidates where staff want only what is open now: at night hardly any of the nearest fifty are."""
+MAX_CANDIDATES_OPEN_NOW = 200
+"""Candidates for a search of services open now: at night hardly any of the nearest fifty are open."""
 
 NEAR_MILES = 25
-"""What is farther is told after the lines that serve everybody: who has no car does not get there tonight."""
+"""Farther services come after those that serve everyone: a person without a car cannot get there tonight."""
 
 _NUMBER = re.compile(r"\d[\d-]+\d")
 _NOT_DIGITS = re.compile(r"\D")
 
 
-class UnknownPlace(Exception):
+class UnknownZip(Exception):
     """There is no such ZIP code."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a member of staff looks for."""
+class DirectorySearch:
+    """A search by a member of staff."""
 
     need: str | None = None
     words: str = ""
@@ -43,40 +43,40 @@ class Asked:
     open_now: bool = False
     """Only what is known to be open."""
     offered: bool = False
-    """Only what people may be told of; else also what nobody has checked."""
+    """Only what may be offered to people; else also services that were never checked."""
     most: int = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What was found, the best first; `place` is where it was looked for."""
+class SearchResult:
+    """Services, the best first; `place` is the searched location."""
 
-    found: tuple[Placed, ...]
+    found: tuple[RankedHit, ...]
     place: places.ZipPlace | None
 
 
-def search(db: Session, asked: Asked, zone: ZoneInfo, now: datetime) -> Answer:
-    """What the directory has of that, with what is without a place after what is near. Raises UnknownPlace."""
-    place = places.of_zip(asked.near) if asked.near else None
-    if asked.near and place is None:
-        raise UnknownPlace(f"{asked.near} is no ZIP code that is known. Give one of five digits, such as 63101.")
+def search_for_staff(db: Session, query: DirectorySearch, zone: ZoneInfo, now: datetime) -> SearchResult:
+    """Search the directory; services without a place come after those nearby. Raises UnknownPlace."""
+    place = places.find_zip(query.near) if query.near else None
+    if query.near and place is None:
+        raise UnknownZip(f"{query.near} is no ZIP code that is known. Give one of five digits, such as 63101.")
     near = (place.latitude, place.longitude) if place else None
-    wanted = Wanted(
-        asked.need,
-        asked.words,
+    wanted = ListingQuery(
+        query.need,
+        query.words,
         near,
-        offered_at=now if asked.offered else None,
-        most=MOST_OF_STAFF if asked.open_now else listings.CANDIDATES,
+        offered_at=now if query.offered else None,
+        limit=MAX_CANDIDATES_OPEN_NOW if query.open_now else listings.MAX_CANDIDATES,
     )
-    hours = _Hours(zone, now)
+    hours = _OpeningHours(zone, now)
     hits = listings.search(db, wanted)
     if near is not None:
-        hits += listings.without_place(db, wanted)
-    found = (one for one in best(hits, near, asked.language, hours.is_open) if one.is_open or not asked.open_now)
-    return Answer(tuple(islice(found, asked.most)), place)
+        hits += listings.search_without_place(db, wanted)
+    found = (one for one in rank_hits(hits, near, query.language, hours.is_open) if one.is_open or not query.open_now)
+    return SearchResult(tuple(islice(found, query.most)), place)
 
 
-def offer(
+def offer_to_person(
     db: Session,
     need: str,
     near: str | None,
@@ -88,105 +88,106 @@ def offer(
 ) -> tuple[tuple[int, str], ...]:
     """At most `limit` services as (id, card) for a person near a ZIP, the best first; none of `skip`.
 
-    Reviewed ones of the person's own ZIP come first, then what is near, then reviewed ones that serve everybody. One of
-    these always has a place where there is room for two: a number that two people have read.
+    Reviewed services of the person's own ZIP come first, then those nearby, then reviewed ones that serve everyone. One of
+    the last is always included if there is room for two: two people have checked its number.
     """
     reviewed = services.find(db, need, near, now, skip)
     said = {one.id: one.cards.get(language) or one.cards["en"] for one in reviewed}
     local = [(one.id, said[one.id]) for one in reviewed if one.is_local]
     everywhere = [(one.id, said[one.id]) for one in reviewed if not one.is_local]
-    place = places.of_zip(near) if near else None
+    place = places.find_zip(near) if near else None
     point = (place.latitude, place.longitude) if place else None
     if point is None and len(reviewed) >= limit:
-        # Without a ZIP nothing is near: what was imported only fills up.
+        # Without a ZIP nothing is near: imported services only fill the list.
         return tuple((local + everywhere)[:limit])
-    wanted = Wanted(need, near=point, offered_at=now, skip=skip, imported=True)
-    hits = listings.search(db, wanted) + (listings.without_place(db, wanted) if point else [])
+    wanted = ListingQuery(need, near=point, offered_at=now, skip=skip, imported=True)
+    hits = listings.search(db, wanted) + (listings.search_without_place(db, wanted) if point else [])
     hits = [hit for hit in hits if _serves(hit, near or "")]
-    if need != cards.SAFETY:
-        hits = _without_refuges(db, hits)
-    teller = _Teller(need, language, point, _Hours(zone, now), said.values())
+    if need != cards.SAFETY_NEED:
+        hits = _without_shelters(db, hits)
+    teller = _CardMaker(need, language, point, _OpeningHours(zone, now), said.values())
     if point is None:
-        return tuple([*local, *everywhere, *islice(teller.cards(hits, 0, FARTHEST_MILES), limit)][:limit])
+        return tuple([*local, *everywhere, *islice(teller.cards(hits, 0, MAX_MILES), limit)][:limit])
     kept = everywhere[:1] if limit > 1 else []
     first = list(islice(chain(local, teller.cards(hits, 0, NEAR_MILES)), limit - len(kept)))
-    return tuple([*first, *everywhere, *islice(teller.cards(hits, NEAR_MILES, FARTHEST_MILES), limit)][:limit])
+    return tuple([*first, *everywhere, *islice(teller.cards(hits, NEAR_MILES, MAX_MILES), limit)][:limit])
 
 
-def _serves(hit: Hit, near: str) -> bool:
-    """Whether it serves that ZIP; one that names none serves everybody."""
+def _serves(hit: ServiceHit, near: str) -> bool:
+    """Whether it serves that ZIP; one without ZIPs serves everyone."""
     zips = hit.shown.get("zips", ())
     return not zips or near.startswith(tuple(map(str, zips)))
 
 
-def _without_refuges(db: Session, hits: list[Hit]) -> list[Hit]:
-    """A refuge's other programs give it away as well: by the street, by the number, by the name on the door."""
-    hits = [hit for hit in hits if cards.SAFETY not in hit.needs]
+def _without_shelters(db: Session, hits: list[ServiceHit]) -> list[ServiceHit]:
+    """Without shelters for victims of violence, and without other programs at their address, number or name, which would
+    give them away."""
+    hits = [hit for hit in hits if cards.SAFETY_NEED not in hit.needs]
     if not hits:
         return []
-    refuges = listings.refuges(db, cards.SAFETY, hits, {line for hit in hits if (line := _line(hit))})
-    hidden = {line for phone in refuges.phones for line in cards.lines_of({"phones": [phone]})}
+    refuges = listings.find_refuges(db, cards.SAFETY_NEED, hits, {line for hit in hits if (line := _digits_to_call(hit))})
+    hidden = {line for phone in refuges.phones for line in cards.phone_numbers_of({"phones": [phone]})}
     return [
         hit
         for hit in hits
         if hit.location_id not in refuges.locations
         and hit.service_id not in refuges.services
-        and not hidden.intersection(cards.lines_of(hit.shown)[:1])
+        and not hidden.intersection(cards.phone_numbers_of(hit.shown)[:1])
     ]
 
 
-class _Teller:
-    """Makes cards for one person; a service, and a telephone number, is told once."""
+class _CardMaker:
+    """Makes cards for one person; each service and each telephone number only once."""
 
     def __init__(
-        self, need: str, language: str, point: tuple[float, float] | None, hours: _Hours, reviewed: Iterable[str]
+        self, need: str, language: str, point: tuple[float, float] | None, hours: _OpeningHours, reviewed: Iterable[str]
     ) -> None:
         self._need, self._language, self._point, self._hours = need, language, point, hours
-        # The same line may stand in the files and in a directory; the reviewed words win.
+        # The same service may be in the files and in an imported directory; the reviewed card wins.
         self._told: set[int | str] = {_NOT_DIGITS.sub("", found) for card in reviewed for found in _NUMBER.findall(card)}
 
-    def cards(self, hits: Iterable[Hit], least: float, most: float) -> Iterator[tuple[int, str]]:
+    def cards(self, hits: Iterable[ServiceHit], least: float, most: float) -> Iterator[tuple[int, str]]:
         """Ids and cards, the best first, of those at more than `least` and at most `most` miles.
 
-        What has no place counts as being here.
+        A service without a place counts as nearby.
         """
-        within = [hit for hit in hits if least < (distance(hit, self._point) or 0.001) <= most]
-        for one in best(within, self._point, self._language, self._hours.is_open):
-            number = _number(one.hit)
+        within = [hit for hit in hits if least < (miles_to(hit, self._point) or 0.001) <= most]
+        for one in rank_hits(within, self._point, self._language, self._hours.is_open):
+            number = _card_digits(one.hit)
             if one.hit.service_id in self._told or number in self._told:
                 continue
-            # Two programs at one number are one call, and room in an answer is precious.
-            if card := cards.of(one, self._need, self._language, self._hours.today(one.hit)):
+            # Two programs with the same number would be the same call.
+            if card := cards.card_of(one, self._need, self._language, self._hours.today(one.hit)):
                 self._told |= {one.hit.service_id, number} if number else {one.hit.service_id}
                 yield one.hit.service_id, card
 
 
-def _line(hit: Hit) -> str:
-    """The digits of the number to call, without an extension: a refuge may be the same house's extension 2."""
-    return _NOT_DIGITS.sub("", next(iter(cards.lines_of(hit.shown)), ""))
+def _digits_to_call(hit: ServiceHit) -> str:
+    """The digits of the number to call, without an extension: a shelter may be extension 2 of the same number."""
+    return _NOT_DIGITS.sub("", next(iter(cards.phone_numbers_of(hit.shown)), ""))
 
 
-def _number(hit: Hit) -> str:
-    return _NOT_DIGITS.sub("", cards.number_of(hit.shown))
+def _card_digits(hit: ServiceHit) -> str:
+    return _NOT_DIGITS.sub("", cards.phone_of(hit.shown))
 
 
 @dataclass(frozen=True, slots=True)
-class _Hours:
-    """What is open at one moment, each place by its own clock."""
+class _OpeningHours:
+    """What is open at one moment, each place in its own time zone."""
 
     zone: ZoneInfo
     now: datetime
 
-    def zone_of(self, hit: Hit) -> ZoneInfo:
-        place = places.of_zip(str(hit.shown.get("zip", "")))
+    def zone_of(self, hit: ServiceHit) -> ZoneInfo:
+        place = places.find_zip(str(hit.shown.get("zip", "")))
         try:
             return ZoneInfo(place.zone) if place else self.zone
         except (ZoneInfoNotFoundError, ValueError):
             return self.zone
 
-    def today(self, hit: Hit) -> date:
+    def today(self, hit: ServiceHit) -> date:
         return self.now.astimezone(self.zone_of(hit)).date()
 
-    def is_open(self, hit: Hit) -> bool | None:
+    def is_open(self, hit: ServiceHit) -> bool | None:
         schedules = hit.shown.get("schedules", ())
         return is_open(schedules, self.now, self.zone_of(hit)) if schedules else None

@@ -1,7 +1,7 @@
-"""Asking again: what is sent is decided at the moment at which it would leave, and each time there is a reason or a text.
+"""Send check-ins. Whether one is sent is decided at the moment of sending, and each decision leaves a text or a reason.
 
-A check-in is a conversation in a flow of its own. Nobody answering is looked at as well: once more at another time, then
-a human.
+A check-in is a conversation in its own flow. If the person does not answer, it is sent once more at another time; then a
+human is asked to look.
 """
 
 from __future__ import annotations
@@ -12,109 +12,109 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from bot.domain.check_in import SILENT_AFTER, Ask, AskAgain, CheckInState, Drop, Facts, Hold, Reason, after_silence, decide
+from bot.domain.check_in import SILENT_AFTER, AskNow, AskAgain, CheckInState, DropCheckIn, CheckInFacts, HoldUntil, CheckInReason, after_silence, decide
 from bot.domain.conversation import Conversation as State
-from bot.domain.directory.cards import shortened
+from bot.domain.directory.cards import shorten
 from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, Reply
-from bot.domain.effects import Reason as CalledFor
-from bot.domain.flow_checks import saved
-from bot.domain.message import Channel, Lane
+from bot.domain.effects import HandoffReason as CalledFor
+from bot.domain.flow_checks import saved_answers
+from bot.domain.message import Channel, OutboxLane
 from bot.domain.safety.levels import Urgency
-from bot.domain.segments import fold_for_sms, join, measure
+from bot.domain.segments import fold_for_sms, join_replies, measure_segments
 from bot.domain.turn import Turn
 from bot.storage import cases, check_ins, consents, conversations, outbox, referrals
-from bot.storage.check_ins import Locked
+from bot.storage.check_ins import LockedCheckIn
 from bot.storage.database import DATABASE_ERRORS
-from bot.usecases.answering.calling import call_human
-from bot.usecases.apply_effects import Place, apply_effects
-from bot.usecases.check_in_facts import SCOPE, facts
-from bot.usecases.converse import enter
-from bot.usecases.desk import Desk
-from bot.usecases.library import StoredLibrary
+from bot.usecases.answering.calling import open_and_alert
+from bot.usecases.apply_effects import TurnOrigin, apply_effects
+from bot.usecases.check_in_facts import FOLLOW_UP_SCOPE, gather_facts
+from bot.usecases.converse import enter_flow
+from bot.usecases.desk import Context
+from bot.usecases.library import PublishedLibrary
 
 log = logging.getLogger(__name__)
 
-MOST_SILENCES = 3
-"""So many unanswered check-ins one after the other end them, with one closing text (the tapering of domain.md 4.10)."""
+MAX_SILENCES = 3
+"""After so many unanswered check-ins in a row they end, with one closing text (the tapering of domain.md 4.10)."""
 LONGEST_NAME = 40
 CALL_WITHIN = timedelta(hours=24)
-"""By when a human should have done what the line could not."""
+"""By when a human should have called the person."""
 CRISIS_TEAM = "crisis"
 KEY, NEUTRAL_KEY, CLOSING_KEY = "check_in", "check_in_neutral", "check_in_closing"
 
 
-def send_check_in(db: Session, desk: Desk, check_in_id: int, now: datetime) -> list[int]:
-    """Do what is due of this check-in; returns the outbox rows to be woken. Nothing where it is not due any more."""
-    locked = check_ins.lock(db, desk.sealer, check_in_id)
+def send_check_in(db: Session, context: Context, check_in_id: int, now: datetime) -> list[int]:
+    """Do what is due for this check-in, if it still is. Returns ids of outbox rows to send now."""
+    locked = check_ins.lock(db, context.sealer, check_in_id)
     if locked is None or locked.check_in.due_at is None or locked.check_in.due_at > now:
         return []
     if locked.check_in.state == CheckInState.ASKED:
-        return _hear_silence(db, desk, locked, now)
-    known = facts(db, desk, locked, now)
+        return _handle_silence(db, context, locked, now)
+    known = gather_facts(db, context, locked, now)
     match decide(known, now):
-        case Hold(until=until, reason=reason):
-            check_ins.hold(db, locked.check_in, until, reason.value, now)
+        case HoldUntil(until=until, reason=reason):
+            check_ins.postpone(db, locked.check_in, until, reason.value, now)
             return []
-        case Drop(reason=reason, task=task):
-            return _drop(db, locked, reason, now, task=task)
-        case Ask() as ask:
-            return _ask(db, desk, locked, ask, now)
+        case DropCheckIn(reason=reason, task=task):
+            return _drop_check_in(db, locked, reason, now, task=task)
+        case AskNow() as ask:
+            return _send(db, context, locked, ask, now)
 
 
-def _ask(db: Session, desk: Desk, locked: Locked, ask: Ask, now: datetime) -> list[int]:
+def _send(db: Session, context: Context, locked: LockedCheckIn, ask: AskNow, now: datetime) -> list[int]:
     if ask.neutral:
-        # No question: whoever reads it must not learn that there was one, nor may a stranger's answer count as theirs.
-        text = desk.line.text("check_in_neutral", locked.state.language)
-        silent = replace(locked.state, frames=(), ended=True, waking=None, told=NEUTRAL_KEY, told_at=now)
-        turn = Turn(silent, (Reply(text, Lane.FOLLOW_UP, NEUTRAL_KEY),))
+        # No question: another reader must not learn of it, nor may a stranger's answer count as the person's.
+        text = context.system_texts.text("check_in_neutral", locked.state.language)
+        silent = replace(locked.state, frames=(), ended=True, timeout_at=None, last_notice_key=NEUTRAL_KEY, last_notice_at=now)
+        turn = Turn(silent, (Reply(text, OutboxLane.FOLLOW_UP, NEUTRAL_KEY),))
     else:
         try:
-            turn = _entered(db, desk, locked, now)
+            turn = _enter_check_in_flow(db, context, locked, now)
         except Exception as error:
             if isinstance(error, DATABASE_ERRORS):
                 raise
             log.exception("a check-in's flow failed")
             detail = f"check-in {locked.check_in.id}: {locked.check_in.flow}"
-            apply_effects(db, desk, (RaiseAlarm("flow_failed", detail),), _place(locked), now)
-            return _drop(db, locked, Reason.NO_FLOW, now, task=True)
-    check_ins.asked(db, locked.check_in, now + SILENT_AFTER, now)
+            apply_effects(db, context, (RaiseAlarm("flow_failed", detail),), _turn_origin(locked), now)
+            return _drop_check_in(db, locked, CheckInReason.NO_FLOW, now, task=True)
+    check_ins.mark_asked(db, locked.check_in, now + SILENT_AFTER, now)
     state = replace(turn.conversation, turn=locked.state.turn + 1, check_in=locked.check_in.id)
-    conversations.store(locked.row, desk.sealer, state, now)
-    ids = apply_effects(db, desk, turn.effects, _place(locked), now)
+    conversations.save_state(locked.conversation_row, context.sealer, state, now)
+    ids = apply_effects(db, context, turn.effects, _turn_origin(locked), now)
     key = NEUTRAL_KEY if ask.neutral else KEY
-    return [*ids, *_promise(db, desk, locked, turn.effects, key, ask.valid_until, now)]
+    return [*ids, *_enqueue_texts(db, context, locked, turn.effects, key, ask.valid_until, now)]
 
 
-def still_asks(db: Session, desk: Desk, check_in_id: int, key: str, now: datetime) -> bool:
-    """Whether its text may still leave, a while after it was promised: nobody has answered meanwhile, and what was decided
-    then would be decided now. A text may wait for its turn for hours, and a person's life does not wait with it."""
-    locked = check_ins.read(db, desk.sealer, check_in_id)
-    # The closing text follows a silence: whoever has written since has not been silent.
+def may_still_ask(db: Session, context: Context, check_in_id: int, key: str, now: datetime) -> bool:
+    """Whether its queued text may still be sent: the person has not answered since, and the decision would be the same now.
+    A text may wait in the outbox for hours, while the person's situation changes."""
+    locked = check_ins.read(db, context.sealer, check_in_id)
+    # The closing text follows a silence; a person who has written since was not silent.
     holds_in = CheckInState.SILENT if key == CLOSING_KEY else CheckInState.ASKED
     if locked is None or locked.check_in.state != holds_in or locked.state.check_in != check_in_id:
         return False
-    could = decide(replace(facts(db, desk, locked, now), planned_for=now), now)
-    return isinstance(could, Ask) and could.neutral == (key == NEUTRAL_KEY)
+    could = decide(replace(gather_facts(db, context, locked, now), planned_for=now), now)
+    return isinstance(could, AskNow) and could.neutral == (key == NEUTRAL_KEY)
 
 
-def _entered(db: Session, desk: Desk, locked: Locked, now: datetime) -> Turn:
-    """The check-in's flow from its start; what was left open of another one long ago is closed."""
-    library = StoredLibrary(db, desk.cache, desk.zone)
-    # What they answered to this very flow a month ago is no answer of today.
-    stale = saved(library.published(locked.check_in.flow).script)
+def _enter_check_in_flow(db: Session, context: Context, locked: LockedCheckIn, now: datetime) -> Turn:
+    """Enter the check-in's flow at its start; flows left open long ago are dropped."""
+    library = PublishedLibrary(db, context.flow_cache, context.zone)
+    # Answers to an earlier run of this flow do not count today.
+    stale = saved_answers(library.published(locked.check_in.flow).script)
     known = {name: value for name, value in locked.state.answers.items() if name not in stale}
     fresh = replace(
-        locked.state, frames=(), answers={**known, **_offered(db, locked)}, ended=False, outcome=None, offered=False,
-        waking=None, check_in=None,
+        locked.state, frames=(), answers={**known, **_offered_services(db, locked)}, ended=False, outcome=None, human_offered=False,
+        timeout_at=None, check_in=None,
     )  # fmt: skip
-    return enter(library, fresh, locked.check_in.flow, "", now, desk.line.text)
+    return enter_flow(library, fresh, locked.check_in.flow, "", now, context.system_texts.text)
 
 
-def _offered(db: Session, locked: Locked) -> dict[str, str | int]:
-    """The services whose outcome nobody knows yet, as the check-in's flow may name them."""
-    # A directory's names may be as long as a page, or hold lines of their own.
-    choices = referrals.open_choices(db, locked.row.id)
-    open_ones = [(number, shortened(" ".join(name.split()), LONGEST_NAME)) for number, name in choices]
+def _offered_services(db: Session, locked: LockedCheckIn) -> dict[str, str | int]:
+    """The services with an unknown outcome, as answers that the check-in's flow can use."""
+    # Names in a directory may be very long, or contain line breaks.
+    choices = referrals.list_open_choices(db, locked.conversation_row.id)
+    open_ones = [(number, shorten(" ".join(name.split()), LONGEST_NAME)) for number, name in choices]
     return {
         "offered": ", ".join(name for _, name in open_ones),
         "offered_count": len(open_ones),
@@ -122,102 +122,102 @@ def _offered(db: Session, locked: Locked) -> dict[str, str | int]:
     }
 
 
-def _promise(
-    db: Session, desk: Desk, locked: Locked, effects: tuple[Effect, ...], key: str, valid_until: datetime, now: datetime
+def _enqueue_texts(
+    db: Session, context: Context, locked: LockedCheckIn, effects: tuple[Effect, ...], key: str, valid_until: datetime, now: datetime
 ) -> list[int]:
     replies = [effect for effect in effects if isinstance(effect, Reply)]
-    folds = desk.fold_accents and locked.row.channel in (Channel.SMS, Channel.SIMULATOR)
+    folds = context.fold_accents and locked.conversation_row.channel in (Channel.SMS, Channel.SIMULATOR)
     ids = []
-    for body in join([reply.text for reply in replies]):
+    for body in join_replies([reply.text for reply in replies]):
         text = fold_for_sms(body) if folds else body
-        row = outbox.add(db, desk.sealer, locked.row.id, text, Lane.FOLLOW_UP, key, measure(text).segments, now)
+        row = outbox.enqueue(db, context.sealer, locked.conversation_row.id, text, OutboxLane.FOLLOW_UP, key, measure_segments(text).segments, now)
         row.check_in_id, row.valid_until = locked.check_in.id, valid_until
         ids.append(row.id)
     db.flush()
     return ids
 
 
-def _drop(db: Session, locked: Locked, reason: Reason, now: datetime, *, task: bool) -> list[int]:
+def _drop_check_in(db: Session, locked: LockedCheckIn, reason: CheckInReason, now: datetime, *, task: bool) -> list[int]:
     check_ins.end(db, locked.check_in, "drop", now, reason=reason.value)
     if task:
-        _leave_to_human(db, locked, reason.value, now)
+        _add_call_task(db, locked, reason.value, now)
     return []
 
 
-def _leave_to_human(db: Session, locked: Locked, reason: str, now: datetime) -> None:
+def _add_call_task(db: Session, locked: LockedCheckIn, reason: str, now: datetime) -> None:
     cases.add_task(
-        db, locked.row.id, "call", reason, now + CALL_WITHIN, now, check_in_id=locked.check_in.id,
+        db, locked.conversation_row.id, "call", reason, now + CALL_WITHIN, now, check_in_id=locked.check_in.id,
         staff_id=locked.check_in.made_by,
     )  # fmt: skip
 
 
-# Nobody answered.
+# The person did not answer.
 
 
-def _hear_silence(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
-    """The question stays open all the while: who answers late is heard in it."""
+def _handle_silence(db: Session, context: Context, locked: LockedCheckIn, now: datetime) -> list[int]:
+    """The answer is overdue. The question stays open meanwhile, so that a late answer is still heard."""
     check_in = locked.check_in
-    known = facts(db, desk, locked, now)
-    if not check_ins.has_left(db, check_in):
-        # It never left (a human took over, the day was over, the carrier refused it): it was never asked.
+    known = gather_facts(db, context, locked, now)
+    if not check_ins.was_sent(db, check_in):
+        # It was never sent (a human took over, the day ended, the carrier rejected it), so it was not a silence.
         check_in.attempts -= 1
         check_in.holds += 1
-        _close_question(db, desk, locked, now)
-        check_ins.ask_again(db, check_in, now, Reason.NOT_SENT.value, now)
-        return send_check_in(db, desk, check_in.id, now)
+        _close_question(db, context, locked, now)
+        check_ins.schedule_retry(db, check_in, now, CheckInReason.NOT_SENT.value, now)
+        return send_check_in(db, context, check_in.id, now)
     match after_silence(known, now):
         case AskAgain(at=at):
-            check_ins.ask_again(db, check_in, at, Reason.NO_ANSWER.value, now)
-            other = check_ins.other_address(db, locked)
-            # Consent is given for a number: where they never agreed, they are not asked.
-            if other is not None and consents.holds(db, other, SCOPE, now):
-                check_ins.move_to(db, check_in, other)
+            check_ins.schedule_retry(db, check_in, at, CheckInReason.NO_ANSWER.value, now)
+            other = check_ins.find_other_conversation(db, locked)
+            # Consent holds for one number only.
+            if other is not None and consents.is_agreed(db, other, FOLLOW_UP_SCOPE, now):
+                check_ins.move_to_conversation(db, check_in, other)
             return []
         case give_up:
-            return _give_up(db, desk, locked, known, now, call=give_up.call)
+            return _give_up(db, context, locked, known, now, call=give_up.call)
 
 
-def _give_up(db: Session, desk: Desk, locked: Locked, known: Facts, now: datetime, *, call: bool) -> list[int]:
-    """A human is asked to look after them; after the third silence in a row one closing text, where nobody telephones."""
-    check_ins.end(db, locked.check_in, "miss", now, reason=Reason.NO_ANSWER.value)
+def _give_up(db: Session, context: Context, locked: LockedCheckIn, known: CheckInFacts, now: datetime, *, call: bool) -> list[int]:
+    """Add a task for a human; after the third silence in a row send one closing text, unless a human is to telephone."""
+    check_ins.end(db, locked.check_in, "miss", now, reason=CheckInReason.NO_ANSWER.value)
     ids: list[int] = []
     if call:
-        # After a danger silence is no answer: somebody telephones (domain.md 4.10).
+        # After a danger, silence means that a human telephones (domain.md 4.10).
         effect = OpenHandoff(
             CalledFor.FLOW, Urgency.THIS_SHIFT, CRISIS_TEAM, "no answer to a check-in after a crisis: please telephone"
         )
-        ids += call_human(db, desk, effect, locked.row.id, None, locked.state.language, now)
-    # With a call as well: who has them already is not called anew, and must find it somewhere.
-    _leave_to_human(db, locked, Reason.NO_ANSWER.value, now)
-    silences = check_ins.silences(db, locked.row.id)
-    if silences < MOST_SILENCES:
+        ids += open_and_alert(db, context, effect, locked.conversation_row.id, None, locked.state.language, now)
+    # Even with a call: the owner of an open handoff gets no new alert, but will find the task.
+    _add_call_task(db, locked, CheckInReason.NO_ANSWER.value, now)
+    silences = check_ins.count_silences(db, locked.conversation_row.id)
+    if silences < MAX_SILENCES:
         return ids
-    check_ins.drop_all(db, locked.row.id, Reason.SILENT_TOO_OFTEN.value, now)
-    # Not while somebody is asked to telephone them, and once.
-    return [*ids, *_close(db, desk, locked, known, now)] if silences == MOST_SILENCES and not call else ids
+    check_ins.drop_all(db, locked.conversation_row.id, CheckInReason.SILENT_TOO_OFTEN.value, now)
+    # Only once, and not if a human is asked to telephone.
+    return [*ids, *_send_closing_text(db, context, locked, known, now)] if silences == MAX_SILENCES and not call else ids
 
 
-def _close(db: Session, desk: Desk, locked: Locked, known: Facts, now: datetime) -> list[int]:
-    """One last text, where a check-in itself might leave now; in the open only."""
-    could = decide(replace(known, planned_for=now, holds=0, talked_at=None), now)
-    if not isinstance(could, Ask) or could.neutral:
+def _send_closing_text(db: Session, context: Context, locked: LockedCheckIn, known: CheckInFacts, now: datetime) -> list[int]:
+    """One last text, if a check-in could be sent now in plain words."""
+    could = decide(replace(known, planned_for=now, holds=0, staff_contact_at=None), now)
+    if not isinstance(could, AskNow) or could.neutral:
         return []
-    text = desk.line.text("check_in_closing", locked.state.language)
-    effects: tuple[Effect, ...] = (Reply(text, Lane.FOLLOW_UP, CLOSING_KEY),)
-    return _promise(db, desk, locked, effects, CLOSING_KEY, could.valid_until, now)
+    text = context.system_texts.text("check_in_closing", locked.state.language)
+    effects: tuple[Effect, ...] = (Reply(text, OutboxLane.FOLLOW_UP, CLOSING_KEY),)
+    return _enqueue_texts(db, context, locked, effects, CLOSING_KEY, could.valid_until, now)
 
 
-def _close_question(db: Session, desk: Desk, locked: Locked, now: datetime) -> None:
-    """It was never asked, so nothing is an answer to it; unless the person is in another conversation by now."""
+def _close_question(db: Session, context: Context, locked: LockedCheckIn, now: datetime) -> None:
+    """It was never sent, so no text may count as its answer. Not if the person is in another conversation by now."""
     if locked.state.check_in != locked.check_in.id:
         return
     locked.state = _without_question(locked.state)
-    conversations.store(locked.row, desk.sealer, locked.state, now)
+    conversations.save_state(locked.conversation_row, context.sealer, locked.state, now)
 
 
 def _without_question(state: State) -> State:
-    return replace(state, frames=(), ended=True, waking=None, check_in=None)
+    return replace(state, frames=(), ended=True, timeout_at=None, check_in=None)
 
 
-def _place(locked: Locked) -> Place:
-    return Place(locked.row.id, None, locked.state.language)
+def _turn_origin(locked: LockedCheckIn) -> TurnOrigin:
+    return TurnOrigin(locked.conversation_row.id, None, locked.state.language)

@@ -1,4 +1,4 @@
-"""A social worker writes down how somebody may be reached without betraying them."""
+"""A social worker records how a person can be reached safely."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from sqlalchemy.orm import Session
 
 from bot.domain.conversation import load
 from bot.domain.flow import Flow
-from bot.domain.safe_contact import Complaint, SafeContact, complaints
+from bot.domain.safe_contact import SafeContactProblem, SafeContact, find_problems
 from bot.domain.script import Ask
 from bot.domain.understanding import words_of
 from bot.storage import audits, conversations, flows, handoffs
 from bot.storage.tables import Conversation
 from bot.storage.timeline import SAFE_CONTACT_CHANGED
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 
-_BY_FORM = ("times", "word", "exit_word", "neutral", "may_leave_voice", "may_name_line", "note", "paused")
-_IN_WORDS = {
+_FORM_FIELDS = ("times", "word", "exit_word", "neutral", "may_leave_voice", "may_name_line", "note", "paused")
+_FIELD_LABELS = {
     "times": "safe times", "word": "safe word", "exit_word": "exit word", "neutral": "neutral texts",
     "may_leave_voice": "voice messages", "may_name_line": "naming the line", "note": "note", "paused": "pause",
 }  # fmt: skip
 
 
-class NoSuchPerson(Exception):
-    """There is no such conversation, or what was kept of it has been deleted."""
+class PersonNotFound(Exception):
+    """There is no such conversation, or it was erased."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the form says. `seen_at` is `set_at` of the settings that the form was made from, and `was_paused` their
-    `paused`: the person may have left with an exit word while the form was open."""
+class SafeContactForm:
+    """The submitted form. `seen_at` and `was_paused` are `set_at` and `paused` of the settings that it was opened with: the
+    person may have left with an exit word since."""
 
     safe: SafeContact
     seen_at: datetime | None
@@ -41,12 +41,12 @@ class Asked:
 
 
 def set_safe_contact(
-    db: Session, desk: Desk, conversation_id: int, staff_id: int, asked: Asked, now: datetime
-) -> list[Complaint]:
-    """Keep these settings; the complaints, where they cannot be kept (nothing has changed then).
+    db: Session, context: Context, conversation_id: int, staff_id: int, form: SafeContactForm, now: datetime
+) -> list[SafeContactProblem]:
+    """Store these settings. Returns complaints where they are invalid, and then changes nothing.
 
-    Locks the conversation's row, so that no turn goes on with the old ones. A new safe word has to be given anew. The
-    audit names the fields that changed and never a word. Raises NoSuchPerson.
+    Locks the conversation, so that no turn goes on with the old settings. A new safe word must be verified again. The
+    audit names the changed fields but not their values. Raises NoSuchPerson.
     """
     row = db.scalar(
         select(Conversation)
@@ -55,37 +55,37 @@ def set_safe_contact(
         .execution_options(populate_existing=True)
     )
     if row is None or row.unreachable == "erased":
-        raise NoSuchPerson
-    state = load(desk.sealer.open(row.sealed_state))
+        raise PersonNotFound
+    state = load(context.sealer.open(row.sealed_state))
     current = state.safe
-    if current.set_at != asked.seen_at:
-        return [Complaint("form", "Somebody else changed these settings meanwhile. Look at them again; nothing was saved.")]
+    if current.set_at != form.seen_at:
+        return [SafeContactProblem("form", "Somebody else changed these settings meanwhile. Look at them again; nothing was saved.")]
     wanted = replace(
-        asked.safe,
-        paused=current.paused if asked.safe.paused == asked.was_paused else asked.safe.paused,
-        verified_at=current.verified_at if words_of(current.word) == words_of(asked.safe.word) else None,
+        form.safe,
+        paused=current.paused if form.safe.paused == form.was_paused else form.safe.paused,
+        verified_at=current.verified_at if words_of(current.word) == words_of(form.safe.word) else None,
         set_at=current.set_at,
         set_by=current.set_by,
     )
-    changed = [name for name in _BY_FORM if getattr(wanted, name) != getattr(current, name)]
+    changed = [name for name in _FORM_FIELDS if getattr(wanted, name) != getattr(current, name)]
     if not changed:
         return []
-    if wrong := complaints(wanted, desk.line.keywords, menu_words(db, desk)):
+    if wrong := find_problems(wanted, context.system_texts.keywords, choice_words(db, context)):
         return wrong
     state = replace(state, safe=replace(wanted, set_at=now, set_by=staff_id))
-    conversations.store(row, desk.sealer, state, now)
-    detail = ", ".join(_IN_WORDS[name] for name in changed)
-    handoff = handoffs.current(db, conversation_id)
+    conversations.save_state(row, context.sealer, state, now)
+    detail = ", ".join(_FIELD_LABELS[name] for name in changed)
+    handoff = handoffs.find_open(db, conversation_id)
     audits.record(db, staff_id, SAFE_CONTACT_CHANGED, now, conversation_id, handoff.id if handoff else None, detail)
     if handoff is not None:
-        handoffs.record(db, handoff, SAFE_CONTACT_CHANGED, now, staff_id=staff_id, changed=changed)
+        handoffs.add_event_and_touch(db, handoff, SAFE_CONTACT_CHANGED, now, staff_id=staff_id, changed=changed)
     return []
 
 
-def menu_words(db: Session, desk: Desk) -> frozenset[str]:
-    """Everything, folded, by which a choice of a published flow can be picked, in each language."""
-    published = [desk.cache.get(db, version) for version in flows.all_published(db)]
-    texts = [text for flow in published for language in desk.line.languages for text in _choices(flow, language)]
+def choice_words(db: Session, context: Context) -> frozenset[str]:
+    """All folded words that select a choice of a published flow, in all languages."""
+    published = [context.flow_cache.get(db, version) for version in flows.current_version_ids(db)]
+    texts = [text for flow in published for language in context.system_texts.languages for text in _choices(flow, language)]
     return frozenset(" ".join(words_of(part)) for text in texts for part in text.split(","))
 
 

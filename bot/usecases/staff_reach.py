@@ -1,4 +1,4 @@
-"""When a member of staff cannot be reached: what waited for their telephone must wait for it no longer."""
+"""When a member of staff cannot be reached by telephone: escalation and their handoffs must not wait for it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.domain.delivery import Mark, Rule
-from bot.domain.handoff import HELD, UNCLAIMED
+from bot.domain.delivery import AddressProblem, ErrorRule
+from bot.domain.handoff import HELD_STATES, UNCLAIMED_STATES
 from bot.storage import alerts, handoffs, outbox, staff_threads
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import CallOut, StaffThread
 from bot.storage.tables import Handoff, Message
 
 
-def lock_all(db: Session, sealer: Sealer, thread_id: int) -> StaffThread | None:
-    """The thread, locked after every conversation that its loss can touch, in the order of their ids: a claim locks the
-    conversation first and the thread after it, and the other way round the two would wait for each other."""
+def lock_thread(db: Session, sealer: Sealer, thread_id: int) -> StaffThread | None:
+    """Lock the thread, after all conversations that its loss can affect, in the order of their ids: a claim locks the
+    conversation before the thread, and any other order can deadlock."""
     thread = db.get(StaffThread, thread_id)
     if thread is None:
         return None
-    touched = {one.handoff_id for one in handoffs.open_call_outs(db, thread.staff_id)}
+    touched = {one.handoff_id for one in handoffs.list_open_call_outs(db, thread.staff_id)}
     if thread.conversation_id is not None:
         touched |= set(db.scalars(select(Handoff.id).where(Handoff.conversation_id == thread.conversation_id)))
     rows = db.execute(select(Handoff.id).where(Handoff.id.in_(touched)).order_by(Handoff.conversation_id))
@@ -35,70 +35,70 @@ def lock_all(db: Session, sealer: Sealer, thread_id: int) -> StaffThread | None:
     )
 
 
-def not_delivered(db: Session, thread: StaffThread, row: Message, rule: Rule, now: datetime) -> None:
-    """A text, a mail or a call to staff did not arrive. What the error teaches about the telephone is kept; an alert that
-    could not arrive is no alert."""
+def handle_failure(db: Session, thread: StaffThread, row: Message, rule: ErrorRule, now: datetime) -> None:
+    """A text, an e-mail or a call to staff did not arrive: mark the telephone as the error says, and count the alert as
+    failed."""
     if rule.page_operator:
         alerts.raise_alarm(db, "sending_failed", f"to staff, code {row.error_code}: {rule.meaning}", None, now)
-    if rule.mark is not None:
-        if rule.mark is Mark.OPTED_OUT:
+    if rule.address_problem is not None:
+        if rule.address_problem is AddressProblem.OPTED_OUT:
             thread.opted_out = True
         else:
-            thread.unreachable = rule.mark.value
-        outbox.drop_to_staff(db, thread.id)
-        phone_is_lost(db, thread, now)
+            thread.unreachable = rule.address_problem.value
+        outbox.drop_waiting_to_staff(db, thread.id)
+        mark_phone_lost(db, thread, now)
     elif row.key in ("relay", "relay_media", "took_relay"):
-        phone_is_lost(db, thread, now)
+        mark_phone_lost(db, thread, now)
     else:
-        drop(db, thread, row, now)
+        drop_alert(db, thread, row, now)
 
 
-def drop(db: Session, thread: StaffThread, row: Message, now: datetime) -> None:
-    """This alert will not arrive; where no other way is on its way to the same worker, they count as not called."""
-    if row.key not in staff_threads.CALLS or row.handoff_id is None:
+def drop_alert(db: Session, thread: StaffThread, row: Message, now: datetime) -> None:
+    """This alert will not arrive: unless another one is under way to the same social worker, they count as not alerted."""
+    if row.key not in staff_threads.HANDOFF_CALL_KEYS or row.handoff_id is None:
         return
     others = (
         select(Message.id)
         .join(StaffThread, StaffThread.id == Message.staff_thread_id)
         .where(
             StaffThread.staff_id == thread.staff_id, Message.handoff_id == row.handoff_id, Message.outbound,
-            Message.id != row.id, Message.at >= row.at, Message.key.in_(staff_threads.CALLS), StaffThread.channel != "email",
+            Message.id != row.id, Message.at >= row.at, Message.key.in_(staff_threads.HANDOFF_CALL_KEYS), StaffThread.channel != "email",
             Message.state.not_in(("failed", "undelivered", "dropped", "canceled")),
         )
     )  # fmt: skip
-    # A mail is read when somebody happens to look: it does not keep a telephone's failure from counting.
+    # An e-mail may be read much later, so it counts neither as a failed alert nor as one under way.
     if thread.channel == "email" or db.scalar(others.limit(1)) is not None:
         return
-    for call_out in handoffs.open_call_outs(db, thread.staff_id):
+    for call_out in handoffs.list_open_call_outs(db, thread.staff_id):
         if call_out.handoff_id == row.handoff_id:
-            alert_failed(db, call_out, now)
+            mark_alert_failed(db, call_out, now)
 
 
-def phone_is_lost(db: Session, thread: StaffThread, now: datetime) -> None:
-    """The worker's telephone cannot be reached by this number: what it leads to must not wait for it.
+def mark_phone_lost(db: Session, thread: StaffThread, now: datetime) -> None:
+    """The social worker's telephone cannot be reached from this number.
 
-    The handoff that was relayed by it stays theirs in the console, and is looked at now. An alert that could not arrive
-    is no alert: where nobody else is called on that rung, the next one is climbed.
+    A handoff relayed by it stays theirs in the console and is checked now. Their open alerts count as failed: where no one
+    else of the tier is still alerted, escalation goes on.
     """
     if thread.conversation_id is not None:
-        held = handoffs.current(db, thread.conversation_id)
-        staff_threads.cut(db, thread)
-        if held is not None and held.owner_id == thread.staff_id and held.state in HELD:
-            handoffs.record(db, held, "phone_lost", now, staff_id=thread.staff_id)
+        held = handoffs.find_open(db, thread.conversation_id)
+        staff_threads.unbind_thread(db, thread)
+        if held is not None and held.owner_id == thread.staff_id and held.state in HELD_STATES:
+            handoffs.add_event_and_touch(db, held, "phone_lost", now, staff_id=thread.staff_id)
             if held.unanswered_since is None:
                 held.unanswered_since, held.rung = now, 0
             held.rung_due_at = now
-    for call_out in handoffs.open_call_outs(db, thread.staff_id):
-        alert_failed(db, call_out, now)
+    for call_out in handoffs.list_open_call_outs(db, thread.staff_id):
+        mark_alert_failed(db, call_out, now)
 
 
-def alert_failed(db: Session, call_out: CallOut, now: datetime) -> None:
-    """This worker could not be alerted."""
+def mark_alert_failed(db: Session, call_out: CallOut, now: datetime) -> None:
+    """Record that this social worker could not be alerted; escalate now if no other alert is open."""
     call_out.answer, call_out.answered_at = "unreachable", now
     handoff = db.get(Handoff, call_out.handoff_id)
     if handoff is None:
         return
-    handoffs.record(db, handoff, "unreachable", now, staff_id=call_out.staff_id)
-    left = [one for one in handoffs.call_outs(db, handoff.id) if one.answer is None]
-    if handoff.state in UNCLAIMED and not left and handoff.rung_due_at is not None:
+    handoffs.add_event_and_touch(db, handoff, "unreachable", now, staff_id=call_out.staff_id)
+    left = [one for one in handoffs.list_call_outs(db, handoff.id) if one.answer is None]
+    if handoff.state in UNCLAIMED_STATES and not left and handoff.rung_due_at is not None:
         handoff.rung_due_at = now

@@ -1,4 +1,4 @@
-"""What the line says to its own staff, read once from words/staff.yaml."""
+"""Texts to staff, read once from words/staff.yaml."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from functools import cache
 from pathlib import Path
 
 from bot.domain.safety import SafetyRuleError, Urgency
-from bot.domain.safety.lined_yaml import Place, read_yaml
-from bot.domain.safety.texts import check_braces, fill
+from bot.domain.safety.lined_yaml import LinedNode, read_yaml
+from bot.domain.safety.texts import check_braces, fill_in
 from bot.usecases.line import ROOT
 
 FILE = "words/staff.yaml"
 
 
-def _keys(table: str) -> dict[str, frozenset[str]]:
+def _parse_keys(table: str) -> dict[str, frozenset[str]]:
     rows = (line.split() for line in table.strip().splitlines())
     return {key: frozenset(fields) for key, *fields in rows}
 
 
-# Each text, and what its callers give: no more than this may stand in its words.
-SMS = _keys("""
+# Each text with the fields that its callers give; its words may use only these.
+SMS_FIELDS = _parse_keys("""
     alert               handoff urgency team language
     alert_again         handoff urgency team language wait
     alert_phone_person  handoff urgency team language
@@ -60,7 +60,7 @@ SMS = _keys("""
     offer_declined      handoff name
     offer_expired       handoff name
 """)
-EMAIL = _keys("""
+EMAIL_FIELDS = _parse_keys("""
     email_alert         handoff urgency team language wait link
     email_reminder      handoff urgency minutes link
     email_look          handoff urgency minutes link name
@@ -72,7 +72,7 @@ EMAIL = _keys("""
     invitation          name link wait
     password_reset      name link wait
 """)
-VOICE = _keys("""
+VOICE_FIELDS = _parse_keys("""
     voice_alert         handoff urgency team language
     voice_took          handoff
     voice_taken_by      handoff name
@@ -81,59 +81,59 @@ VOICE = _keys("""
     voice_nothing_open
     voice_wrong_key
 """)
-FIELDS = SMS | EMAIL | VOICE
+ALL_FIELDS = SMS_FIELDS | EMAIL_FIELDS | VOICE_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
-class StaffWords:
+class StaffTexts:
     """Every text to staff by its key; frozen, and shared by all threads."""
 
     texts: Mapping[str, str]
     segments: Mapping[str, int]
-    """The most that each text of `SMS` may cost."""
+    """The most segments that each text of `SMS` may have."""
     urgency: Mapping[str, str]
 
-    def say(self, key: str, **fields: str | int) -> str:
+    def text(self, key: str, **fields: str | int) -> str:
         """The text for `key`, filled in. An e-mail's first line is its subject, and a blank line follows it.
 
-        KeyError for an unknown key, and where a field of FIELDS[key] is not given, whether or not the words use it just
-        now: others change the words, and an alert must not be lost to that.
+        Raises KeyError for an unknown key, and for a missing field of FIELDS[key] even if the words do not use it now: a
+        later edit of the words must not break an alert.
         """
-        missing = sorted(FIELDS[key] - fields.keys())
+        missing = sorted(ALL_FIELDS[key] - fields.keys())
         if missing:
             raise KeyError(f"{key} needs {', '.join(missing)}")
-        return fill(self.texts[key], fields)
+        return fill_in(self.texts[key], fields)
 
 
 @cache
-def read_staff_words(root: Path = ROOT) -> StaffWords:
-    """Read words/staff.yaml; raises SafetyRuleError naming the file, the line and what is wrong, which stops the start."""
-    return staff_words((root / FILE).read_text("utf-8"))
+def read_staff_texts(root: Path = ROOT) -> StaffTexts:
+    """Read words/staff.yaml. Raises SafetyRuleError with file, line and problem, which prevents the start."""
+    return parse_staff_texts((root / FILE).read_text("utf-8"))
 
 
-def staff_words(yaml_text: str) -> StaffWords:
-    """The words in one YAML text; raises SafetyRuleError where a key or an urgency is missing or not known, a brace cannot
-    be filled in, a budget is no number or an e-mail has no subject."""
+def parse_staff_texts(yaml_text: str) -> StaffTexts:
+    """Parse the YAML text. Raises SafetyRuleError where a key or an urgency is missing or unknown, a field is not given by
+    callers, a budget is not a number or an e-mail has no subject."""
     top = read_yaml(yaml_text, FILE)
     fields = top.fields(("urgency", "sms", "email", "voice"))
     texts: dict[str, str] = {}
     segments: dict[str, int] = {}
-    for key, place in _whole(top.need(fields, "sms"), SMS).items():
+    for key, place in _exact_fields(top.required(fields, "sms"), SMS_FIELDS).items():
         entry = place.fields(("segments", "say", "note"))
-        said = place.need(entry, "say")
-        check_braces(said, said.text(), SMS[key])
-        texts[key], segments[key] = said.text(), _budget(place.need(entry, "segments"))
-    for section, keys in (("email", EMAIL), ("voice", VOICE)):
-        for key, place in _whole(top.need(fields, section), keys).items():
+        said = place.required(entry, "say")
+        check_braces(said, said.text(), SMS_FIELDS[key])
+        texts[key], segments[key] = said.text(), _budget(place.required(entry, "segments"))
+    for section, keys in (("email", EMAIL_FIELDS), ("voice", VOICE_FIELDS)):
+        for key, place in _exact_fields(top.required(fields, section), keys).items():
             check_braces(place, place.text(), keys[key])
             texts[key] = place.text()
             if section == "email" and texts[key].split("\n")[1:2] != [""]:
                 raise place.error(f"'{key}' has no subject.", "Write it on the first line, and leave the next one blank.")
-    return StaffWords(texts, segments, _words(top.need(fields, "urgency"), frozenset(Urgency)))
+    return StaffTexts(texts, segments, _read_words(top.required(fields, "urgency"), frozenset(Urgency)))
 
 
-def _whole(place: Place, keys: Mapping[str, object] | frozenset[str]) -> dict[str, Place]:
-    """The fields of `place`, which must be these and no others."""
+def _exact_fields(place: LinedNode, keys: Mapping[str, object] | frozenset[str]) -> dict[str, LinedNode]:
+    """The fields of `place`, which must be exactly these."""
     found = place.fields(keys)
     missing = sorted(set(keys) - found.keys())
     if missing:
@@ -141,14 +141,14 @@ def _whole(place: Place, keys: Mapping[str, object] | frozenset[str]) -> dict[st
     return found
 
 
-def _words(place: Place, keys: frozenset[str]) -> dict[str, str]:
-    found = _whole(place, keys)
+def _read_words(place: LinedNode, keys: frozenset[str]) -> dict[str, str]:
+    found = _exact_fields(place, keys)
     for word in found.values():
         check_braces(word, word.text(), ())
     return {key: word.text() for key, word in found.items()}
 
 
-def _budget(place: Place) -> int:
+def _budget(place: LinedNode) -> int:
     if not place.text().isdecimal() or int(place.text()) < 1:
         raise place.error(f"'{place.text()}' is not a number of segments.", "Write 1 or more.")
     return int(place.text())

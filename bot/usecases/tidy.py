@@ -1,4 +1,4 @@
-"""Deleting what is no longer to be kept: people who asked for it, and words past their time."""
+"""Deletion: erasure of people who asked for it, and of texts and answers past their retention time."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from bot.storage.staff_tables import Note
 from bot.storage.tables import Conversation, Handoff, Message, Person
 
 
-def erase_asked(db: Session, sealer: Sealer, now: datetime) -> int:
-    """Carry out the requests to delete that are due. Returns how many."""
-    asked = erasures.due(db, now)
+def carry_out_erasures(db: Session, sealer: Sealer, now: datetime) -> int:
+    """Carry out the erasure requests that are due. Returns how many."""
+    asked = erasures.lock_due(db, now)
     for erasure in asked:
         erasures.erase(db, sealer, erasure, now)
     return len(asked)
 
 
-def forget_old_words(db: Session, sealer: Sealer, now: datetime, keep: timedelta, limit: int = 500) -> int:
-    """Delete the words of texts older than `keep`, but for people with an open handoff. Returns how many texts.
+def delete_old_texts(db: Session, sealer: Sealer, now: datetime, keep: timedelta, limit: int = 500) -> int:
+    """Delete the bodies of messages older than `keep`, except for people with an open handoff. Returns how many.
 
-    In small portions: a delete of a year at once would hold up the webhook.
+    In small batches: deleting a year at once would block the webhook.
     """
     open_handoff = exists().where(Handoff.conversation_id == Message.conversation_id, Handoff.state != "closed")
     old = (
@@ -42,12 +42,12 @@ def forget_old_words(db: Session, sealer: Sealer, now: datetime, keep: timedelta
         .values(sealed_body=None, sealed_media=None)
         .returning(Message.conversation_id)
     ).all()
-    _forget_recent(db, sealer, {row.conversation_id for row in rows if row.conversation_id is not None}, now - keep)
+    _delete_recent_texts(db, sealer, {row.conversation_id for row in rows if row.conversation_id is not None}, now - keep)
     return len(rows)
 
 
-def _forget_recent(db: Session, sealer: Sealer, conversation_ids: set[int], before: datetime) -> None:
-    """The state of a conversation holds its last few texts too; they go with the rows."""
+def _delete_recent_texts(db: Session, sealer: Sealer, conversation_ids: set[int], before: datetime) -> None:
+    """Delete the last few texts from the conversations' states too."""
     quiet = select(Conversation).where(Conversation.id.in_(conversation_ids), Conversation.updated_at < before)
     for row in db.scalars(quiet.with_for_update(skip_locked=True)):
         state = load(sealer.open(row.sealed_state))
@@ -55,10 +55,10 @@ def _forget_recent(db: Session, sealer: Sealer, conversation_ids: set[int], befo
             row.sealed_state = sealer.seal(replace(state, recent=()).dump())
 
 
-def forget_old_answers(db: Session, sealer: Sealer, now: datetime, keep: timedelta, limit: int = 200) -> int:
-    """Delete the answers, the name and the place of people who have not written for `keep`. Returns how many.
+def delete_old_answers(db: Session, sealer: Sealer, now: datetime, keep: timedelta, limit: int = 200) -> int:
+    """Delete the answers, the name and the place in the flow of people who have not written for `keep`. Returns how many.
 
-    Language, opt-out and the number stay: who comes back after years is still greeted in their language, or left alone.
+    Language, opt-out and address stay: a person who comes back after years is answered in their language, or left alone.
     """
     open_handoff = exists().where(Handoff.conversation_id == Conversation.id, Handoff.state != "closed")
     news = or_(Conversation.forgotten_at.is_(None), Conversation.forgotten_at < Conversation.updated_at)
@@ -66,7 +66,7 @@ def forget_old_answers(db: Session, sealer: Sealer, now: datetime, keep: timedel
     rows = db.scalars(old.with_for_update(skip_locked=True)).all()
     for row in rows:
         state = load(sealer.open(row.sealed_state))
-        # How they may be reached safely stays too: who comes back to the same home is in the same danger.
+        # Safe contact stays too: the danger at home may still be the same.
         chosen = {"language": state.language, "language_chosen": state.language_chosen, "safe": state.safe}
         kept = State(channel=state.channel, **chosen, ended=True, turn=state.turn)  # type: ignore[arg-type]
         row.sealed_state, row.flow_version, row.step, row.waking = sealer.seal(kept.dump()), None, None, None
@@ -74,7 +74,7 @@ def forget_old_answers(db: Session, sealer: Sealer, now: datetime, keep: timedel
         db.execute(update(Person).where(Person.id == row.person_id).values(sealed_name=None))
         db.execute(update(Note).where(Note.conversation_id == row.id).values(sealed_body=None))
         db.execute(update(Handoff).where(Handoff.conversation_id == row.id).values(sealed_because=None))
-        if cases.current(db, row.person_id) is None:
-            # A household that is still accompanied may talk with its worker and never text.
-            cases.forget_words(db, row.person_id, row.id)
+        if cases.lock_open_case(db, row.person_id) is None:
+            # With an open case the person may still talk with their social worker and never text.
+            cases.delete_words(db, row.person_id, row.id)
     return len(rows)

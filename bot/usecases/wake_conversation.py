@@ -1,4 +1,4 @@
-"""Nobody answered in time: the flow goes where silence leads, or an open question about danger goes to a human."""
+"""Timeouts: the person did not answer in time. The flow goes on, or an unanswered question about danger calls a human."""
 
 from __future__ import annotations
 
@@ -9,69 +9,67 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation, Holder
-from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, Reason, Reply, TellHuman
-from bot.domain.message import Channel, Lane
+from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, HandoffReason, Reply, NotifyStaff
+from bot.domain.message import Channel, OutboxLane
 from bot.domain.safety.levels import Urgency
-from bot.domain.segments import fold_for_sms, join, measure
-from bot.domain.turn import TimedOut, Turn
+from bot.domain.segments import fold_for_sms, join_replies, measure_segments
+from bot.domain.turn import TimeoutReached, Turn
 from bot.storage import conversations, outbox
 from bot.storage.database import DATABASE_ERRORS
-from bot.usecases.apply_effects import Place, apply_effects
-from bot.usecases.converse import converse
-from bot.usecases.desk import Desk
-from bot.usecases.library import Library, StoredLibrary
-from bot.usecases.line import Line
+from bot.usecases.answering.telling import WATCHED_DANGERS
+from bot.usecases.apply_effects import TurnOrigin, apply_effects
+from bot.usecases.converse import run_flows
+from bot.usecases.desk import Context
+from bot.usecases.library import Library, PublishedLibrary
+from bot.usecases.line import SystemTexts
 
 log = logging.getLogger(__name__)
 
 
-UNSEEN = frozenset({"domestic_violence", "violence"})
-"""Asked about these, silence may mean that somebody else holds the phone: nothing unasked is texted, a human is called."""
-
-
-def wake_conversation(db: Session, desk: Desk, conversation_id: int, now: datetime) -> list[int]:
-    """Take the turn that silence makes; returns the outbox rows to be woken. Does nothing where the alarm is stale."""
-    found = conversations.lock_waking(db, desk.sealer, conversation_id, now)
+def handle_timeout(db: Session, context: Context, conversation_id: int, now: datetime) -> list[int]:
+    """Take the turn of a timeout, unless it is stale. Returns ids of outbox rows to send now."""
+    found = conversations.lock_timed_out(db, context.sealer, conversation_id, now)
     if found is None:
         return []
     row, state = found
-    turn = on_silence(desk.line, StoredLibrary(db, desk.cache, desk.zone), state, now)
-    conversations.store(row, desk.sealer, replace(turn.conversation, turn=state.turn + 1), now)
-    place = Place(row.id, None, state.language)
-    ids = apply_effects(db, desk, turn.effects, place, now)
+    turn = decide_timeout(context.system_texts, PublishedLibrary(db, context.flow_cache, context.zone), state, now)
+    conversations.save_state(row, context.sealer, replace(turn.conversation, turn=state.turn + 1), now)
+    place = TurnOrigin(row.id, None, state.language)
+    ids = apply_effects(db, context, turn.effects, place, now)
     if row.opted_out or row.unreachable:
         return ids
-    folds = desk.fold_accents and row.channel in (Channel.SMS, Channel.SIMULATOR)
+    folds = context.fold_accents and row.channel in (Channel.SMS, Channel.SIMULATOR)
     replies = [effect for effect in turn.effects if isinstance(effect, Reply)]
-    lane = min((reply.lane for reply in replies), key=list(Lane).index, default=Lane.REPLY)
-    for body in join([reply.text for reply in replies]):
+    lane = min((reply.lane for reply in replies), key=list(OutboxLane).index, default=OutboxLane.REPLY)
+    for body in join_replies([reply.text for reply in replies]):
         text = fold_for_sms(body) if folds else body
-        ids.append(outbox.add(db, desk.sealer, row.id, text, lane, None, measure(text).segments, now).id)
+        ids.append(outbox.enqueue(db, context.sealer, row.id, text, lane, None, measure_segments(text).segments, now).id)
     return ids
 
 
-def on_silence(line: Line, library: Library, conversation: Conversation, now: datetime) -> Turn:
-    """Pure: what silence leads to."""
+def decide_timeout(system_texts: SystemTexts, library: Library, conversation: Conversation, now: datetime) -> Turn:
+    """Decide the turn of a timeout, without side effects."""
     if conversation.holder is Holder.HUMAN:
-        return Turn(replace(conversation, waking=None, asked=None), (TellHuman(urgent=bool(conversation.asked)),))
-    if conversation.asked:
-        because = f"asked about {conversation.asked}, no answer"
-        effect = OpenHandoff(Reason.DANGER, Urgency.QUARTER_HOUR, "crisis", because, (conversation.asked,))
-        waiting = replace(conversation, asked=None, holder=Holder.WAITING, in_danger=True, waking=None, told_at=now)
-        if conversation.asked in UNSEEN:
+        return Turn(replace(conversation, timeout_at=None, asked_danger=None), (NotifyStaff(urgent=bool(conversation.asked_danger)),))
+    if conversation.asked_danger:
+        because = f"asked about {conversation.asked_danger}, no answer"
+        effect = OpenHandoff(HandoffReason.DANGER, Urgency.QUARTER_HOUR, "crisis", because, (conversation.asked_danger,))
+        waiting = replace(conversation, asked_danger=None, holder=Holder.WAITING, in_danger=True, timeout_at=None, last_notice_at=now)
+        if conversation.asked_danger in WATCHED_DANGERS:
+            # Silence may mean that another person holds the phone: no text.
             return Turn(waiting, (effect,))
-        return Turn(waiting, (Reply(line.text("waiting", conversation.language), Lane.CRISIS, "waiting"), effect))
+        return Turn(waiting, (Reply(system_texts.text("waiting", conversation.language), OutboxLane.CRISIS, "waiting"), effect))
     if conversation.holder is not Holder.BOT or conversation.frame is None:
-        return Turn(replace(conversation, waking=None), ())
+        return Turn(replace(conversation, timeout_at=None), ())
     try:
-        return converse(library, conversation, TimedOut(), now, line.text)
+        return run_flows(library, conversation, TimeoutReached(), now, system_texts.text)
     except Exception as error:
         if isinstance(error, DATABASE_ERRORS):
             raise
         if library.is_live:
             log.exception("flow failed on a time-out")
         effects: tuple[Effect, ...] = (
-            OpenHandoff(Reason.FAILURE, Urgency.THIS_SHIFT, because="a flow failed on a time-out"),
+            OpenHandoff(HandoffReason.FAILURE, Urgency.THIS_SHIFT, because="a flow failed on a time-out"),
             RaiseAlarm("flow_failed", f"{conversation.frame.flow}/{conversation.frame.step}"),
         )
-        return Turn(replace(conversation, waking=None), effects)
+        return Turn(replace(conversation, timeout_at=None), effects)

@@ -1,5 +1,5 @@
-"""Doors that people and carriers open: the webhook, the chat, the simulator, health.
+"""The HTTP layer: the carrier's webhooks, the web chat, the staff console, the phone simulator and the health checks.
 
-A door translates a request, opens the transaction, calls a use case, wakes the queue after the commit and translates back.
-No rule of the help line and no SQL may live here.
+A view translates the request, opens the transaction, calls a use case, wakes the queue after the commit and renders the
+result. No rule of the help line and no SQL belongs here.
 """

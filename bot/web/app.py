@@ -1,4 +1,4 @@
-"""The web application: the doors, and what holds for all of them."""
+"""The Flask application: its blueprints, and the error handling and headers that all of them share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bot.web.console.staff import staff
 from bot.web.health import health
 from bot.web.metrics import metrics
 from bot.web.phone import phone
-from bot.web.sessions import Sessions
+from bot.web.sessions import SelectiveSessionInterface
 from bot.web.sign_in.set_up import set_up as set_up_sign_in
 from bot.web.staff_phone import staff_phone
 from bot.web.studio import frame
@@ -41,45 +41,45 @@ from bot.web.studio.steps import steps
 from bot.web.studio.transcripts import transcripts
 from bot.web.studio.trial import trial
 from bot.web.studio.words import words
-from bot.web.twilio import LARGEST_BODY, twilio
+from bot.web.twilio import MAX_REQUEST_BYTES, twilio
 from bot.web.twilio_voice import twilio_voice
 
-STUDIO = (flows, steps, step_acts, source, trial, transcripts, words, publish, history, diagram)
-CONSOLE = (inbox, handoff, people, case, follow_up, directory, media, board, roster, staff, replies, audit, account)
-POLICY = (
+STUDIO_BLUEPRINTS = (flows, steps, step_acts, source, trial, transcripts, words, publish, history, diagram)
+CONSOLE_BLUEPRINTS = (inbox, handoff, people, case, follow_up, directory, media, board, roster, staff, replies, audit, account)
+CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
 
 
 def create_app(runtime: Runtime) -> Flask:
-    """The application over an open runtime."""
+    """The application for an open runtime. The phone simulator is registered in a demo only."""
     app = Flask(__name__, template_folder="../../templates", static_folder="static")
-    app.session_interface = Sessions()
+    app.session_interface = SelectiveSessionInterface()
     app.extensions["warmline"] = runtime
-    app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=LARGEST_BODY)
+    app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES)
     set_up_sign_in(app, runtime)
     demo = (phone, staff_phone) if runtime.settings.is_demo else ()
-    for blueprint in (twilio, twilio_voice, health, metrics, chat, agency, *CONSOLE, *STUDIO, *demo):
+    for blueprint in (twilio, twilio_voice, health, metrics, chat, agency, *CONSOLE_BLUEPRINTS, *STUDIO_BLUEPRINTS, *demo):
         app.register_blueprint(blueprint)
-    app.context_processor(layout.around)
-    app.jinja_env.filters["coded"] = frame.coded
-    app.register_error_handler(HTTPException, _plainly)
-    app.after_request(_guard)
+    app.context_processor(layout.layout_values)
+    app.jinja_env.filters["coded"] = frame.with_code_marks
+    app.register_error_handler(HTTPException, _render_http_error)
+    app.after_request(_set_security_headers)
     return app
 
 
-def _plainly(error: HTTPException) -> ResponseReturnValue:
-    """An error in one sentence: whoever is refused is told why, and nobody is shown our insides."""
-    if request.path.startswith("/console") and not forms.asks_for_part():
-        return layout.refused(error.name, error.description or "", error.code or 500)
+def _render_http_error(error: HTTPException) -> ResponseReturnValue:
+    """An HTTP error as one sentence with the reason and no internals; in the console as a page."""
+    if request.path.startswith("/console") and not forms.is_script_request():
+        return layout.refusal_page(error.name, error.description or "", error.code or 500)
     return f"{error.description}\n", error.code or 500
 
 
-def _guard(response: Response) -> Response:
+def _set_security_headers(response: Response) -> Response:
     headers = response.headers
     if response.mimetype != "text/xml":
-        headers.setdefault("Content-Security-Policy", POLICY)
+        headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         headers.setdefault("Cache-Control", "no-store")
         headers.setdefault("Referrer-Policy", "no-referrer")
         headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -1,6 +1,6 @@
-"""The chat page's own words, all of them, in each language that the page speaks.
+"""All texts of the chat page in each of its languages.
 
-A third language is one more entry; tests/web/test_chat.py sees to it that no word is missing.
+To add a language, add an entry; tests/web/test_chat.py checks that no text is missing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ LANGUAGES: Final = {"en": "English", "es": "Español"}
 
 WORDS: Final[dict[str, dict[str, str]]] = {
     "en": {
-        # The title says nothing: it stands in the tab, in the history and in the list of open windows.
+        # Deliberately meaningless: the title is visible in the tab, in the history and in the list of open windows.
         "title": "Information",
         "skip": "Skip to the message box",
         "leave": "Leave quickly",

@@ -1,4 +1,4 @@
-"""Reading what pages post: words made safe to store, and requests that no page of ours made refused."""
+"""Reading posted forms: cleaning texts before they are stored, and rejecting cross-site requests."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from flask import abort, current_app, request
 
 from bot.runtime import Runtime
 
-_KEPT = "\n\t"
+_ALLOWED_CONTROL_CHARACTERS = "\n\t"
 
 
 def field(name: str) -> str:
-    """A posted field, or "" where it is missing."""
+    """A posted field as it was sent, or "" if it is missing."""
     return request.form.get(name, "")
 
 
-def words(name: str) -> str:
-    """A posted text as it can be stored and shown: lines end in \\n, and what no person types is left out.
+def clean_text(name: str) -> str:
+    """A posted text cleaned for storing and showing: stripped, with \\n line ends.
 
-    Control characters and halves of surrogate pairs cannot be written in every place that a text goes to.
+    Control characters and lone surrogates are removed: not everything that a text passes through can represent them.
     """
     text = field(name).replace("\r\n", "\n").replace("\r", "\n")
     text = text.encode("utf-8", "ignore").decode("utf-8")
-    return "".join(mark for mark in text if mark in _KEPT or not _is_control(mark)).strip()
+    return "".join(mark for mark in text if mark in _ALLOWED_CONTROL_CHARACTERS or not _is_control(mark)).strip()
 
 
 def _is_control(mark: str) -> bool:
     return mark < " " or "\x7f" <= mark <= "\x9f"
 
 
-def sid(prefix: str, *parts: str) -> str:
-    """The id under which a text is recorded once.
+def submission_id(prefix: str, *parts: str) -> str:
+    """The id that makes a submission idempotent.
 
-    It comes from who wrote, the page's own number for this sending, and the words: a press of "send again", a
-    reload, a retry after a lost answer are the same text, and other words never are.
+    It is derived from the sender, the form's nonce and the text. A reload, a second press of Send or a retry after a lost
+    response gives the same id; another text never does.
     """
     digest = sha256("\x00".join(parts).encode()).hexdigest()
     return f"{prefix}{digest[:32]}"
 
 
-def refuse_foreign() -> None:
-    """403 for a post that another site's page made.
+def reject_cross_site() -> None:
+    """Abort with 403 if the request was posted by another site's page.
 
-    Browsers send "Origin: null" for our own pages, since these ask for no referrer, so null alone refuses nobody.
+    Browsers send "Origin: null" for our own pages because these set no-referrer, so null alone is accepted.
     """
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         abort(403, "This was sent from another site. Open the page itself and try again.")
@@ -54,15 +54,15 @@ def refuse_foreign() -> None:
 
 
 def _own_hosts() -> set[str]:
-    return {request.host, urlsplit(runtime().settings.public_url).netloc}
+    return {request.host, urlsplit(current_runtime().settings.public_url).netloc}
 
 
-def asks_for_part() -> bool:
-    """Whether our own script asks, which puts the answer into the page that is open."""
+def is_script_request() -> bool:
+    """Whether our own script made the request: it wants JSON to update the open page with."""
     return "application/json" in request.headers.get("Accept", "")
 
 
-def runtime() -> Runtime:
-    """The runtime of the application that answers."""
+def current_runtime() -> Runtime:
+    """The runtime of the current Flask application."""
     opened: Runtime = current_app.extensions["warmline"]
     return opened

@@ -1,4 +1,4 @@
-"""Whether the house stands, for load balancers, monitoring and `make run`."""
+"""Liveness and readiness checks for load balancers, monitoring and `make run`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 
 from bot.runtime import Runtime
 from bot.storage import lateness
 from bot.storage.database import DATABASE_ERRORS
-from bot.usecases.watch_lateness import too_late, watch_lateness
+from bot.usecases.watch_lateness import overdue_work, alarm_overdue_work
+from bot.web.forms import current_runtime
 
 log = logging.getLogger(__name__)
 
@@ -20,32 +21,33 @@ health = Blueprint("health", __name__)
 
 @health.get("/health")
 def alive() -> dict[str, str]:
-    """This process answers."""
+    """Liveness: this process answers."""
     return {"status": "ok"}
 
 
 @health.get("/ready")
 def ready() -> tuple[dict[str, Any], int]:
-    """Whether texts are answered and delivered: 503 with the reason where they are not.
+    """Readiness: whether texts are answered and delivered; 503 with the reasons if they are not.
 
-    A queue that is away is named but does not make the line unready: replies ride in the answer and the sweep delivers.
+    An unreachable queue is reported but does not make Warmline unready: replies go out in the webhook's response, and the
+    sweep delivers the rest.
     """
-    runtime: Runtime = current_app.extensions["warmline"]
+    runtime = current_runtime()
     reasons = []
     oldest, late = timedelta(0), dict[str, timedelta]()
     try:
         with runtime.database.transaction() as db:
             now = runtime.clock.now()
-            oldest, late = max(lateness.by_kind(db, now).values()), too_late(db, now)
+            oldest, late = max(lateness.longest_waits(db, now).values()), overdue_work(db, now)
     except (*DATABASE_ERRORS, OSError) as error:
         reasons.append(f"the database does not answer ({type(error).__name__})")
     if late:
-        _tell(runtime)
-    # A morning's check-ins that are late are told of, and are no reason to send residents' texts to another machine.
+        _raise_alarm(runtime)
+    # Late check-ins raise the alarm, but they are no reason to route people's texts to another machine.
     waited = [wait for kind, wait in late.items() if kind != "check_in"]
     if waited:
         reasons.append(f"work has been due for {int(max(waited).total_seconds())} seconds: is a worker running?")
-    waiting = len(runtime.spool.entries())
+    waiting = len(runtime.spool.list_entries())
     if waiting:
         reasons.append(f"{waiting} texts wait in the spool")
     body = {
@@ -58,11 +60,11 @@ def ready() -> tuple[dict[str, Any], int]:
     return body, 503 if reasons else 200
 
 
-def _tell(runtime: Runtime) -> None:
-    """Where every worker is dead, nobody but the web is left to raise the alarm."""
+def _raise_alarm(runtime: Runtime) -> None:
+    """Raise the alarm from here: if every worker is dead, only the web process can."""
     try:
         with runtime.database.transaction() as db:
-            watch_lateness(db, runtime.clock.now())
+            alarm_overdue_work(db, runtime.clock.now())
     except (*DATABASE_ERRORS, OSError) as error:
-        # The answer says what is wrong, whether or not it could be written down too.
+        # The response reports the problem even if the alarm could not be stored.
         log.warning("the alarm about late work could not be raised: %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""What an operator's monitoring reads: counts and times, never a person."""
+"""Prometheus metrics: counts and times, nothing about any person."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from bot.storage.database import DATABASE_ERRORS
 metrics = Blueprint("metrics", __name__)
 
 TURNS = Counter("warmline_turns_total", "Texts taken, by how it went", ["how"])
-REFUSED = Counter("warmline_refused_total", "Requests whose signature did not fit")
+REJECTED_SIGNATURES = Counter("warmline_refused_total", "Requests whose signature did not fit")
 TURN_SECONDS = Histogram(
     "warmline_turn_seconds",
     "From the checked request to the answer",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2, 8),
 )
-_BY_HOW = {how: TURNS.labels(how) for how in ("taken", "repeated", "kept")}
+_TURNS_BY_RESULT = {how: TURNS.labels(how) for how in ("taken", "repeated", "kept")}
 
 
-def count_turn(how: str) -> None:
-    """Count a text as taken, repeated (the carrier sent it again) or kept (the database was away)."""
-    _BY_HOW[how].inc()
+def count_turn(result: str) -> None:
+    """Count a received text as `taken`, `repeated` (the carrier sent it again) or `kept` (spooled in a database outage)."""
+    _TURNS_BY_RESULT[result].inc()
 
 
-class OldestDue(Collector):
-    """The dead man's switch as a figure: read from the rows when it is asked for, so that it tells of workers that are dead.
+class OldestDueCollector(Collector):
+    """How long the oldest due work has waited, read from the database at each scrape, so that dead workers show up.
 
-    Without an answer of the database there is no figure: nought would say that all is well.
+    In a database outage the metric is absent: 0 would mean that all is well.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """By kind of work: text, rung (of a handoff's ladder) and check_in; 0 where nothing is due."""
+        """By kind of work: text, rung (a step of a handoff's escalation policy) and check_in; 0 if nothing is due."""
         gauge = GaugeMetricFamily(
             "warmline_oldest_due_seconds", "For how long the oldest due work has waited, by kind", labels=["kind"]
         )
         try:
             with self._runtime.database.transaction() as db:
-                late = lateness.by_kind(db, self._runtime.clock.now())
+                late = lateness.longest_waits(db, self._runtime.clock.now())
         except (*DATABASE_ERRORS, OSError):
             return
         for kind, wait in late.items():
@@ -58,11 +58,11 @@ class OldestDue(Collector):
 
 @metrics.get("/metrics")
 def read() -> Response:
-    """All processes' figures where PROMETHEUS_MULTIPROC_DIR names their common folder, else this process's."""
+    """The metrics of all processes if PROMETHEUS_MULTIPROC_DIR names their shared folder, else of this process."""
     registry: CollectorRegistry = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     due = CollectorRegistry()
-    due.register(OldestDue(current_app.extensions["warmline"]))
+    due.register(OldestDueCollector(current_app.extensions["warmline"]))
     return Response(generate_latest(registry) + generate_latest(due), content_type=CONTENT_TYPE_LATEST)

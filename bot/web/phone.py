@@ -1,6 +1,6 @@
-"""The phone simulator of a demo: pretend telephones, a clock to push, and what the line recorded of each.
+"""The phone simulator of a demo: pretend phones, a clock to move forward, and what Warmline recorded for each phone.
 
-It is registered in a demo only, speaks to the simulator's channel only, and its posts carry the table's secret.
+Registered in a demo only; it uses the simulator channel only, and its forms carry the secret of the browser's phones.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from flask import Blueprint, Response, abort, jsonify, make_response, redirect, 
 
 from bot import reception
 from bot.clock import DemoClock
-from bot.domain.message import Address, Channel, Inbound, Media
-from bot.domain.segments import LONGEST_BODY, measure
+from bot.domain.message import Address, Channel, InboundMessage, Media
+from bot.domain.segments import MAX_BODY_LENGTH, measure_segments
 from bot.storage.database import DATABASE_ERRORS
-from bot.storage.messages import Text
-from bot.usecases.read_thread import Record, read_record, read_thread
+from bot.storage.messages import ThreadText
+from bot.usecases.read_thread import ConversationRecord, read_record, read_thread
 from bot.web import forms, metrics, pretend_phones
-from bot.web.forms import runtime
-from bot.web.pretend_phones import PretendPhone, Table
+from bot.web.forms import current_runtime
+from bot.web.pretend_phones import PretendPhone, BrowserPhones
 
 phone = Blueprint("phone", __name__)
 
-STEPS = {
+CLOCK_STEPS = {
     "2m": timedelta(minutes=2),
     "5m": timedelta(minutes=5),
     "15m": timedelta(minutes=15),
@@ -37,27 +37,27 @@ STEPS = {
     "1d": timedelta(days=1),
     "7d": timedelta(days=7),
 }
-"""The minutes are those in which a handoff climbs its ladder (bot/domain/ladder.py)."""
-CLOCKS = {"": "phone.table", "staff": "staff_phone.table"}
-"""The pages on which the clock is pushed."""
+"""The minutes are the steps at which a handoff escalates (bot/domain/ladder.py)."""
+CLOCK_PAGES = {"": "phone.table", "staff": "staff_phone.table"}
+"""The posted `page` field -> the endpoint to go back to after the clock was moved."""
 SUGGESTIONS = ("my landlord is evicting me", "me van a desalojar", "no tengo comida", "STOP")
 PICTURE = Media("https://simulator.invalid/picture.png", "image/png")
 NOTICES = {
     "fresh": "Your earlier pretend phones could not be found, so here are new ones. Nothing was sent; "
     "what was sent before is still recorded.",
     "empty": "That text was empty, so nothing was sent. Write something first.",
-    "long": f"That text is over {LONGEST_BODY:,} characters, more than a phone sends. Make it shorter.",
-    "full": f"{pretend_phones.MOST} phones are enough for one table. Use one of those that are here.",
+    "long": f"That text is over {MAX_BODY_LENGTH:,} characters, more than a phone sends. Make it shorter.",
+    "full": f"{pretend_phones.MAX_PHONES} phones are enough for one table. Use one of those that are here.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One open telephone on the page. `kept` is the reply to a text that waits in the spool; `draft` a refused text."""
+class OpenPhone:
+    """One open phone on the page. `kept` is the reply to a text that waits in the spool, `draft` a refused text."""
 
     phone: PretendPhone
-    lines: list[Text]
-    record: Record | None
+    lines: list[ThreadText]
+    record: ConversationRecord | None
     is_down: bool = False
     kept: str = ""
     sent: str = ""
@@ -66,23 +66,23 @@ class Shown:
 
 @phone.get("/phone")
 def table() -> Response:
-    """The table with its open telephones."""
-    found = own_table()
-    laid = found or pretend_phones.fresh()
-    response = make_response(_page(laid, NOTICES.get(request.args.get("notice", ""), "")))
-    return response if found else remember(response, laid)
+    """The page with its open phones."""
+    found = browser_phones()
+    phones = found or pretend_phones.new_phones()
+    response = make_response(_page(phones, NOTICES.get(request.args.get("notice", ""), "")))
+    return response if found else save_phones(response, phones)
 
 
 @phone.get("/phone/news")
 def news() -> Response:
-    """All that may have changed on the open page, as pieces of it; 204 while nothing has."""
-    laid = own_table()
-    if laid is None:
+    """The parts of the open page that can change, as HTML in JSON; 204 if nothing has changed."""
+    phones = browser_phones()
+    if phones is None:
         abort(404, "These pretend phones are not known here. Load the page again.")
-    shown_phones = _open(laid)
+    shown_phones = _load_open_phones(phones)
     if any(each.is_down for each in shown_phones):
         abort(503, "The database is away. What is on the page stays; it is asked for again.")
-    values = _values(laid)
+    values = _values(phones)
     pieces = {
         shown_phone.phone.key: {
             "lines": render_template("phone/lines.html", shown=shown_phone, **values),
@@ -98,72 +98,72 @@ def news() -> Response:
 
 @phone.post("/phone/text")
 def text() -> Response:
-    """A pretend person texts: words, a suggested text or a picture."""
-    laid = checked_table()
-    if laid is None:
-        return _back("fresh")
-    sender = laid.find(forms.field("phone"))
+    """A pretend person sends a text: typed, suggested, or a picture."""
+    phones = verified_phones()
+    if phones is None:
+        return _redirect_back("fresh")
+    sender = phones.find(forms.field("phone"))
     if sender is None:
-        return _back("fresh")
-    body = forms.words("suggestion") or forms.words("body")
+        return _redirect_back("fresh")
+    body = forms.clean_text("suggestion") or forms.clean_text("body")
     media = (PICTURE,) if forms.field("do") == "picture" else ()
     if media:
         body = ""
     if not body and not media:
-        return _back("empty")
-    if len(body) > LONGEST_BODY:
-        return remember(make_response(_page(laid, NOTICES["long"], _shown(sender, draft=body)), 422), laid)
-    taken = _take(sender, body, media)
-    if not taken.kept:
-        return _back() if not forms.asks_for_part() else jsonify(kept="")
+        return _redirect_back("empty")
+    if len(body) > MAX_BODY_LENGTH:
+        return save_phones(make_response(_page(phones, NOTICES["long"], _load_phone(sender, draft=body)), 422), phones)
+    taken = _receive_text(sender, body, media)
+    if not taken.is_spooled:
+        return _redirect_back() if not forms.is_script_request() else jsonify(kept="")
     kept = "\n\n".join(reply.body for reply in taken.replies)
-    if forms.asks_for_part():
+    if forms.is_script_request():
         return jsonify(kept=kept)
-    return make_response(_page(laid, "", _shown(sender, kept=kept, sent=body)))
+    return make_response(_page(phones, "", _load_phone(sender, kept=kept, sent=body)))
 
 
 @phone.post("/phone/table")
 def rearrange() -> Response:
-    """Open a telephone, put one away, or get a new one."""
-    laid = checked_table()
-    if laid is None:
-        return _back("fresh")
+    """Open a phone, close one, or add a new one."""
+    phones = verified_phones()
+    if phones is None:
+        return _redirect_back("fresh")
     if forms.field("new"):
-        return remember(_back("full" if laid.is_full else ""), laid.with_new())
-    if laid.find(forms.field("open")):
-        return remember(_back(), laid.front(forms.field("open")))
-    return remember(_back(), laid.put_away(forms.field("close")))
+        return save_phones(_redirect_back("full" if phones.is_full else ""), phones.with_new_phone())
+    if phones.find(forms.field("open")):
+        return save_phones(_redirect_back(), phones.bring_to_front(forms.field("open")))
+    return save_phones(_redirect_back(), phones.close(forms.field("close")))
 
 
 @phone.post("/phone/clock")
 def push_clock() -> Response:
-    """Push the demo's clock forward by one of the offered steps; the worker's next sweep sees what is due by then."""
-    if checked_table() is None:
-        return _back("fresh")
-    clock = runtime().clock
-    step = STEPS.get(forms.field("step"))
+    """Move the demo's clock forward by one of the offered steps; the worker's next sweep handles what is due by then."""
+    if verified_phones() is None:
+        return _redirect_back("fresh")
+    clock = current_runtime().clock
+    step = CLOCK_STEPS.get(forms.field("step"))
     if step is None or not isinstance(clock, DemoClock):
-        abort(400, f"The demo's clock can be pushed by {', '.join(STEPS)}.")
+        abort(400, f"The demo's clock can be pushed by {', '.join(CLOCK_STEPS)}.")
     clock.advance(step)
-    if forms.asks_for_part():
+    if forms.is_script_request():
         return jsonify(kept="")
-    return make_response(redirect(url_for(CLOCKS.get(forms.field("page"), CLOCKS[""])), 303))
+    return make_response(redirect(url_for(CLOCK_PAGES.get(forms.field("page"), CLOCK_PAGES[""])), 303))
 
 
-def _take(sender: PretendPhone, body: str, media: tuple[Media, ...]) -> reception.Reception:
-    open_ = runtime()
-    inbound = Inbound(
-        sid=forms.sid("SIM", sender.key, forms.field("once"), body, str(len(media))),
+def _receive_text(sender: PretendPhone, body: str, media: tuple[Media, ...]) -> reception.ReceptionResult:
+    runtime = current_runtime()
+    inbound = InboundMessage(
+        sid=forms.submission_id("SIM", sender.key, forms.field("once"), body, str(len(media))),
         sender=_address(sender),
         to="warmline",
         body=body,
-        received_at=open_.clock.now(),
+        received_at=runtime.clock.now(),
         media=media,
-        extra={"NumSegments": str(measure(body).segments)},
+        extra={"NumSegments": str(measure_segments(body).segments)},
     )
     with metrics.TURN_SECONDS.time():
-        taken = reception.take(open_, inbound)
-    metrics.count_turn("kept" if taken.kept else "taken" if taken.fresh else "repeated")
+        taken = reception.accept(runtime, inbound)
+    metrics.count_turn("kept" if taken.is_spooled else "taken" if taken.is_new else "repeated")
     return taken
 
 
@@ -171,85 +171,85 @@ def _address(sender: PretendPhone) -> Address:
     return Address(Channel.SIMULATOR, sender.key)
 
 
-def _open(laid: Table) -> list[Shown]:
-    return [_shown(each) for each in laid.open_phones]
+def _load_open_phones(phones: BrowserPhones) -> list[OpenPhone]:
+    return [_load_phone(each) for each in phones.open_phones]
 
 
-def _shown(each: PretendPhone, kept: str = "", sent: str = "", draft: str = "") -> Shown:
-    open_ = runtime()
-    sealer, address = open_.desk.sealer, _address(each)
+def _load_phone(each: PretendPhone, kept: str = "", sent: str = "", draft: str = "") -> OpenPhone:
+    runtime = current_runtime()
+    sealer, address = runtime.context.sealer, _address(each)
     try:
-        with open_.database.transaction() as db:
+        with runtime.database.transaction() as db:
             lines, record = read_thread(db, sealer, address), read_record(db, sealer, address)
     except DATABASE_ERRORS:
-        return Shown(each, [], None, is_down=True, kept=kept, sent=sent, draft=draft)
-    return Shown(each, lines, record, kept=kept, sent=sent, draft=draft)
+        return OpenPhone(each, [], None, is_down=True, kept=kept, sent=sent, draft=draft)
+    return OpenPhone(each, lines, record, kept=kept, sent=sent, draft=draft)
 
 
-def _page(laid: Table, notice: str, changed: Shown | None = None) -> str:
-    shown_phones = _open(laid)
+def _page(phones: BrowserPhones, notice: str, changed: OpenPhone | None = None) -> str:
+    shown_phones = _load_open_phones(phones)
     if changed:
         shown_phones = [changed if each.phone == changed.phone else each for each in shown_phones]
     return render_template(
-        "phone/page.html", table=laid, shown_phones=shown_phones, notice=notice, once=once, **_values(laid)
+        "phone/page.html", table=phones, shown_phones=shown_phones, notice=notice, once=new_nonce, **_values(phones)
     )
 
 
-def _values(laid: Table) -> dict[str, Any]:
+def _values(phones: BrowserPhones) -> dict[str, Any]:
     return clock_values() | {
-        "secret": laid.secret,
-        "line_name": runtime().settings.line_name,
+        "secret": phones.secret,
+        "line_name": current_runtime().settings.line_name,
         "suggestions": SUGGESTIONS,
-        "most": LONGEST_BODY,
-        "measure": measure,
+        "most": MAX_BODY_LENGTH,
+        "measure": measure_segments,
     }
 
 
 def clock_values() -> dict[str, Any]:
-    """What templates/phone/clock.html shows, and the times of the lines."""
-    open_ = runtime()
-    clock = open_.clock
+    """The template values for templates/phone/clock.html and for showing times."""
+    runtime = current_runtime()
+    clock = runtime.clock
     return {
         "now": clock.now(),
-        "zone": open_.settings.timezone,
-        "ahead": _ahead(clock.offset()) if isinstance(clock, DemoClock) else "",
+        "zone": runtime.settings.timezone,
+        "ahead": _describe_offset(clock.offset()) if isinstance(clock, DemoClock) else "",
         "can_push": isinstance(clock, DemoClock),
     }
 
 
-def _ahead(offset: timedelta) -> str:
-    """How far the demo runs ahead, in words; "" where it does not."""
+def _describe_offset(offset: timedelta) -> str:
+    """How far the demo's clock is ahead, in words; "" if it is not."""
     minutes = offset.seconds // 60
     parts = [(offset.days, "day"), (minutes // 60, "hour"), (minutes % 60, "minute")]
-    said = [f"{count} {unit}{'s' if count != 1 else ''}" for count, unit in parts if count]
-    return format_list(said, locale="en_US") if said else ""
+    amounts = [f"{count} {unit}{'s' if count != 1 else ''}" for count, unit in parts if count]
+    return format_list(amounts, locale="en_US") if amounts else ""
 
 
-def once() -> str:
-    """The number of one sending, for its form."""
+def new_nonce() -> str:
+    """A nonce for one form, so that posting the form twice counts once."""
     return secrets.token_urlsafe(9)
 
 
-def own_table() -> Table | None:
-    """The table of the browser that asks; None where its cookie is gone or not ours."""
-    return pretend_phones.load(request.cookies.get(pretend_phones.COOKIE, ""), runtime().settings.secret_key)
+def browser_phones() -> BrowserPhones | None:
+    """The phones of the browser that made the request; None if its cookie is missing or not ours."""
+    return pretend_phones.load(request.cookies.get(pretend_phones.COOKIE, ""), current_runtime().settings.secret_key)
 
 
-def checked_table() -> Table | None:
-    """The table of a post that our own page made; 403 for any other. None where the cookie is gone or not ours."""
-    forms.refuse_foreign()
-    laid = own_table()
-    if laid and not hmac.compare_digest(laid.secret.encode(), forms.field("secret").encode("utf-8", "replace")):
+def verified_phones() -> BrowserPhones | None:
+    """The phones of the browser, if our own page posted the form; else aborts with 403. None without a valid cookie."""
+    forms.reject_cross_site()
+    phones = browser_phones()
+    if phones and not hmac.compare_digest(phones.secret.encode(), forms.field("secret").encode("utf-8", "replace")):
         abort(403, "This form is not from your pretend phones. Load the page again and repeat it.")
-    return laid
+    return phones
 
 
-def remember(response: Response, laid: Table) -> Response:
-    """Put the table into the cookie of the answer."""
-    settings = runtime().settings
+def save_phones(response: Response, phones: BrowserPhones) -> Response:
+    """Store the phones in the response's cookie."""
+    settings = current_runtime().settings
     response.set_cookie(
         pretend_phones.COOKIE,
-        pretend_phones.dump(laid, settings.secret_key),
+        pretend_phones.dump(phones, settings.secret_key),
         path="/phone",
         httponly=True,
         samesite="Strict",
@@ -259,8 +259,8 @@ def remember(response: Response, laid: Table) -> Response:
     return response
 
 
-def _back(notice: str = "") -> Response:
-    """To the page again, so that a reload repeats nothing; for our script only the word that something is wrong."""
-    if forms.asks_for_part():
+def _redirect_back(notice: str = "") -> Response:
+    """Redirect to the page, so that a reload repeats nothing; for our script only JSON with the error, if any."""
+    if forms.is_script_request():
         return make_response(jsonify(error=NOTICES.get(notice, "")), 422 if notice else 200)
     return make_response(redirect(url_for("phone.table", notice=notice or None), 303))

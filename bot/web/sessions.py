@@ -1,17 +1,17 @@
-"""Who has a session: people with a browser. A carrier has none, and a page that asks whether there is news needs none."""
+"""Which requests get a session: those of browsers, but neither the carrier's webhooks nor the console's polling."""
 
 from __future__ import annotations
 
 from flask import Flask, Request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-_WITHOUT = ("/twilio/", "/console/news")
+_PATHS_WITHOUT_SESSION = ("/twilio/", "/console/news")
 
 
-class Sessions(SecureCookieSessionInterface):
-    """Flask's own signed cookies, but none at the carrier's doors: opening and closing an empty one costs every text
-    as much as its signature check. None for the consoles' question for news either, which hundreds ask every second."""
+class SelectiveSessionInterface(SecureCookieSessionInterface):
+    """Flask's signed cookies, but none for the carrier's webhooks: opening and closing an empty session costs every text as
+    much as its signature check. None for the consoles' polling for news either, which comes hundreds of times a second."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """The session of the request; one that can hold nothing where a carrier or a page's script asks."""
-        return self.make_null_session(app) if request.path.startswith(_WITHOUT) else super().open_session(app, request)
+        """The session of the request; a null session for the paths that need none."""
+        return self.make_null_session(app) if request.path.startswith(_PATHS_WITHOUT_SESSION) else super().open_session(app, request)

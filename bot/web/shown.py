@@ -1,4 +1,4 @@
-"""How times and texts are shown on pages."""
+"""Formatting of times and texts on pages; the public functions are Jinja filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time
 from markupsafe import Markup, escape
 
-_LINKS = re.compile(
+_LINK_PATTERN = re.compile(
     r"(?<![\w.-])(?:(?P<phone>(?:1-)?\d{3}-\d{3}-\d{4}|911|988|211)"
     r"|(?P<site>(?:https?://)?(?:[a-z0-9-]+\.)+(?:gov|org)(?:/[\w./-]*[\w/])?))(?![\w-])"
 )
@@ -18,38 +18,38 @@ _LOCALES = {"en": "en_US", "es": "es_US"}
 
 
 def time_of_day(at: datetime, zone: ZoneInfo, language: str = "en") -> str:
-    """Hour and minute in the line's zone, as the language writes them."""
+    """Hour and minute in `zone`, in the format of the language."""
     local = at.astimezone(zone)
-    return _clock(time(local.hour, local.minute), _locale(language))
+    return _format_time(time(local.hour, local.minute), _locale(language))
 
 
 def day(at: datetime, zone: ZoneInfo, language: str = "en") -> str:
-    """Weekday and date in the line's zone, as the language writes them."""
-    return _date(at.astimezone(zone).date(), _locale(language))
+    """Weekday and date in `zone`, in the format of the language."""
+    return _format_date(at.astimezone(zone).date(), _locale(language))
 
 
-# A page of a conversation shows fifty times, and to write one costs as much as to render a line around it.
+# A page of a conversation shows fifty times, and formatting one costs as much as rendering the line around it.
 @lru_cache(maxsize=4096)
-def _clock(local: time, locale: str) -> str:
+def _format_time(local: time, locale: str) -> str:
     return format_time(local, "short", locale=locale)
 
 
 @lru_cache(maxsize=4096)
-def _date(local: date, locale: str) -> str:
+def _format_date(local: date, locale: str) -> str:
     return format_date(local, "EEEE, MMM d", locale=locale)
 
 
 def linked(text: str) -> Markup:
-    """A text of ours with its telephone numbers and sites as links; all else is escaped."""
+    """One of our own texts as HTML, with telephone numbers and web sites as links and everything else escaped."""
     parts: list[str] = []
     end = 0
-    for found in _LINKS.finditer(text):
-        parts += [escape(text[end : found.start()]), _link(found)]
+    for found in _LINK_PATTERN.finditer(text):
+        parts += [escape(text[end : found.start()]), _link_html(found)]
         end = found.end()
     return Markup("").join([*parts, escape(text[end:])])
 
 
-def _link(found: re.Match[str]) -> Markup:
+def _link_html(found: re.Match[str]) -> Markup:
     shown = found[0]
     if found["phone"]:
         return Markup('<a href="tel:{}">{}</a>').format(shown, shown)

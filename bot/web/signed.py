@@ -1,4 +1,4 @@
-"""Requests that Twilio signed: checked against PUBLIC_URL, never against what a request says of its own host."""
+"""Verify the signature of Twilio's requests, against PUBLIC_URL and never against the request's own Host header."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bot.web import metrics
 log = logging.getLogger(__name__)
 
 
-def signed_form(runtime: Runtime) -> Any:
-    """The posted parameters, once the signature is seen to be right; 403 otherwise, for whatever reason."""
+def verified_form(runtime: Runtime) -> Any:
+    """The posted parameters after the signature was verified; aborts with 403 if it does not match."""
     raw = request.get_data(cache=False)
     settings = runtime.settings
     url = signed_url(settings.public_url, _raw_path(), request.query_string.decode("latin-1"))
@@ -29,15 +29,15 @@ def signed_form(runtime: Runtime) -> Any:
         form = parse_form(raw)
         matched = matching_token(settings.twilio_auth_tokens, url, signature, form=form)
     if matched is None:
-        metrics.REFUSED.inc()
+        metrics.REJECTED_SIGNATURES.inc()
         abort(403, "The signature does not fit.")
     if matched > 0:
         log.warning("signed with auth token %s: it was promoted, the first in TWILIO_AUTH_TOKEN can go", matched + 1)
     return form
 
 
-def named_message() -> int | None:
-    """Our own row that the address names, as in `?message=7`; None where it names none."""
+def message_id_from_url() -> int | None:
+    """The id of our message row in the query string (`?message=7`); None if it is missing or not a number."""
     named = request.args.get("message", "")
     return int(named) if named.isdecimal() and len(named) < 19 else None
 
@@ -51,6 +51,6 @@ def _json_form(raw: bytes) -> dict[str, str]:
 
 
 def _raw_path() -> str:
-    """The path as it came, still percent-encoded: that is what was signed."""
+    """The path as it was received, still percent-encoded: that is what Twilio signed."""
     raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
     return str(raw).partition("?")[0] if raw and str(raw).startswith("/") else request.path

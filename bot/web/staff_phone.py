@@ -1,7 +1,7 @@
-"""The social workers' own telephones in a demo: alerts, relayed texts, ringing calls and mails, answered as they would be.
+"""The social workers' own phones in a demo: alerts, relayed texts, ringing calls and mails, and answers to them.
 
-Registered in a demo only, beside the phone simulator, whose table, secret and clock it shares. One more telephone belongs
-to a stranger, who is in nobody's record: one sees what the line says to somebody who only found an alert.
+Registered in a demo only, beside the phone simulator, whose cookie, secret and clock it shares. One more phone belongs to a
+stranger who is not in the database: it shows what Warmline answers somebody who merely found an alert.
 """
 
 from __future__ import annotations
@@ -17,51 +17,51 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from bot import reception
-from bot.domain.message import Address, Channel, Inbound
-from bot.domain.segments import LONGEST_BODY, measure
+from bot.domain.message import Address, Channel, InboundMessage
+from bot.domain.segments import MAX_BODY_LENGTH, measure_segments
 from bot.storage.database import DATABASE_ERRORS
 from bot.usecases import staff_texts
-from bot.usecases.read_staff_thread import Owner, Telephone, Thread, is_called, list_owners, read_telephone
+from bot.usecases.read_staff_thread import TelephoneOwner, StaffTelephone, StaffThreadView, has_call, list_owners, read_telephone
 from bot.usecases.read_thread import read_thread
 from bot.web import forms, pretend_phones
-from bot.web.forms import runtime
-from bot.web.phone import NOTICES, checked_table, clock_values, once, own_table, remember
-from bot.web.pretend_phones import Table
+from bot.web.forms import current_runtime
+from bot.web.phone import NOTICES, verified_phones, clock_values, new_nonce, browser_phones, save_phones
+from bot.web.pretend_phones import BrowserPhones
 from bot.web.shown import linked
 
 staff_phone = Blueprint("staff_phone", __name__, url_prefix="/phone/staff")
 
 COOKIE = "staff_phones"
 STRANGER = "stranger"
-MOST_OPEN = 3
-FIRST_OPEN = 2
+MAX_OPEN = 3
+OPEN_AT_FIRST = 2
 SUGGESTIONS = ("1", "2", "#BACK", "#CLOSE", "#HELP")
 KEYS = ("1", "2")
-"""What an alarm call asks for; a telephone has more keys, and a wrong one is answered too."""
+"""The keys that an alarm call offers; a wrong key (see ALL_KEYS) is answered too."""
 ALL_KEYS = frozenset("0123456789*#")
-AWAY = "The database is away, so nothing was done. Try again in a moment."
-SAID = NOTICES | {
+DATABASE_AWAY = "The database is away, so nothing was done. Try again in a moment."
+STAFF_NOTICES = NOTICES | {
     "nobody": "That phone is not on the table any more. Nothing was sent.",
     "no_number": "Nobody has told the line this phone's number, so it cannot text.",
     "no_call": "That call is not this phone's. Nothing was pressed.",
-    "away": AWAY,
+    "away": DATABASE_AWAY,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One open telephone on the page. `lines` are the numbers that it can text, `line` the one it does at first.
+class OpenStaffPhone:
+    """One open phone on the page. `lines` are the numbers that it can text, `line` the preselected one.
 
-    `kept` is a reply that is no row, `draft` a refused text, `said` what the voice said when a key was pressed.
+    `kept` is a reply that is not in the database, `draft` a refused text, `said` what the voice said after a key press.
     """
 
     key: str
     name: str
     about: str
-    threads: tuple[Thread, ...] = ()
+    threads: tuple[StaffThreadView, ...] = ()
     lines: tuple[str, ...] = ()
     line: str = ""
-    telephone: Telephone | None = None
+    telephone: StaffTelephone | None = None
     address: Address | None = None
     is_down: bool = False
     kept: str = ""
@@ -72,23 +72,23 @@ class Shown:
 
 @staff_phone.get("")
 def table() -> Response:
-    """The page with its open telephones."""
-    found = own_table()
-    laid = found or pretend_phones.fresh()
-    response = make_response(_page(laid, SAID.get(request.args.get("notice", ""), "")))
-    return response if found else remember(response, laid)
+    """The page with its open phones."""
+    found = browser_phones()
+    phones = found or pretend_phones.new_phones()
+    response = make_response(_page(phones, STAFF_NOTICES.get(request.args.get("notice", ""), "")))
+    return response if found else save_phones(response, phones)
 
 
 @staff_phone.get("/news")
 def news() -> Response:
-    """All that may have changed on the open page, as pieces of it; 204 while nothing has."""
-    laid = own_table()
-    if laid is None:
+    """The parts of the open page that can change, as HTML in JSON; 204 if nothing has changed."""
+    phones = browser_phones()
+    if phones is None:
         abort(404, "These pretend phones are not known here. Load the page again.")
-    owners, shown_phones = _all(laid)
+    owners, shown_phones = _load_all(phones)
     if not owners and any(each.is_down for each in shown_phones):
         abort(503, "The database is away. What is on the page stays; it is asked for again.")
-    values = _values(laid)
+    values = _values(phones)
     pieces = {
         shown.key: {
             part: render_template(f"phone/staff_{part}.html", shown=shown, **values)
@@ -105,23 +105,23 @@ def news() -> Response:
 
 @staff_phone.post("/table")
 def rearrange() -> Response:
-    """Open a telephone or put one away; which ones lie open is no secret, so a plain cookie holds it."""
-    laid = checked_table()
-    if laid is None:
-        return _back("fresh")
-    keys = [shown.key for shown in _all(laid)[1]]
+    """Open or close a phone; which ones are open is no secret, so a plain cookie holds it."""
+    phones = verified_phones()
+    if phones is None:
+        return _redirect_back("fresh")
+    keys = [shown.key for shown in _load_all(phones)[1]]
     if opened := forms.field("open"):
-        keys = [opened, *(key for key in keys if key != opened)][:MOST_OPEN]
+        keys = [opened, *(key for key in keys if key != opened)][:MAX_OPEN]
     else:
         keys = [key for key in keys if key != forms.field("close")] or keys
-    response = _back()
+    response = _redirect_back()
     response.set_cookie(
         COOKIE,
         ".".join(keys),
         path="/phone/staff",
         httponly=True,
         samesite="Strict",
-        secure=runtime().settings.public_url.startswith("https://"),
+        secure=current_runtime().settings.public_url.startswith("https://"),
         max_age=60 * 60 * 24 * 30,
     )
     return response
@@ -129,137 +129,137 @@ def rearrange() -> Response:
 
 @staff_phone.post("/text")
 def text() -> Response:
-    """A social worker, or the stranger, texts to a number of the pool."""
-    laid = checked_table()
-    if laid is None:
-        return _back("fresh")
-    shown = _find(laid, forms.field("phone"))
+    """A social worker, or the stranger, sends a text to one of the staff numbers."""
+    phones = verified_phones()
+    if phones is None:
+        return _redirect_back("fresh")
+    shown = _find_phone(phones, forms.field("phone"))
     if shown is None or shown.is_down:
-        return _back("away" if shown else "nobody")
+        return _redirect_back("away" if shown else "nobody")
     if shown.address is None:
-        return _back("no_number")
-    body = forms.words("suggestion") or forms.words("body")
+        return _redirect_back("no_number")
+    body = forms.clean_text("suggestion") or forms.clean_text("body")
     if not body:
-        return _back("empty")
-    if len(body) > LONGEST_BODY:
-        return make_response(_page(laid, SAID["long"], replace(shown, draft=body)), 422)
+        return _redirect_back("empty")
+    if len(body) > MAX_BODY_LENGTH:
+        return make_response(_page(phones, STAFF_NOTICES["long"], replace(shown, draft=body)), 422)
     line = forms.field("to") if forms.field("to") in shown.lines else shown.line
-    taken = _take(shown, shown.address, line, body)
-    # What belongs to no row (in an outage, and to a stranger) stands in no thread.
+    taken = _receive_text(shown, shown.address, line, body)
+    # Replies that are not in the database (in an outage, and to a stranger) appear in no thread.
     kept = "\n\n".join(reply.body for reply in taken.replies if not reply.id)
-    if forms.asks_for_part():
-        return jsonify(kept=kept, **({} if taken.kept else {"why": ""}))
+    if forms.is_script_request():
+        return jsonify(kept=kept, **({} if taken.is_spooled else {"why": ""}))
     if not kept:
-        return _back()
-    return make_response(_page(laid, "", replace(shown, kept=kept, sent=body, line=line)))
+        return _redirect_back()
+    return make_response(_page(phones, "", replace(shown, kept=kept, sent=body, line=line)))
 
 
 @staff_phone.post("/key")
 def press() -> Response:
-    """A key is pressed while a call speaks; what the voice says then is shown."""
-    laid = checked_table()
-    if laid is None:
-        return _back("fresh")
+    """Press a key during a call; the response shows what the voice says then."""
+    phones = verified_phones()
+    if phones is None:
+        return _redirect_back("fresh")
     digit, call = forms.field("digit"), forms.field("call")
     if digit not in ALL_KEYS or not call.isdecimal():
         abort(400, "A key of a telephone is pressed in a call that rings.")
     try:
-        said = _answer(forms.field("phone"), int(call), digit)
+        said = _press_key(forms.field("phone"), int(call), digit)
     except DATABASE_ERRORS:
-        return _back("away")
+        return _redirect_back("away")
     if said is None:
-        return _back("no_call")
-    if forms.asks_for_part():
+        return _redirect_back("no_call")
+    if forms.is_script_request():
         return jsonify(said=said)
-    shown = _find(laid, forms.field("phone"))
-    return make_response(_page(laid, "", replace(shown, said=said) if shown else None))
+    shown = _find_phone(phones, forms.field("phone"))
+    return make_response(_page(phones, "", replace(shown, said=said) if shown else None))
 
 
-def _answer(key: str, message_id: int, digit: str) -> str | None:
-    """What the voice says to this key; None where the call is not this telephone's."""
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        if not key.isdecimal() or not is_called(db, int(key), message_id):
+def _press_key(key: str, message_id: int, digit: str) -> str | None:
+    """What the voice says to this key; None if the call is not to this phone."""
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        if not key.isdecimal() or not has_call(db, int(key), message_id):
             return None
-        return staff_texts.answer_call(db, open_.desk, message_id, digit, open_.clock.now())
+        return staff_texts.answer_call(db, runtime.context, message_id, digit, runtime.clock.now())
 
 
-def _take(shown: Shown, sender: Address, line: str, body: str) -> reception.Reception:
-    open_ = runtime()
-    inbound = Inbound(
-        sid=forms.sid("SIMS", sender.value, line, forms.field("once"), body),
+def _receive_text(shown: OpenStaffPhone, sender: Address, line: str, body: str) -> reception.ReceptionResult:
+    runtime = current_runtime()
+    inbound = InboundMessage(
+        sid=forms.submission_id("SIMS", sender.value, line, forms.field("once"), body),
         sender=sender,
         to=line,
         body=body,
-        received_at=open_.clock.now(),
-        extra={"NumSegments": str(measure(body).segments)},
+        received_at=runtime.clock.now(),
+        extra={"NumSegments": str(measure_segments(body).segments)},
     )
-    return reception.take_from_staff(open_, inbound)
+    return reception.accept_from_staff(runtime, inbound)
 
 
-def _all(laid: Table) -> tuple[list[Owner], list[Shown]]:
-    """Everybody's telephone, and the open ones."""
-    open_ = runtime()
+def _load_all(phones: BrowserPhones) -> tuple[list[TelephoneOwner], list[OpenStaffPhone]]:
+    """The owners of all staff phones, and the open phones."""
+    runtime = current_runtime()
     try:
-        with open_.database.transaction() as db:
+        with runtime.database.transaction() as db:
             owners = list_owners(db)
-            keys = _open_keys() or [str(owner.id) for owner in owners if owner.has_number][:FIRST_OPEN] or [STRANGER]
-            found = [shown for key in keys if (shown := _shown(db, laid, key))]
-            return owners, found or [_stranger(db, laid)]
+            keys = _open_keys() or [str(owner.id) for owner in owners if owner.has_number][:OPEN_AT_FIRST] or [STRANGER]
+            found = [shown for key in keys if (shown := _load_phone(db, phones, key))]
+            return owners, found or [_load_stranger(db, phones)]
     except DATABASE_ERRORS:
-        return [], [Shown(STRANGER, "A stranger", "in nobody's record", (_nothing(""),), is_down=True)]
+        return [], [OpenStaffPhone(STRANGER, "A stranger", "in nobody's record", (_empty_thread(""),), is_down=True)]
 
 
-def _find(laid: Table, key: str) -> Shown | None:
-    """The telephone of that key; None where there is none, one that `is_down` where the database is away."""
+def _find_phone(phones: BrowserPhones, key: str) -> OpenStaffPhone | None:
+    """The phone with that key; None if there is none, one with `is_down` if the database is away."""
     try:
-        with runtime().database.transaction() as db:
-            return _shown(db, laid, key)
+        with current_runtime().database.transaction() as db:
+            return _load_phone(db, phones, key)
     except DATABASE_ERRORS:
-        return Shown(key, "", "", is_down=True)
+        return OpenStaffPhone(key, "", "", is_down=True)
 
 
-def _shown(db: Session, laid: Table, key: str) -> Shown | None:
+def _load_phone(db: Session, phones: BrowserPhones, key: str) -> OpenStaffPhone | None:
     if key == STRANGER:
-        return _stranger(db, laid)
-    open_ = runtime()
-    found = read_telephone(db, open_.desk.sealer, int(key), open_.clock.now()) if key.isdecimal() else None
+        return _load_stranger(db, phones)
+    runtime = current_runtime()
+    found = read_telephone(db, runtime.context.sealer, int(key), runtime.clock.now()) if key.isdecimal() else None
     if found is None:
         return None
-    lines = tuple(thread.line for thread in found.threads) or open_.settings.staff_numbers[:1]
+    lines = tuple(thread.line for thread in found.threads) or runtime.settings.staff_numbers[:1]
     about = ", ".join(role.replace("_", " ") for role in found.owner.roles) or "no role"
-    threads = found.threads or tuple(_nothing(line) for line in lines)
-    return Shown(key, found.owner.name, about, threads, lines, found.last_line or lines[0], found, found.address)
+    threads = found.threads or tuple(_empty_thread(line) for line in lines)
+    return OpenStaffPhone(key, found.owner.name, about, threads, lines, found.last_line or lines[0], found, found.address)
 
 
-def _stranger(db: Session, laid: Table) -> Shown:
-    open_ = runtime()
-    # From the table's secret: each visitor of a demo has a stranger of their own, and it stays the same one.
-    address = Address(Channel.SIMULATOR, f"stranger-{sha256(laid.secret.encode()).hexdigest()[:16]}")
-    lines = open_.settings.staff_numbers
-    texts = read_thread(db, open_.desk.sealer, address)
-    thread = replace(_nothing(""), texts=tuple(texts))
-    return Shown(STRANGER, "A stranger", "in nobody's record", (thread,), lines, lines[0], address=address)
+def _load_stranger(db: Session, phones: BrowserPhones) -> OpenStaffPhone:
+    runtime = current_runtime()
+    # Derived from the browser's secret: each visitor of a demo has their own stranger, who stays the same.
+    address = Address(Channel.SIMULATOR, f"stranger-{sha256(phones.secret.encode()).hexdigest()[:16]}")
+    lines = runtime.settings.staff_numbers
+    texts = read_thread(db, runtime.context.sealer, address)
+    thread = replace(_empty_thread(""), texts=tuple(texts))
+    return OpenStaffPhone(STRANGER, "A stranger", "in nobody's record", (thread,), lines, lines[0], address=address)
 
 
-def _nothing(line: str) -> Thread:
-    return Thread(line, talks=False, opted_out=False, unreachable="", texts=())
+def _empty_thread(line: str) -> StaffThreadView:
+    return StaffThreadView(line, talks=False, opted_out=False, unreachable="", texts=())
 
 
-def _counts(shown: Shown) -> dict[str, int]:
+def _counts(shown: OpenStaffPhone) -> dict[str, int]:
     phone = shown.telephone
     return {"calls": len(phone.ringing), "mails": len(phone.mails)} if phone else {}
 
 
 def _open_keys() -> list[str]:
-    """Which telephones lie open by the cookie: ids of staff, or the stranger's."""
+    """The open phones by the cookie: staff ids, or the stranger's key."""
     keys = request.cookies.get(COOKIE, "").split(".")
     known = [key for key in keys if key == STRANGER or (key.isdecimal() and len(key) < 19)]
-    return list(dict.fromkeys(known))[:MOST_OPEN]
+    return list(dict.fromkeys(known))[:MAX_OPEN]
 
 
-def _page(laid: Table, notice: str, changed: Shown | None = None) -> str:
-    owners, shown_phones = _all(laid)
+def _page(phones: BrowserPhones, notice: str, changed: OpenStaffPhone | None = None) -> str:
+    owners, shown_phones = _load_all(phones)
     if changed:
         shown_phones = [changed if each.key == changed.key else each for each in shown_phones]
     return render_template(
@@ -268,28 +268,29 @@ def _page(laid: Table, notice: str, changed: Shown | None = None) -> str:
         shown_phones=shown_phones,
         open_keys=[each.key for each in shown_phones],
         notice=notice,
-        once=once,
+        once=new_nonce,
         counts=_counts,
-        **_values(laid),
+        **_values(phones),
     )
 
 
-def _values(laid: Table) -> dict[str, Any]:
+def _values(phones: BrowserPhones) -> dict[str, Any]:
     return clock_values() | {
-        "secret": laid.secret,
-        "line_name": runtime().settings.line_name,
+        "secret": phones.secret,
+        "line_name": current_runtime().settings.line_name,
         "suggestions": SUGGESTIONS,
         "keys": KEYS,
-        "most": LONGEST_BODY,
-        "measure": measure,
-        "linked_home": _linked_home,
+        "most": MAX_BODY_LENGTH,
+        "measure": measure_segments,
+        "linked_home": _link_console_urls,
         "clock_page": "staff",
     }
 
 
-def _linked_home(text: str) -> Markup:
-    """A text of ours with its links, also those to our own console, which open in the demo wherever it is served."""
-    home = runtime().settings.public_url.rstrip("/")
+def _link_console_urls(text: str) -> Markup:
+    """One of our own texts as HTML with its links; links to our own console become relative, so that they work wherever
+    the demo is served."""
+    home = current_runtime().settings.public_url.rstrip("/")
     parts: list[Markup] = []
     end = 0
     for found in re.finditer(rf"{re.escape(home)}(/[\w./?=&#-]*[\w/])", text):
@@ -299,8 +300,8 @@ def _linked_home(text: str) -> Markup:
     return Markup("").join([*parts, linked(text[end:])])
 
 
-def _back(notice: str = "") -> Response:
-    """To the page again, so that a reload repeats nothing; for our script only the word that something is wrong."""
-    if forms.asks_for_part():
-        return make_response(jsonify(error=SAID.get(notice, "")), 422 if notice else 200)
+def _redirect_back(notice: str = "") -> Response:
+    """Redirect to the page, so that a reload repeats nothing; for our script only JSON with the error, if any."""
+    if forms.is_script_request():
+        return make_response(jsonify(error=STAFF_NOTICES.get(notice, "")), 422 if notice else 200)
     return make_response(redirect(url_for("staff_phone.table", notice=notice or None), 303))

@@ -1,4 +1,4 @@
-"""The telephone's door: a key was pressed in an alert call, or somebody calls one of our numbers."""
+"""Twilio's voice webhook: a social worker pressed a key in an alert call, or a caller dialled one of our numbers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from flask import Blueprint, Response, abort
 from bot.carriers import twilio_voice_webhook as carrier
 from bot.storage.database import is_outage
 from bot.usecases.staff_texts import answer_call
-from bot.web.forms import runtime
-from bot.web.signed import named_message, signed_form
+from bot.web.forms import current_runtime
+from bot.web.signed import message_id_from_url, verified_form
 
 log = logging.getLogger(__name__)
 twilio_voice = Blueprint("twilio_voice", __name__, url_prefix="/twilio")
 
-KEYS = ("1", "2")
-AWAY = "Your answer could not be kept just now. Please press it again, or answer by text."
+ANSWER_KEYS = ("1", "2")
+NOT_SAVED = "Your answer could not be kept just now. Please press it again, or answer by text."
 TEXTS_ONLY = (
     "You have reached a help line that works by text message. Please send a text to this number. If someone is in danger, "
     "hang up and call 9 1 1. In a crisis, call 9 8 8, day or night."
@@ -29,33 +29,33 @@ TEXTS_ONLY_ES = (
 
 @twilio_voice.post("/voice")
 def voice() -> Response:
-    """200 with what is said next; 403 where nobody we know signed it.
+    """200 with what the voice says next, as TwiML; 403 if the signature does not match.
 
-    Any failure of ours becomes a sentence as well: for an error page Twilio would say that an application is broken, to
-    somebody who has just been woken and believes they have answered.
+    Our own failures become a spoken sentence too. For an error page Twilio would announce an application error to a social
+    worker who was just woken by the call and believes that they have answered it.
     """
-    open_ = runtime()
-    form = signed_form(open_)
+    runtime = current_runtime()
+    form = verified_form(runtime)
     try:
-        call = carrier.read_voice(form)
+        call = carrier.read_voice_form(form)
     except carrier.MalformedCall as error:
         abort(400, f"The request has no {error.parameter}.")
-    message_id = named_message()
+    message_id = message_id_from_url()
     if message_id is None:
-        return _said(carrier.write_voice(TEXTS_ONLY, TEXTS_ONLY_ES))
+        return _twiml_response(carrier.voice_twiml(TEXTS_ONLY, TEXTS_ONLY_ES))
     try:
-        with open_.database.transaction() as db:
-            sentence = answer_call(db, open_.desk, message_id, call.digits, open_.clock.now())
+        with runtime.database.transaction() as db:
+            sentence = answer_call(db, runtime.context, message_id, call.digits, runtime.clock.now())
     except Exception as error:
         log.warning("an answer by telephone was not kept: %s", type(error).__name__, exc_info=not is_outage(error))
-        sentence, is_over = AWAY, False
+        sentence, is_over = NOT_SAVED, False
     else:
-        # A finger that slips in the dark must not end the call.
-        is_over = call.digits in KEYS
+        # A wrong key must not end the call.
+        is_over = call.digits in ANSWER_KEYS
     if is_over:
-        return _said(carrier.write_voice(sentence))
-    return _said(carrier.write_question(sentence, f"{open_.settings.public_url}/twilio/voice?message={message_id}"))
+        return _twiml_response(carrier.voice_twiml(sentence))
+    return _twiml_response(carrier.question_twiml(sentence, f"{runtime.settings.public_url}/twilio/voice?message={message_id}"))
 
 
-def _said(twiml: str) -> Response:
+def _twiml_response(twiml: str) -> Response:
     return Response(twiml, mimetype="text/xml")

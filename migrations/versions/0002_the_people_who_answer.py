@@ -331,5 +331,5 @@ def upgrade() -> None:
     op.create_foreign_key(None, "message", "staff_thread", ["staff_thread_id"], ["id"])
     op.create_check_constraint("message_has_one_thread", "message", "num_nonnulls(conversation_id, staff_thread_id) = 1")
     op.execute("insert into role (name) values ('social_worker'), ('supervisor'), ('admin'), ('auditor')")
-    # Whoever waited before there was a ladder is on its first rung now.
+    # Handoffs that were open before escalation existed start it now, at the first tier.
     op.execute("update handoff set rung_due_at = now(), limit_at = now() where state <> 'closed'")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from bot.domain.directory.places import of_zip
+from bot.domain.directory.places import find_zip
 from tests.console import signed_in
 from tests.demo import Demo, serve
 
@@ -24,7 +24,7 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         pytest.skip(f"none of {', '.join(NAMES)} is installed; `make browser` installs one")
     # The first ZIP code of a process reads a large table: let it be before somebody waits for an answer.
-    assert of_zip("63118")
+    assert find_zip("63118")
     # As long as an act may take on a busy machine. Where a limit is what is shown, the test names its own.
     expect.set_options(timeout=15 * SECONDS)
     with sync_playwright() as playwright:

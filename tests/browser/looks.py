@@ -43,11 +43,11 @@ class Look:
 
 PHONE, DESK = Look(390, 844), Look(1280, 900)
 SIZES = [PHONE, DESK]
-NAMES = ["phone", "desk"]
+NAMES = ["phone", "context"]
 ALL = [Look(size.width, size.height, scheme) for size in SIZES for scheme in SCHEMES]
 """A telephone and a desk, each in light and in dark."""
 TWICE = Look(640, 450, "dark", 2)
-"""A desk at 200 % zoom: half as many of the page's own points, each twice the size."""
+"""A context at 200 % zoom: half as many of the page's own points, each twice the size."""
 
 
 def turn(page: Page, look: Look) -> None:

@@ -8,12 +8,12 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import select
 
-from bot.domain.case import Measured
+from bot.domain.case import MeasureAnswer
 from bot.storage import cases, referrals
 from bot.storage.directory_tables import Service
 from bot.storage.tables import CheckIn
 from bot.usecases import keep_case
-from bot.usecases.keep_case import Met, Wanted
+from bot.usecases.keep_case import EncounterEntry, TaskEntry
 from tests.browser.conftest import OpenAs
 from tests.browser.looks import ALL, PHONE, STILL, findings, is_too_wide, turn
 from tests.console import make_staff
@@ -25,18 +25,18 @@ pytestmark = pytest.mark.browser
 
 def full_case(demo: Demo, rosa: int) -> str:
     """A case of forty days with something of every kind; the address of its page."""
-    desk, now = demo.runtime.desk, demo.runtime.clock.now()
+    context, now = demo.runtime.context, demo.runtime.clock.now()
     began = now - timedelta(days=40)
     with demo.db() as db:
-        here = make_person(db, desk.sealer, name="Ada Brown", state="claimed", owner=rosa, at=began).conversation
+        here = make_person(db, context.sealer, name="Ada Brown", state="claimed", owner=rosa, at=began).conversation
         keep_case.open_case(db, here, rosa, began)
         for code in ("housing-instability", "utility-insecurity"):
             keep_case.open_need(db, here, code, rosa, began)
-        keep_case.record_encounter(db, desk, here, Met("home_visit", now, 40, "The landlord agreed."), rosa, now)
+        keep_case.record_encounter(db, context, here, EncounterEntry("home_visit", now, 40, "The landlord agreed."), rosa, now)
         for day, value in ((0, "no"), (30, "unsure")):
-            keep_case.record_measure(db, here, Measured(day, "housed", value), rosa, now)
-        keep_case.add_task(db, desk, here, Wanted("call", "", now.date()), rosa, now)
-        referrals.offer(db, here, "rent", None, list(db.scalars(select(Service.id).limit(2))), began)
+            keep_case.record_measure(db, here, MeasureAnswer(day, "housed", value), rosa, now)
+        keep_case.add_task(db, context, here, TaskEntry("call", "", now.date()), rosa, now)
+        referrals.add_offered(db, here, "rent", None, list(db.scalars(select(Service.id).limit(2))), began)
         for state in ("silent", "dropped", "planned"):
             db.add(CheckIn(conversation_id=here, flow="household_check_in", due_at=now, state=state, made_at=began))
         cases.add_task(db, here, "call", "opted_out", now, now)

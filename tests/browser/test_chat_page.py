@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bot.storage.tables import Conversation, Handoff, Message
-from bot.web.chat import LEAVE_TO
+from bot.web.chat import QUICK_EXIT_URL
 from bot.web.chat_words import WORDS
 from tests.browser.conftest import SECONDS, OpenPage
 from tests.demo import Demo
@@ -53,7 +53,7 @@ def test_it_is_left_by_one_press_of_escape_with_no_way_back(open_page: OpenPage)
     page = open_page("/chat")
     write(page, "I need food")
     page.keyboard.press("Escape")
-    page.wait_for_url(LEAVE_TO)
+    page.wait_for_url(QUICK_EXIT_URL)
     page.go_back()
     assert "/chat" not in page.url
 
@@ -62,7 +62,7 @@ def test_it_is_left_by_the_button_also_without_scripts(open_page: OpenPage) -> N
     for options in ({}, {"java_script_enabled": False}):
         page = open_page("/chat", **options)
         page.get_by_role("link", name="Leave quickly").click()
-        page.wait_for_url(LEAVE_TO)
+        page.wait_for_url(QUICK_EXIT_URL)
 
 
 def test_it_clears_the_screen_before_the_next_page_has_come(open_page: OpenPage) -> None:
@@ -88,7 +88,7 @@ def test_it_brings_a_social_workers_words_by_itself(demo: Demo, open_page: OpenP
     assert demo.count(Handoff) == 1
     with demo.db() as db:
         talk = db.query(Conversation).one()
-        words = demo.runtime.desk.sealer.seal("This is Joy. I am here now.")
+        words = demo.runtime.context.sealer.seal("This is Joy. I am here now.")
         now = demo.runtime.clock.now()
         db.add(Message(conversation_id=talk.id, outbound=True, sealed_body=words, at=now, state="delivered"))
     expect(page.get_by_role("log")).to_contain_text("This is Joy. I am here now.", timeout=5 * SECONDS)

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from bot.domain.safe_contact import SafeContact
-from bot.domain.segments import fold_for_sms, measure
+from bot.domain.segments import fold_for_sms, measure_segments
 from bot.storage.staff_tables import Note, Staff
 from bot.storage.tables import Handoff, Message
 from bot.usecases import answering, canned_replies
@@ -42,31 +42,31 @@ class Night:
 
     def person(self, number: int = 1, *, owner: int = 0, safe: SafeContact | None = None, **changes: Any) -> Made:
         at = self.demo.runtime.clock.now() - timedelta(minutes=3)
-        desk = self.demo.runtime.desk
+        context = self.demo.runtime.context
         with self.demo.db() as db:
-            made = make_person(db, desk.sealer, f"+1314555{number:04}", name="Ana Lopez", at=at, safe=safe or SafeContact())
+            made = make_person(db, context.sealer, f"+1314555{number:04}", name="Ana Lopez", at=at, safe=safe or SafeContact())
             row = db.get_one(Handoff, made.handoff)
             for field, value in {"urgency": "now", "limit_at": at, **changes}.items():
                 setattr(row, field, value)
-            make_text(db, desk.sealer, made.conversation, "is anybody there", at)
+            make_text(db, context.sealer, made.conversation, "is anybody there", at)
             if owner:
-                answering.claim(db, desk, made.handoff, owner, self.demo.runtime.clock.now())
+                answering.claim(db, context, made.handoff, owner, self.demo.runtime.clock.now())
         return made
 
     def hear(self, made: Made, body: str) -> None:
         """The person writes once more."""
         with self.demo.db() as db:
-            make_text(db, self.demo.runtime.desk.sealer, made.conversation, body, self.demo.runtime.clock.now())
+            make_text(db, self.demo.runtime.context.sealer, made.conversation, body, self.demo.runtime.clock.now())
 
     def act(self, do: Callable[..., Any], *given: Any) -> None:
         """Something that somebody does elsewhere."""
         with self.demo.db() as db:
-            do(db, self.demo.runtime.desk, *given, self.demo.runtime.clock.now())
+            do(db, self.demo.runtime.context, *given, self.demo.runtime.clock.now())
 
     def written(self) -> list[str]:
         with self.demo.db() as db:
             rows = db.scalars(select(Message).where(Message.staff_id.is_not(None)).order_by(Message.id)).all()
-            return [self.demo.runtime.desk.sealer.open(row.sealed_body) for row in rows if row.sealed_body]
+            return [self.demo.runtime.context.sealer.open(row.sealed_body) for row in rows if row.sealed_body]
 
 
 @pytest.fixture
@@ -201,13 +201,13 @@ def test_it_counts_what_a_text_costs_as_the_line_sends_it(night: Night) -> None:
     page = night.look(path(night.person(owner=night.rosa)))
     for body in ("a" * 160, "a" * 161, "á" * 161, "ñ" * 160, "😀" * 36, "¿está ahí?"):
         box(page).fill(body)
-        cost = measure(fold_for_sms(body))
+        cost = measure_segments(fold_for_sms(body))
         expect(page.locator("#count")).to_contain_text(f"{cost.segments} segment{'s' if cost.segments > 1 else ''}")
 
 
 def test_it_puts_a_ready_reply_of_their_language_into_the_box(night: Night) -> None:
     with night.demo.db() as db:
-        canned_replies.seed(db, night.demo.runtime.clock.now())
+        canned_replies.seed_if_empty(db, night.demo.runtime.clock.now())
     page = night.look(path(night.person(owner=night.rosa, language="es")))
     page.get_by_text("Ready replies").click()
     choice = page.get_by_label("Ready reply", exact=True)
@@ -269,7 +269,7 @@ def test_it_never_scrolls_sideways(night: Night) -> None:
 @pytest.mark.parametrize("kind", ["inbox", "waiting", "mine", "others", "not there"])
 def test_it_is_accessible(night: Night, kind: str) -> None:
     with night.demo.db() as db:
-        canned_replies.seed(db, night.demo.runtime.clock.now())
+        canned_replies.seed_if_empty(db, night.demo.runtime.clock.now())
     waiting = night.person(1, dangers=["self_harm", "domestic_violence"], reason="danger")
     mine = night.person(2, owner=night.rosa, safe=SafeContact(word="sunflower", neutral=True))
     others = night.person(3, owner=night.sam, urgency="quarter_hour", reachable=False)
@@ -277,7 +277,7 @@ def test_it_is_accessible(night: Night, kind: str) -> None:
     night.person(5, urgency="routine")
     with night.demo.db() as db:
         make_text(
-            db, night.demo.runtime.desk.sealer, mine.conversation, "Hello", night.demo.runtime.clock.now(), outbound=True,
+            db, night.demo.runtime.context.sealer, mine.conversation, "Hello", night.demo.runtime.clock.now(), outbound=True,
             state="failed", error_code=30003, staff_id=night.rosa,
         )  # fmt: skip
     pages = {"waiting": path(waiting), "mine": path(mine), "others": path(others), "not there": "/console/handoffs/999"}

@@ -13,15 +13,15 @@ from sqlalchemy.orm import Session
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing.content import add_step, write_step
 from bot.domain.permissions import Role
-from bot.embedded import Servers
+from bot.embedded import EmbeddedServers
 from bot.storage import staff
 from bot.storage.directory_tables import Service
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.storage.tables import CheckIn, Handoff
 from bot.usecases import canned_replies
 from bot.usecases.demo_night import read_night
-from bot.usecases.demo_staff import fill_staff
-from bot.usecases.play_night import play
+from bot.usecases.demo_staff import add_demo_staff
+from bot.usecases.play_night import play_night
 from bot.usecases.studio import edit_draft
 from tests.browser.conftest import OpenAs
 from tests.browser.looks import DESK, PHONE, TWICE, findings, is_too_wide, turn
@@ -40,17 +40,17 @@ NEEDS_MORE = {"/console/news", "/console/start"}
 
 
 @pytest.fixture(scope="module")
-def demo(databases: Databases, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One demo after its night for all tests here: they only look, and to play a night takes seconds."""
+def demo(databases: Databases, servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo after its night for all tests here: they only look, and to play_night a night takes seconds."""
     url = databases.make(PUBLISHED)
     with open_demo(settings_on(url, servers.redis_url, tmp_path_factory.mktemp("night"))) as opened:
         runtime = opened.runtime
-        now, desk = runtime.clock.now(), runtime.desk
+        now, context = runtime.clock.now(), runtime.context
         with opened.db() as db:
-            fill_staff(db, desk.sealer, runtime.settings.timezone, now)
-            canned_replies.seed(db, now)
+            add_demo_staff(db, context.sealer, runtime.settings.timezone, now)
+            canned_replies.seed_if_empty(db, now)
         with opened.db() as db:
-            play(db, desk, read_night(), now)
+            play_night(db, context, read_night(), now)
             draft(db, opened)
             see_all(db)
         yield opened
@@ -65,15 +65,15 @@ def address(demo: Demo) -> Iterator[str]:
 
 def see_all(db: Session) -> None:
     """A supervisor gets every role and team."""
-    boss = staff.with_role(db, Role.SUPERVISOR)[0]
+    boss = staff.list_with_role(db, Role.SUPERVISOR)[0]
     staff.set_roles(db, boss, list(Role))
-    staff.set_teams(db, boss.id, [team.slug for team in staff.teams(db)])
+    staff.set_teams(db, boss.id, [team.slug for team in staff.list_teams(db)])
 
 
 def everything(demo: Demo) -> tuple[int, list[str]]:
     """Somebody with every role, and all pages that such a person can open."""
     with demo.db() as db:
-        boss = staff.with_role(db, Role.SUPERVISOR)[0]
+        boss = staff.list_with_role(db, Role.SUPERVISOR)[0]
         held = db.scalars(select(Handoff).where(Handoff.state == "with_human").order_by(Handoff.id)).first()
         assert held is not None
         followed = db.scalars(select(CheckIn.conversation_id).order_by(CheckIn.id)).first()
@@ -99,7 +99,7 @@ def draft(db: Session, demo: Demo) -> None:
         changed = add_step(content, "lost", {"ask": "Which’s yours?", "choices": {"a": {"label": "A"}}}, "need")
         return write_step(changed, "call_911", {"say": "If you are in danger or too cold, call 911 now.", "next": "zip"})
 
-    edit_draft.change(db, "emergency_assistance", 0, "Changed two steps", act, Author("Ana Ruiz"), now)
+    edit_draft.change(db, "emergency_assistance", 0, "Changed two steps", act, DraftAuthor("Ana Ruiz"), now)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

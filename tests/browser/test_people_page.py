@@ -22,7 +22,7 @@ def rosa(demo: Demo) -> int:
     with demo.db() as db:
         now = demo.runtime.clock.now()
         safe = SafeContact(word="Paraguas", paused=True)
-        make_person(db, demo.runtime.desk.sealer, name="Ada Brown", state="claimed", owner=number, safe=safe, at=now)
+        make_person(db, demo.runtime.context.sealer, name="Ada Brown", state="claimed", owner=number, safe=safe, at=now)
     return number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from bot.domain.segments import measure
+from bot.domain.segments import measure_segments
 from bot.storage.tables import Handoff, Message, Referral
 from tests.browser.conftest import OpenPage
 from tests.demo import Demo
@@ -59,7 +59,7 @@ def test_it_counts_segments_as_the_server_does(open_page: OpenPage) -> None:
     box, count = phone(page, "Ada").get_by_role("textbox"), phone(page, "Ada").locator(".count")
     for body in texts:
         box.fill(body)
-        cost = measure(body)
+        cost = measure_segments(body)
         expect(count).to_contain_text(f"{cost.encoding}, {cost.segments} segment")
 
 

@@ -125,9 +125,9 @@ def test_it_brings_a_cry_for_help_to_a_human_and_their_words_back(demo: Demo, op
 
 def work(demo: Demo) -> None:
     """What the worker does, once."""
-    process.use(demo.runtime)
+    process.set_runtime(demo.runtime)
     try:
         sweep(demo.runtime)
         job_queue.work(demo.runtime.settings.redis_url or "", burst=True)
     finally:
-        process.use(None)
+        process.set_runtime(None)

@@ -56,7 +56,7 @@ def versions(demo: Demo) -> list[int]:
     numbers = []
     for row in demo.all(Conversation):
         with demo.db() as db:
-            stored = flows.load(db, row.flow_version or 0)  # type: ignore[attr-defined]
+            stored = flows.load_version(db, row.flow_version or 0)  # type: ignore[attr-defined]
         if stored and stored.name == "emergency_assistance":
             numbers.append(stored.number)
     return numbers

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from bot.domain.safety.levels import Urgency
 from bot.storage import audits
 from bot.storage.tables import Handoff
-from bot.usecases.canned_replies import Reply, keep, seed
+from bot.usecases.canned_replies import ReadyReply, save, seed_if_empty
 from tests.browser.conftest import SECONDS, OpenAs
 from tests.browser.looks import ALL, PHONE, findings, is_too_wide, turn
 from tests.demo import Demo
@@ -32,19 +32,19 @@ PAGES = {
 def demo(office: Office) -> Demo:
     """The office's demo, with somebody who waits, somebody who is written with, and what the pages list."""
     with office.demo.db() as db:
-        seed(db, office.now)
-        keep(db, office.supervisor, Reply("", "Bus pass", "", {"en": "I can send you one."}), [], office.now)
+        seed_if_empty(db, office.now)
+        save(db, office.supervisor, ReadyReply("", "Bus pass", "", {"en": "I can send you one."}), [], office.now)
         audits.record(db, office.worker, "read_transcript", office.now, conversation_id=1)
     wait_for(office, "+13145550101", 9)
     with office.demo.db() as db:
-        number = call_for_human(db, office.runtime.desk.sealer, "+13145550102", office.minutes_ago(70))
+        number = call_for_human(db, office.runtime.context.sealer, "+13145550102", office.minutes_ago(70))
         taken(db, number, office.worker, office.minutes_ago(60)).unanswered_since = office.minutes_ago(30)
     return office.demo
 
 
 def wait_for(office: Office, number: str, minutes: float) -> int:
     with office.demo.db() as db:
-        handoff = call_for_human(db, office.runtime.desk.sealer, number, office.minutes_ago(minutes), Urgency.MINUTES)
+        handoff = call_for_human(db, office.runtime.context.sealer, number, office.minutes_ago(minutes), Urgency.MINUTES)
         called(db, handoff, office.worker, office.minutes_ago(minutes), "passed")
     return handoff
 

@@ -30,10 +30,10 @@ DESK = {"width": 1280, "height": 900}
 
 def hire(demo: Demo, name: str, role: Role, *, on: bool) -> int:
     with demo.db() as db:
-        team = staff.add_team(db, "crisis", "Crisis")
+        team = staff.get_or_add_team(db, "crisis", "Crisis")
         email = f"{name.split()[0].lower()}@example.org"
         row = staff.add(db, email, name, demo.runtime.clock.now(), roles=[role], teams=["crisis"])
-        staff.set_phone(db, demo.runtime.desk.sealer, row, Address(Channel.SIMULATOR, f"phone-of-{name.split()[0]}"))
+        staff.set_phone(db, demo.runtime.context.sealer, row, Address(Channel.SIMULATOR, f"phone-of-{name.split()[0]}"))
         if on:
             db.add_all(
                 Shift(team_id=team.id, staff_id=row.id, weekday=day, starts=time(0), ends=time(0), place=1)

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bot.carriers.carrier import Carrier, CarrierError, Outgoing, Seen
+from bot.carriers.carrier import Carrier, CarrierError, OutgoingMessage, MessageStatus
 from bot.carriers.email import EmailCarrier
-from bot.domain.delivery import FINAL, State
-from bot.domain.message import Address, Channel, Lane
-from bot.storage.outbox import ask_after
+from bot.domain.delivery import FINAL_STATES, DeliveryState
+from bot.domain.message import Address, Channel, OutboxLane
+from bot.storage.outbox import next_poll_at
 from tests.stand_in_smtp import CUTS, HANGS, StandInSmtp
 
 WORKER = Address(Channel.EMAIL, "rosa@city.example")
@@ -69,8 +69,8 @@ def carrier_to(server: StandInSmtp, url: str = "", **rest: Any) -> EmailCarrier:
     return EmailCarrier(url or server.url, FROM, **{"timeout": 0.5, **rest})
 
 
-def alert(body: str = ALERT, to: Address = WORKER, message_id: int = 7, lane: Lane = Lane.REPLY) -> Outgoing:
-    return Outgoing(message_id, to, body, lane)
+def alert(body: str = ALERT, to: Address = WORKER, message_id: int = 7, lane: OutboxLane = OutboxLane.REPLY) -> OutgoingMessage:
+    return OutgoingMessage(message_id, to, body, lane)
 
 
 def failure_of(server: StandInSmtp) -> CarrierError:
@@ -104,7 +104,7 @@ def test_it_mails_one_line_as_subject_and_text(server: StandInSmtp) -> None:
 
 
 def test_it_marks_a_crisis_as_important(server: StandInSmtp) -> None:
-    carrier_to(server).send(alert(lane=Lane.CRISIS))
+    carrier_to(server).send(alert(lane=OutboxLane.CRISIS))
     carrier_to(server).send(alert())
     assert [mail.parsed["Importance"] for mail in server.mails] == ["high", None]
 
@@ -119,9 +119,9 @@ def test_it_repeats_a_mail_under_the_same_id_and_another_under_its_own(server: S
 
 def test_it_is_never_asked_for_a_last_word(server: StandInSmtp) -> None:
     receipt, now = carrier_to(server).send(alert()), datetime.now(UTC)
-    assert receipt.state in FINAL
-    assert ask_after(Lane.CRISIS, receipt.state, now) is None
-    assert carrier_to(server).look(receipt.sid) == Seen(State.DELIVERED)
+    assert receipt.state in FINAL_STATES
+    assert next_poll_at(OutboxLane.CRISIS, receipt.state, now) is None
+    assert carrier_to(server).fetch_status(receipt.sid) == MessageStatus(DeliveryState.DELIVERED)
 
 
 @pytest.mark.parametrize(

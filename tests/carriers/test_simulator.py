@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.carriers.carrier import Carrier, Outgoing
+from bot.carriers.carrier import Carrier, OutgoingMessage
 from bot.carriers.simulator import SimulatorCarrier
 from bot.carriers.web_chat import WebChatCarrier
-from bot.domain.delivery import State
-from bot.domain.message import Address, Channel, Lane
+from bot.domain.delivery import DeliveryState
+from bot.domain.message import Address, Channel, OutboxLane
 
-TEXT = Outgoing(message_id=7, to=Address(Channel.SIMULATOR, "abc"), body="x" * 161, lane=Lane.CRISIS)
+TEXT = OutgoingMessage(message_id=7, to=Address(Channel.SIMULATOR, "abc"), body="x" * 161, lane=OutboxLane.CRISIS)
 
 
 @pytest.mark.parametrize(("carrier", "prefix", "segments"), [(SimulatorCarrier(), "SIM", 2), (WebChatCarrier(), "WEB", 0)])
@@ -18,7 +18,7 @@ def test_it_delivers_at_once_under_an_id_of_its_own(carrier: Carrier, prefix: st
     first, second = carrier.send(TEXT), carrier.send(TEXT)
     assert first.sid.startswith(prefix)
     assert first.sid != second.sid
-    assert (first.state, first.segments) == (State.DELIVERED, segments)
+    assert (first.state, first.segments) == (DeliveryState.DELIVERED, segments)
     assert carrier.find(TEXT, datetime.now(UTC)) is None
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twilio.twiml.messaging_response import MessagingResponse
 
 from bot.carriers.twilio import body_as_sent
-from bot.carriers.twilio_webhook import MOST_REPLIES, write_twiml
+from bot.carriers.twilio_webhook import MAX_REPLIES, replies_twiml
 from bot.domain.message import Channel
 
 CALLBACK = "https://help.example.gov/twilio/status?message=7&try=1"
@@ -29,37 +29,37 @@ def read(twiml: str) -> list[tuple[str, str]]:
 
 
 def test_it_writes_an_empty_response_when_there_is_nothing_to_say() -> None:
-    assert write_twiml([]) == '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-    assert read(write_twiml([("  \n", CALLBACK), ("\x01", "")])) == []
+    assert replies_twiml([]) == '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+    assert read(replies_twiml([("  \n", CALLBACK), ("\x01", "")])) == []
 
 
 def test_it_writes_what_the_library_writes() -> None:
     replies = [('You & I <3 "it\'s" ok', CALLBACK), ("¿Está bien? 🙂", "")]
-    assert write_twiml(replies) == written_by_the_library(replies)
+    assert replies_twiml(replies) == written_by_the_library(replies)
 
 
 legal = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\ufffe\uffff", min_codepoint=32), min_size=1
 ) | st.sampled_from(["a\nb", "a\tb", "]]>", "&amp;", "<!--", "\x85", "a\r\nb"])
-replies_ = st.lists(st.tuples(legal.filter(str.strip), legal | st.just("")), max_size=MOST_REPLIES)
+replies_ = st.lists(st.tuples(legal.filter(str.strip), legal | st.just("")), max_size=MAX_REPLIES)
 
 
 @given(replies_)
 def test_it_says_what_the_library_says(replies: list[tuple[str, str]]) -> None:
-    assert read(write_twiml(replies)) == read(written_by_the_library(replies))
+    assert read(replies_twiml(replies)) == read(written_by_the_library(replies))
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=12))
 def test_it_is_always_well_formed(replies: list[tuple[str, str]]) -> None:
-    assert len(read(write_twiml(replies))) <= MOST_REPLIES
+    assert len(read(replies_twiml(replies))) <= MAX_REPLIES
 
 
 def test_it_removes_what_xml_cannot_hold_and_nothing_else() -> None:
-    assert read(write_twiml([("a\x00b\x0bc\x1fd\ud800e\uffff\tf\n", "")])) == [("abcde\tf\n", "")]
+    assert read(replies_twiml([("a\x00b\x0bc\x1fd\ud800e\uffff\tf\n", "")])) == [("abcde\tf\n", "")]
 
 
 def test_it_writes_no_more_messages_than_twilio_takes() -> None:
-    assert len(read(write_twiml([("x", "")] * 12))) == MOST_REPLIES
+    assert len(read(replies_twiml([("x", "")] * 12))) == MAX_REPLIES
 
 
 @pytest.mark.parametrize(

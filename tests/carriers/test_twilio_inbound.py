@@ -15,12 +15,12 @@ from bot.carriers.twilio_webhook import (
     MalformedInbound,
     MalformedStatus,
     parse_form,
-    read_address,
+    from_twilio_address,
     read_inbound,
     read_status,
-    write_address,
+    to_twilio_address,
 )
-from bot.domain.delivery import State
+from bot.domain.delivery import DeliveryState
 from bot.domain.message import Address, Channel, Media
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data" / "twilio" / "inbound_samples.json"
@@ -146,31 +146,31 @@ def test_it_wants_to_know_the_time_zone() -> None:
     ],
 )
 def test_it_reads_and_writes_every_kind_of_address(written: str, address: Address) -> None:
-    assert read_address(written) == address
-    assert write_address(address) == written
+    assert from_twilio_address(written) == address
+    assert to_twilio_address(address) == written
 
 
 def test_it_takes_a_person_on_rcs_for_the_person_with_that_number() -> None:
-    assert read_address("rcs:+13145550123") == read_address("+13145550123")
+    assert from_twilio_address("rcs:+13145550123") == from_twilio_address("+13145550123")
 
 
 def test_it_has_no_way_of_writing_an_address_of_the_web() -> None:
     with pytest.raises(ValueError, match="web"):
-        write_address(Address(Channel.WEB, "abc"))
+        to_twilio_address(Address(Channel.WEB, "abc"))
 
 
 def test_it_reads_every_real_sample_of_a_status_callback() -> None:
     reports = {sample["name"]: read_status(sample["params"]) for sample in samples(("status", "tmsStatus"))}
-    assert reports["statusStop"].state is State.FAILED
+    assert reports["statusStop"].state is DeliveryState.FAILED
     assert reports["statusStop"].error_code == 21610
-    assert reports["statusRead"].state is State.READ
+    assert reports["statusRead"].state is DeliveryState.READ
     assert reports["statusInvalid"].state is None
     assert reports["tmsStatusExtra"].to == Address(Channel.SMS, "2021")
 
 
 @pytest.mark.parametrize("word", ["queued", "sending", "sent", "delivered", "undelivered", "failed", "read", "canceled"])
 def test_it_knows_the_carriers_words_for_a_state(word: str) -> None:
-    assert read_status({"MessageSid": "SM1", "MessageStatus": word}).state is State(word)
+    assert read_status({"MessageSid": "SM1", "MessageStatus": word}).state is DeliveryState(word)
 
 
 @pytest.mark.parametrize("word", ["received", "receiving", "brand_new"])

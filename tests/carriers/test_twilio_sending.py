@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bot.carriers.carrier import Carrier, CarrierError, Outgoing
+from bot.carriers.carrier import Carrier, CarrierError, OutgoingMessage
 from bot.carriers.twilio import TwilioCarrier
-from bot.carriers.twilio_client import Account
-from bot.domain.delivery import State
-from bot.domain.message import Address, Channel, Lane
+from bot.carriers.twilio_client import TwilioAccount
+from bot.domain.delivery import DeliveryState
+from bot.domain.message import Address, Channel, OutboxLane
 from tests.stand_in_twilio import OUR_NUMBER, StandInTwilio
 
 PERSON = Address(Channel.SMS, "+13145550123")
@@ -28,12 +28,12 @@ def twilio() -> Iterator[StandInTwilio]:
 
 def carrier_to(twilio: StandInTwilio, **settings: Any) -> TwilioCarrier:
     sender = {} if "messaging_service_sid" in settings else {"from_": OUR_NUMBER}
-    account = Account(twilio.account_sid, "SKtest", "secret", twilio.url, timeout=0.5)
+    account = TwilioAccount(twilio.account_sid, "SKtest", "secret", twilio.url, timeout=0.5)
     return TwilioCarrier(account, **{**sender, **settings})
 
 
-def outgoing(body: str = "We are here.", to: Address = PERSON, **rest: Any) -> Outgoing:
-    return Outgoing(**{"message_id": 7, "to": to, "body": body, "lane": Lane.REPLY, **rest})
+def outgoing(body: str = "We are here.", to: Address = PERSON, **rest: Any) -> OutgoingMessage:
+    return OutgoingMessage(**{"message_id": 7, "to": to, "body": body, "lane": OutboxLane.REPLY, **rest})
 
 
 def just_now() -> datetime:
@@ -48,7 +48,7 @@ def test_it_is_a_carrier(twilio: StandInTwilio) -> None:
 def test_it_sends_a_text_with_all_that_belongs_to_it(twilio: StandInTwilio) -> None:
     receipt = carrier_to(twilio).send(outgoing(status_callback=CALLBACK, validity_seconds=300))
     (kept,) = twilio.messages
-    assert (receipt.sid, receipt.state, receipt.segments) == (kept.sid, State.QUEUED, 1)
+    assert (receipt.sid, receipt.state, receipt.segments) == (kept.sid, DeliveryState.QUEUED, 1)
     assert kept.parameters == {
         "To": PERSON.value,
         "From": OUR_NUMBER,
@@ -63,7 +63,7 @@ def test_it_sends_through_the_messaging_service_and_counts_the_segments_itself(t
     receipt = carrier_to(twilio, messaging_service_sid=SERVICE, from_=OUR_NUMBER).send(outgoing("x" * 161))
     (kept,) = twilio.messages
     assert (kept.parameters["MessagingServiceSid"], "From" in kept.parameters) == (SERVICE, False)
-    assert (receipt.state, receipt.segments) == (State.ACCEPTED, 2)
+    assert (receipt.state, receipt.segments) == (DeliveryState.ACCEPTED, 2)
 
 
 def test_it_sends_from_the_number_that_the_message_asks_for(twilio: StandInTwilio) -> None:
@@ -216,10 +216,10 @@ def test_it_shows_no_words_and_no_number_in_errors_and_logs(twilio: StandInTwili
 
 def test_it_needs_a_sender() -> None:
     with pytest.raises(ValueError, match="sender"):
-        TwilioCarrier(Account("AC1", "SK1", "p"))
+        TwilioCarrier(TwilioAccount("AC1", "SK1", "p"))
 
 
 def test_it_goes_to_twilio_itself_without_another_address() -> None:
-    carrier = TwilioCarrier(Account("AC1", "SK1", "p"), from_=OUR_NUMBER)
+    carrier = TwilioCarrier(TwilioAccount("AC1", "SK1", "p"), from_=OUR_NUMBER)
     assert carrier._client.http_client.timeout == 10
     assert carrier._client.messages._version.domain.base_url == "https://api.twilio.com"

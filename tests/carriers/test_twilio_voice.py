@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
-from bot.carriers.carrier import Carrier, CarrierError, Outgoing, Seen
-from bot.carriers.twilio_client import Account
+from bot.carriers.carrier import Carrier, CarrierError, OutgoingMessage, MessageStatus
+from bot.carriers.twilio_client import TwilioAccount
 from bot.carriers.twilio_voice import TwilioVoiceCarrier
-from bot.carriers.twilio_voice_webhook import LONGEST_SAID, MalformedCall, read_voice, write_question, write_voice
+from bot.carriers.twilio_voice_webhook import MAX_SPOKEN_CHARACTERS, MalformedCall, read_voice_form, question_twiml, voice_twiml
 from bot.carriers.twilio_webhook import MalformedStatus, read_status
-from bot.domain.delivery import FINAL, State
-from bot.domain.message import Address, Channel, Lane
+from bot.domain.delivery import FINAL_STATES, DeliveryState
+from bot.domain.message import Address, Channel, OutboxLane
 from tests.stand_in_twilio import StandInTwilio
 from tests.stand_in_twilio_calls import Call, sentences
 
@@ -34,7 +34,7 @@ class Door:
 
     def __call__(self, url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, str, str]:
         self.posted.append((url, form))
-        return 200, "text/xml; charset=utf-8", write_voice("You have it. Goodbye.")
+        return 200, "text/xml; charset=utf-8", voice_twiml("You have it. Goodbye.")
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ def twilio(door: Door) -> Iterator[StandInTwilio]:
 
 
 def carrier_to(twilio: StandInTwilio, from_: str = POOL) -> TwilioVoiceCarrier:
-    account = Account(twilio.account_sid, "SKtest", "secret", twilio.url, timeout=0.5)
+    account = TwilioAccount(twilio.account_sid, "SKtest", "secret", twilio.url, timeout=0.5)
     return TwilioVoiceCarrier(account, PUBLIC_URL, from_=from_)
 
 
-def alert(body: str = ALERT, to: Address = WORKER, **rest: Any) -> Outgoing:
-    return Outgoing(**{"message_id": 7, "to": to, "body": body, "lane": Lane.CRISIS, "status_callback": CALLBACK, **rest})
+def alert(body: str = ALERT, to: Address = WORKER, **rest: Any) -> OutgoingMessage:
+    return OutgoingMessage(**{"message_id": 7, "to": to, "body": body, "lane": OutboxLane.CRISIS, "status_callback": CALLBACK, **rest})
 
 
 def just_now() -> datetime:
@@ -74,7 +74,7 @@ def test_it_is_a_carrier(twilio: StandInTwilio) -> None:
 def test_it_calls_and_says_the_words_twice(twilio: StandInTwilio) -> None:
     receipt = carrier_to(twilio).send(alert())
     (call,) = twilio.telephone.calls_to(WORKER.value)
-    assert (receipt.sid, receipt.state, receipt.segments) == (call.sid, State.QUEUED, 0)
+    assert (receipt.sid, receipt.state, receipt.segments) == (call.sid, DeliveryState.QUEUED, 0)
     assert call.said == [ALERT, ALERT, "No key was pressed. Goodbye."]
     assert (call.from_, call.status_callback, call.parameters["Timeout"]) == (POOL, CALLBACK, "25")
     assert "MachineDetection" not in call.parameters
@@ -85,8 +85,8 @@ def test_it_posts_a_pressed_key_to_the_door_of_this_alert(twilio: StandInTwilio,
     assert twilio.telephone.press(call, "1") == ["You have it. Goodbye."]
     ((url, form),) = door.posted
     assert url == f"{PUBLIC_URL}/twilio/voice?message=7"
-    answer = read_voice(form)
-    assert (answer.call_sid, answer.digits, answer.status) == (call.sid, "1", State.SENT)
+    answer = read_voice_form(form)
+    assert (answer.call_sid, answer.digits, answer.status) == (call.sid, "1", DeliveryState.SENT)
     with pytest.raises(LookupError):
         twilio.telephone.press(call, "2")
 
@@ -114,7 +114,7 @@ def test_it_says_whatever_stands_in_an_alert(twilio: StandInTwilio, body: str) -
     carrier_to(twilio).send(alert(body))
     first, second, _ = twilio.telephone.calls[0].said
     assert first == second
-    assert 0 < len(first) <= LONGEST_SAID
+    assert 0 < len(first) <= MAX_SPOKEN_CHARACTERS
 
 
 @pytest.mark.parametrize(("code", "status", "permanent"), [(21211, 400, True), (20003, 401, False), (20429, 429, False)])
@@ -149,7 +149,7 @@ def test_it_does_not_take_an_older_a_known_or_another_call_for_this_one(twilio: 
 
 def test_it_cannot_look_when_nobody_listens(twilio: StandInTwilio) -> None:
     twilio.stop_listening()
-    for ask in (lambda: carrier_to(twilio).find(alert(), just_now()), lambda: carrier_to(twilio).look("CA1")):
+    for ask in (lambda: carrier_to(twilio).find(alert(), just_now()), lambda: carrier_to(twilio).fetch_status("CA1")):
         with pytest.raises(CarrierError):
             ask()
 
@@ -157,28 +157,28 @@ def test_it_cannot_look_when_nobody_listens(twilio: StandInTwilio) -> None:
 @pytest.mark.parametrize(
     ("word", "state"),
     [
-        ("queued", State.QUEUED),
-        ("initiated", State.SENDING),
-        ("ringing", State.SENDING),
-        ("in-progress", State.SENT),
-        ("completed", State.DELIVERED),
-        ("busy", State.UNDELIVERED),
-        ("no-answer", State.UNDELIVERED),
-        ("failed", State.FAILED),
-        ("canceled", State.CANCELED),
+        ("queued", DeliveryState.QUEUED),
+        ("initiated", DeliveryState.SENDING),
+        ("ringing", DeliveryState.SENDING),
+        ("in-progress", DeliveryState.SENT),
+        ("completed", DeliveryState.DELIVERED),
+        ("busy", DeliveryState.UNDELIVERED),
+        ("no-answer", DeliveryState.UNDELIVERED),
+        ("failed", DeliveryState.FAILED),
+        ("canceled", DeliveryState.CANCELED),
         ("on-the-moon", None),
     ],
 )
-def test_it_reads_how_a_call_stands(twilio: StandInTwilio, word: str, state: State | None) -> None:
+def test_it_reads_how_a_call_stands(twilio: StandInTwilio, word: str, state: DeliveryState | None) -> None:
     call = call_of(twilio)
     call.status = word
-    assert carrier_to(twilio).look(call.sid) == Seen(state)
+    assert carrier_to(twilio).fetch_status(call.sid) == MessageStatus(state)
     report = read_status({"CallSid": call.sid, "CallStatus": word, "To": WORKER.value})
     assert (report.sid, report.state, report.to) == (call.sid, state, WORKER)
 
 
 def test_it_knows_no_call_that_twilio_does_not_know(twilio: StandInTwilio) -> None:
-    assert carrier_to(twilio).look("CA" + "0" * 32) is None
+    assert carrier_to(twilio).fetch_status("CA" + "0" * 32) is None
 
 
 @pytest.mark.parametrize("ending", ["completed", "busy", "no-answer", "failed", "canceled"])
@@ -187,7 +187,7 @@ def test_it_hears_how_every_call_ended(twilio: StandInTwilio, door: Door, ending
     assert twilio.telephone.end(call, ending) == 200
     ((url, form),) = door.posted
     assert url == CALLBACK
-    assert read_status(form).state in FINAL
+    assert read_status(form).state in FINAL_STATES
 
 
 @pytest.mark.parametrize(("form", "missing"), [({}, "MessageSid"), ({"CallSid": "CA1"}, "CallStatus")])
@@ -198,9 +198,9 @@ def test_it_names_what_a_report_lacks(form: dict[str, str], missing: str) -> Non
 
 
 def test_it_reads_a_call_without_a_key() -> None:
-    assert read_voice({"CallSid": "CA1", "Digits": ""}).digits == ""
+    assert read_voice_form({"CallSid": "CA1", "Digits": ""}).digits == ""
     with pytest.raises(MalformedCall):
-        read_voice({"Digits": "1"})
+        read_voice_form({"Digits": "1"})
 
 
 def test_it_writes_what_the_library_would_write() -> None:
@@ -212,14 +212,14 @@ def test_it_writes_what_the_library_would_write() -> None:
     gather.say(ALERT, language="en-US")
     theirs.append(gather)
     theirs.say("No key was pressed. Goodbye.", language="en-US")
-    assert _canonical(write_question(ALERT, action)) == _canonical(str(theirs))
+    assert _canonical(question_twiml(ALERT, action)) == _canonical(str(theirs))
 
 
 def test_it_says_a_sentence_in_two_languages_and_hangs_up() -> None:
-    twiml = write_voice("One & two.", "Uno y dos.")
+    twiml = voice_twiml("One & two.", "Uno y dos.")
     assert sentences(twiml) == ["One & two.", "Uno y dos."]
     assert 'language="es-US"' in twiml and twiml.endswith("<Hangup/></Response>")
-    assert sentences(write_voice("One.")) == ["One."]
+    assert sentences(voice_twiml("One.")) == ["One."]
 
 
 def _canonical(twiml: str) -> str:
@@ -237,5 +237,5 @@ def test_it_shows_no_words_and_no_number_in_errors_and_logs(twilio: StandInTwili
     carrier.send(private)
     carrier.find(private, just_now())
     shown = "".join(traceback.format_exception(error.value)) + caplog.text + repr(private)
-    shown += repr(Account("AC1", "SK1", "secret"))
+    shown += repr(TwilioAccount("AC1", "SK1", "secret"))
     assert not any(secret in shown for secret in ("5550111", "5550123", "very private", "secret"))

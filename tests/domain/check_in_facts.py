@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from bot.domain.check_in import Facts
-from bot.domain.safe_contact import NOTHING, SafeContact, Window
+from bot.domain.check_in import CheckInFacts
+from bot.domain.safe_contact import DEFAULT_CONTACT, SafeContact, TimeWindow
 
 CHICAGO = ZoneInfo("America/Chicago")
 ZONES = [
@@ -39,7 +39,7 @@ around = st.builds(lambda night, off: night + timedelta(minutes=off), st.sampled
 moments = seconds | around
 jitters = st.integers(0, 1200).map(lambda seconds: timedelta(seconds=seconds))
 quarters = st.integers(0, 95).map(lambda number: time(number // 4, number % 4 * 15))
-windows = st.builds(Window, st.frozensets(st.integers(0, 6)), quarters, quarters)
+windows = st.builds(TimeWindow, st.frozensets(st.integers(0, 6)), quarters, quarters)
 settings = st.builds(
     SafeContact,
     times=st.lists(windows, max_size=3).map(tuple),
@@ -64,33 +64,33 @@ def places(draw: st.DrawFn) -> tuple[datetime, ZoneInfo, frozenset[date]]:
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[Facts, datetime]:
+def situations(draw: st.DrawFn) -> tuple[CheckInFacts, datetime]:
     """Anything that may be known when a check-in falls due; in most of them only the hours stand against asking."""
     now, zone, holidays = draw(places())
     seldom, mostly = st.sampled_from([False] * 5 + [True]), st.sampled_from([True] * 5 + [False])
     before = st.none() | st.integers(0, 60 * 50).map(lambda minutes: now - minutes * MINUTE)
     planned = now - draw(st.integers(0, 60 * 30)) * MINUTE
-    facts = Facts(
+    facts = CheckInFacts(
         planned_for=planned, made_at=planned - draw(st.integers(0, 90)) * DAY, attempts=draw(st.integers(0, 2)),
         holds=draw(st.integers(0, 12)), after_crisis=draw(st.booleans()), zone=zone, holidays=holidays, safe=draw(settings),
         consented=draw(mostly), opted_out=draw(seldom), unreachable=draw(st.sampled_from([None] * 5 + ["wrong_number"])),
-        human=draw(seldom), in_danger=draw(seldom), talked_at=draw(before), wrote_at=draw(before),
-        in_conversation=draw(st.booleans()), speaks=draw(mostly), is_published=draw(mostly), jitter=draw(jitters),
+        with_social_worker=draw(seldom), in_danger=draw(seldom), staff_contact_at=draw(before), person_wrote_at=draw(before),
+        in_conversation=draw(st.booleans()), has_language=draw(mostly), is_published=draw(mostly), jitter=draw(jitters),
     )  # fmt: skip
     if draw(st.sampled_from([True, True, False])):
         facts = replace(
-            facts, safe=replace(facts.safe, paused=False), consented=True, opted_out=False, unreachable=None, human=False,
-            in_danger=False, talked_at=None, speaks=True, is_published=True,
+            facts, safe=replace(facts.safe, paused=False), consented=True, opted_out=False, unreachable=None, with_social_worker=False,
+            in_danger=False, staff_contact_at=None, has_language=True, is_published=True,
         )  # fmt: skip
     return facts, now
 
 
-def known(**changes: Any) -> Facts:
+def known(**changes: Any) -> CheckInFacts:
     """A check-in of a week ago that may be asked at noon, but for these changes."""
-    facts = Facts(
+    facts = CheckInFacts(
         planned_for=NOON, made_at=NOON - 7 * DAY, attempts=0, holds=0, after_crisis=False, zone=CHICAGO,
-        holidays=frozenset(), safe=NOTHING, consented=True, opted_out=False, unreachable=None, human=False,
-        in_danger=False, talked_at=None, wrote_at=None, in_conversation=False, speaks=True, is_published=True,
+        holidays=frozenset(), safe=DEFAULT_CONTACT, consented=True, opted_out=False, unreachable=None, with_social_worker=False,
+        in_danger=False, staff_contact_at=None, person_wrote_at=None, in_conversation=False, has_language=True, is_published=True,
     )  # fmt: skip
     return replace(facts, **changes)
 
@@ -106,5 +106,5 @@ def within(at: datetime, zone: ZoneInfo, holidays: Container[date] = frozenset()
 
 
 def safe(*spans: tuple[str, str], days: frozenset[int] = EVERY_DAY, **fields: Any) -> SafeContact:
-    times = tuple(Window(days, time.fromisoformat(starts), time.fromisoformat(ends)) for starts, ends in spans)
+    times = tuple(TimeWindow(days, time.fromisoformat(starts), time.fromisoformat(ends)) for starts, ends in spans)
     return replace(SafeContact(times=times), **fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from bot.domain.safety import Rules, Texts, read_rules, read_texts
+from bot.domain.safety import SafetyRules, ReviewedTexts, read_rules, read_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,10 +16,10 @@ def rule_files() -> dict[str, str]:
 
 
 @cache
-def rules() -> Rules:
+def rules() -> SafetyRules:
     return read_rules(rule_files())
 
 
 @cache
-def texts() -> Texts:
+def texts() -> ReviewedTexts:
     return read_texts((ROOT / "safety" / "texts.yaml").read_text("utf-8"), "safety/texts.yaml")

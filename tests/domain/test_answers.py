@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain import answers
-from bot.domain.answers import NOTHING, UNREADABLE, Answer, Value
+from bot.domain.answers import EMPTY_ANSWER, UNREADABLE, ParsedAnswer, Value
 from bot.domain.script import AnswerKind
 
 MONDAY = date(2026, 11, 23)
 
 
-def read(kind: AnswerKind, text: str, *, optional: bool = False, today: date = MONDAY, language: str = "en") -> Answer:
-    return answers.read(kind, text, language=language, today=today, optional=optional)
+def read(kind: AnswerKind, text: str, *, optional: bool = False, today: date = MONDAY, language: str = "en") -> ParsedAnswer:
+    return answers.parse_answer(kind, text, language=language, today=today, optional=optional)
 
 
 @pytest.mark.parametrize("text", ["63118", "its 63118", "63118-1234", "631 18", "St. Louis MO 63118.", "63118, 63118"])
 def test_it_finds_the_one_zip(text: str) -> None:
-    assert read(AnswerKind.ZIP, text) == Answer(True, "63118")
+    assert read(AnswerKind.ZIP, text) == ParsedAnswer(True, "63118")
 
 
 def test_it_takes_a_letter_o_for_a_zero() -> None:
@@ -83,7 +83,7 @@ def test_it_takes_a_date_long_past_for_the_coming_one() -> None:
     "text", ["no", "NO.", "none", "not yet", "I don't have one", "no tengo", "todavía no", "no, not that I know of"]
 )
 def test_it_understands_that_there_is_no_date(text: str) -> None:
-    assert read(AnswerKind.DATE, text) == NOTHING
+    assert read(AnswerKind.DATE, text) == EMPTY_ANSWER
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_it_reads_dates_of_other_languages(text: str, language: str) -> None:
     "text", ["yes", "Y", "YESSSS", "yes please", "sí", "si", "claro", "1", "👍🏽", "yeah i do", "of course", "Oui"]
 )
 def test_it_hears_a_yes(text: str) -> None:
-    assert read(AnswerKind.YES_NO, text) == Answer(True, True)
+    assert read(AnswerKind.YES_NO, text) == ParsedAnswer(True, True)
 
 
 @pytest.mark.parametrize(
     "text", ["no", "N", "nope", "nooo", "not really", "no thanks", "2", "👎", "claro que no", "i dont", "no i don't"]
 )
 def test_it_hears_a_no(text: str) -> None:
-    assert read(AnswerKind.YES_NO, text) == Answer(True, False)
+    assert read(AnswerKind.YES_NO, text) == ParsedAnswer(True, False)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ def test_it_keeps_a_text_that_can_be_stored() -> None:
 @pytest.mark.parametrize("text", ["no", "None", "skip", "N/A", "ninguno", "omitir", "no gracias"])
 @pytest.mark.parametrize("kind", [kind for kind in AnswerKind if kind is not AnswerKind.YES_NO])
 def test_it_lets_an_optional_answer_be_nothing(kind: AnswerKind, text: str) -> None:
-    assert read(kind, text, optional=True) == NOTHING
+    assert read(kind, text, optional=True) == EMPTY_ANSWER
 
 
 def test_it_keeps_no_as_an_answer_to_an_optional_yes_or_no() -> None:
-    assert read(AnswerKind.YES_NO, "no", optional=True) == Answer(True, False)
-    assert read(AnswerKind.YES_NO, "skip", optional=True) == NOTHING
+    assert read(AnswerKind.YES_NO, "no", optional=True) == ParsedAnswer(True, False)
+    assert read(AnswerKind.YES_NO, "skip", optional=True) == EMPTY_ANSWER
 
 
 TYPED = st.one_of(

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from bot.domain.canned import HIGHEST_GRADE, Seed, read_seeds, slug_of, weigh
-from bot.domain.readability import FEWEST_WORDS, grade, long_sentences, sentences, words
+from bot.domain.canned import MAX_GRADE, SeedReply, read_seeds, slug_of, measure_cost
+from bot.domain.readability import MIN_WORDS, school_grade, long_sentences, sentences, words
 from bot.domain.safety import SafetyRuleError
-from bot.domain.segments import fold_for_sms, measure
+from bot.domain.segments import fold_for_sms, measure_segments
 from tests.shipped import ROOT
 
 FILE = (ROOT / "words/replies.yaml").read_text("utf-8")
@@ -19,15 +19,15 @@ INFORMAL = re.compile(r"\b(tú|ti|contigo|tu|tus|te|puedes|quieres|tienes|estás
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.slug)
-def test_it_costs_no_more_than_it_says_in_every_language(seed: Seed) -> None:
+def test_it_costs_no_more_than_it_says_in_every_language(seed: SeedReply) -> None:
     for body in seed.bodies.values():
-        sent = measure(fold_for_sms(body))
+        sent = measure_segments(fold_for_sms(body))
         assert (sent.encoding, sent.segments <= seed.segments) == ("GSM-7", True)
-    assert measure(seed.bodies["en"]).encoding == "GSM-7"
+    assert measure_segments(seed.bodies["en"]).encoding == "GSM-7"
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.slug)
-def test_it_is_there_in_both_languages_and_short(seed: Seed) -> None:
+def test_it_is_there_in_both_languages_and_short(seed: SeedReply) -> None:
     assert set(seed.bodies) == {"en", "es"}
     assert long_sentences(seed.bodies["en"]) == []
     assert not INFORMAL.search(seed.bodies["es"]), seed.slug
@@ -35,10 +35,10 @@ def test_it_is_there_in_both_languages_and_short(seed: Seed) -> None:
 
 def test_it_is_easy_to_read() -> None:
     english = [seed.bodies["en"] for seed in SEEDS]
-    assert (grade(english) or 99) <= HIGHEST_GRADE
+    assert (school_grade(english) or 99) <= MAX_GRADE
     for body in english:
-        if sum(len(words(sentence)) for sentence in sentences(body)) >= FEWEST_WORDS:
-            assert (grade([body]) or 99) <= HIGHEST_GRADE, body
+        if sum(len(words(sentence)) for sentence in sentences(body)) >= MIN_WORDS:
+            assert (school_grade([body]) or 99) <= MAX_GRADE, body
 
 
 def test_it_sends_nobody_to_a_number_that_was_not_checked() -> None:
@@ -68,9 +68,9 @@ def test_it_names_the_line_of_what_is_wrong_in_the_file() -> None:
 
 
 def test_it_weighs_spanish_as_it_leaves() -> None:
-    assert weigh("Así está", "es").segments.encoding == "GSM-7"
-    assert weigh("Así está", "es", fold_accents=False).segments.encoding == "UCS-2"
-    assert weigh("Hello.", "en").grade is None
+    assert measure_cost("Así está", "es").segments.encoding == "GSM-7"
+    assert measure_cost("Así está", "es", fold_accents=False).segments.encoding == "UCS-2"
+    assert measure_cost("Hello.", "en").grade is None
 
 
 def test_it_makes_a_lasting_name_of_a_title() -> None:

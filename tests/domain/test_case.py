@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.case import (
-    CODE_OF,
+    CODE_BY_NAME,
     DAYS,
-    LATE,
+    WINDOW_AFTER,
     MEASURE_NAMES,
     MEASURES,
     NEEDS,
-    Course,
-    Measured,
+    MeasureCourse,
+    MeasureAnswer,
     NeedCode,
-    Way,
-    code_of,
-    day_of,
+    Trend,
+    need_code,
+    measure_day,
     days_begun,
     nearest_day,
-    steadier,
+    courses_by_measure,
 )
 from tests.doubles import MONDAY_MORNING as OPENED
 
@@ -34,7 +34,7 @@ from tests.doubles import MONDAY_MORNING as OPENED
      (104, 90), (105, None)],
 )  # fmt: skip
 def test_it_counts_an_answer_for_its_day(after: int, day: int | None) -> None:
-    assert day_of(OPENED, OPENED + timedelta(days=after)) == day
+    assert measure_day(OPENED, OPENED + timedelta(days=after)) == day
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_it_takes_the_nearest_day_between_two_windows(after: int, day: int | Non
 @given(st.integers(min_value=-100_000, max_value=20_000_000))
 def test_it_never_counts_an_answer_that_is_over_two_weeks_off(seconds: int) -> None:
     at = OPENED + timedelta(seconds=seconds)
-    for day in (day_of(OPENED, at), nearest_day(OPENED, at)):
-        assert day is None or abs(at - OPENED - timedelta(days=day)) <= LATE
+    for day in (measure_day(OPENED, at), nearest_day(OPENED, at)):
+        assert day is None or abs(at - OPENED - timedelta(days=day)) <= WINDOW_AFTER
 
 
 def test_it_knows_which_days_have_begun() -> None:
@@ -63,29 +63,29 @@ def test_it_has_words_for_every_code_and_measure() -> None:
 
 
 def test_it_puts_the_needs_of_the_flows_in_their_categories() -> None:
-    assert code_of("rent") == "housing-instability"
-    assert code_of("shelter") == "homelessness"
-    assert code_of("something new") == NeedCode.OTHER
+    assert need_code("rent") == "housing-instability"
+    assert need_code("shelter") == "homelessness"
+    assert need_code("something new") == NeedCode.OTHER
     words = "rent, utilities, food, shelter, jobs, counseling, safety, youth, health, legal, transport"
-    assert set(words.split(", ")) <= set(CODE_OF)
+    assert set(words.split(", ")) <= set(CODE_BY_NAME)
 
 
 @pytest.mark.parametrize(
     ("first", "newest", "way"),
-    [("no", "yes", Way.BETTER), ("yes", "yes", Way.STEADY), ("yes", "no", Way.WORSE), ("no", "no", Way.NOT_YET)],
+    [("no", "yes", Trend.BETTER), ("yes", "yes", Trend.STEADY), ("yes", "no", Trend.WORSE), ("no", "no", Trend.NOT_YET)],
 )
-def test_it_says_where_a_household_is_going(first: str, newest: str, way: Way) -> None:
-    measures = [Measured(60, "bills", newest), Measured(0, "bills", first), Measured(90, "bills", "unsure")]
-    assert steadier(measures)["bills"].way == way
+def test_it_says_where_a_household_is_going(first: str, newest: str, way: Trend) -> None:
+    measures = [MeasureAnswer(60, "bills", newest), MeasureAnswer(0, "bills", first), MeasureAnswer(90, "bills", "unsure")]
+    assert courses_by_measure(measures)["bills"].trend == way
 
 
-UNKNOWN = st.builds(Measured, st.sampled_from(DAYS), st.sampled_from([*MEASURES]), st.sampled_from(["unsure", "declined"]))
+UNKNOWN = st.builds(MeasureAnswer, st.sampled_from(DAYS), st.sampled_from([*MEASURES]), st.sampled_from(["unsure", "declined"]))
 
 
 @given(st.lists(UNKNOWN))
-def test_it_takes_nothing_unknown_for_a_success(measures: list[Measured]) -> None:
-    assert steadier(measures) == dict.fromkeys(MEASURES, Course())
+def test_it_takes_nothing_unknown_for_a_success(measures: list[MeasureAnswer]) -> None:
+    assert courses_by_measure(measures) == dict.fromkeys(MEASURES, MeasureCourse())
 
 
 def test_it_sees_no_way_in_one_answer() -> None:
-    assert steadier([Measured(0, "safe", "yes")])["safe"].way == Way.UNKNOWN
+    assert courses_by_measure([MeasureAnswer(0, "safe", "yes")])["safe"].trend == Trend.UNKNOWN

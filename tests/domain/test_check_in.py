@@ -13,76 +13,76 @@ from hypothesis import given
 from bot.domain.check_in import (
     CLOSES,
     MOVES,
-    REASONS,
+    REASON_SENTENCES,
     SILENT_AFTER,
-    Ask,
+    AskNow,
     AskAgain,
     CheckInState,
-    Drop,
-    Facts,
+    DropCheckIn,
+    CheckInFacts,
     GiveUp,
-    Hold,
-    Reason,
+    HoldUntil,
+    CheckInReason,
     after_silence,
     decide,
 )
 from bot.domain.machine import IllegalMove
-from bot.domain.safe_contact import NOTHING, SafeContact, is_safe_time
+from bot.domain.safe_contact import DEFAULT_CONTACT, SafeContact, is_safe_time
 from tests.domain.check_in_facts import DAY, HOUR, MINUTE, NOON, chicago, known, safe, situations, within
 
 # The decision
 
 
 def test_it_asks_when_nothing_stands_against_it() -> None:
-    assert decide(known(), NOON) == Ask(neutral=False, valid_until=NOON + 4 * HOUR)
+    assert decide(known(), NOON) == AskNow(neutral=False, valid_until=NOON + 4 * HOUR)
 
 
 @pytest.mark.parametrize("after_crisis", [True, False])
 @pytest.mark.parametrize(
     ("changes", "reason", "task"),
     [
-        ({"opted_out": True}, Reason.OPTED_OUT, None),
-        ({"unreachable": "wrong_number"}, Reason.UNREACHABLE, None),
-        ({"safe": SafeContact(paused=True)}, Reason.LEFT, True),
-        ({"consented": False}, Reason.NO_CONSENT, None),
-        ({"is_published": False}, Reason.NO_FLOW, True),
-        ({"planned_for": NOON - 3 * DAY}, Reason.STALE, None),
-        ({"human": True, "holds": 10}, Reason.HELD_TOO_OFTEN, True),
-        ({"safe": safe(("22:00", "02:00"))}, Reason.NO_SAFE_TIME, True),
-        ({"speaks": False}, Reason.NO_LANGUAGE, True),
+        ({"opted_out": True}, CheckInReason.OPTED_OUT, None),
+        ({"unreachable": "wrong_number"}, CheckInReason.UNREACHABLE, None),
+        ({"safe": SafeContact(paused=True)}, CheckInReason.LEFT, True),
+        ({"consented": False}, CheckInReason.NO_CONSENT, None),
+        ({"is_published": False}, CheckInReason.NO_FLOW, True),
+        ({"planned_for": NOON - 3 * DAY}, CheckInReason.STALE, None),
+        ({"with_social_worker": True, "holds": 10}, CheckInReason.HELD_TOO_OFTEN, True),
+        ({"safe": safe(("22:00", "02:00"))}, CheckInReason.NO_SAFE_TIME, True),
+        ({"has_language": False}, CheckInReason.NO_LANGUAGE, True),
     ],
 )
 def test_it_drops_and_tells_a_worker_where_one_is_needed(
-    changes: dict[str, Any], reason: Reason, task: bool | None, after_crisis: bool
+    changes: dict[str, Any], reason: CheckInReason, task: bool | None, after_crisis: bool
 ) -> None:
     told = after_crisis if task is None else task
-    assert decide(known(after_crisis=after_crisis, **changes), NOON) == Drop(reason, told)
+    assert decide(known(after_crisis=after_crisis, **changes), NOON) == DropCheckIn(reason, told)
 
 
 @pytest.mark.parametrize(
     ("changes", "until", "reason"),
     [
-        ({"human": True}, "2026-11-03 12:00", Reason.HUMAN_HAS_THEM),
-        ({"in_danger": True}, "2026-11-03 12:00", Reason.OPEN_DANGER),
-        ({"in_danger": True, "human": True}, "2026-11-03 12:00", Reason.OPEN_DANGER),
-        ({"talked_at": NOON - 2 * HOUR}, "2026-11-03 10:00", Reason.JUST_TALKED),
-        ({"talked_at": NOON - 15 * HOUR}, "2026-11-03 08:00", Reason.JUST_TALKED),
-        ({"in_conversation": True, "wrote_at": NOON - 5 * HOUR}, "2026-11-02 19:00", Reason.IN_CONVERSATION),
-        ({"safe": safe(("09:00", "11:00"))}, "2026-11-03 09:00", Reason.UNSAFE_TIME),
-        ({"safe": safe(("06:00", "11:00"))}, "2026-11-03 08:00", Reason.UNSAFE_TIME),
-        ({"holidays": frozenset({date(2026, 11, 2)})}, "2026-11-03 08:00", Reason.HOLIDAY),
+        ({"with_social_worker": True}, "2026-11-03 12:00", CheckInReason.WITH_SOCIAL_WORKER),
+        ({"in_danger": True}, "2026-11-03 12:00", CheckInReason.OPEN_DANGER),
+        ({"in_danger": True, "with_social_worker": True}, "2026-11-03 12:00", CheckInReason.OPEN_DANGER),
+        ({"staff_contact_at": NOON - 2 * HOUR}, "2026-11-03 10:00", CheckInReason.JUST_TALKED),
+        ({"staff_contact_at": NOON - 15 * HOUR}, "2026-11-03 08:00", CheckInReason.JUST_TALKED),
+        ({"in_conversation": True, "person_wrote_at": NOON - 5 * HOUR}, "2026-11-02 19:00", CheckInReason.IN_CONVERSATION),
+        ({"safe": safe(("09:00", "11:00"))}, "2026-11-03 09:00", CheckInReason.UNSAFE_TIME),
+        ({"safe": safe(("06:00", "11:00"))}, "2026-11-03 08:00", CheckInReason.UNSAFE_TIME),
+        ({"holidays": frozenset({date(2026, 11, 2)})}, "2026-11-03 08:00", CheckInReason.HOLIDAY),
     ],
 )
-def test_it_holds_until_the_reason_is_over(changes: dict[str, Any], until: str, reason: Reason) -> None:
-    assert decide(known(**changes), NOON) == Hold(chicago(until), reason)
+def test_it_holds_until_the_reason_is_over(changes: dict[str, Any], until: str, reason: CheckInReason) -> None:
+    assert decide(known(**changes), NOON) == HoldUntil(chicago(until), reason)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"talked_at": NOON - DAY},
-        {"wrote_at": NOON - HOUR},
-        {"in_conversation": True, "wrote_at": NOON - 12 * HOUR},
+        {"staff_contact_at": NOON - DAY},
+        {"person_wrote_at": NOON - HOUR},
+        {"in_conversation": True, "person_wrote_at": NOON - 12 * HOUR},
         {"in_conversation": True},
         {"safe": safe(("11:00", "13:00"))},
         {"planned_for": NOON - 2 * DAY, "made_at": NOON - 10 * DAY},
@@ -94,7 +94,7 @@ def test_it_holds_until_the_reason_is_over(changes: dict[str, Any], until: str, 
     ],
 )
 def test_it_asks_where_the_reason_is_just_over(changes: dict[str, Any]) -> None:
-    assert isinstance(decide(known(**changes), NOON), Ask)
+    assert isinstance(decide(known(**changes), NOON), AskNow)
 
 
 @pytest.mark.parametrize(
@@ -107,22 +107,22 @@ def test_it_asks_where_the_reason_is_just_over(changes: dict[str, Any]) -> None:
     ],
 )
 def test_it_drops_what_comes_a_minute_later_than_makes_sense(changes: dict[str, Any]) -> None:
-    assert decide(known(**changes), NOON) == Drop(Reason.STALE, task=False)
+    assert decide(known(**changes), NOON) == DropCheckIn(CheckInReason.STALE, task=False)
 
 
-LADDER: list[tuple[Reason, Mapping[str, Any]]] = [
-    (Reason.OPTED_OUT, {"opted_out": True}),
-    (Reason.UNREACHABLE, {"unreachable": "30005"}),
-    (Reason.LEFT, {"safe": safe(("01:00", "01:30"), paused=True)}),
-    (Reason.NO_CONSENT, {"consented": False}),
-    (Reason.NO_FLOW, {"is_published": False}),
-    (Reason.STALE, {"planned_for": NOON - 20 * DAY}),
-    (Reason.HUMAN_HAS_THEM, {"human": True}),
-    (Reason.JUST_TALKED, {"talked_at": NOON}),
-    (Reason.IN_CONVERSATION, {"in_conversation": True, "wrote_at": NOON}),
-    (Reason.UNSAFE_TIME, {"safe": safe(("09:00", "09:30"))}),
-    (Reason.HOLIDAY, {"holidays": frozenset({date(2026, 11, 2)})}),
-    (Reason.NO_LANGUAGE, {"speaks": False}),
+LADDER: list[tuple[CheckInReason, Mapping[str, Any]]] = [
+    (CheckInReason.OPTED_OUT, {"opted_out": True}),
+    (CheckInReason.UNREACHABLE, {"unreachable": "30005"}),
+    (CheckInReason.LEFT, {"safe": safe(("01:00", "01:30"), paused=True)}),
+    (CheckInReason.NO_CONSENT, {"consented": False}),
+    (CheckInReason.NO_FLOW, {"is_published": False}),
+    (CheckInReason.STALE, {"planned_for": NOON - 20 * DAY}),
+    (CheckInReason.WITH_SOCIAL_WORKER, {"with_social_worker": True}),
+    (CheckInReason.JUST_TALKED, {"staff_contact_at": NOON}),
+    (CheckInReason.IN_CONVERSATION, {"in_conversation": True, "person_wrote_at": NOON}),
+    (CheckInReason.UNSAFE_TIME, {"safe": safe(("09:00", "09:30"))}),
+    (CheckInReason.HOLIDAY, {"holidays": frozenset({date(2026, 11, 2)})}),
+    (CheckInReason.NO_LANGUAGE, {"has_language": False}),
 ]
 
 
@@ -132,35 +132,35 @@ def test_it_gives_the_first_reason_when_all_that_follow_hold_too(first: int) -> 
     for _, change in reversed(LADDER[first:]):
         changes |= change
     decision = decide(known(**changes), NOON)
-    assert not isinstance(decision, Ask)
+    assert not isinstance(decision, AskNow)
     assert decision.reason is LADDER[first][0]
 
 
 @pytest.mark.parametrize(
     ("at", "safe_", "until", "reason"),
     [
-        ("2026-11-02 23:00", NOTHING, "2026-11-03 08:00", Reason.QUIET_HOURS),
-        ("2026-11-02 20:50", NOTHING, None, None),
-        ("2026-11-02 20:51", NOTHING, "2026-11-03 08:00", Reason.QUIET_HOURS),
-        ("2026-11-02 12:51", safe(("12:00", "13:00")), "2026-11-03 12:00", Reason.UNSAFE_TIME),
+        ("2026-11-02 23:00", DEFAULT_CONTACT, "2026-11-03 08:00", CheckInReason.QUIET_HOURS),
+        ("2026-11-02 20:50", DEFAULT_CONTACT, None, None),
+        ("2026-11-02 20:51", DEFAULT_CONTACT, "2026-11-03 08:00", CheckInReason.QUIET_HOURS),
+        ("2026-11-02 12:51", safe(("12:00", "13:00")), "2026-11-03 12:00", CheckInReason.UNSAFE_TIME),
         ("2026-11-02 12:51", safe(("12:00", "13:00"), ("13:00", "14:00")), None, None),
-        ("2026-11-02 23:00", safe(("20:00", "02:00")), "2026-11-03 20:00", Reason.QUIET_HOURS),
+        ("2026-11-02 23:00", safe(("20:00", "02:00")), "2026-11-03 20:00", CheckInReason.QUIET_HOURS),
     ],
 )
-def test_it_leaves_a_text_the_time_to_arrive(at: str, safe_: SafeContact, until: str | None, reason: Reason | None) -> None:
+def test_it_leaves_a_text_the_time_to_arrive(at: str, safe_: SafeContact, until: str | None, reason: CheckInReason | None) -> None:
     decision = decide(known(safe=safe_), chicago(at))
-    assert isinstance(decision, Ask) if reason is None else decision == Hold(chicago(until or ""), reason)
+    assert isinstance(decision, AskNow) if reason is None else decision == HoldUntil(chicago(until or ""), reason)
 
 
 def test_it_drops_where_a_safe_time_is_too_short_for_a_text_to_arrive() -> None:
-    assert decide(known(safe=safe(("20:55", "23:00"))), NOON) == Drop(Reason.NO_SAFE_TIME, task=True)
+    assert decide(known(safe=safe(("20:55", "23:00"))), NOON) == DropCheckIn(CheckInReason.NO_SAFE_TIME, task=True)
 
 
 @pytest.mark.parametrize(
     ("at", "safe_", "until"),
     [
-        ("2026-11-02 12:00", NOTHING, "2026-11-02 16:00"),
-        ("2026-11-02 19:00", NOTHING, "2026-11-02 21:00"),
+        ("2026-11-02 12:00", DEFAULT_CONTACT, "2026-11-02 16:00"),
+        ("2026-11-02 19:00", DEFAULT_CONTACT, "2026-11-02 21:00"),
         ("2026-11-02 12:00", safe(("10:00", "12:30")), "2026-11-02 12:30"),
         ("2026-11-02 12:00", safe(("10:00", "12:30"), ("12:15", "13:00")), "2026-11-02 13:00"),
         ("2026-11-02 20:00", safe(("19:00", "02:00")), "2026-11-02 21:00"),
@@ -168,7 +168,7 @@ def test_it_drops_where_a_safe_time_is_too_short_for_a_text_to_arrive() -> None:
     ],
 )
 def test_it_may_arrive_until_the_hours_or_the_safe_time_end(at: str, safe_: SafeContact, until: str) -> None:
-    assert decide(known(safe=safe_), chicago(at)) == Ask(neutral=False, valid_until=chicago(until))
+    assert decide(known(safe=safe_), chicago(at)) == AskNow(neutral=False, valid_until=chicago(until))
 
 
 @pytest.mark.parametrize(
@@ -181,32 +181,32 @@ def test_it_may_arrive_until_the_hours_or_the_safe_time_end(at: str, safe_: Safe
     ],
 )
 def test_it_says_nothing_that_betrays(safe_: SafeContact, neutral: bool) -> None:
-    assert decide(known(safe=safe_), NOON) == Ask(neutral, NOON + 4 * HOUR)
+    assert decide(known(safe=safe_), NOON) == AskNow(neutral, NOON + 4 * HOUR)
 
 
 def test_it_does_not_let_all_that_waited_leave_in_one_minute() -> None:
     night = chicago("2026-11-02 23:00")
-    assert decide(known(jitter=9 * MINUTE), night) == Hold(chicago("2026-11-03 08:09"), Reason.QUIET_HOURS)
+    assert decide(known(jitter=9 * MINUTE), night) == HoldUntil(chicago("2026-11-03 08:09"), CheckInReason.QUIET_HOURS)
     short = known(jitter=19 * MINUTE, safe=safe(("09:00", "09:20")))
-    assert decide(short, night) == Hold(chicago("2026-11-03 09:00"), Reason.UNSAFE_TIME)
+    assert decide(short, night) == HoldUntil(chicago("2026-11-03 09:00"), CheckInReason.UNSAFE_TIME)
 
 
 @given(situations())
-def test_it_never_asks_where_it_must_not(situation: tuple[Facts, datetime]) -> None:
+def test_it_never_asks_where_it_must_not(situation: tuple[CheckInFacts, datetime]) -> None:
     facts, now = situation
     decision = decide(facts, now)
-    if isinstance(decision, Ask):
+    if isinstance(decision, AskNow):
         assert within(now, facts.zone, facts.holidays) and is_safe_time(facts.safe, now, facts.zone)
-        assert facts.consented and facts.is_published and facts.speaks
-        assert not (facts.opted_out or facts.unreachable or facts.human or facts.in_danger or facts.safe.paused)
+        assert facts.consented and facts.is_published and facts.has_language
+        assert not (facts.opted_out or facts.unreachable or facts.with_social_worker or facts.in_danger or facts.safe.paused)
         assert decision.neutral or not (facts.safe.neutral or facts.safe.word or not facts.safe.may_name_line)
 
 
 @given(situations())
-def test_it_is_valid_for_a_while_on_the_same_day_and_only_while_it_is_safe(situation: tuple[Facts, datetime]) -> None:
+def test_it_is_valid_for_a_while_on_the_same_day_and_only_while_it_is_safe(situation: tuple[CheckInFacts, datetime]) -> None:
     facts, now = situation
     decision = decide(facts, now)
-    if isinstance(decision, Ask):
+    if isinstance(decision, AskNow):
         assert now + 10 * MINUTE <= decision.valid_until <= now + 4 * HOUR
         local, end = now.astimezone(facts.zone), decision.valid_until.astimezone(facts.zone)
         assert end.date() == local.date() and end.time() <= CLOSES
@@ -215,35 +215,35 @@ def test_it_is_valid_for_a_while_on_the_same_day_and_only_while_it_is_safe(situa
 
 
 @given(situations())
-def test_it_holds_until_a_later_moment_within_the_hours(situation: tuple[Facts, datetime]) -> None:
+def test_it_holds_until_a_later_moment_within_the_hours(situation: tuple[CheckInFacts, datetime]) -> None:
     facts, now = situation
     decision = decide(facts, now)
-    if isinstance(decision, Hold):
+    if isinstance(decision, HoldUntil):
         assert decision.until > now
         assert within(decision.until, facts.zone, facts.holidays)
 
 
 @given(situations())
-def test_it_comes_to_an_end_when_nothing_else_changes(situation: tuple[Facts, datetime]) -> None:
+def test_it_comes_to_an_end_when_nothing_else_changes(situation: tuple[CheckInFacts, datetime]) -> None:
     facts, now = situation
     for _ in range(20):
         decision = decide(facts, now)
-        if not isinstance(decision, Hold):
+        if not isinstance(decision, HoldUntil):
             return
         facts, now = replace(facts, holds=facts.holds + 1), decision.until
     pytest.fail("It was held twenty times.")
 
 
 @given(situations())
-def test_it_overlooks_no_time_that_would_have_been_safe(situation: tuple[Facts, datetime]) -> None:
+def test_it_overlooks_no_time_that_would_have_been_safe(situation: tuple[CheckInFacts, datetime]) -> None:
     facts, now = situation
     facts = replace(facts, jitter=timedelta(0))
     decision = decide(facts, now)
-    if isinstance(decision, Hold) and decision.reason in (Reason.UNSAFE_TIME, Reason.QUIET_HOURS, Reason.HOLIDAY):
+    if isinstance(decision, HoldUntil) and decision.reason in (CheckInReason.UNSAFE_TIME, CheckInReason.QUIET_HOURS, CheckInReason.HOLIDAY):
         step = max((decision.until - now) / 40, 7 * MINUTE)
         between = [now + number * step for number in range(40) if now + number * step < decision.until]
-        assert not any(isinstance(decide(facts, moment), Ask) for moment in between)
-        assert not isinstance(decide(facts, decision.until), Hold)
+        assert not any(isinstance(decide(facts, moment), AskNow) for moment in between)
+        assert not isinstance(decide(facts, decision.until), HoldUntil)
 
 
 # Silence
@@ -281,9 +281,9 @@ def test_it_leaves_a_second_silence_to_a_person_and_calls_after_a_crisis(
 
 
 @given(situations())
-def test_it_asks_again_about_a_day_later_where_it_may(situation: tuple[Facts, datetime]) -> None:
+def test_it_asks_again_about_a_day_later_where_it_may(situation: tuple[CheckInFacts, datetime]) -> None:
     facts, now = situation
-    facts = replace(facts, attempts=1, asked_at=now - SILENT_AFTER, safe=NOTHING, holidays=frozenset())
+    facts = replace(facts, attempts=1, asked_at=now - SILENT_AFTER, safe=DEFAULT_CONTACT, holidays=frozenset())
     again = after_silence(facts, now)
     assert isinstance(again, AskAgain)
     assert within(again.at, facts.zone)
@@ -318,5 +318,5 @@ def test_it_moves_as_drawn_and_in_no_other_way(move: str, state: CheckInState, t
 
 
 def test_it_has_a_sentence_for_each_reason() -> None:
-    assert set(REASONS) == set(Reason)
-    assert all(sentence.endswith(".") for sentence in REASONS.values())
+    assert set(REASON_SENTENCES) == set(CheckInReason)
+    assert all(sentence.endswith(".") for sentence in REASON_SENTENCES.values())

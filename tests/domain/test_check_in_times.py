@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.check_in import CLOSES, OPENS, into_hours, plan, spread
+from bot.domain.check_in import CLOSES, OPENS, next_open_time, plan_times, jitter_for
 from tests.domain.check_in_facts import CHICAGO, DAY, HOUR, MINUTE, NOON, ZONES, chicago, jitters, places, within
 
 # The hours
@@ -19,8 +19,8 @@ from tests.domain.check_in_facts import CHICAGO, DAY, HOUR, MINUTE, NOON, ZONES,
 def test_it_waits_for_the_morning_on_the_night_when_the_clocks_go_forward() -> None:
     closed = datetime.fromisoformat("2027-03-12T20:30-06:00")
     morning = datetime(2027, 3, 16, 13, tzinfo=UTC)
-    assert into_hours(closed + timedelta(hours=72), CHICAGO) == morning
-    assert plan(closed, [timedelta(hours=72)], CHICAGO, 7) == (morning + spread(7),)
+    assert next_open_time(closed + timedelta(hours=72), CHICAGO) == morning
+    assert plan_times(closed, [timedelta(hours=72)], CHICAGO, 7) == (morning + jitter_for(7),)
 
 
 @pytest.mark.parametrize(
@@ -36,17 +36,17 @@ def test_it_waits_for_the_morning_on_the_night_when_the_clocks_go_forward() -> N
 )
 def test_it_opens_at_eight_and_closes_at_nine(at: str, moved: str) -> None:
     assert OPENS.hour == 8 and CLOSES.hour == 21
-    assert into_hours(chicago(at), CHICAGO, frozenset({date(2026, 11, 26)})) == chicago(moved)
+    assert next_open_time(chicago(at), CHICAGO, frozenset({date(2026, 11, 26)})) == chicago(moved)
 
 
 def test_it_passes_over_the_day_that_a_zone_left_out() -> None:
     evening = datetime(2011, 12, 29, 22, tzinfo=ZONES[5])
-    assert into_hours(evening, ZONES[5]) == datetime(2011, 12, 31, 8, tzinfo=ZONES[5])
+    assert next_open_time(evening, ZONES[5]) == datetime(2011, 12, 31, 8, tzinfo=ZONES[5])
 
 
 def test_it_adds_jitter_only_to_an_opening() -> None:
-    assert into_hours(NOON, CHICAGO, jitter=5 * MINUTE) == NOON
-    assert into_hours(chicago("2026-11-23 22:00"), CHICAGO, jitter=5 * MINUTE) == chicago("2026-11-24 08:05")
+    assert next_open_time(NOON, CHICAGO, jitter=5 * MINUTE) == NOON
+    assert next_open_time(chicago("2026-11-23 22:00"), CHICAGO, jitter=5 * MINUTE) == chicago("2026-11-24 08:05")
 
 
 @given(places(), jitters)
@@ -54,18 +54,18 @@ def test_it_is_never_early_always_within_hours_and_stays_there(
     place: tuple[datetime, ZoneInfo, frozenset[date]], jitter: timedelta
 ) -> None:
     at, zone, holidays = place
-    moved = into_hours(at, zone, holidays, jitter)
+    moved = next_open_time(at, zone, holidays, jitter)
     assert moved >= at
     assert moved.tzinfo is UTC
     assert within(moved, zone, holidays)
-    assert into_hours(moved, zone, holidays, jitter) == moved
+    assert next_open_time(moved, zone, holidays, jitter) == moved
 
 
 @given(places(), st.integers(0, 3 * 24 * 3600))
 def test_it_keeps_the_order_and_overlooks_no_opening(place: tuple[datetime, ZoneInfo, frozenset[date]], later: int) -> None:
     at, zone, holidays = place
-    moved, between = into_hours(at, zone, holidays), at + timedelta(seconds=later)
-    assert moved <= into_hours(between, zone, holidays)
+    moved, between = next_open_time(at, zone, holidays), at + timedelta(seconds=later)
+    assert moved <= next_open_time(between, zone, holidays)
     assert between >= moved or not within(between, zone, holidays)
 
 
@@ -77,27 +77,27 @@ def test_it_plans_in_order_apart_and_within_the_hours(
     place: tuple[datetime, ZoneInfo, frozenset[date]], after: list[timedelta], seed: int
 ) -> None:
     now, zone, holidays = place
-    due = plan(now, after, zone, seed, holidays)
+    due = plan_times(now, after, zone, seed, holidays)
     assert len(due) == len(after)
     assert all(within(moment, zone, holidays) for moment in due)
     assert all(later - earlier >= 12 * HOUR for earlier, later in pairwise(due))
     assert all(moment >= now + delay for moment, delay in zip(due, sorted(after), strict=True))
-    assert due == plan(now, after, zone, seed, holidays)
+    assert due == plan_times(now, after, zone, seed, holidays)
 
 
 def test_it_plans_at_the_time_of_day_at_which_the_person_wrote() -> None:
-    assert plan(NOON, [1 * DAY, 3 * DAY, 7 * DAY], CHICAGO, 1) == (NOON + 1 * DAY, NOON + 3 * DAY, NOON + 7 * DAY)
+    assert plan_times(NOON, [1 * DAY, 3 * DAY, 7 * DAY], CHICAGO, 1) == (NOON + 1 * DAY, NOON + 3 * DAY, NOON + 7 * DAY)
 
 
 def test_it_moves_on_what_falls_together() -> None:
-    assert plan(NOON, [DAY, DAY], CHICAGO, 1) == (NOON + DAY, chicago("2026-11-04 08:00") + spread(1))
-    assert plan(NOON, [], CHICAGO, 1) == ()
+    assert plan_times(NOON, [DAY, DAY], CHICAGO, 1) == (NOON + DAY, chicago("2026-11-04 08:00") + jitter_for(1))
+    assert plan_times(NOON, [], CHICAGO, 1) == ()
 
 
 def test_it_spreads_evenly_over_twenty_minutes_and_the_same_way_each_time() -> None:
-    drawn = [spread(number) for number in range(2000)]
+    drawn = [jitter_for(number) for number in range(2000)]
     assert all(timedelta(0) <= jitter < 20 * MINUTE for jitter in drawn)
     in_minute = [sum(jitter // MINUTE == minute for jitter in drawn) for minute in range(20)]
     assert min(in_minute) > 50 and max(in_minute) < 150
     # A number that was seen once: the same in another process, where Python's own hash of a text would differ.
-    assert spread("7") == spread(7) == timedelta(seconds=830)
+    assert jitter_for("7") == jitter_for(7) == timedelta(seconds=830)

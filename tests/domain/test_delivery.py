@@ -8,61 +8,56 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.delivery import (
-    FINAL,
+    FINAL_STATES,
     KNOWN_CODES,
-    Mark,
+    AddressProblem,
     Reaction,
-    State,
-    moves_forward,
+    DeliveryState,
     rank,
     retry_delay,
     rule_for,
 )
-from bot.domain.message import Lane
+from bot.domain.message import OutboxLane
 
 
-def after(*reports: State, start: State = State.CLAIMED) -> State:
+def after(*reports: DeliveryState, start: DeliveryState = DeliveryState.CLAIMED) -> DeliveryState:
     state = start
     for report in reports:
-        state = report if moves_forward(state, report) else state
+        state = report if rank(report) > rank(state) else state
     return state
 
 
 def test_it_ranks_the_carriers_words_in_the_order_of_a_journey() -> None:
-    journey = [State.ACCEPTED, State.QUEUED, State.SENDING, State.SENT, State.DELIVERED, State.READ]
+    journey = [DeliveryState.ACCEPTED, DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ]
     assert sorted(journey, key=rank) == journey
-    ends = {rank(state) for state in (State.DELIVERED, State.UNDELIVERED, State.FAILED, State.CANCELED)}
-    assert ends == {rank(State.DELIVERED)}
+    ends = {rank(state) for state in (DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED)}
+    assert ends == {rank(DeliveryState.DELIVERED)}
 
 
 def test_it_has_a_rank_for_each_state() -> None:
-    assert all(rank(state) >= 0 for state in State)
+    assert all(rank(state) >= 0 for state in DeliveryState)
 
 
-@pytest.mark.parametrize("reports", list(permutations([State.QUEUED, State.SENT, State.DELIVERED])))
-def test_it_ends_as_delivered_whatever_the_order_of_the_reports(reports: tuple[State, ...]) -> None:
-    assert after(*reports) is State.DELIVERED
-
-
-def test_it_changes_nothing_when_a_report_comes_twice() -> None:
-    assert not any(moves_forward(state, state) for state in State)
+@pytest.mark.parametrize("reports", list(permutations([DeliveryState.QUEUED, DeliveryState.SENT, DeliveryState.DELIVERED])))
+def test_it_ends_as_delivered_whatever_the_order_of_the_reports(reports: tuple[DeliveryState, ...]) -> None:
+    assert after(*reports) is DeliveryState.DELIVERED
 
 
 def test_it_does_not_let_a_late_failure_overwrite_a_delivery() -> None:
-    assert after(State.DELIVERED, State.FAILED) is State.DELIVERED
-    assert after(State.FAILED, State.DELIVERED) is State.FAILED
+    assert after(DeliveryState.DELIVERED, DeliveryState.FAILED) is DeliveryState.DELIVERED
+    assert after(DeliveryState.FAILED, DeliveryState.DELIVERED) is DeliveryState.FAILED
 
 
 def test_it_believes_the_carrier_over_our_own_conclusions() -> None:
-    for ours in (State.UNKNOWN, State.ANSWERED, State.DROPPED):
-        assert after(State.DELIVERED, start=ours) is State.DELIVERED
+    for ours in (DeliveryState.UNKNOWN, DeliveryState.ANSWERED, DeliveryState.DROPPED):
+        assert after(DeliveryState.DELIVERED, start=ours) is DeliveryState.DELIVERED
 
 
-@given(st.lists(st.sampled_from(State)))
-def test_it_never_leaves_an_end_except_upwards(reports: list[State]) -> None:
+@given(st.lists(st.sampled_from(DeliveryState)))
+def test_it_never_leaves_an_end_except_upwards(reports: list[DeliveryState]) -> None:
     state = after(*reports)
-    assert rank(state) == max(rank(report) for report in [State.CLAIMED, *reports])
-    assert state not in FINAL or not moves_forward(state, State.SENT) or state is State.DROPPED
+    assert rank(state) == max(rank(report) for report in [DeliveryState.CLAIMED, *reports])
+    assert state not in FINAL_STATES or rank(DeliveryState.SENT) <= rank(state) or state is DeliveryState.DROPPED
 
 
 # fmt: off
@@ -85,33 +80,33 @@ def test_it_has_a_rule_for_each_code_of_the_field(code: int) -> None:
 @pytest.mark.parametrize(
     ("code", "mark"),
     [
-        (21610, Mark.OPTED_OUT),
-        (21211, Mark.INVALID),
-        (30005, Mark.REASSIGNED),
-        (21614, Mark.NO_TEXTS),
-        (30006, Mark.NO_TEXTS),
+        (21610, AddressProblem.OPTED_OUT),
+        (21211, AddressProblem.INVALID),
+        (30005, AddressProblem.REASSIGNED),
+        (21614, AddressProblem.NO_TEXTS),
+        (30006, AddressProblem.NO_TEXTS),
         (30003, None),
     ],
 )
-def test_it_marks_the_address_that_an_error_teaches_about(code: int, mark: Mark | None) -> None:
-    assert rule_for(code).mark is mark
+def test_it_marks_the_address_that_an_error_teaches_about(code: int, mark: AddressProblem | None) -> None:
+    assert rule_for(code).address_problem is mark
 
 
 @pytest.mark.parametrize("code", [21610, 30003, 30005, 30006, 30007])
 def test_it_shows_the_social_worker_that_a_text_did_not_arrive(code: int) -> None:
-    assert rule_for(code).needs_human(Lane.REPLY)
+    assert rule_for(code).must_alert_staff(OutboxLane.REPLY)
 
 
 @pytest.mark.parametrize("code", [21610, 21211, 30004, 30005, 30007, 30450])
 def test_it_never_sends_again_what_was_refused_for_good(code: int) -> None:
-    for lane in Lane:
+    for lane in OutboxLane:
         assert retry_delay(rule_for(code).reaction_in(lane), 1, lane) is None
 
 
 def test_it_does_not_retry_a_code_that_nobody_knows_but_tells_the_operator() -> None:
     rule = rule_for(99999)
     assert rule.reaction is Reaction.DROP
-    assert (rule.page_operator, rule.tell_human, rule.checked) == (True, True, False)
+    assert (rule.page_operator, rule.alert_staff, rule.checked) == (True, True, False)
 
 
 def test_it_retries_when_the_carrier_was_not_reached_at_all() -> None:
@@ -122,26 +117,26 @@ def test_it_retries_when_the_carrier_was_not_reached_at_all() -> None:
 def test_it_throws_no_message_away_because_our_own_settings_are_wrong(code: int) -> None:
     rule = rule_for(code)
     assert rule.page_operator
-    waits = [retry_delay(rule.reaction, attempt, Lane.REPLY) for attempt in range(1, 49)]
+    waits = [retry_delay(rule.reaction, attempt, OutboxLane.REPLY) for attempt in range(1, 49)]
     assert sum((wait or timedelta() for wait in waits), timedelta()) >= timedelta(hours=4)
 
 
 @pytest.mark.parametrize("code", [21611, 30023, 30027])
 def test_it_sends_a_crisis_text_by_another_sender_when_ours_is_full(code: int) -> None:
-    assert rule_for(code).reaction_in(Lane.CRISIS) is Reaction.OTHER_SENDER
-    assert rule_for(code).reaction_in(Lane.BULK) is not Reaction.OTHER_SENDER
+    assert rule_for(code).reaction_in(OutboxLane.CRISIS) is Reaction.OTHER_SENDER
+    assert rule_for(code).reaction_in(OutboxLane.BULK) is not Reaction.OTHER_SENDER
     assert rule_for(code).slow_bulk
 
 
 @pytest.mark.parametrize("code", sorted(KNOWN_CODES | {99999}))
 def test_it_tells_a_human_in_a_crisis_unless_the_text_goes_out_again_within_seconds(code: int) -> None:
     rule = rule_for(code)
-    again = retry_delay(rule.reaction_in(Lane.CRISIS), 1, Lane.CRISIS)
-    assert rule.needs_human(Lane.CRISIS) or (again is not None and again <= timedelta(seconds=5))
+    again = retry_delay(rule.reaction_in(OutboxLane.CRISIS), 1, OutboxLane.CRISIS)
+    assert rule.must_alert_staff(OutboxLane.CRISIS) or (again is not None and again <= timedelta(seconds=5))
 
 
 def test_it_waits_longer_each_time_up_to_a_bound_and_then_stops() -> None:
-    waits = [retry_delay(Reaction.RETRY_SOON, attempt, Lane.REPLY) for attempt in range(1, 14)]
+    waits = [retry_delay(Reaction.RETRY_SOON, attempt, OutboxLane.REPLY) for attempt in range(1, 14)]
     assert [wait.total_seconds() for wait in waits[:4] if wait] == [2, 4, 8, 16]
     assert max(wait for wait in waits if wait) == timedelta(minutes=2)
     assert waits[-1] is None
@@ -149,7 +144,7 @@ def test_it_waits_longer_each_time_up_to_a_bound_and_then_stops() -> None:
 
 @pytest.mark.parametrize("reaction", [Reaction.RETRY_SOON, Reaction.RETRY_HOURS, Reaction.HOLD])
 def test_it_lets_a_crisis_text_wait_least(reaction: Reaction) -> None:
-    waits = [retry_delay(reaction, 1, lane) or timedelta() for lane in Lane]
+    waits = [retry_delay(reaction, 1, lane) or timedelta() for lane in OutboxLane]
     assert waits == sorted(waits)
     assert waits[0] < waits[-1]
 
@@ -157,10 +152,10 @@ def test_it_lets_a_crisis_text_wait_least(reaction: Reaction) -> None:
 @given(
     st.sampled_from(Reaction),
     st.integers(min_value=1, max_value=10_000),
-    st.sampled_from(Lane),
+    st.sampled_from(OutboxLane),
     st.floats(min_value=0, max_value=1),
 )
-def test_it_keeps_every_wait_within_bounds(reaction: Reaction, attempt: int, lane: Lane, jitter: float) -> None:
+def test_it_keeps_every_wait_within_bounds(reaction: Reaction, attempt: int, lane: OutboxLane, jitter: float) -> None:
     plain = retry_delay(reaction, attempt, lane)
     wait = retry_delay(reaction, attempt, lane, jitter)
     assert (plain is None) == (wait is None)
@@ -172,4 +167,4 @@ def test_it_keeps_every_wait_within_bounds(reaction: Reaction, attempt: int, lan
 @pytest.mark.parametrize(("attempt", "jitter"), [(0, 0.0), (-1, 0.5), (1, 1.5), (1, -0.1)])
 def test_it_refuses_arithmetic_that_makes_no_sense(attempt: int, jitter: float) -> None:
     with pytest.raises(ValueError, match=r"attempt|jitter"):
-        retry_delay(Reaction.RETRY_SOON, attempt, Lane.REPLY, jitter)
+        retry_delay(Reaction.RETRY_SOON, attempt, OutboxLane.REPLY, jitter)

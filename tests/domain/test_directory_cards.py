@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.directory import cards, places
-from bot.domain.directory.ranking import Hit, Placed, best
-from bot.domain.segments import fold_for_sms, measure
+from bot.domain.directory.ranking import ServiceHit, RankedHit, rank_hits
+from bot.domain.segments import fold_for_sms, measure_segments
 
 TODAY = date(2026, 11, 23)
 HOURS = [{"freq": "WEEKLY", "byday": "MO,TU,WE,TH,FR", "opens_at": "09:00", "closes_at": "17:00"}]
@@ -24,16 +24,16 @@ PANTRY: dict[str, Any] = {
 }
 
 
-def hit(shown: dict[str, Any], number: int = 1, **more: Any) -> Hit:
+def hit(shown: dict[str, Any], number: int = 1, **more: Any) -> ServiceHit:
     fields: dict[str, Any] = {
         "service_id": number, "location_id": number, "needs": ("food",), "languages": (), "latitude": 38.63,
         "longitude": -90.2, "offered": True, "review_by": datetime(2027, 1, 1, tzinfo=UTC), "accepting": None,
     }  # fmt: skip
-    return Hit(**{**fields, "shown": shown, **more})
+    return ServiceHit(**{**fields, "shown": shown, **more})
 
 
 def card(shown: dict[str, Any], language: str = "en", miles: float | None = 3.2, need: str = "food") -> str | None:
-    return cards.of(Placed(hit(shown), miles, True), need, language, TODAY)
+    return cards.card_of(RankedHit(hit(shown), miles, True), need, language, TODAY)
 
 
 def test_it_says_who_what_number_way_and_hours_in_that_order() -> None:
@@ -71,7 +71,7 @@ def test_it_tells_to_call_first_where_hours_are_not_known_or_something_is_up() -
     ],
 )  # fmt: skip
 def test_it_writes_numbers_as_people_read_them(written: str, read: str) -> None:
-    assert cards.number_of({"phones": [{"number": written}]}) == read
+    assert cards.phone_of({"phones": [{"number": written}]}) == read
 
 
 def test_it_sends_reviewed_words_as_they_are() -> None:
@@ -89,20 +89,20 @@ def test_it_never_needs_more_than_two_segments(name: str, organization: str, str
     shown = {**PANTRY, "name": name, "organization": organization, "addresses": [{"address_1": f"1 {street}"}]}
     said = card(shown, language)
     assert said is not None and "314-555-0142" in said and "\n" not in said
-    assert measure(fold_for_sms(said)).segments <= 2
+    assert measure_segments(fold_for_sms(said)).segments <= 2
 
 
 def test_it_measures_miles_with_longitudes_as_short_as_they_are() -> None:
     # St. Louis to Kansas City, to Chicago, and over the date line.
-    assert places.miles(38.627, -90.199, 39.099, -94.578) == pytest.approx(237.6, rel=0.01)
-    assert places.miles(38.627, -90.199, 41.878, -87.63) == pytest.approx(262, rel=0.01)
-    assert places.miles(0, 179.9, 0, -179.9) == pytest.approx(13.8, rel=0.01)
+    assert places.miles_between(38.627, -90.199, 39.099, -94.578) == pytest.approx(237.6, rel=0.01)
+    assert places.miles_between(38.627, -90.199, 41.878, -87.63) == pytest.approx(262, rel=0.01)
+    assert places.miles_between(0, 179.9, 0, -179.9) == pytest.approx(13.8, rel=0.01)
 
 
 def test_it_knows_where_a_zip_is() -> None:
-    place = places.of_zip("63101-1234")
+    place = places.find_zip("63101-1234")
     assert place is not None and (place.state, place.zone) == ("MO", "America/Chicago")
-    assert [places.of_zip(word) for word in ("00000", "", "6310", "abcde", "٦٣١٠١", "09001")] == [None] * 6
+    assert [places.find_zip(word) for word in ("00000", "", "6310", "abcde", "٦٣١٠١", "09001")] == [None] * 6
 
 
 def test_it_puts_the_open_door_before_a_closed_one_that_is_nearer() -> None:
@@ -112,7 +112,7 @@ def test_it_puts_the_open_door_before_a_closed_one_that_is_nearer() -> None:
     speaks = hit({"name": "c"}, 3, latitude=38.70, languages=("es",))
 
     def order(language: str) -> list[int]:
-        found = best([near_closed, far_open, speaks], here, language, lambda one: one.service_id != 1)
+        found = rank_hits([near_closed, far_open, speaks], here, language, lambda one: one.service_id != 1)
         return [one.hit.service_id for one in found]
 
     assert order("en") == [2, 3, 1] and order("es") == [3, 2, 1]
@@ -120,12 +120,12 @@ def test_it_puts_the_open_door_before_a_closed_one_that_is_nearer() -> None:
 
 def test_it_tells_a_service_once_at_its_best_place_and_asks_for_few_hours() -> None:
     places_of_two = [hit({"name": "x"}, number % 2, latitude=38.63 + number / 100) for number in range(50)]
-    asked: list[Hit] = []
+    asked: list[ServiceHit] = []
 
-    def is_open(one: Hit) -> bool:
+    def is_open(one: ServiceHit) -> bool:
         asked.append(one)
         return True
 
-    found = best(places_of_two, (38.63, -90.2), "en", is_open)
+    found = rank_hits(places_of_two, (38.63, -90.2), "en", is_open)
     assert next(found).hit.latitude == 38.63 and len(asked) == 1
     assert len(list(found)) == 1

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain import readability
-from bot.domain.flow_checks import check
-from bot.domain.flow_reader import Problem, Severity, lines_of, read_flow, read_translations
+from bot.domain.flow_checks import check_flow
+from bot.domain.flow_reader import FlowProblem, Severity, lines_of, read_flow, read_translations
 from bot.domain.script import Script
 
 FLOWS = Path(__file__).resolve().parents[2] / "flows"
@@ -19,9 +19,9 @@ def flow(*rows: str, name: str = "a", segments: int = 2) -> str:
 
 def found(
     text: str, translations: dict[str, dict[tuple[str, str], str]] | None = None, others: tuple[str, ...] = ()
-) -> list[Problem]:
+) -> list[FlowProblem]:
     flows = {script.flow: script for script in (read_flow(other, "o.yaml") for other in others)}
-    return check(read_flow(text, "a.yaml"), translations or {}, flows, file="a.yaml", lines=lines_of(text))
+    return check_flow(read_flow(text, "a.yaml"), translations or {}, flows, file="a.yaml", lines=lines_of(text))
 
 
 def told(text: str, **more: dict[str, dict[tuple[str, str], str]]) -> list[str]:
@@ -261,8 +261,8 @@ def test_it_counts_spanish_as_it_is_sent_with_folded_accents() -> None:
 
 
 def test_it_grades_plain_words_lower_than_official_ones() -> None:
-    plain = readability.grade(["We can help you find food. Tell us where you live. We will text you back soon."] * 3)
-    official = readability.grade(
+    plain = readability.school_grade(["We can help you find food. Tell us where you live. We will text you back soon."] * 3)
+    official = readability.school_grade(
         ["Eligibility determinations necessitate documentation regarding household composition and expenditures."] * 4
     )
     assert plain is not None and official is not None
@@ -270,7 +270,7 @@ def test_it_grades_plain_words_lower_than_official_ones() -> None:
 
 
 def test_it_gives_no_grade_for_a_few_words() -> None:
-    assert readability.grade(["Eligibility determination."]) is None
+    assert readability.school_grade(["Eligibility determination."]) is None
 
 
 @pytest.mark.parametrize(
@@ -303,11 +303,11 @@ def test_it_finds_no_error_in_the_flows_of_the_house(name: str) -> None:
         for po in (FLOWS / "translations").glob(f"*/{name}.po")
     }
     others = {other: script for other, (_, script) in flows.items()}
-    problems = check(script, translations, others, file=path.name, lines=lines_of(path.read_bytes()))
+    problems = check_flow(script, translations, others, file=path.name, lines=lines_of(path.read_bytes()))
     assert [str(problem) for problem in problems if problem.severity is Severity.ERROR] == []
 
 
 def test_it_finds_nothing_to_say_against_the_flow_in_the_guide() -> None:
     guide = (FLOWS.parent / "docs" / "admins" / "flow-language.md").read_text("utf-8")
     example = guide.split("```yaml\n")[1].split("```")[0]
-    assert check(read_flow(example, "guide"), {}, {}, lines=lines_of(example)) == []
+    assert check_flow(read_flow(example, "guide"), {}, {}, lines=lines_of(example)) == []

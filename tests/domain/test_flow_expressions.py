@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.flow import RUN_TIME, Flow, FlowFailed
-from bot.domain.flow_checks import check
-from bot.domain.flow_expressions import read, template_problems, unfit
+from bot.domain.flow import RENDER_ERRORS, Flow, FlowFailed
+from bot.domain.flow_checks import check_flow
+from bot.domain.flow_expressions import analyse_template, template_problems, unpublishable_parts
 from bot.domain.flow_reader import FlowError, Severity, read_flow
-from bot.domain.flow_rendering import fill
-from bot.domain.flow_sandbox import ENVIRONMENT, LARGEST
-from bot.domain.segments import LONGEST_BODY
+from bot.domain.flow_rendering import render
+from bot.domain.flow_sandbox import ENVIRONMENT, MAX_SIZE
+from bot.domain.segments import MAX_BODY_LENGTH
 
 NOW = datetime(2026, 11, 23, 16, tzinfo=UTC)
 HARMFUL = [
@@ -59,7 +59,7 @@ def test_it_refuses_at_run_time_what_would_fill_the_memory(source: str) -> None:
 @pytest.mark.parametrize("source", HARMFUL)
 def test_it_refuses_to_publish_what_would_fill_the_memory(source: str) -> None:
     started = process_time()
-    assert template_problems(source) or unfit(source, set())
+    assert template_problems(source) or unpublishable_parts(source, set())
     assert process_time() - started < 1
 
 
@@ -75,7 +75,7 @@ def test_it_still_runs_a_published_text_with_a_filter_that_is_not_published_any_
 
 def test_it_cuts_a_text_that_an_answer_makes_too_long() -> None:
     told = flow("Hi").text("need.say", "You wrote: {{ goal }} {{ goal }}", "en", {"goal": "é" * 1600}, NOW)
-    assert len(told) == LONGEST_BODY
+    assert len(told) == MAX_BODY_LENGTH
 
 
 def test_it_writes_an_answer_that_is_nothing_as_nothing() -> None:
@@ -101,7 +101,7 @@ def test_it_writes_a_date_in_english_in_a_language_that_has_no_dates() -> None:
     ],
 )
 def test_it_names_the_remedy_for_what_may_not_be_published(source: str, what: str, remedy: str) -> None:
-    ((said, hint),) = unfit(source, {"people"})
+    ((said, hint),) = unpublishable_parts(source, {"people"})
     assert what in said
     assert remedy in hint
 
@@ -113,7 +113,7 @@ def test_it_names_the_remedy_for_what_may_not_be_published(source: str, what: st
 )  # fmt: skip
 def test_it_has_nothing_against_what_texts_need(source: str) -> None:
     assert not template_problems(source)
-    assert unfit(source, {"people"}) == []
+    assert unpublishable_parts(source, {"people"}) == []
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_it_says_in_words_why_a_condition_can_not_be_read(condition: str) -> Non
 def test_it_points_at_the_line_of_a_harmful_text() -> None:
     text = "flow: a\ntitle: A\nstart: need\nsteps:\n  need: {handoff: {team: t}, say: \"{{ 'a' * 1000000 }}\"}\n"
     script = read_flow(text, "a.yaml")
-    errors = [p for p in check(script, {}, {}, file="a.yaml") if p.severity is Severity.ERROR]
+    errors = [p for p in check_flow(script, {}, {}, file="a.yaml") if p.severity is Severity.ERROR]
     assert "In the text `need.say`: `*` is only for numbers." in [problem.what for problem in errors]
 
 
@@ -146,16 +146,16 @@ def test_it_never_fails_otherwise_than_in_words_whatever_is_written(inside: str)
     names = {"zip": "63118", "people": 3, "days_until": len}
     for source in (inside, f"{{{{ {inside} }}}}"):
         if not template_problems(source):
-            unfit(source, set())
+            unpublishable_parts(source, set())
             try:
-                told = fill(source, names)
+                told = render(source, names)
             except Exception as error:
-                assert isinstance(error, RUN_TIME)
+                assert isinstance(error, RENDER_ERRORS)
             else:
-                assert len(told) < LARGEST * 10
+                assert len(told) < MAX_SIZE * 10
     if not template_problems(inside, is_condition=True):
-        unfit(inside, set(), is_condition=True)
-        assert read(inside, is_condition=True).names is not None
+        unpublishable_parts(inside, set(), is_condition=True)
+        assert analyse_template(inside, is_condition=True).names is not None
 
 
 @settings(max_examples=200, deadline=None)
@@ -164,7 +164,7 @@ def test_it_fills_simple_texts_in_by_hand_as_jinja_does(pieces: list[str]) -> No
     source = "Hi {{ " + "".join(pieces) + " }} there"
     for names in ({"zip": "63118", "people": 0}, {"zip": None}, {"people": 3}):
         if not template_problems(source):
-            assert fill(source, names) == str(ENVIRONMENT.from_string(source).render(names)).strip()
+            assert render(source, names) == str(ENVIRONMENT.from_string(source).render(names)).strip()
 
 
 def test_it_refuses_a_file_in_which_a_condition_can_not_be_read() -> None:

@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from bot.domain.effects import RaiseAlarm, Reply, StaySilent, TellHuman
+from bot.domain.effects import RaiseAlarm, Reply, StaySilent, NotifyStaff
 from bot.domain.flow import Flow
-from bot.domain.flow_checks import check
+from bot.domain.flow_checks import check_flow
 from bot.domain.flow_reader import read_flow
 from bot.domain.flow_ways import reachable
 from bot.domain.flow_yaml import Severity
 from bot.domain.script import Script
 from bot.usecases.library import DraftLibrary
-from bot.usecases.line import read_line
+from bot.usecases.line import read_system_texts
 from bot.usecases.rehearse import Rehearsal
 
-LINE = read_line(("en", "es"))
+LINE = read_system_texts(("en", "es"))
 KINDS = ["zip", "number", "date", "yes_no", "text", "phone", "name", "language"]
 TEXTS = ["1", "2", "rent", "food, rent", "63118", "0", "dec 3", "no", "yes", "hello it is me", "X", "spanish", "back",
          "menu", "inf", "9" * 400, "4", "bosanski", "skip", "more", "nan", "{{ v0 }}"]  # fmt: skip
@@ -91,7 +91,7 @@ def clean(seed: int) -> dict[str, Script] | None:
     assert inner is not None and menu is not None
     scripts = {"inner": inner, "menu": menu}
     for one in scripts.values():
-        for problem in check(one, {}, scripts):
+        for problem in check_flow(one, {}, scripts):
             if problem.severity is Severity.ERROR or "nothing is said" in problem.what or "without a word" in problem.what:
                 return None
     return scripts
@@ -114,5 +114,5 @@ def test_it_never_fails_or_falls_silent_where_the_checks_found_nothing(first: in
             talk.now += timedelta(minutes=1)
             failed = [effect for effect in effects if isinstance(effect, RaiseAlarm)]
             assert failed == [], (seed, text)
-            assert any(isinstance(effect, (Reply, StaySilent, TellHuman)) for effect in effects), (seed, text)
+            assert any(isinstance(effect, (Reply, StaySilent, NotifyStaff)) for effect in effects), (seed, text)
     assert played >= 5

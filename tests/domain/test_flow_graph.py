@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.flow_graph import Edge, Graph, Node, Why, around, graph_of, neighbourhood, together
+from bot.domain.flow_graph import Edge, Graph, StepNode, EdgeKind, subgraph_around, graph_of, widest_subgraph, merge_graphs
 from bot.domain.flow_reader import read_flow
-from bot.domain.machine import ENDED, HUMAN, Machine
+from bot.domain.machine import ENDED, HUMAN, FlowMachine
 from bot.domain.script import Script
 
 FLOWS = sorted((Path(__file__).parents[2] / "flows").glob("*.yaml"))
@@ -49,7 +49,7 @@ def way(graph: Graph, source: str, target: str) -> Edge:
 
 def line(length: int) -> Graph:
     """Steps s0 to s<length>, each leading to the next."""
-    nodes = tuple(Node(f"s{at}", "say", is_start=at == 0) for at in range(length))
+    nodes = tuple(StepNode(f"s{at}", "say", is_start=at == 0) for at in range(length))
     return Graph("line", nodes, tuple(Edge(f"s{at}", f"s{at + 1}") for at in range(length - 1)))
 
 
@@ -61,7 +61,7 @@ def script(path: Path) -> Script:
 def test_it_has_exactly_the_ways_of_the_machine(path: Path) -> None:
     flow = script(path)
     drawn = [(edge.source, edge.target) for edge in graph_of(flow).edges]
-    real = Machine(flow).ways()
+    real = FlowMachine(flow).transitions()
     assert len(drawn) == len(set(drawn))
     # The machine leads from every step to a human, because PERSON is heard at each.
     assert {pair for pair in drawn if pair[1] != HUMAN} == {pair for pair in real if pair[1] != HUMAN}
@@ -85,26 +85,26 @@ def test_it_leads_to_a_human_only_where_the_flow_itself_gives_up() -> None:
 
 def test_it_tells_ways_that_were_hoped_for_from_the_others() -> None:
     graph = small()
-    assert way(graph, "court", "places").kind is Why.OTHERWISE
-    assert way(graph, "need", "quiet").is_aside and not way(graph, "need", "places").is_aside
+    assert way(graph, "court", "places").kind is EdgeKind.OTHERWISE
+    assert way(graph, "need", "quiet").is_side_way and not way(graph, "need", "places").is_side_way
 
 
 def test_it_shows_a_neighbourhood_and_how_much_is_hidden() -> None:
-    part = around(line(10), "s5", 2)
+    part = subgraph_around(line(10), "s5", 2)
     assert part.names == ("s3", "s4", "s5", "s6", "s7")
     assert dict(part.hidden) == {"s3": 1, "s7": 1}
     assert part.start == ""
 
 
 def test_it_shows_what_lies_around_the_start_for_a_step_that_is_gone() -> None:
-    assert around(line(10), "nowhere", 1).names == ("s0", "s1")
+    assert subgraph_around(line(10), "nowhere", 1).names == ("s0", "s1")
 
 
 def test_it_takes_as_many_rings_as_fit_and_never_more_steps_than_asked() -> None:
-    assert neighbourhood(line(50), "s20", 7).names == tuple(f"s{at}" for at in range(17, 24))
-    nodes = tuple(Node(f"s{at}", "say") for at in range(90))
+    assert widest_subgraph(line(50), "s20", 7).names == tuple(f"s{at}" for at in range(17, 24))
+    nodes = tuple(StepNode(f"s{at}", "say") for at in range(90))
     star = Graph("star", nodes, tuple(Edge("s0", f"s{at}") for at in range(1, 90)))
-    part = neighbourhood(star, "s0", 40)
+    part = widest_subgraph(star, "s0", 40)
     assert len(part.nodes) == 40 and part.hidden["s0"] == 50
 
 
@@ -113,7 +113,7 @@ def test_it_puts_what_is_lost_beside_what_becomes() -> None:
     after = graph_of(
         read_flow(SMALL.replace("  quiet: {end", "  silent: {end").replace("go: quiet", "go: silent"), "s.yaml")
     )
-    both = together(before, after, ["quiet"], {})
+    both = merge_graphs(before, after, ["quiet"], {})
     assert both.names == (*after.names, "quiet")
     assert way(both, "need", "quiet") and way(both, "need", "silent")
-    assert together(before, after, [], {"quiet": "silent"}) == after
+    assert merge_graphs(before, after, [], {"quiet": "silent"}) == after

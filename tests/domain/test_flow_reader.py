@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from bot.domain.flow_reader import (
     FlowError,
-    Problem,
+    FlowProblem,
     lines_of,
-    messages,
+    translatable_texts,
     read_flow,
     read_translations,
-    schema,
-    template_po,
+    json_schema,
+    build_po,
 )
 from bot.domain.script import Ask, Handoff
 
@@ -27,13 +27,13 @@ def flow(*rows: str) -> str:
     return HEAD + "\n".join(f"  {row}" for row in rows) + "\n"
 
 
-def problems(text: str | bytes) -> tuple[Problem, ...]:
+def problems(text: str | bytes) -> tuple[FlowProblem, ...]:
     with pytest.raises(FlowError) as refused:
         read_flow(text, "flows/a.yaml")
     return refused.value.problems
 
 
-def only_problem(text: str | bytes) -> Problem:
+def only_problem(text: str | bytes) -> FlowProblem:
     found = problems(text)
     assert len(found) == 1, str(found)
     return found[0]
@@ -205,7 +205,7 @@ def test_it_reads_only_translations_that_are_ready() -> None:
 
 def test_it_lists_everything_that_is_translated() -> None:
     script = read_flow(GOOD, "a.yaml")
-    assert messages(script) == [
+    assert translatable_texts(script) == [
         ("title", "A", ""),
         ("need.ask", "What is it?", "need"),
         ("need.choices.yes.label", "Rent", "need"),
@@ -217,16 +217,16 @@ def test_it_lists_everything_that_is_translated() -> None:
 
 def test_it_keeps_translations_and_marks_those_of_changed_texts() -> None:
     changed = read_flow(GOOD.replace("What is it?", "What do you need?"), "a.yaml")
-    written = template_po(changed, PO, "es")
+    written = build_po(changed, PO, "es")
     assert read_translations(written, "es.po") == {}
     assert '#| msgid "What is it?"' in written
     assert "¿Qué necesita?" in written
 
 
 def test_it_writes_a_template_that_keeps_what_is_unchanged() -> None:
-    written = template_po(read_flow(GOOD, "a.yaml"), PO, "es")
+    written = build_po(read_flow(GOOD, "a.yaml"), PO, "es")
     assert read_translations(written, "es.po") == read_translations(PO, "es.po")
-    assert template_po(read_flow(GOOD, "a.yaml"), written, "es").count("msgctxt") == 6
+    assert build_po(read_flow(GOOD, "a.yaml"), written, "es").count("msgctxt") == 6
 
 
 @pytest.mark.parametrize(
@@ -249,10 +249,10 @@ def test_it_explains_a_broken_translation(po: str, line: int, words: str) -> Non
 
 def test_it_publishes_the_schema_of_the_models_as_they_are() -> None:
     published = json.loads((FLOWS / "flow.schema.json").read_text(encoding="utf-8"))
-    assert published == schema(), "the models have changed: write flow_reader.schema() to flows/flow.schema.json"
+    assert published == json_schema(), "the models have changed: write flow_reader.schema() to flows/flow.schema.json"
 
 
 def test_it_lets_an_editor_accept_the_short_forms() -> None:
-    definitions = schema()["$defs"]
+    definitions = json_schema()["$defs"]
     assert definitions["Patience"]["properties"]["after"]["pattern"] == "^[0-9]+[smhdw]$"
     assert {"type": "string"}.items() <= definitions["Say"]["properties"]["next"]["anyOf"][0].items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.flow_checks import check
+from bot.domain.flow_checks import check_flow
 from bot.domain.flow_reader import Severity, lines_of, read_flow
 
 HUMAN = "person: {handoff: {team: housing}}"
@@ -17,7 +17,7 @@ def flow(*rows: str) -> str:
 def found(*rows: str, spanish: dict[tuple[str, str], str] | None = None) -> list[str]:
     text = flow(*rows)
     translations = {"es": spanish} if spanish is not None else {}
-    problems = check(read_flow(text, "a.yaml"), translations, {}, file="a.yaml", lines=lines_of(text))
+    problems = check_flow(read_flow(text, "a.yaml"), translations, {}, file="a.yaml", lines=lines_of(text))
     return [f"{p.line} {p.severity.value} {p.what} {p.remedy}" for p in problems]
 
 
@@ -130,7 +130,7 @@ PLAIN = "plain: {say: Bye., end: x}"
 
 
 def told(text: str, languages: tuple[str, ...], **translations: dict[tuple[str, str], str]) -> list[tuple[Severity, str]]:
-    problems = check(read_flow(text, "a.yaml"), translations, {}, lines=lines_of(text), languages=languages)
+    problems = check_flow(read_flow(text, "a.yaml"), translations, {}, lines=lines_of(text), languages=languages)
     return [(p.severity, p.what) for p in problems if "trans" in p.what]
 
 
@@ -174,6 +174,6 @@ def test_it_only_warns_where_the_line_does_not_speak_that_language() -> None:
 @pytest.mark.parametrize(("teams", "count"), [(None, 0), (["housing"], 0), (["housing_help"], 1)])
 def test_it_warns_of_a_team_that_does_not_exist(teams: list[str] | None, count: int) -> None:
     text = flow("need: {ask: What?, choices: {a: {label: A, go: person}}}")
-    problems = check(read_flow(text, "a.yaml"), {}, {}, lines=lines_of(text), teams=teams)
+    problems = check_flow(read_flow(text, "a.yaml"), {}, {}, lines=lines_of(text), teams=teams)
     assert [p.severity for p in problems] == [Severity.WARNING] * count
     assert not count or problems[0].remedy == "Did you mean `housing_help`?"

@@ -9,13 +9,13 @@ import pytest
 
 from bot.domain.effects import Effect, RaiseAlarm, Reply
 from bot.domain.flow import Flow
-from bot.domain.flow_checks import MOST_OPEN, check
+from bot.domain.flow_checks import MAX_NESTED_FLOWS, check_flow
 from bot.domain.flow_reader import read_flow
 from bot.domain.flow_sandbox import ENVIRONMENT
 from bot.domain.script import Script
-from bot.usecases.converse import MOST_FRAMES
+from bot.usecases.converse import MAX_FRAMES
 from bot.usecases.library import DraftLibrary
-from bot.usecases.line import read_line
+from bot.usecases.line import read_system_texts
 from bot.usecases.rehearse import Rehearsal
 
 HUMAN = "person: {handoff: {team: housing}}"
@@ -28,14 +28,14 @@ def script(name: str, *rows: str) -> Script:
 
 
 def told(*rows: str) -> list[str]:
-    return [f"{problem.severity.value} {problem.what}" for problem in check(script("a", *rows), {}, {})]
+    return [f"{problem.severity.value} {problem.what}" for problem in check_flow(script("a", *rows), {}, {})]
 
 
 def said(scripts: list[Script], *texts: str) -> list[tuple[Effect, ...]]:
     """What the line does at each of these texts, from the first flow's start on."""
     flows = {one.flow: Flow(one, {}, number, ZoneInfo("UTC")) for number, one in enumerate(scripts, 1)}
     library = DraftLibrary(flows, lambda *_: ())
-    rehearsal = Rehearsal(read_line(("en", "es")), library, datetime(2026, 11, 23, 16, tzinfo=UTC))
+    rehearsal = Rehearsal(read_system_texts(("en", "es")), library, datetime(2026, 11, 23, 16, tzinfo=UTC))
     return [rehearsal.say(text) for text in texts]
 
 
@@ -92,14 +92,14 @@ INNER = "need: {ask: What?, choices: {food: {label: Food}, rent: {label: Rent}},
 def test_it_finds_a_circle_through_a_flow_whose_only_question_the_words_answer_again_and_again() -> None:
     outer, inner = script("a", "go: {run: b, next: go}"), script("b", INNER, "bye: {say: Bye., end: done}")
     assert any(isinstance(effect, RaiseAlarm) for effect in said([outer, inner], "hi", "food")[1])
-    problems = check(outer, {}, {"b": inner})
+    problems = check_flow(outer, {}, {"b": inner})
     assert "go > go is a circle that never waits for the person." in [problem.what for problem in problems]
 
 
 def test_it_finds_no_circle_through_a_flow_that_always_waits() -> None:
     second = "bye: {ask: And?, answer: text, next: end}"
     outer, inner = script("a", "go: {run: b, next: go}"), script("b", INNER, second, "end: {end: done}")
-    assert not any("circle" in problem.what for problem in check(outer, {}, {"b": inner}))
+    assert not any("circle" in problem.what for problem in check_flow(outer, {}, {"b": inner}))
     assert not any(isinstance(one, RaiseAlarm) for turn in said([outer, inner], "hi", "food", "x", "rent") for one in turn)
 
 
@@ -107,14 +107,14 @@ def test_it_warns_where_an_answer_is_followed_by_silence() -> None:
     quiet = script("a", "ask: {ask: What is it?, answer: text, next: over}", "over: {end: done}")
     assert not [effect for effect in said([quiet], "hi", "rain")[1] if isinstance(effect, Reply)]
     warned = "Behind `ask` the flow may end without a word, and whoever wrote hears nothing."
-    assert warned in [problem.what for problem in check(quiet, {}, {})]
+    assert warned in [problem.what for problem in check_flow(quiet, {}, {})]
     around = script("b", "go: {run: a, next: bye}", "bye: {say: Bye., end: done}")
-    assert warned not in [problem.what for problem in check(quiet, {}, {"b": around})]
+    assert warned not in [problem.what for problem in check_flow(quiet, {}, {"b": around})]
 
 
 def test_it_lets_as_many_flows_run_within_one_another_as_the_line_can_hold() -> None:
-    assert MOST_OPEN == MOST_FRAMES - 1
-    scripts = {f"f{at}": script(f"f{at}", f"go: {{run: f{at + 1}, next: person}}", HUMAN) for at in range(MOST_OPEN)}
-    last = {f"f{MOST_OPEN}": script(f"f{MOST_OPEN}", HUMAN)}
-    whats = {name: [problem.what for problem in check(one, {}, scripts | last)] for name, one in scripts.items()}
-    assert whats["f0"] == [f"More than {MOST_OPEN} flows run within one another here."] and whats["f1"] == []
+    assert MAX_NESTED_FLOWS == MAX_FRAMES - 1
+    scripts = {f"f{at}": script(f"f{at}", f"go: {{run: f{at + 1}, next: person}}", HUMAN) for at in range(MAX_NESTED_FLOWS)}
+    last = {f"f{MAX_NESTED_FLOWS}": script(f"f{MAX_NESTED_FLOWS}", HUMAN)}
+    whats = {name: [problem.what for problem in check_flow(one, {}, scripts | last)] for name, one in scripts.items()}
+    assert whats["f0"] == [f"More than {MAX_NESTED_FLOWS} flows run within one another here."] and whats["f1"] == []

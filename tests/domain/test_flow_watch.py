@@ -8,9 +8,9 @@ from bot.domain.conversation import Conversation, Frame
 from bot.domain.engine import take_turn
 from bot.domain.flow import Flow
 from bot.domain.flow_reader import read_flow
-from bot.domain.flow_watch import Watch, coverage, uncovered, watched
+from bot.domain.flow_watch import UsageLog, coverage_of, coverage_gaps, watch_flow
 from bot.domain.machine import ENDED
-from bot.domain.turn import Started, Turn, Words
+from bot.domain.turn import FlowStarted, Turn, TextReceived
 
 NOW = datetime(2026, 11, 23, 16, tzinfo=UTC)
 FLOW = Flow(
@@ -26,35 +26,35 @@ FLOW = Flow(
 
 def play(flow: Flow) -> tuple[Turn, Turn]:
     start = Conversation(frames=(Frame("a", 0, "hello"),))
-    first = take_turn(flow, start, Started(""), NOW, lambda key, language: key)
-    return first, take_turn(flow, first.conversation, Words("1"), NOW, lambda key, language: key)
+    first = take_turn(flow, start, FlowStarted(""), NOW, lambda key, language: key)
+    return first, take_turn(flow, first.conversation, TextReceived("1"), NOW, lambda key, language: key)
 
 
 def test_it_writes_down_the_steps_choices_and_ways_that_are_used() -> None:
-    watch = Watch()
-    play(watched(FLOW, watch))
+    watch = UsageLog()
+    play(watch_flow(FLOW, watch))
     assert watch.steps == {("a", "hello"), ("a", "need"), ("a", "bye")}
     assert watch.choices == {("a", "need", "rent")}
     assert watch.ways == {("a", "hello", "need"), ("a", "need", "bye"), ("a", "bye", ENDED)}
 
 
 def test_it_changes_nothing_of_what_is_played() -> None:
-    twin = watched(FLOW, Watch())
+    twin = watch_flow(FLOW, UsageLog())
     assert play(twin) == play(FLOW)
     assert (twin.version, twin.script.flow, list(twin.script.steps)) == (0, "a", list(FLOW.script.steps))
 
 
 def test_it_writes_nothing_into_the_flow_that_is_watched() -> None:
-    watch = Watch()
-    watched(FLOW, watch)
+    watch = UsageLog()
+    watch_flow(FLOW, watch)
     play(FLOW)
-    assert watch == Watch()
+    assert watch == UsageLog()
 
 
 def test_it_says_what_no_transcript_passes() -> None:
-    watch = Watch()
-    play(watched(FLOW, watch))
-    covered = coverage("a", {"en/rent": watch.take(), "en/nothing": watch.take()})
+    watch = UsageLog()
+    play(watch_flow(FLOW, watch))
+    covered = coverage_of("a", {"en/rent": watch.drain(), "en/nothing": watch.drain()})
     assert list(covered.transcripts) == ["en/rent"]
-    missed = uncovered(FLOW.script, covered)
+    missed = coverage_gaps(FLOW.script, covered)
     assert (missed.steps, missed.choices) == (("person",), (("need", "food"),))

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.flow_checks import check
+from bot.domain.flow_checks import check_flow
 from bot.domain.flow_reader import FlowError, lines_of, read_flow
-from bot.domain.flow_ways import circles, leads_to_human
-from bot.domain.machine import Machine, leads_to
+from bot.domain.flow_ways import find_loops, can_reach_human
+from bot.domain.machine import FlowMachine, next_steps
 from bot.domain.script import Ask, Script
 
 HEAD = "flow: a\ntitle: A\nstart: s0\nsteps:\n"
@@ -26,8 +26,8 @@ def test_it_checks_two_thousand_steps_while_one_waits() -> None:
     text = chain(2000, "{handoff: {team: housing}}")
     started = process_time()
     script = read_flow(text, "a.yaml")
-    Machine(script)
-    (problem,) = check(script, {}, {}, lines=lines_of(text))
+    FlowMachine(script)
+    (problem,) = check_flow(script, {}, {}, lines=lines_of(text))
     assert problem.line == 5 and problem.what.startswith("From `s0` on 2001 steps may follow one another")
     assert process_time() - started < 20, "it takes a second on an idle machine; this is for a busy one"
 
@@ -40,7 +40,7 @@ def test_it_reads_two_thousand_questions_with_all_their_choices() -> None:
 
 def test_it_names_a_circle_of_two_thousand_steps_in_a_few_words() -> None:
     text = chain(2000, "{decide: true, next: s0}")
-    (problem,) = [p for p in check(read_flow(text, "a.yaml"), {}, {}, lines=lines_of(text)) if "circle" in p.what]
+    (problem,) = [p for p in check_flow(read_flow(text, "a.yaml"), {}, {}, lines=lines_of(text)) if "circle" in p.what]
     assert problem.line == 5
     assert "s0 > s1 > s2" in problem.what and "... > s0 is a circle" in problem.what
     assert len(problem.what) < 200
@@ -49,7 +49,7 @@ def test_it_names_a_circle_of_two_thousand_steps_in_a_few_words() -> None:
 def test_it_finds_a_circle_in_a_knot_where_every_step_leads_to_every_other() -> None:
     every = ", ".join(f"{{when: today, go: s{at}}}" for at in range(60))
     text = HEAD + "".join(f"  s{at}: {{decide: true, next: [{every}]}}\n" for at in range(60))
-    assert circles(read_flow(text, "a.yaml"), {}) == [["s0"]]
+    assert find_loops(read_flow(text, "a.yaml"), {}) == [["s0"]]
 
 
 def test_it_finds_each_knot_once() -> None:
@@ -58,7 +58,7 @@ def test_it_finds_each_knot_once() -> None:
         "  s1: {decide: true, next: s2}\n  s2: {decide: true, next: s1}\n"
         "  s3: {decide: true, next: [{when: today, go: s3}, {go: s5}]}\n  s5: {end: x}\n"
     )
-    assert circles(read_flow(text, "a.yaml"), {}) == [["s1", "s2"], ["s3"]]
+    assert find_loops(read_flow(text, "a.yaml"), {}) == [["s1", "s2"], ["s3"]]
 
 
 def test_it_walks_many_flows_that_run_each_other_without_end() -> None:
@@ -68,7 +68,7 @@ def test_it_walks_many_flows_that_run_each_other_without_end() -> None:
         text = HEAD.replace("flow: a", f"flow: f{at}") + rows + "  s6: {end: x}\n"
         flows[f"f{at}"] = read_flow(text, "f.yaml")
     started = process_time()
-    assert not leads_to_human("f0", flows)
+    assert not can_reach_human("f0", flows)
     assert process_time() - started < 5
 
 
@@ -88,13 +88,13 @@ def scripts(draw: st.DrawFn) -> Script:
 @settings(max_examples=150, deadline=None)
 @given(scripts())
 def test_it_finds_a_circle_exactly_where_one_can_be_walked(script: Script) -> None:
-    found = circles(script, {})
+    found = find_loops(script, {})
     for circle in found:
         assert all(
-            there in leads_to(script.steps[here]) for here, there in zip(circle, [*circle[1:], circle[0]], strict=True)
+            there in next_steps(script.steps[here]) for here, there in zip(circle, [*circle[1:], circle[0]], strict=True)
         )
     # Steps without a way are taken out until none is left: what stays lies on a circle or before one.
-    ways = {n: set() if isinstance(s, Ask) or hasattr(s, "run") else set(leads_to(s)) for n, s in script.steps.items()}
+    ways = {n: set() if isinstance(s, Ask) or hasattr(s, "run") else set(next_steps(s)) for n, s in script.steps.items()}
     left = dict(ways)
     while gone := [name for name, ways_on in left.items() if not ways_on & left.keys()]:
         left = {name: ways_on for name, ways_on in left.items() if name not in gone}
@@ -105,7 +105,7 @@ def test_it_finds_a_circle_exactly_where_one_can_be_walked(script: Script) -> No
 @given(scripts())
 def test_it_checks_whatever_can_be_read(script: Script) -> None:
     assert all(
-        problem.what and problem.remedy for problem in check(script, {}, {"b": script}, languages=("en", "es"), teams=())
+        problem.what and problem.remedy for problem in check_flow(script, {}, {"b": script}, languages=("en", "es"), teams=())
     )
 
 
@@ -126,7 +126,7 @@ def test_it_tells_the_place_of_what_is_missing_in_a_truncated_file(length: int) 
     except FlowError as error:
         assert all(p.line >= 1 and p.what and p.remedy for p in error.problems)
     else:
-        check(script, {}, {})
+        check_flow(script, {}, {})
 
 
 @settings(max_examples=150, deadline=None)
@@ -140,7 +140,7 @@ def test_it_never_fails_otherwise_than_by_its_own_error_on_a_damaged_file(cuts: 
     except FlowError as error:
         assert all(p.what and p.remedy for p in error.problems)
     else:
-        check(script, {"es": {}}, {}, languages=("en", "es"))
+        check_flow(script, {"es": {}}, {}, languages=("en", "es"))
 
 
 def test_it_refuses_fifty_megabytes_at_once() -> None:

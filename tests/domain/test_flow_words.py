@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from bot.domain import flow_words, po_file
 from bot.domain.flow_reader import read_flow
-from bot.domain.flow_translations import read_translations, template_po
-from bot.domain.flow_words import State, coverage, exported, meant_for, merge, new_file, told, with_texts
+from bot.domain.flow_translations import read_translations, build_po
+from bot.domain.flow_words import TranslationState, translation_coverage, export_po, identify_po, merge_po, new_po, list_translations, with_texts
 from bot.domain.flow_yaml import FlowError
-from bot.domain.po_file import Entry
+from bot.domain.po_file import PoEntry
 from tests.shipped import ROOT
 
 FLOW = """\
@@ -55,21 +55,21 @@ CHANGED = read_flow(FLOW.replace("What is it?", "What do you need?"), "need.yaml
 ORDER = ["title", "need.ask", "need.choices.rent.label", "need.choices.rent.words", "need.choices.food.label", "bye.say"]
 
 
-def states(po: str, script: object = SCRIPT) -> dict[str, State]:
-    return {one.context: one.state for one in told(script, po, "es.po")}  # type: ignore[arg-type]
+def states(po: str, script: object = SCRIPT) -> dict[str, TranslationState]:
+    return {one.context: one.state for one in list_translations(script, po, "es.po")}  # type: ignore[arg-type]
 
 
-def one(po: str, context: str, script: object = SCRIPT) -> flow_words.Told:
-    return next(each for each in told(script, po, "es.po") if each.context == context)  # type: ignore[arg-type]
+def one(po: str, context: str, script: object = SCRIPT) -> flow_words.TextTranslation:
+    return next(each for each in list_translations(script, po, "es.po") if each.context == context)  # type: ignore[arg-type]
 
 
 # -- how much --
 
 
 def test_it_tells_translated_stale_and_missing_in_reading_order() -> None:
-    found = told(SCRIPT, PO, "es.po")
+    found = list_translations(SCRIPT, PO, "es.po")
     assert [each.context for each in found] == ORDER
-    counted = coverage("es", found)
+    counted = translation_coverage("es", found)
     assert counted.translated == ("need.ask",)
     assert counted.stale == ("bye.say",)
     assert (len(counted.missing), counted.total, counted.is_whole) == (4, 6, False)
@@ -78,7 +78,7 @@ def test_it_tells_translated_stale_and_missing_in_reading_order() -> None:
 def test_it_knows_the_source_from_which_a_stale_text_was_made() -> None:
     assert one(PO, "bye.say").made_from == "Bye."
     changed = one(PO, "need.ask", CHANGED)
-    assert (changed.state, changed.made_from, changed.text) == (State.STALE, "What is it?", "¿Qué es?")
+    assert (changed.state, changed.made_from, changed.text) == (TranslationState.STALE, "What is it?", "¿Qué es?")
 
 
 def test_it_takes_the_entry_of_this_very_source_where_there_are_two() -> None:
@@ -92,8 +92,8 @@ def test_it_never_says_translated_of_what_would_not_be_sent() -> None:
         script = read_flow(path.read_bytes(), path.name)
         po = (ROOT / f"flows/translations/es/{path.stem}.po").read_text("utf-8")
         sent = read_translations(po, "es.po")
-        said = {(each.context, each.source) for each in told(script, po, "es.po") if each.state is State.TRANSLATED}
-        assert said == {(each.context, each.source) for each in told(script, po, "es.po")} & set(sent)
+        said = {(each.context, each.source) for each in list_translations(script, po, "es.po") if each.state is TranslationState.TRANSLATED}
+        assert said == {(each.context, each.source) for each in list_translations(script, po, "es.po")} & set(sent)
 
 
 # -- changed text by text --
@@ -107,8 +107,8 @@ def test_it_changes_one_text_and_leaves_the_rest_to_the_letter() -> None:
 
 def test_it_makes_a_stale_text_good_and_a_new_one_stand_in_its_place() -> None:
     changed = with_texts(SCRIPT, PO, {"bye.say": "Adiós.", "need.choices.rent.label": "Renta"})
-    assert states(changed)["bye.say"] is State.TRANSLATED and "#| msgid" not in changed
-    assert [each.context for each in po_file.entries(changed)] == ["need.ask", "need.choices.rent.label", "bye.say"]
+    assert states(changed)["bye.say"] is TranslationState.TRANSLATED and "#| msgid" not in changed
+    assert [each.context for each in po_file.read_entries(changed)] == ["need.ask", "need.choices.rent.label", "bye.say"]
     assert '#~ msgctxt "old.say"' in changed and "# The first thing they read." in changed
 
 
@@ -119,9 +119,9 @@ def test_it_replaces_the_entry_of_an_older_source() -> None:
 
 
 def test_it_begins_a_language_with_all_texts_missing() -> None:
-    fresh = new_file(SCRIPT, "vi")
-    assert set(states(fresh).values()) == {State.MISSING}
-    assert [each.context for each in po_file.entries(fresh)] == ORDER
+    fresh = new_po(SCRIPT, "vi")
+    assert set(states(fresh).values()) == {TranslationState.MISSING}
+    assert [each.context for each in po_file.read_entries(fresh)] == ORDER
     assert read_po(StringIO(fresh)).locale_identifier == "vi"
 
 
@@ -130,58 +130,58 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc"), include_character
 
 @given(TEXTS, TEXTS.filter(str.strip))
 def test_it_writes_any_text_so_that_babel_reads_the_same(text: str, source: str) -> None:
-    wanted = [Entry("need.ask", source, text, is_fuzzy=True, made_from=source[::-1]), Entry("bye.say", source, text)]
-    po = po_file.written(PO, wanted, ORDER)
-    assert sorted(po_file.entries(po), key=lambda each: each.context) == sorted(wanted, key=lambda each: each.context)
+    wanted = [PoEntry("need.ask", source, text, is_fuzzy=True, made_from=source[::-1]), PoEntry("bye.say", source, text)]
+    po = po_file.write_entries(PO, wanted, ORDER)
+    assert sorted(po_file.read_entries(po), key=lambda each: each.context) == sorted(wanted, key=lambda each: each.context)
     babel = {message.context: (message.id, message.string) for message in read_po(StringIO(po)) if message.id}
     assert babel == {each.context: (each.source, each.text) for each in wanted}
-    assert po_file.written(po, [], []) == po
+    assert po_file.write_entries(po, [], []) == po
 
 
 def test_it_keeps_the_old_source_in_the_template_as_well() -> None:
-    assert template_po(SCRIPT, template_po(SCRIPT, PO, "es"), "es").count("| msgid") <= 1
+    assert build_po(SCRIPT, build_po(SCRIPT, PO, "es"), "es").count("| msgid") <= 1
 
 
 # -- to the translator and back --
 
 
 def test_it_marks_stale_texts_for_the_translator_with_their_old_source() -> None:
-    sent = exported(CHANGED, PO, "es", 7, "es.po")
+    sent = export_po(CHANGED, PO, "es", 7, "es.po")
     catalog = {message.context: message for message in read_po(StringIO(sent)) if message.id}
     assert {context for context, message in catalog.items() if message.fuzzy} == {"need.ask", "bye.say"}
     assert '#| msgid "What is it?"' in sent and '"Project-Id-Version: Warmline need 7\\n"' in sent
     assert list(catalog) == ORDER
-    assert meant_for(sent, "whatever.po") == ("need", "es")
+    assert identify_po(sent, "whatever.po") == ("need", "es")
 
 
 def test_it_takes_in_what_is_new_and_says_what_was_there() -> None:
-    back = with_texts(SCRIPT, exported(SCRIPT, PO, "es", 7, "es.po"), {"title": "Necesidad", "bye.say": "Adiós."})
-    merged = merge(SCRIPT, PO, back, "es", "need.es.po")
-    assert (merged.taken, merged.same, merged.empty, merged.left_out) == (("title", "bye.say"), 1, 3, ())
-    assert states(merged.po)["bye.say"] is State.TRANSLATED
-    assert merge(SCRIPT, merged.po, back, "es", "need.es.po").po == merged.po
+    back = with_texts(SCRIPT, export_po(SCRIPT, PO, "es", 7, "es.po"), {"title": "Necesidad", "bye.say": "Adiós."})
+    merged = merge_po(SCRIPT, PO, back, "es", "need.es.po")
+    assert (merged.taken, merged.same, merged.empty, merged.skipped) == (("title", "bye.say"), 1, 3, ())
+    assert states(merged.po)["bye.say"] is TranslationState.TRANSLATED
+    assert merge_po(SCRIPT, merged.po, back, "es", "need.es.po").po == merged.po
 
 
 def test_it_does_not_take_what_was_made_from_another_source() -> None:
-    back = with_texts(SCRIPT, new_file(SCRIPT, "es"), {"need.ask": "¿Qué quiere?", "title": "Necesidad"})
-    merged = merge(CHANGED, with_texts(CHANGED, PO, {"need.ask": "¿Qué necesita?"}), back, "es", "need.es.po")
+    back = with_texts(SCRIPT, new_po(SCRIPT, "es"), {"need.ask": "¿Qué quiere?", "title": "Necesidad"})
+    merged = merge_po(CHANGED, with_texts(CHANGED, PO, {"need.ask": "¿Qué necesita?"}), back, "es", "need.es.po")
     assert merged.taken == ("title",)
-    (left,) = merged.left_out
+    (left,) = merged.skipped
     assert (left.context, left.text, "another source" in left.why) == ("need.ask", "¿Qué quiere?", True)
     assert one(merged.po, "need.ask", CHANGED).text == "¿Qué necesita?"
 
 
 def test_it_keeps_as_stale_what_it_cannot_be_sure_of_where_there_is_nothing_better() -> None:
-    back = with_texts(SCRIPT, new_file(SCRIPT, "es"), {"need.ask": "¿Qué quiere?"})
-    merged = merge(CHANGED, "", back, "es", "need.es.po")
+    back = with_texts(SCRIPT, new_po(SCRIPT, "es"), {"need.ask": "¿Qué quiere?"})
+    merged = merge_po(CHANGED, "", back, "es", "need.es.po")
     kept = one(merged.po, "need.ask", CHANGED)
-    assert (kept.state, kept.text, kept.made_from) == (State.STALE, "¿Qué quiere?", "What is it?")
-    assert len(merged.left_out) == 1 and not merged.taken
+    assert (kept.state, kept.text, kept.made_from) == (TranslationState.STALE, "¿Qué quiere?", "What is it?")
+    assert len(merged.skipped) == 1 and not merged.taken
 
 
 def test_it_hands_back_what_is_not_in_the_flow_any_more() -> None:
     back = PO + '\nmsgctxt "gone.say"\nmsgid "Gone"\nmsgstr "Ido"\n'
-    (left,) = merge(SCRIPT, PO, back, "es", "es.po").left_out
+    (left,) = merge_po(SCRIPT, PO, back, "es", "es.po").skipped
     assert (left.context, left.source, left.text) == ("gone.say", "Gone", "Ido")
 
 
@@ -197,13 +197,13 @@ def test_it_hands_back_what_is_not_in_the_flow_any_more() -> None:
 )
 def test_it_refuses_the_file_of_another_with_line_and_remedy(incoming: str, line: int, words: str) -> None:
     with pytest.raises(FlowError) as refused:
-        merge(SCRIPT, PO, incoming, "es", "need.es.po")
+        merge_po(SCRIPT, PO, incoming, "es", "need.es.po")
     (problem,) = refused.value.problems
     assert (problem.line, words in problem.what, bool(problem.remedy)) == (line, True, True)
 
 
 def test_it_takes_a_regional_head_for_its_language() -> None:
-    assert merge(SCRIPT, PO, PO.replace("Language: es", "Language: es_MX"), "es", "es.po").same == 1
+    assert merge_po(SCRIPT, PO, PO.replace("Language: es", "Language: es_MX"), "es", "es.po").same == 1
 
 
 @pytest.mark.parametrize(
@@ -216,4 +216,4 @@ def test_it_takes_a_regional_head_for_its_language() -> None:
     ],
 )
 def test_it_knows_a_file_by_its_head_or_its_name(po: str, file: str, meant: tuple[str, str]) -> None:
-    assert meant_for(po, file) == meant
+    assert identify_po(po, file) == meant

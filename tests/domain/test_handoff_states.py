@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.handoff import ACKNOWLEDGED_WITHIN, DANGEROUS, HELD, MOVES, UNCLAIMED, HandoffState
+from bot.domain.handoff import CLAIM_WITHIN, DANGEROUS_URGENCIES, HELD_STATES, MOVES, UNCLAIMED_STATES, HandoffState
 from bot.domain.machine import IllegalMove
 from bot.domain.safety.levels import Urgency
 
@@ -55,10 +55,10 @@ def test_it_can_always_be_claimed_until_it_is_closed() -> None:
 
 
 def test_it_counts_every_state_once_as_unclaimed_held_handed_back_or_closed() -> None:
-    assert sorted([*UNCLAIMED, *HELD, B, X]) == sorted(ALL)
+    assert sorted([*UNCLAIMED_STATES, *HELD_STATES, B, X]) == sorted(ALL)
 
 
 def test_it_promises_a_time_for_every_urgency_that_grows_with_patience() -> None:
-    limits = [ACKNOWLEDGED_WITHIN[urgency] for urgency in Urgency]
+    limits = [CLAIM_WITHIN[urgency] for urgency in Urgency]
     assert limits == sorted(limits) and len(set(limits)) == len(limits)
-    assert list(Urgency)[: len(DANGEROUS)] == [urgency for urgency in Urgency if urgency in DANGEROUS]
+    assert list(Urgency)[: len(DANGEROUS_URGENCIES)] == [urgency for urgency in Urgency if urgency in DANGEROUS_URGENCIES]

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from bot.domain.languages import LanguageGuess
+from bot.domain.languages import LanguageGuesser
 from bot.domain.understanding import fold
 from tests.conftest import SHARED_DATA
 
@@ -14,8 +14,8 @@ TELLING = {"hola": "es", "gracias": "es", "hello": "en"}
 
 
 @pytest.fixture(scope="module")
-def guess() -> LanguageGuess:
-    return LanguageGuess(("en", "es"), TELLING)
+def guess() -> LanguageGuesser:
+    return LanguageGuesser(("en", "es"), TELLING)
 
 
 @pytest.mark.parametrize(
@@ -31,17 +31,17 @@ def guess() -> LanguageGuess:
         ("😀", None),
     ],
 )
-def test_it_guesses_from_a_few_words_or_not_at_all(guess: LanguageGuess, text: str, language: str | None) -> None:
-    assert guess.read(text) == language
+def test_it_guesses_from_a_few_words_or_not_at_all(guess: LanguageGuesser, text: str, language: str | None) -> None:
+    assert guess.guess(text) == language
 
 
-def test_it_changes_a_settled_language_only_for_a_whole_sentence(guess: LanguageGuess) -> None:
-    assert guess.read("necesito comida", settled=True) is None
-    assert guess.read("no tengo comida para mis hijos esta semana", settled=True) == "es"
+def test_it_changes_a_settled_language_only_for_a_whole_sentence(guess: LanguageGuesser) -> None:
+    assert guess.guess("necesito comida", settled=True) is None
+    assert guess.guess("no tengo comida para mis hijos esta semana", settled=True) == "es"
 
 
 @pytest.mark.parametrize("strip", [False, True])
-def test_it_is_seldom_wrong_on_real_short_texts(guess: LanguageGuess, strip: bool) -> None:
+def test_it_is_seldom_wrong_on_real_short_texts(guess: LanguageGuesser, strip: bool) -> None:
     file = SHARED_DATA / "understanding" / "language_short.csv"
     if not file.exists():
         pytest.skip("the folder of real texts is not here")
@@ -49,7 +49,7 @@ def test_it_is_seldom_wrong_on_real_short_texts(guess: LanguageGuess, strip: boo
     with file.open(encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
             if row["lang"] in ("en", "es"):
-                said = guess.read(fold(row["text"])[:25] if strip else row["text"])
+                said = guess.guess(fold(row["text"])[:25] if strip else row["text"])
                 wrong += said not in (None, row["lang"])
                 read += said is not None
     assert read > 1000 and wrong / read < 0.04

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.lockout import LONGEST, shut_for
-from bot.domain.passwords import complaint
+from bot.domain.lockout import MAX_DURATION, lock_duration
+from bot.domain.passwords import refusal_reason
 
 ABOUT = ("Rosa Ortiz", "rosa@example.org")
 
@@ -19,17 +19,17 @@ ABOUT = ("Rosa Ortiz", "rosa@example.org")
     ],
 )  # fmt: skip
 def test_it_refuses_what_is_guessed_first(password: str) -> None:
-    assert complaint(password, ABOUT)
+    assert refusal_reason(password, ABOUT)
 
 
 @pytest.mark.parametrize(
     "password", ["a calm river at dusk", "correct horse battery", "yellow kettle 9", "Tr0ub4dor&3xxyz", "una lámpara azul"]
 )
 def test_it_takes_what_nobody_would_put_together(password: str) -> None:
-    assert complaint(password, ABOUT) is None
+    assert refusal_reason(password, ABOUT) is None
 
 
 def test_it_shuts_for_longer_each_time_but_never_for_a_shift() -> None:
-    assert [shut_for(failures) for failures in (1, 4, 6)] == [None] * 3
-    assert [shut_for(failures) for failures in (5, 10, 15)] == [timedelta(minutes=minutes) for minutes in (15, 30, 60)]
-    assert shut_for(50) == shut_for(5_000_000) == LONGEST
+    assert [lock_duration(failures) for failures in (1, 4, 6)] == [None] * 3
+    assert [lock_duration(failures) for failures in (5, 10, 15)] == [timedelta(minutes=minutes) for minutes in (15, 30, 60)]
+    assert lock_duration(50) == lock_duration(5_000_000) == MAX_DURATION

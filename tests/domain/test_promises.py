@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.promises import Event, Wait, by_hour, rank, tally, waits
+from bot.domain.promises import WaitEvent, HandoffWait, by_hour, percentile, summarize, waits_of
 from bot.domain.safety.levels import Urgency
 
 NOON = datetime(2026, 3, 2, 18, 0, tzinfo=UTC)
@@ -12,13 +12,13 @@ def after(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
-def story(*events: tuple[str, float, Urgency | None]) -> list[Wait]:
-    return waits(7, 70, Urgency.ROUTINE, [Event(kind, after(minutes), urgency) for kind, minutes, urgency in events])
+def story(*events: tuple[str, float, Urgency | None]) -> list[HandoffWait]:
+    return waits_of(7, 70, Urgency.ROUTINE, [WaitEvent(kind, after(minutes), urgency) for kind, minutes, urgency in events])
 
 
 def test_it_counts_from_the_opening_to_the_first_i_have_it() -> None:
     (wait,) = story(("opened", 0, Urgency.MINUTES), ("called", 0, None), ("claimed", 4, None), ("accepted", 9, None))
-    assert wait.lasted(after(60)) == timedelta(minutes=4)
+    assert wait.duration(after(60)) == timedelta(minutes=4)
     assert wait.is_kept()
     assert not wait.is_missed(after(60))
 
@@ -56,27 +56,27 @@ def test_it_counts_a_second_wait_when_the_owner_gave_it_back() -> None:
 
 def test_it_never_counts_one_that_was_closed_in_time_without_anybody() -> None:
     counted = story(("opened", 0, Urgency.MINUTES), ("closed", 3, None))
-    figures = tally(counted, after(60))
+    figures = summarize(counted, after(60))
     assert (figures.began, figures.counted, figures.share, figures.waiting) == (1, 0, None, 0)
 
 
 def test_it_says_neither_kept_nor_missed_while_there_is_time() -> None:
     counted = story(("opened", 0, Urgency.MINUTES))
-    assert (tally(counted, after(4)).counted, tally(counted, after(4)).waiting) == (0, 1)
-    assert (tally(counted, after(6)).missed, tally(counted, after(6)).share) == (1, 0)
+    assert (summarize(counted, after(4)).counted, summarize(counted, after(4)).waiting) == (0, 1)
+    assert (summarize(counted, after(6)).missed, summarize(counted, after(6)).share) == (1, 0)
 
 
 def test_it_counts_shares_down_so_that_a_hundred_means_all() -> None:
     kept = [story(("opened", 0, Urgency.MINUTES), ("claimed", 1, None))[0]] * 399
     missed = story(("opened", 0, Urgency.MINUTES), ("claimed", 6, None))
-    assert tally([*kept, *missed], after(9)).share == 99
-    assert tally(kept, after(9)).share == 100
+    assert summarize([*kept, *missed], after(9)).share == 99
+    assert summarize(kept, after(9)).share == 100
 
 
 def test_it_ranks_to_a_time_that_really_happened() -> None:
     times = [timedelta(minutes=number) for number in range(1, 11)]
-    assert (rank(times, 50), rank(times, 90), rank([], 50)) == (timedelta(minutes=5), timedelta(minutes=9), None)
-    assert rank(times[:1], 90) == timedelta(minutes=1)
+    assert (percentile(times, 50), percentile(times, 90), percentile([], 50)) == (timedelta(minutes=5), timedelta(minutes=9), None)
+    assert percentile(times[:1], 90) == timedelta(minutes=1)
 
 
 def test_it_sorts_waits_into_the_hours_of_the_clock() -> None:

@@ -11,16 +11,16 @@ from bot.domain.referral import (
     CAPACITIES,
     EVENTS,
     MOVES,
-    OPEN,
+    OPEN_STATES,
     OUTCOMES,
     STATES,
-    UNMET,
-    Capacity,
-    Outcome,
+    UNMET_OUTCOMES,
+    AgencyCapacity,
+    ReferralOutcome,
     ReferralState,
-    Teller,
-    answered,
-    told,
+    Reporter,
+    state_after_capacity,
+    state_after_outcome,
 )
 
 D, Q, A, R, P, H, C, X, F, E = ReferralState
@@ -37,7 +37,7 @@ TABLE = {
     "retract":  (E, E, E, E, E, E, E, E, E, None),
 }  # fmt: skip
 CELLS = [(move, state, to) for move, row in TABLE.items() for state, to in zip(ReferralState, row, strict=True)]
-STORIES = st.lists(st.sampled_from([*Outcome, *Capacity, "accept", "start"]), max_size=8)
+STORIES = st.lists(st.sampled_from([*ReferralOutcome, *AgencyCapacity, "accept", "start"]), max_size=8)
 
 
 @pytest.mark.parametrize(("move", "state", "to"), [cell for cell in CELLS if cell[2] is not None])
@@ -68,76 +68,76 @@ def test_it_cannot_cancel_what_was_completed() -> None:
 @pytest.mark.parametrize(
     ("state", "outcome", "after", "closed"),
     [
-        (Q, Outcome.HELPED, C, True),
-        (P, Outcome.HELPED, C, True),
-        (H, Outcome.HELPED, C, True),
-        (A, Outcome.NOT_ENROLLED, C, True),
-        (Q, Outcome.COULD_NOT_HELP, R, True),
-        (A, Outcome.COULD_NOT_HELP, F, True),
-        (H, Outcome.COULD_NOT_HELP, F, True),
-        (P, Outcome.NO_LONGER_NEEDED, X, True),
-        (Q, Outcome.WAITLIST, H, False),
-        (H, Outcome.WAITLIST, H, False),
-        (Q, Outcome.NOT_REACHED, Q, False),
-        (A, Outcome.NOT_REACHED, A, False),
+        (Q, ReferralOutcome.HELPED, C, True),
+        (P, ReferralOutcome.HELPED, C, True),
+        (H, ReferralOutcome.HELPED, C, True),
+        (A, ReferralOutcome.NOT_ENROLLED, C, True),
+        (Q, ReferralOutcome.COULD_NOT_HELP, R, True),
+        (A, ReferralOutcome.COULD_NOT_HELP, F, True),
+        (H, ReferralOutcome.COULD_NOT_HELP, F, True),
+        (P, ReferralOutcome.NO_LONGER_NEEDED, X, True),
+        (Q, ReferralOutcome.WAITLIST, H, False),
+        (H, ReferralOutcome.WAITLIST, H, False),
+        (Q, ReferralOutcome.NOT_REACHED, Q, False),
+        (A, ReferralOutcome.NOT_REACHED, A, False),
     ],
 )
 def test_it_leads_where_the_outcome_says(
-    state: ReferralState, outcome: Outcome, after: ReferralState, closed: bool
+    state: ReferralState, outcome: ReferralOutcome, after: ReferralState, closed: bool
 ) -> None:  # fmt: skip
-    for by in Teller:
-        assert told(state, outcome, by) == (after, closed)
+    for by in Reporter:
+        assert state_after_outcome(state, outcome, by) == (after, closed)
 
 
-@pytest.mark.parametrize("state", [state for state in ReferralState if state not in OPEN])
+@pytest.mark.parametrize("state", [state for state in ReferralState if state not in OPEN_STATES])
 def test_it_hears_nothing_of_what_is_over(state: ReferralState) -> None:
-    for outcome in Outcome:
+    for outcome in ReferralOutcome:
         with pytest.raises(IllegalMove):
-            told(state, outcome, Teller.PERSON)
-    for capacity in Capacity:
+            state_after_outcome(state, outcome, Reporter.PERSON)
+    for capacity in AgencyCapacity:
         with pytest.raises(IllegalMove):
-            answered(state, capacity)
+            state_after_capacity(state, capacity)
 
 
 @pytest.mark.parametrize(
     ("state", "capacity", "after", "outcome"),
     [
-        (Q, Capacity.CAPACITY, A, None),
-        (H, Capacity.CAPACITY, A, None),
-        (P, Capacity.CAPACITY, P, None),
-        (Q, Capacity.NO_CAPACITY, R, Outcome.COULD_NOT_HELP),
-        (P, Capacity.NO_CAPACITY, F, Outcome.COULD_NOT_HELP),
-        (Q, Capacity.WAITLIST, H, Outcome.WAITLIST),
-        (A, Capacity.ADDITIONAL_ASSESSMENT, H, None),
-        (H, Capacity.ADDITIONAL_ASSESSMENT, H, None),
+        (Q, AgencyCapacity.CAPACITY, A, None),
+        (H, AgencyCapacity.CAPACITY, A, None),
+        (P, AgencyCapacity.CAPACITY, P, None),
+        (Q, AgencyCapacity.NO_CAPACITY, R, ReferralOutcome.COULD_NOT_HELP),
+        (P, AgencyCapacity.NO_CAPACITY, F, ReferralOutcome.COULD_NOT_HELP),
+        (Q, AgencyCapacity.WAITLIST, H, ReferralOutcome.WAITLIST),
+        (A, AgencyCapacity.ADDITIONAL_ASSESSMENT, H, None),
+        (H, AgencyCapacity.ADDITIONAL_ASSESSMENT, H, None),
     ],
 )
 def test_it_takes_an_agency_at_its_word(
-    state: ReferralState, capacity: Capacity, after: ReferralState, outcome: Outcome | None
+    state: ReferralState, capacity: AgencyCapacity, after: ReferralState, outcome: ReferralOutcome | None
 ) -> None:
-    assert answered(state, capacity) == (after, outcome)
+    assert state_after_capacity(state, capacity) == (after, outcome)
 
 
-@given(STORIES, st.sampled_from(list(Teller)))
-def test_it_is_closed_only_with_an_outcome_that_is_known(story: list[str], by: Teller) -> None:
+@given(STORIES, st.sampled_from(list(Reporter)))
+def test_it_is_closed_only_with_an_outcome_that_is_known(story: list[str], by: Reporter) -> None:
     state, outcome, closed = ReferralState.REQUESTED, None, False
     for said in story:
         try:
-            if said in [*Outcome]:
-                state, closed = told(state, Outcome(said), by)
-                outcome = Outcome(said)
-            elif said in [*Capacity]:
-                state, known = answered(state, Capacity(said))
-                outcome, closed = known or outcome, state not in OPEN
+            if said in [*ReferralOutcome]:
+                state, closed = state_after_outcome(state, ReferralOutcome(said), by)
+                outcome = ReferralOutcome(said)
+            elif said in [*AgencyCapacity]:
+                state, known = state_after_capacity(state, AgencyCapacity(said))
+                outcome, closed = known or outcome, state not in OPEN_STATES
             else:
                 state = ReferralState(MOVES.move(state.value, said))
         except IllegalMove:
             continue
-    assert closed == (state not in OPEN)
+    assert closed == (state not in OPEN_STATES)
     if closed:
-        assert outcome in {Outcome.HELPED, Outcome.NO_LONGER_NEEDED, *UNMET}
+        assert outcome in {ReferralOutcome.HELPED, ReferralOutcome.NO_LONGER_NEEDED, *UNMET_OUTCOMES}
 
 
 def test_it_has_a_word_for_everything() -> None:
-    assert list(OUTCOMES) == list(Outcome) and list(STATES) == list(ReferralState)
-    assert list(CAPACITIES) == list(Capacity) and {*CAPACITIES} < {*EVENTS}
+    assert list(OUTCOMES) == list(ReferralOutcome) and list(STATES) == list(ReferralState)
+    assert list(CAPACITIES) == list(AgencyCapacity) and {*CAPACITIES} < {*EVENTS}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.handoff import DISPOSITIONS
-from bot.domain.relay import StaffText, Verb, read, without_signature
+from bot.domain.relay import StaffText, StaffCommand, read_staff_text, strip_signature
 
 OWN = "+13145550121"
 WORDS = st.text(alphabet="abc xyz,.!?\n'áñ", max_size=60)
@@ -20,13 +20,13 @@ FORMATS = (
 @pytest.mark.parametrize(
     ("text", "verb", "handoff"),
     [
-        ("1", Verb.TAKE, None), (" 1 ", Verb.TAKE, None), ("1.", Verb.TAKE, None), ("1!", Verb.TAKE, None),
-        ("1 48", Verb.TAKE, 48), ("1#48", Verb.TAKE, 48), ("1 #48", Verb.TAKE, 48), ("2", Verb.PASS, None),
-        ("2 48.", Verb.PASS, 48), ("claim 48", Verb.TAKE, 48), ("Take #48", Verb.TAKE, 48), ("PASS 48", Verb.PASS, 48),
+        ("1", StaffCommand.TAKE, None), (" 1 ", StaffCommand.TAKE, None), ("1.", StaffCommand.TAKE, None), ("1!", StaffCommand.TAKE, None),
+        ("1 48", StaffCommand.TAKE, 48), ("1#48", StaffCommand.TAKE, 48), ("1 #48", StaffCommand.TAKE, 48), ("2", StaffCommand.PASS, None),
+        ("2 48.", StaffCommand.PASS, 48), ("claim 48", StaffCommand.TAKE, 48), ("Take #48", StaffCommand.TAKE, 48), ("PASS 48", StaffCommand.PASS, 48),
     ],
 )  # fmt: skip
-def test_it_reads_an_answer_to_an_alert(text: str, verb: Verb, handoff: int | None) -> None:
-    assert (read(text).verb, read(text).handoff) == (verb, handoff)
+def test_it_reads_an_answer_to_an_alert(text: str, verb: StaffCommand, handoff: int | None) -> None:
+    assert (read_staff_text(text).command, read_staff_text(text).handoff) == (verb, handoff)
 
 
 @pytest.mark.parametrize(
@@ -38,21 +38,21 @@ def test_it_reads_an_answer_to_an_alert(text: str, verb: Verb, handoff: int | No
     ],
 )  # fmt: skip
 def test_it_takes_everything_else_for_words(text: str) -> None:
-    assert read(text) == StaffText(Verb.SAY, words=text)
+    assert read_staff_text(text) == StaffText(StaffCommand.SAY, words=text)
 
 
 @pytest.mark.parametrize("text", ["1", "2", "1 48", "2 48", "claim 48", "Take 2", "1.5"])
 def test_it_takes_no_words_for_a_person_for_an_answer(text: str) -> None:
-    assert read(text, for_person=True) == StaffText(Verb.SAY, words=text)
+    assert read_staff_text(text, for_person=True) == StaffText(StaffCommand.SAY, words=text)
 
 
 @pytest.mark.parametrize(
     ("text", "verb"),
-    [("#BACK", Verb.BACK), ("#back ", Verb.BACK), (" # back", Verb.BACK), ("#Open", Verb.OPEN), ("#help", Verb.HELP),
-     ("#CLOSE", Verb.CLOSE), ("#bakc", Verb.UNKNOWN), ("#clsoe resolved", Verb.UNKNOWN), ("#backup is here", Verb.UNKNOWN)],
+    [("#BACK", StaffCommand.BACK), ("#back ", StaffCommand.BACK), (" # back", StaffCommand.BACK), ("#Open", StaffCommand.OPEN), ("#help", StaffCommand.HELP),
+     ("#CLOSE", StaffCommand.CLOSE), ("#bakc", StaffCommand.UNKNOWN), ("#clsoe resolved", StaffCommand.UNKNOWN), ("#backup is here", StaffCommand.UNKNOWN)],
 )  # fmt: skip
-def test_it_reads_a_command_and_sends_a_mistyped_one_to_nobody(text: str, verb: Verb) -> None:
-    assert read(text).verb is verb
+def test_it_reads_a_command_and_sends_a_mistyped_one_to_nobody(text: str, verb: StaffCommand) -> None:
+    assert read_staff_text(text).command is verb
 
 
 @pytest.mark.parametrize("disposition", sorted(DISPOSITIONS))
@@ -64,32 +64,32 @@ def test_it_reads_how_it_ended_however_it_is_typed(disposition: str) -> None:
         disposition.replace("_", "-"),
         f"{disposition}.",
     )
-    assert {read(f"#CLOSE {one}").disposition for one in typed} == {disposition}
-    assert read(f"#close: {disposition}").disposition == disposition
+    assert {read_staff_text(f"#CLOSE {one}").disposition for one in typed} == {disposition}
+    assert read_staff_text(f"#close: {disposition}").disposition == disposition
 
 
 def test_it_asks_how_it_ended_where_that_is_not_known() -> None:
-    assert read("#CLOSE they were fine") == StaffText(Verb.CLOSE)
+    assert read_staff_text("#CLOSE they were fine") == StaffText(StaffCommand.CLOSE)
 
 
 @pytest.mark.parametrize(
     ("text", "opt_out", "verb"),
     [
-        ("STOP", None, Verb.STOP), ("Unsubscribe ", None, Verb.STOP), ("end", None, Verb.STOP), ("START", None, Verb.START),
-        ("help", None, Verb.HELP), ("INFO", None, Verb.HELP), ("anything", "STOP", Verb.STOP), ("STOP", "STOP", Verb.STOP),
-        ("unstop", "START", Verb.START), ("help", "HELP", Verb.HELP),
+        ("STOP", None, StaffCommand.STOP), ("Unsubscribe ", None, StaffCommand.STOP), ("end", None, StaffCommand.STOP), ("START", None, StaffCommand.START),
+        ("help", None, StaffCommand.HELP), ("INFO", None, StaffCommand.HELP), ("anything", "STOP", StaffCommand.STOP), ("STOP", "STOP", StaffCommand.STOP),
+        ("unstop", "START", StaffCommand.START), ("help", "HELP", StaffCommand.HELP),
     ],
 )  # fmt: skip
-def test_it_reads_the_carriers_words_as_a_whole_message_only(text: str, opt_out: str | None, verb: Verb) -> None:
-    assert read(text, opt_out).verb is verb
+def test_it_reads_the_carriers_words_as_a_whole_message_only(text: str, opt_out: str | None, verb: StaffCommand) -> None:
+    assert read_staff_text(text, opt_out).command is verb
 
 
 @settings(max_examples=300)
 @given(text=st.text(max_size=80))
 def test_it_never_raises_and_keeps_words_as_they_are(text: str) -> None:
-    said = read(text)
-    assert said.verb is not Verb.SAY or said.words == text
-    assert said.verb is Verb.CLOSE or said.disposition is None
+    said = read_staff_text(text)
+    assert said.command is not StaffCommand.SAY or said.words == text
+    assert said.command is StaffCommand.CLOSE or said.disposition is None
 
 
 @pytest.mark.parametrize(
@@ -113,26 +113,26 @@ def test_it_never_raises_and_keeps_words_as_they_are(text: str) -> None:
     ],
 )
 def test_it_cuts_off_what_a_telephone_adds(text: str, left: str) -> None:
-    assert without_signature(text, OWN) == left
+    assert strip_signature(text, OWN) == left
 
 
 @pytest.mark.parametrize("number", FORMATS)
 @pytest.mark.parametrize("around", ["{}", "call me at {} today", "Dana ({})", "x{}x", "Dana\n{}", "{}, or {}"])
 def test_it_takes_the_workers_own_number_out_however_it_is_written(number: str, around: str) -> None:
-    left = without_signature(around.replace("{}", number), OWN)
+    left = strip_signature(around.replace("{}", number), OWN)
     assert "5550121" not in re.sub(r"\D", "", left)
 
 
 def test_it_leaves_every_other_number() -> None:
     text = "Call 988, 911 or 314-555-0199; the shelter has 1-800-555-0100, apartment 3145"
-    assert without_signature(text, OWN) == text
+    assert strip_signature(text, OWN) == text
 
 
 @settings(max_examples=300)
 @given(before=WORDS, after=WORDS, number=st.sampled_from(FORMATS), twice=st.booleans())
 def test_it_lets_no_digit_of_their_own_number_survive(before: str, after: str, number: str, twice: bool) -> None:
     text = f"{before}{number}{after}" + (number if twice else "")
-    assert "5550121" not in re.sub(r"\D", "", without_signature(text, OWN))
+    assert "5550121" not in re.sub(r"\D", "", strip_signature(text, OWN))
 
 
 COMMON_GAPS = ["", " ", "-", ".", "(", ")", ") ", "\t", " - "]
@@ -142,24 +142,24 @@ COMMON_GAPS = ["", " ", "-", ".", "(", ")", ") ", "\t", " - "]
 @given(gaps=st.lists(st.sampled_from(COMMON_GAPS), min_size=10, max_size=10))
 def test_it_knows_their_own_number_whatever_stands_between_its_digits(gaps: list[str]) -> None:
     text = "ring " + "".join(digit + gap for digit, gap in zip("3145550121", gaps, strict=True)) + " soon"
-    assert "3145550121" not in re.sub(r"\D", "", without_signature(text, OWN))
+    assert "3145550121" not in re.sub(r"\D", "", strip_signature(text, OWN))
 
 
 @pytest.mark.parametrize("gap", ["/", "–", "\u2011"])
 def test_it_knows_their_own_number_with_strokes_between_its_digits(gap: str) -> None:
     text = f"ring {gap.join(('314', '555', '0121'))} soon"
-    assert "3145550121" not in re.sub(r"\D", "", without_signature(text, OWN))
+    assert "3145550121" not in re.sub(r"\D", "", strip_signature(text, OWN))
 
 
 @pytest.mark.parametrize("gap", ["*", "_", ", "])
 def test_it_knows_their_own_number_with_other_signs_between_its_digits(gap: str) -> None:
     text = f"ring {gap.join('3145550121')} soon"
-    assert "3145550121" not in re.sub(r"\D", "", without_signature(text, OWN))
+    assert "3145550121" not in re.sub(r"\D", "", strip_signature(text, OWN))
 
 
 @settings(max_examples=200)
 @given(text=st.text(max_size=120), own=st.sampled_from([OWN, "", "sim-dana"]))
 def test_it_never_raises_and_only_takes_away(text: str, own: str) -> None:
-    left = without_signature(text, own)
+    left = strip_signature(text, own)
     assert len(left) <= len(text)
     assert not own or own not in left

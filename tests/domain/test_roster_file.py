@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.roster_file import LARGEST, Known, read_file, read_roster, write_roster
-from bot.domain.roster_rows import ExtraRow, HolidayRow, Row, ShiftRow, TimeOffRow
+from bot.domain.roster_file import MAX_BYTES, RosterNames, read_file, read_roster, write_roster
+from bot.domain.roster_rows import ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow
 
 CHICAGO = ZoneInfo("America/Chicago")
-KNOWN = Known(CHICAGO, {"housing", "medical"}, {"maria@stl.example", "joe@stl.example"})
+KNOWN = RosterNames(CHICAGO, {"housing", "medical"}, {"maria@stl.example", "joe@stl.example"})
 HEADER = "kind,team,staff,day,starts,ends,place,since,until,name\n"
 ONE = "shift,housing,maria@stl.example,Mon,08:00,17:00,1,,,\n"
 MARIA = ShiftRow("housing", "maria@stl.example", 0, time(8), time(17))
 
 
-def only(line: str) -> Row:
+def only(line: str) -> RosterRow:
     rows, complaints = read_roster(HEADER + line, KNOWN)
     assert complaints == ()
     [row] = rows
@@ -123,7 +123,7 @@ def test_it_complains_of_a_line_that_is_there_twice() -> None:
         (HEADER.replace("place", "rank").encode(), "no such column"),
         (HEADER.replace("place", "team").encode(), "there twice"),
         (b"PK\x03\x04 and so on", "workbook"),
-        (b"x" * (LARGEST + 1), "more than 5 MB"),
+        (b"x" * (MAX_BYTES + 1), "more than 5 MB"),
         (HEADER.encode() + b'"' + b"x" * 200_000, "not a CSV file"),
     ],
 )
@@ -162,7 +162,7 @@ LENGTHS = st.integers(1, 7 * 24 * 60 - 60).map(lambda minutes: timedelta(minutes
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1).map(
     lambda t: " ".join(t.split())[:80].strip()
 )
-ROWS: st.SearchStrategy[Row] = st.one_of(
+ROWS: st.SearchStrategy[RosterRow] = st.one_of(
     st.builds(ShiftRow, TEAMS, EMAILS, st.integers(0, 6), CLOCKS, CLOCKS, st.integers(1, 99), st.none() | DATES),
     st.builds(lambda t, e, start, long, p: ExtraRow(t, e, start, start + long, p), TEAMS, EMAILS, STARTS, LENGTHS,
               st.integers(1, 9)),
@@ -172,7 +172,7 @@ ROWS: st.SearchStrategy[Row] = st.one_of(
 
 
 @given(st.lists(ROWS, unique=True))
-def test_it_gives_back_what_was_written(rows: list[Row]) -> None:
+def test_it_gives_back_what_was_written(rows: list[RosterRow]) -> None:
     text = write_roster(rows, CHICAGO)
     assert read_roster(text, KNOWN) == (tuple(rows), ())
     assert read_file(text.encode(), KNOWN) == (tuple(rows), ())

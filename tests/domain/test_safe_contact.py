@@ -14,28 +14,28 @@ from hypothesis import strategies as st
 from bot.domain import conversation
 from bot.domain.conversation import Conversation
 from bot.domain.safe_contact import (
-    NOTHING,
+    DEFAULT_CONTACT,
     SafeContact,
-    Window,
-    complaints,
+    TimeWindow,
+    find_problems,
     dump,
-    has_word,
+    contains_safe_word,
     is_safe_time,
     load,
-    needs_word,
+    needs_safe_word,
     next_safe_time,
     says_exit,
-    without_word,
+    remove_safe_word,
 )
-from bot.usecases.line import read_line
+from bot.usecases.line import read_system_texts
 
 ZONE = ZoneInfo("America/Chicago")
-KEYWORDS = read_line(("en", "es")).keywords
+KEYWORDS = read_system_texts(("en", "es")).keywords
 WEEKDAYS = frozenset(range(5))
-AT_NIGHT = Window(frozenset({4}), time(22), time(2))
+AT_NIGHT = TimeWindow(frozenset({4}), time(22), time(2))
 
 minutes = st.times().map(lambda at: at.replace(second=0, microsecond=0, tzinfo=None))
-windows = st.builds(Window, st.frozensets(st.integers(0, 6)), minutes, minutes)
+windows = st.builds(TimeWindow, st.frozensets(st.integers(0, 6)), minutes, minutes)
 instants = st.integers(1_750_000_000, 1_900_000_000).map(lambda second: datetime.fromtimestamp(second, UTC))
 settings = st.builds(
     SafeContact,
@@ -57,18 +57,18 @@ def local(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZONE).astimezone(UTC)
 
 
-def safe(*times: Window, **fields: object) -> SafeContact:
+def safe(*times: TimeWindow, **fields: object) -> SafeContact:
     return replace(SafeContact(times=times), **fields)  # type: ignore[arg-type]
 
 
 def fields(given: SafeContact, taken: frozenset[str] = frozenset()) -> list[str]:
-    return [complaint.field for complaint in complaints(given, KEYWORDS, taken)]
+    return [complaint.field for complaint in find_problems(given, KEYWORDS, taken)]
 
 
 @given(instants)
 def test_it_takes_any_time_where_none_was_given(at: datetime) -> None:
-    assert is_safe_time(NOTHING, at, ZONE)
-    assert next_safe_time(NOTHING, at, ZONE) == at
+    assert is_safe_time(DEFAULT_CONTACT, at, ZONE)
+    assert next_safe_time(DEFAULT_CONTACT, at, ZONE) == at
 
 
 @pytest.mark.parametrize(
@@ -87,26 +87,26 @@ def test_it_follows_a_window_over_midnight(at: str, holds: bool) -> None:
 
 
 def test_it_takes_midnight_to_midnight_as_the_whole_day() -> None:
-    sunday = safe(Window(frozenset({6}), time(0), time(0)))
+    sunday = safe(TimeWindow(frozenset({6}), time(0), time(0)))
     assert is_safe_time(sunday, local("2026-11-29 00:00"), ZONE)
     assert is_safe_time(sunday, local("2026-11-29 23:59"), ZONE)
     assert not is_safe_time(sunday, local("2026-11-30 00:00"), ZONE)
 
 
 def test_it_finds_the_next_window() -> None:
-    mornings = safe(Window(WEEKDAYS, time(9), time(11, 30)))
+    mornings = safe(TimeWindow(WEEKDAYS, time(9), time(11, 30)))
     assert next_safe_time(mornings, local("2026-11-27 12:00"), ZONE) == local("2026-11-30 09:00")
     assert next_safe_time(mornings, local("2026-11-27 09:30"), ZONE) == local("2026-11-27 09:30")
 
 
 def test_it_counts_wall_clock_time_on_the_day_when_the_clocks_change() -> None:
-    every_noon = safe(Window(frozenset(range(7)), time(12), time(13)))
+    every_noon = safe(TimeWindow(frozenset(range(7)), time(12), time(13)))
     for day in ("2026-03-08", "2026-11-01"):
         assert next_safe_time(every_noon, local(f"{day} 00:30"), ZONE) == local(f"{day} 12:00")
 
 
 @given(st.lists(windows, min_size=1, max_size=4).map(tuple), instants)
-def test_it_names_only_a_safe_moment_and_none_is_overlooked(times: tuple[Window, ...], at: datetime) -> None:
+def test_it_names_only_a_safe_moment_and_none_is_overlooked(times: tuple[TimeWindow, ...], at: datetime) -> None:
     given_ = SafeContact(times=times)
     found = next_safe_time(given_, at, ZONE)
     if found is None:
@@ -156,44 +156,44 @@ def test_it_leaves_longer_texts_and_other_words_alone(text: str) -> None:
 )
 def test_it_hears_the_safe_word_and_takes_it_out(text: str, rest: str) -> None:
     known = safe(word="Bluebird")
-    assert has_word(known, text)
-    assert without_word(known, text) == rest
+    assert contains_safe_word(known, text)
+    assert remove_safe_word(known, text) == rest
 
 
 @pytest.mark.parametrize("text", ["", "bluebirds", "blue bird", "myblebird", "i can't"])
 def test_it_wants_the_whole_safe_word(text: str) -> None:
-    assert not has_word(safe(word="bluebird"), text)
-    assert without_word(safe(word="bluebird"), text) == text
+    assert not contains_safe_word(safe(word="bluebird"), text)
+    assert remove_safe_word(safe(word="bluebird"), text) == text
 
 
 def test_it_hears_a_safe_word_of_two_words() -> None:
     known = safe(word="blue kettle")
-    assert has_word(known, "the Blue, kettle is on")
-    assert without_word(known, "blue blue kettle kettle") == ""
-    assert not has_word(known, "kettle blue")
+    assert contains_safe_word(known, "the Blue, kettle is on")
+    assert remove_safe_word(known, "blue blue kettle kettle") == ""
+    assert not contains_safe_word(known, "kettle blue")
 
 
 @given(st.text(), st.sampled_from(["bluebird", "años", "it's 5", "blue kettle"]), st.text())
 def test_it_always_finds_the_word_and_leaves_none(before: str, word: str, after: str) -> None:
     known = safe(word=word)
     text = f"{before} {word} {after}"
-    assert has_word(known, text)
-    assert not has_word(known, without_word(known, text))
+    assert contains_safe_word(known, text)
+    assert not contains_safe_word(known, remove_safe_word(known, text))
 
 
 @given(st.text())
 def test_it_hears_no_word_where_none_was_agreed(text: str) -> None:
-    assert not has_word(NOTHING, text)
-    assert without_word(NOTHING, text) == text
+    assert not contains_safe_word(DEFAULT_CONTACT, text)
+    assert remove_safe_word(DEFAULT_CONTACT, text) == text
 
 
 def test_it_asks_for_the_word_again_after_twelve_hours() -> None:
     now = local("2026-11-27 12:00")
     known = safe(word="bluebird")
-    assert needs_word(known, now)
-    assert not needs_word(replace(known, verified_at=now - timedelta(hours=12)), now)
-    assert needs_word(replace(known, verified_at=now - timedelta(hours=12, minutes=1)), now)
-    assert not needs_word(NOTHING, now)
+    assert needs_safe_word(known, now)
+    assert not needs_safe_word(replace(known, verified_at=now - timedelta(hours=12)), now)
+    assert needs_safe_word(replace(known, verified_at=now - timedelta(hours=12, minutes=1)), now)
+    assert not needs_safe_word(DEFAULT_CONTACT, now)
 
 
 @given(settings)
@@ -204,9 +204,9 @@ def test_it_comes_back_as_it_was_stored(given_: SafeContact) -> None:
 
 
 def test_it_reads_what_another_version_stored() -> None:
-    assert load(None) == NOTHING
+    assert load(None) == DEFAULT_CONTACT
     assert load({"word": "bluebird", "colour": "blue"}) == safe(word="bluebird")
-    assert conversation.load("{}").safe == NOTHING
+    assert conversation.load("{}").safe == DEFAULT_CONTACT
 
 
 @pytest.mark.parametrize("stored", [[["x"], "09:00", "10:00"], [[1], "nine", "10:00"], [], None, "09:00"])
@@ -236,20 +236,20 @@ def test_it_refuses_to_leave_by_the_safe_word() -> None:
 
 
 def test_it_takes_good_words_and_times() -> None:
-    good = safe(Window(WEEKDAYS, time(9), time(11)), AT_NIGHT, word="Bluebird", exit_word="paraguas rojo", note="x" * 500)
+    good = safe(TimeWindow(WEEKDAYS, time(9), time(11)), AT_NIGHT, word="Bluebird", exit_word="paraguas rojo", note="x" * 500)
     assert fields(good) == []
 
 
 @pytest.mark.parametrize(
     "window",
     [
-        Window(frozenset(), time(9), time(10)),
-        Window(frozenset({7}), time(9), time(10)),
-        Window(WEEKDAYS, time(9), time(9)),
-        Window(WEEKDAYS, time(9), time(9, 10)),
+        TimeWindow(frozenset(), time(9), time(10)),
+        TimeWindow(frozenset({7}), time(9), time(10)),
+        TimeWindow(WEEKDAYS, time(9), time(9)),
+        TimeWindow(WEEKDAYS, time(9), time(9, 10)),
     ],
 )
-def test_it_refuses_a_time_that_makes_no_sense(window: Window) -> None:
+def test_it_refuses_a_time_that_makes_no_sense(window: TimeWindow) -> None:
     assert fields(safe(window)) == ["times"]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.safety import Danger, DirectAnswer, Level, alerts_human, assess, read_direct_answer
+from bot.domain.safety import Danger, DirectAnswer, Level, must_alert_staff, assess, read_direct_answer
 from tests.domain.safety_files import rules
 
 SELF, HOME = Danger.SELF_HARM, Danger.DOMESTIC_VIOLENCE
@@ -76,7 +76,7 @@ def test_it_asks_where_the_words_leave_a_doubt(text: str, asks: Danger) -> None:
 def test_it_lets_ordinary_words_pass(text: str) -> None:
     found = assess(rules(), text)
     assert found.ask is None
-    assert not alerts_human(found)
+    assert not must_alert_staff(found)
     assert found.level <= Level.NEED
 
 
@@ -92,7 +92,7 @@ def test_it_offers_a_person_but_wakes_nobody_for_an_eviction_today() -> None:
 def test_it_tells_another_persons_danger_from_ones_own(text: str) -> None:
     found = assess(rules(), text)
     assert found.about_other
-    assert alerts_human(found)
+    assert must_alert_staff(found)
 
 
 def test_it_counts_the_writers_own_danger_before_anothers() -> None:
@@ -106,8 +106,8 @@ def test_it_counts_the_writers_own_danger_before_anothers() -> None:
     [("i want to", "die"), ("I'm going to kill", "myself"), ("took all", "my pills"), ("me quiero", "morir")],
 )
 def test_it_joins_a_sentence_that_came_in_two_messages(first: str, second: str) -> None:
-    assert not alerts_human(assess(rules(), second))
-    assert alerts_human(assess(rules(), second, [first]))
+    assert not must_alert_staff(assess(rules(), second))
+    assert must_alert_staff(assess(rules(), second, [first]))
 
 
 def test_it_raises_the_level_when_the_time_comes_in_the_next_message() -> None:

@@ -8,8 +8,8 @@ from functools import cache
 
 import pytest
 
-from bot.domain.safety import alerts_human, assess
-from bot.usecases.measure_safety import report, samples
+from bot.domain.safety import must_alert_staff, assess
+from bot.usecases.measure_safety import format_report, labelled_samples
 from tests.domain.safety_files import ROOT, rules
 
 DATA = ROOT.parent / "shared" / "data" / "understanding"
@@ -22,11 +22,11 @@ def reached(split: str) -> dict[str, float]:
         pytest.skip("the shared labelled texts are not here")
     seen: Counter[str] = Counter()
     found: Counter[str] = Counter()
-    for of, sample in samples(DATA):
+    for of, sample in labelled_samples(DATA):
         if of == split:
             seen[sample.group] += 1
             assessment = assess(rules(), sample.text[:1600])
-            found[sample.group] += alerts_human(assessment) or assessment.ask is not None
+            found[sample.group] += must_alert_staff(assessment) or assessment.ask is not None
     return {group: found[group] / seen[group] for group in seen}
 
 
@@ -67,9 +67,9 @@ def test_it_is_not_alarmed_by_words_of_other_languages() -> None:
         for row in csv.DictReader(lines):
             seen[row["lang"]] += 1
             assessment = assess(rules(), row["text"])
-            alarmed[row["lang"]] += alerts_human(assessment) or assessment.ask is not None
+            alarmed[row["lang"]] += must_alert_staff(assessment) or assessment.ask is not None
     assert {language for language in seen if alarmed[language] > 0.01 * seen[language]} == set()
 
 
 def test_it_reports_counts_and_never_a_text() -> None:
-    assert "No labelled texts" in report(rules(), ROOT / "flows")
+    assert "No labelled texts" in format_report(rules(), ROOT / "flows")

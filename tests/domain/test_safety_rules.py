@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.safety import Danger, Level, SafetyRuleError, assess, read_rules
-from bot.domain.safety.rules import Raise, Rule, Score
+from bot.domain.safety.rules import RaiseRule, SafetyRule, ScoreRule
 from tests.domain.safety_files import rule_files, rules
 
-ENTRIES: list[Rule | Raise | Score] = [*rules().rules, *rules().raises, *rules().scores]
+ENTRIES: list[SafetyRule | RaiseRule | ScoreRule] = [*rules().rules, *rules().raises, *rules().scores]
 EXAMPLES = [
     pytest.param(entry.id, text, wanted, id=f"{entry.id}-{'yes' if wanted else 'no'}-{number}")
     for entry in ENTRIES

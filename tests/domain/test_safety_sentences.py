@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.safety import Level, alerts_human, assess
+from bot.domain.safety import Level, must_alert_staff, assess
 from tests.domain.safety_files import ROOT, rules
 
 
@@ -14,7 +14,7 @@ def sentences(name: str) -> list[str]:
 @pytest.mark.parametrize("text", sentences("must_react.txt"))
 def test_it_never_passes_over(text: str) -> None:
     found = assess(rules(), text)
-    assert alerts_human(found) or found.ask is not None
+    assert must_alert_staff(found) or found.ask is not None
 
 
 @pytest.mark.parametrize("text", sentences("must_pass.txt"))

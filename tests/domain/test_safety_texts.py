@@ -11,12 +11,12 @@ from bot.domain.safety import (
     Level,
     SafetyRuleError,
     Urgency,
-    alerts_human,
+    must_alert_staff,
     read_texts,
     reply_key,
-    urgency,
+    urgency_of,
 )
-from bot.domain.segments import fold_for_sms, measure
+from bot.domain.segments import fold_for_sms, measure_segments
 from tests.domain.safety_files import ROOT, rules, texts
 
 EVERY = [
@@ -51,7 +51,7 @@ def test_it_has_a_text_for_every_assessment_in_every_language() -> None:
 def test_it_says_that_the_team_is_alerted_only_where_it_is() -> None:
     for assessment, language in itertools.product(EVERY, texts().languages):
         key = reply_key(assessment)
-        if key and not alerts_human(assessment):
+        if key and not must_alert_staff(assessment):
             assert not ALERTING.search(texts().get(key, language)), assessment
 
 
@@ -79,9 +79,9 @@ def test_it_does_not_ask_a_worried_friend_about_their_own_suicide() -> None:
 
 @pytest.mark.parametrize("key", sorted(texts().words))
 def test_it_keeps_each_text_in_its_budget_and_english_in_plain_characters(key: str) -> None:
-    english = measure(texts().get(key, "en"))
+    english = measure_segments(texts().get(key, "en"))
     assert (english.encoding, english.segments <= texts().segments[key]) == ("GSM-7", True)
-    spanish = measure(fold_for_sms(texts().get(key, "es")))
+    spanish = measure_segments(fold_for_sms(texts().get(key, "es")))
     assert (spanish.encoding, spanish.segments <= texts().segments[key]) == ("GSM-7", True)
 
 
@@ -164,7 +164,7 @@ def test_it_refuses_what_nobody_fills_in(was: str, becomes: str, said: str) -> N
 
 
 def test_it_tells_how_soon_a_person_must_look() -> None:
-    soon = [urgency(Assessment(level)) for level in sorted(Level, reverse=True)]
+    soon = [urgency_of(Assessment(level)) for level in sorted(Level, reverse=True)]
     assert soon == [
         Urgency.NOW,
         Urgency.MINUTES,

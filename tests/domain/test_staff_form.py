@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.staff_form import Typed, language_names, read, read_languages
+from bot.domain.staff_form import StaffForm, language_names, read, read_languages
 
-ROSA = Typed(name="Rosa Ortiz", email="Rosa@Example.org", languages="English, spanish", roles=("social_worker",))
+ROSA = StaffForm(name="Rosa Ortiz", email="Rosa@Example.org", languages="English, spanish", roles=("social_worker",))
 
 
 def test_it_reads_what_can_be_stored() -> None:

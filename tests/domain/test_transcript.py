@@ -8,28 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.effects import (
-    CheckInAnswered,
-    Choice,
+    MarkCheckInAnswered,
+    ConsentChoice,
     Effect,
     EraseData,
-    HoldTexts,
-    Method,
+    DropQueuedTexts,
+    ConsentMethod,
     OfferServices,
     OpenHandoff,
     RaiseAlarm,
-    Reason,
+    HandoffReason,
     RecordConsent,
     RecordMeasure,
     RecordOutcome,
     Reply,
     ScheduleCheckIns,
     StaySilent,
-    TellHuman,
-    TellReferral,
+    NotifyStaff,
+    RecordReferralOutcome,
 )
 from bot.domain.flow_reader import FlowError
 from bot.domain.safety.levels import Urgency
-from bot.domain.transcript import Kind, Line, Transcript, describe, matches, read_transcript, tidy, write_transcript
+from bot.domain.transcript import LineKind, TranscriptLine, Transcript, describe, matches_expected, read_transcript, trim_lines, write_transcript
 
 TEXT = """\
 title: An eviction with a court date next week
@@ -54,17 +54,17 @@ def test_it_reads_a_transcript() -> None:
     assert read.title == "An eviction with a court date next week"
     assert (read.flow, read.language, read.now) == ("emergency_assistance", "en", datetime(2026, 11, 23, 10, 0))  # noqa: DTZ001
     assert read.lines == (
-        Line(Kind.PERSON, "my landlord is evicting me"),
-        Line(Kind.LINE, "What is it? # 1\n1 Rent\n\n2 Food"),
-        Line(Kind.EFFECT, "handoff housing now"),
-        Line(Kind.WAIT, "2h"),
-        Line(Kind.SILENT, ""),
+        TranscriptLine(LineKind.PERSON, "my landlord is evicting me"),
+        TranscriptLine(LineKind.LINE, "What is it? # 1\n1 Rent\n\n2 Food"),
+        TranscriptLine(LineKind.EFFECT, "handoff housing now"),
+        TranscriptLine(LineKind.WAIT, "2h"),
+        TranscriptLine(LineKind.SILENT, ""),
     )
     assert [line.number for line in read.lines] == [7, 8, 12, 13, 14]
 
 
 def test_it_needs_nothing_but_a_title_and_words() -> None:
-    assert read_transcript("title: T\nperson: hi\n", "t.txt") == Transcript("T", lines=(Line(Kind.PERSON, "hi"),))
+    assert read_transcript("title: T\nperson: hi\n", "t.txt") == Transcript("T", lines=(TranscriptLine(LineKind.PERSON, "hi"),))
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_it_explains_what_is_wrong(text: str, complaint: str) -> None:
 
 SPOKEN = (
     st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), min_size=1, max_size=60)
-    .map(tidy)
+    .map(trim_lines)
     .filter(bool)
 )
-SAID = st.builds(Line, st.sampled_from([Kind.PERSON, Kind.LINE, Kind.EFFECT, Kind.SILENT]), SPOKEN)
-WAITED = st.builds(Line, st.just(Kind.WAIT), st.sampled_from(["2h", "90s", "7d"]))
+SAID = st.builds(TranscriptLine, st.sampled_from([LineKind.PERSON, LineKind.LINE, LineKind.EFFECT, LineKind.SILENT]), SPOKEN)
+WAITED = st.builds(TranscriptLine, st.just(LineKind.WAIT), st.sampled_from(["2h", "90s", "7d"]))
 
 
 @given(
@@ -140,14 +140,14 @@ def test_it_never_fails_otherwise_than_by_its_own_error(text: str) -> None:
     ],
 )
 def test_it_compares_words_and_not_space(expected: str, said: str, same: bool) -> None:
-    assert matches(expected, said) is same
+    assert matches_expected(expected, said) is same
 
 
 DESCRIBED: list[tuple[Effect, str]] = [
-    (OpenHandoff(Reason.FLOW, Urgency.NOW, "housing"), "handoff housing now"),
-    (OpenHandoff(Reason.DANGER, Urgency.NOW, reachable=False), "handoff anyone now by phone"),
-    (TellHuman(), "told human"),
-    (TellHuman(urgent=True), "told human urgently"),
+    (OpenHandoff(HandoffReason.FLOW, Urgency.NOW, "housing"), "handoff housing now"),
+    (OpenHandoff(HandoffReason.DANGER, Urgency.NOW, reachable=False), "handoff anyone now by phone"),
+    (NotifyStaff(), "told human"),
+    (NotifyStaff(urgent=True), "told human urgently"),
     (RaiseAlarm("flow_failed", "a/b"), "alarm flow_failed"),
     (OfferServices("rent", "63118", (4, 5, 6)), "services rent 63118 3"),
     (OfferServices("rent", None, (4,)), "services rent - 1"),
@@ -155,16 +155,16 @@ DESCRIBED: list[tuple[Effect, str]] = [
         ScheduleCheckIns("household_check_in", (timedelta(days=7), timedelta(hours=36), timedelta(seconds=90))),
         "check_in household_check_in 7d 36h 90s",
     ),
-    (RecordConsent(Choice.AGREED, Method.FLOW, "service"), "consent service agreed"),
-    (RecordConsent(Choice.WITHDRAWN, Method.FLOW, "followup"), "consent followup withdrawn"),
-    (RecordConsent(Choice.OPTED_OUT, Method.KEYWORD), "opted_out keyword"),
-    (RecordConsent(Choice.OPTED_IN, Method.CARRIER), "opted_in carrier"),
-    (CheckInAnswered(4), "check_in answered"),
-    (TellReferral("helped"), "referral helped"),
-    (TellReferral("waitlist", 2), "referral waitlist 2"),
+    (RecordConsent(ConsentChoice.AGREED, ConsentMethod.FLOW, "service"), "consent service agreed"),
+    (RecordConsent(ConsentChoice.WITHDRAWN, ConsentMethod.FLOW, "followup"), "consent followup withdrawn"),
+    (RecordConsent(ConsentChoice.OPTED_OUT, ConsentMethod.KEYWORD), "opted_out keyword"),
+    (RecordConsent(ConsentChoice.OPTED_IN, ConsentMethod.CARRIER), "opted_in carrier"),
+    (MarkCheckInAnswered(4), "check_in answered"),
+    (RecordReferralOutcome("helped"), "referral helped"),
+    (RecordReferralOutcome("waitlist", 2), "referral waitlist 2"),
     (RecordMeasure("housed", "unsure"), "measure housed unsure"),
     (EraseData(), "erase"),
-    (HoldTexts(), "texts held back"),
+    (DropQueuedTexts(), "texts held back"),
     (RecordOutcome("referred", "emergency_assistance"), "outcome referred"),
 ]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.domain.flow_yaml import FlowError
-from bot.domain.transcript import Kind, Line, Transcript, read_transcript, write_transcript
+from bot.domain.transcript import LineKind, TranscriptLine, Transcript, read_transcript, write_transcript
 
 BODY = "\nperson: hi\n"
 
@@ -21,12 +21,12 @@ def remedies(head: str) -> list[tuple[int, str]]:
 def test_it_comes_back_as_it_was_written() -> None:
     known = {"need": "food # really", "adults": 2, "safe": True, "court_date": None, "name": "José"}
     now = datetime(2026, 11, 23, 10, tzinfo=UTC).replace(tzinfo=None)
-    transcript = Transcript("T", "rent", "es", now, (Line(Kind.PERSON, "hi"),), "zip", "web", known)
+    transcript = Transcript("T", "rent", "es", now, (TranscriptLine(LineKind.PERSON, "hi"),), "zip", "web", known)
     assert read_transcript(write_transcript(transcript), "t.txt") == transcript
 
 
 def test_it_leaves_out_of_the_head_what_is_as_ever() -> None:
-    text = write_transcript(Transcript("T", lines=(Line(Kind.PERSON, "hi"),)))
+    text = write_transcript(Transcript("T", lines=(TranscriptLine(LineKind.PERSON, "hi"),)))
     assert text == "title: T\nlanguage: en\n\nperson: hi\n"
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.understanding import Matcher, Option, Picked, Unclear, choose, words_of
+from bot.domain.understanding import ChoiceMatcher, Option, PickedOption, UnclearChoice, choose, words_of
 
 NEEDS = Path(__file__).resolve().parents[3] / "shared" / "data" / "understanding" / "needs_eval.csv"
 
@@ -19,7 +19,7 @@ OPTIONS = (
     Option("food", "Food"),
     Option("shelter", "A place to sleep tonight", ("homeless", "outside", "car")),
 )
-MATCHER = Matcher(OPTIONS)
+MATCHER = ChoiceMatcher(OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ MATCHER = Matcher(OPTIONS)
     ["2", "2.", "(2)", "#2", "two", "dos", "option 2", "the second one", "2️⃣", "②", "２", "number two please", "2nd"],
 )
 def test_it_picks_by_number(text: str) -> None:
-    assert MATCHER.read(text) == Picked("utilities")
+    assert MATCHER.read(text) == PickedOption("utilities")
 
 
 @pytest.mark.parametrize(
@@ -41,22 +41,22 @@ def test_it_picks_by_number(text: str) -> None:
     ],
 )  # fmt: skip
 def test_it_understands_free_words(text: str, name: str) -> None:
-    assert MATCHER.read(text) == Picked(name)
+    assert MATCHER.read(text) == PickedOption(name)
 
 
 @pytest.mark.parametrize(("text", "name"), [("landlrod", "rent"), ("an evcition", "rent"), ("homless", "shelter")])
 def test_it_forgives_one_typing_mistake_in_a_long_word(text: str, name: str) -> None:
-    assert MATCHER.read(text) == Picked(name)
+    assert MATCHER.read(text) == PickedOption(name)
 
 
 @pytest.mark.parametrize("text", ["fod", "cat", "right now", "what does that mean", "5", "12/3", "", "👍", "the care"])
 def test_it_does_not_guess(text: str) -> None:
-    assert MATCHER.read(text) == Unclear()
+    assert MATCHER.read(text) == UnclearChoice()
 
 
 def test_it_takes_no_everyday_word_for_a_mistyped_one() -> None:
-    meals = Matcher([Option("meals", "Meals"), Option("court", "Court")])
-    assert meals.read("that means a lot, count on me") == Unclear()
+    meals = ChoiceMatcher([Option("meals", "Meals"), Option("court", "Court")])
+    assert meals.read("that means a lot, count on me") == UnclearChoice()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_it_takes_no_everyday_word_for_a_mistyped_one() -> None:
     [("rent and food", ("rent", "food")), ("2 or 3", ("utilities", "food")), ("2 rent", ("rent", "utilities"))],
 )
 def test_it_names_the_candidates_where_two_are_as_likely(text: str, names: tuple[str, ...]) -> None:
-    assert MATCHER.read(text) == Unclear(names)
+    assert MATCHER.read(text) == UnclearChoice(names)
 
 
 @pytest.mark.parametrize(
@@ -73,17 +73,17 @@ def test_it_names_the_candidates_where_two_are_as_likely(text: str, names: tuple
      ("not rent or food but a place to sleep", "shelter")],
 )  # fmt: skip
 def test_it_hears_what_is_ruled_out(text: str, name: str) -> None:
-    assert MATCHER.read(text) == Picked(name)
+    assert MATCHER.read(text) == PickedOption(name)
 
 
 @pytest.mark.parametrize(
     ("text", "name"), [("no heat", "utilities"), ("I have no food", "food"), ("can't pay rent", "rent")]
 )
 def test_it_knows_that_what_is_lacking_is_needed(text: str, name: str) -> None:
-    assert MATCHER.read(text) == Picked(name)
+    assert MATCHER.read(text) == PickedOption(name)
 
 
-SAFE = Matcher(
+SAFE = ChoiceMatcher(
     [Option("safe", "I am safe for now", ("safe", "i am safe")), Option("unsafe", "I am not", ("no", "not safe", "cold"))]
 )
 
@@ -95,12 +95,12 @@ SAFE = Matcher(
      "I don't know if I am safe", "no longer safe", "no safe place", "this isn't safe", "can't feel safe here"],
 )  # fmt: skip
 def test_it_never_takes_somebody_for_safe_who_is_not(text: str) -> None:
-    assert SAFE.read(text) != Picked("safe")
+    assert SAFE.read(text) != PickedOption("safe")
 
 
 @pytest.mark.parametrize("text", ["safe", "I feel safe", "we are safe now", "yes, I am safe"])
 def test_it_takes_somebody_for_safe_who_says_so(text: str) -> None:
-    assert SAFE.read(text) == Picked("safe")
+    assert SAFE.read(text) == PickedOption("safe")
 
 
 def test_it_lists_every_need_of_a_text() -> None:
@@ -109,7 +109,7 @@ def test_it_lists_every_need_of_a_text() -> None:
 
 def test_it_names_both_choices_that_share_a_word() -> None:
     options = [Option("a", "Job", ("money",)), Option("b", "Cash", ("money",))]
-    assert choose("money", options) == Unclear(("a", "b"))
+    assert choose("money", options) == UnclearChoice(("a", "b"))
 
 
 def test_it_folds_words_alike_with_and_without_accents() -> None:
@@ -119,9 +119,9 @@ def test_it_folds_words_alike_with_and_without_accents() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=80), st.lists(st.text(max_size=12), max_size=9))
 def test_it_never_fails_and_only_names_its_options(text: str, labels: list[str]) -> None:
-    matcher = Matcher([Option(f"n{at}", label, (label[::-1],)) for at, label in enumerate(labels)])
+    matcher = ChoiceMatcher([Option(f"n{at}", label, (label[::-1],)) for at, label in enumerate(labels)])
     reading = matcher.read(text)
-    named = {reading.name} if isinstance(reading, Picked) else set(reading.candidates)
+    named = {reading.name} if isinstance(reading, PickedOption) else set(reading.candidates)
     assert named <= {f"n{at}" for at in range(len(labels))}
 
 
@@ -148,9 +148,9 @@ def needs_texts() -> list[tuple[str, set[str]]]:
     return [(row["text"], set(re.split(r"[;|,]", row["labels"]))) for row in rows]
 
 
-def needs_matcher() -> Matcher:
+def needs_matcher() -> ChoiceMatcher:
     words = {name: tuple(text.split(", ")) for name, text in WORDS.items()}
-    return Matcher([Option(name, name.replace("_", " "), words[name]) for name in words])
+    return ChoiceMatcher([Option(name, name.replace("_", " "), words[name]) for name in words])
 
 
 def test_it_understands_real_requests_for_help() -> None:
@@ -170,7 +170,7 @@ def test_it_understands_real_requests_for_help() -> None:
 def test_it_seldom_picks_a_wrong_need_for_real_requests() -> None:
     matcher = needs_matcher()
     readings = [(matcher.read(text), labels) for text, labels in needs_texts() if len(labels) == 1]
-    wrong = sum(isinstance(found, Picked) and found.name not in labels for found, labels in readings)
-    right = sum(isinstance(found, Picked) and found.name in labels for found, labels in readings)
+    wrong = sum(isinstance(found, PickedOption) and found.name not in labels for found, labels in readings)
+    right = sum(isinstance(found, PickedOption) and found.name in labels for found, labels in readings)
     assert right > 6 * wrong
     assert wrong < 0.08 * len(readings)

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from bot.domain.message import Lane
-from bot.embedded import Servers
+from bot.domain.message import OutboxLane
+from bot.embedded import EmbeddedServers
 from bot.jobs import process
 from bot.runtime import Runtime
 from bot.settings import Settings
@@ -47,11 +47,11 @@ class FrailLine(HelpLine):
         """The files that wait in the spool."""
         return sorted(path for path in self.runtime.settings.spool_dir.iterdir() if path.name[0] != "." and path.is_file())
 
-    def promise(self, body: str, lane: Lane = Lane.REPLY) -> int:
+    def promise(self, body: str, lane: OutboxLane = OutboxLane.REPLY) -> int:
         """Promise a text to the one person who has written; the id of its row."""
         with self.db() as db:
             person = db.scalars(select(Conversation.id)).one()
-            return outbox.add(db, self.runtime.desk.sealer, person, body, lane, None, 1, self.clock.now()).id
+            return outbox.enqueue(db, self.runtime.context.sealer, person, body, lane, None, 1, self.clock.now()).id
 
     def heal(self, rounds: int = 3) -> None:
         """PostgreSQL is back; the sweep and the worker run, until after the longest wait of a row in doubt."""
@@ -76,19 +76,19 @@ def answers(line: HelpLine) -> bool:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
+def servers() -> Iterator[EmbeddedServers]:
     """Here the disk is waited for, as in production: what is committed is there after a crash."""
     with on_disk() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def databases(servers: Servers) -> Databases:
+def databases(servers: EmbeddedServers) -> Databases:
     return Databases(servers, is_on_disk=True)
 
 
 @pytest.fixture
-def frail(settings: Settings, servers: Servers, clock: FrozenClock) -> Iterator[FrailLine]:
+def frail(settings: Settings, servers: EmbeddedServers, clock: FrozenClock) -> Iterator[FrailLine]:
     """The line with a proxy before each of its servers."""
     postgres = Path(settings.database_url.partition("host=")[2].replace("%2F", "/")) / ".s.PGSQL.5432"  # type: ignore[union-attr]
     valkey = Path(servers.redis_url.removeprefix("unix://"))
@@ -125,12 +125,12 @@ def open_frail(settings: Settings, clock: FrozenClock) -> Iterator[FrailLine]:
             sender_segments_per_second=1000,
         )
         runtime = Runtime.start(on_twilio, clock)
-        process.use(runtime)
+        process.set_runtime(runtime)
         try:
             with runtime.database.transaction() as db:
                 publish_flows(db, read_folder(FLOWS), "test", clock.now())
             holder.append(FrailLine(runtime, twilio, clock))
             yield holder[0]
         finally:
-            process.use(None)
+            process.set_runtime(None)
             runtime.close()

@@ -42,7 +42,7 @@ def run() -> int:
         bot = [sys.executable, "-m", "bot"]
         return [[*bot, "migrate"], [*bot, "flows", "publish", str(FLOWS)]]
 
-    plan = supervisor.Plan(preparations, supervisor.HOUSE.programs)
+    plan = supervisor.RunPlan(preparations, supervisor.DEFAULT_PLAN.programs)
     return supervisor.run(Settings.from_env(os.environ), plan=plan)
 
 

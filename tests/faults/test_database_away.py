@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.domain.message import Address, Channel, Inbound
+from bot.domain.message import Address, Channel, InboundMessage
 from bot.storage.sealing import Sealer
 from bot.storage.spool import Spool
 from bot.storage.tables import Alert, Message
@@ -35,7 +35,7 @@ def recorded(line: FrailLine) -> list[str]:
     """The words of all texts that came in, in the order in which they were recorded."""
     with line.db() as db:
         rows = db.scalars(select(Message).where(~Message.outbound).order_by(Message.id)).all()
-    return [line.runtime.desk.sealer.open(row.sealed_body or "") for row in rows]
+    return [line.runtime.context.sealer.open(row.sealed_body or "") for row in rows]
 
 
 def again(line: FrailLine, body: str, sid: str) -> list[str]:
@@ -54,14 +54,14 @@ def test_it_answers_with_where_help_is_and_keeps_the_text(frail: FrailLine) -> N
 
 def test_it_answers_danger_with_the_text_for_danger(frail: FrailLine) -> None:
     frail.postgres.cut()
-    texts = frail.runtime.desk.line
+    texts = frail.runtime.context.system_texts
     assert frail.say("i want to kill myself") == [texts.text("outage_crisis", "en")]
     assert frail.say("me quiero matar", MARCUS) == [texts.text("outage_crisis", "es")]
 
 
 def test_it_answers_in_spanish_who_writes_in_spanish(frail: FrailLine) -> None:
     frail.postgres.cut()
-    assert frail.say("me van a desalojar de mi casa") == [frail.runtime.desk.line.text("outage", "es")]
+    assert frail.say("me van a desalojar de mi casa") == [frail.runtime.context.system_texts.text("outage", "es")]
 
 
 def test_it_keeps_texts_sealed_and_for_its_own_account_alone(frail: FrailLine) -> None:
@@ -191,7 +191,7 @@ def test_it_lays_aside_what_cannot_be_taken_and_holds_nobody_up(frail: FrailLine
         for path in frail.spool():
             os.utime(path, (0, 0))
         frail.work()
-    assert frail.spool() == [] and frail.runtime.spool.laid_aside() == 1
+    assert frail.spool() == [] and frail.runtime.spool.count_failed() == 1
     assert frail.count(Alert, Alert.kind == "text_laid_aside") == 1
 
 
@@ -242,5 +242,5 @@ def test_it_answers_twenty_at_once_when_postgresql_hangs(frail: FrailLine) -> No
     assert len(recorded(frail)) == 60 and frail.spool() == []
 
 
-def inbound(body: str) -> Inbound:
-    return Inbound("SM9", Address(Channel.SMS, MARCUS), "+13145550100", body, MONDAY_MORNING)
+def inbound(body: str) -> InboundMessage:
+    return InboundMessage("SM9", Address(Channel.SMS, MARCUS), "+13145550100", body, MONDAY_MORNING)

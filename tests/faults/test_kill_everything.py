@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from bot.domain.message import Lane
+from bot.domain.message import OutboxLane
 from bot.storage import outbox
 from bot.storage.database import Database
 from bot.storage.tables import Conversation
@@ -122,7 +122,7 @@ class Promises(threading.Thread):
                 if not ids:
                     return None
                 chosen, now = self._random.choice(ids), datetime.now(UTC)
-                outbox.add(db, self._house.sealer, chosen, body, Lane.REPLY, None, 1, now)
+                outbox.enqueue(db, self._house.sealer, chosen, body, OutboxLane.REPLY, None, 1, now)
         except Exception:
             # Perhaps it was committed all the same; then it is a row like any other.
             return None

@@ -52,7 +52,7 @@ def stalled(env: dict[str, str]) -> Iterator[Callable[[], bool]]:
 def held(env: dict[str, str]) -> dict[str, int]:
     """Flow -> the number of the set that its published version carries."""
     with studio.opened(env) as database, database.transaction() as db:
-        stored = {flow: flows.load(db, version) for flow, version in flows.current(db).items()}
+        stored = {flow: flows.load_version(db, version) for flow, version in flows.current_versions(db).items()}
     return {flow: set_of(version.source) for flow, version in stored.items() if version}
 
 

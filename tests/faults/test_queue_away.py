@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from bot.domain.message import Lane
-from bot.jobs.sweep import OVERDUE, sweep
+from bot.domain.message import OutboxLane
+from bot.jobs.sweep import TEXT_OVERDUE, sweep
 from bot.settings import Settings
 from tests.doubles import FrozenClock
 from tests.faults.conftest import FrailLine, open_frail
@@ -65,7 +65,7 @@ def test_it_delivers_what_a_wiped_redis_has_forgotten(frail: FrailLine) -> None:
     frail.promise(LATER)
     sweep(frail.runtime)
     wipe(frail)
-    frail.clock.advance(OVERDUE + timedelta(seconds=1))
+    frail.clock.advance(TEXT_OVERDUE + timedelta(seconds=1))
     frail.work(3)
     assert times_sent(frail) == 1
 
@@ -74,9 +74,9 @@ def test_it_delivers_once_what_was_queued_twice(frail: FrailLine) -> None:
     """Wiped after the waking, woken again, and the first job comes back from a backup: the claim decides."""
     frail.say("hello")
     row = frail.promise(LATER)
-    frail.runtime.queue.wake_delivery([row], Lane.REPLY)
+    frail.runtime.queue.wake_delivery([row], OutboxLane.REPLY)
     wipe(frail)
-    frail.runtime.queue.wake_delivery([row], Lane.REPLY)
+    frail.runtime.queue.wake_delivery([row], OutboxLane.REPLY)
     sweep(frail.runtime)
     frail.work(3)
     assert times_sent(frail) == 1
@@ -85,7 +85,7 @@ def test_it_delivers_once_what_was_queued_twice(frail: FrailLine) -> None:
 def test_it_goes_back_to_the_queue_when_redis_comes_back(frail: FrailLine) -> None:
     frail.say("hello")
     frail.valkey.cut()
-    frail.runtime.queue.wake_delivery([1], Lane.REPLY)
+    frail.runtime.queue.wake_delivery([1], OutboxLane.REPLY)
     frail.valkey.mend()
     frail.promise(LATER)
     frail.work(2)

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.carriers.carrier import Outgoing
-from bot.domain.message import Channel, Lane
+from bot.carriers.carrier import OutgoingMessage
+from bot.domain.message import Channel, OutboxLane
 from bot.storage import outbox
-from bot.storage.outbox import Claimed
+from bot.storage.outbox import ClaimedText
 from bot.storage.tables import Message
 from tests.faults.conftest import FrailLine
 from tests.helpline import ADA
@@ -25,18 +25,18 @@ def greet(line: FrailLine) -> None:
     line.twilio.report(line.twilio.messages[-1].sid, "delivered")
 
 
-def claim(line: FrailLine, row: int) -> Claimed:
+def claim(line: FrailLine, row: int) -> ClaimedText:
     """A worker takes a row, and dies with it unless the test goes on for it."""
     with line.db() as db:
-        claimed = outbox.claim(db, line.runtime.desk.sealer, row, line.clock.now())
+        claimed = outbox.claim(db, line.runtime.context.sealer, row, line.clock.now())
     assert claimed is not None
     return claimed
 
 
-def sends(line: FrailLine, claimed: Claimed) -> None:
+def sends(line: FrailLine, claimed: ClaimedText) -> None:
     """The worker hands the text over, and dies before it can write that down."""
     callback = f"https://help.example.gov/twilio/status?message={claimed.id}"
-    outgoing = Outgoing(claimed.id, claimed.to, claimed.body, claimed.lane, callback, claimed.line, 3600)
+    outgoing = OutgoingMessage(claimed.id, claimed.to, claimed.body, claimed.lane, callback, claimed.line, 3600)
     line.runtime.carriers[Channel.SMS].send(outgoing)
 
 
@@ -101,8 +101,8 @@ def test_it_still_asks_first_after_waiting_for_its_number(frail: FrailLine) -> N
     frail.say("hello")
     frail.say("story one")
     with frail.db() as db:
-        outbox.take_slot(db, "+13145550100", 1000 * 30, 1000, Lane.REPLY, frail.clock.now() + timedelta(minutes=3))
-        outbox.take_slot(db, "+13145550199", 1000 * 30, 1000, Lane.REPLY, frail.clock.now() + timedelta(minutes=3))
+        outbox.reserve_slot(db, "+13145550100", 1000 * 30, 1000, OutboxLane.REPLY, frail.clock.now() + timedelta(minutes=3))
+        outbox.reserve_slot(db, "+13145550199", 1000 * 30, 1000, OutboxLane.REPLY, frail.clock.now() + timedelta(minutes=3))
     for _ in range(4):
         frail.clock.advance(timedelta(minutes=3))
         frail.work()
@@ -121,7 +121,7 @@ def test_it_gives_a_repeated_message_its_whole_time_before_it_is_looked_into(fra
     form = {"From": ADA, "To": "+13145550199", "Body": "story one", "MessageSid": "SM1"}
     # Twilio never got this answer.
     frail.twilio.post_signed("https://help.example.gov/twilio/sms", form)
-    frail.clock.advance(frail.runtime.desk.resend_after - timedelta(seconds=1))
+    frail.clock.advance(frail.runtime.context.resend_after - timedelta(seconds=1))
     assert frail.say("story one", MessageSid="SM1") == ["Heard story one."]
     frail.clock.advance(timedelta(seconds=2))
     frail.work()

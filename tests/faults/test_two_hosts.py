@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.conversation import Conversation as State
 from bot.domain.conversation import Holder
-from bot.domain.effects import Choice, Method, RecordConsent
+from bot.domain.effects import ConsentChoice, ConsentMethod, RecordConsent
 from bot.domain.message import Address, Channel
 from bot.setting_readers import holidays
 from bot.storage import consents
@@ -106,7 +106,7 @@ def promise(line: Line, began: datetime) -> dict[str, datetime]:
         assert publish_flows(db, read_folder(FLOWS), "test", began).changed == ["asking"]
         for phone, at in due.items():
             conversation = meet(db, line.sealer, phone, began - timedelta(days=7))
-            agreed = RecordConsent(Choice.AGREED, Method.STAFF, "followup")
+            agreed = RecordConsent(ConsentChoice.AGREED, ConsentMethod.STAFF, "followup")
             consents.record(db, agreed, conversation, None, "en", began - timedelta(days=7))
             db.add(
                 CheckIn(
@@ -123,7 +123,7 @@ def meet(db: Session, sealer: Sealer, phone: str, at: datetime) -> int:
     db.add(person)
     db.flush()
     row = Conversation(
-        person_id=person.id, channel="sms", lookup=sealer.index(address), sealed_address=sealer.seal_address(address),
+        person_id=person.id, channel="sms", lookup=sealer.blind_index(address), sealed_address=sealer.seal_address(address),
         line=OURS, sealed_state=sealer.seal(State(turn=3, ended=True).dump()), holder=Holder.BOT.value, in_danger=False,
         opted_out=False, created_at=at, updated_at=at,
     )  # fmt: skip

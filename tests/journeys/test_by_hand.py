@@ -10,7 +10,7 @@ from sqlalchemy import select
 from bot import reception
 from bot.carriers.twilio import TwilioCarrier
 from bot.domain.conversation import load
-from bot.domain.message import Address, Channel, Inbound
+from bot.domain.message import Address, Channel, InboundMessage
 from bot.storage import erasures, outbox
 from bot.storage.tables import Alert, Conversation, Handoff, Message
 from bot.usecases.answering import Refused
@@ -23,17 +23,17 @@ def test_it_gives_the_conversation_back_to_the_bot_at_its_place(line: HelpLine) 
     line.text("i want to kill myself")
     with line.db() as db:
         handoff = db.scalars(select(Handoff)).one()
-        close_by_operator(db, line.runtime.desk, handoff.id, line.clock.now())
+        close_by_operator(db, line.runtime.context, handoff.id, line.clock.now())
     assert "211" in "\n".join(line.text("63118"))
     assert line.count(Alert, Alert.handoff_id.is_not(None), Alert.acknowledged_at.is_(None)) == 0
     with line.db() as db, pytest.raises(Refused):
-        close_by_operator(db, line.runtime.desk, handoff.id, line.clock.now())
+        close_by_operator(db, line.runtime.context, handoff.id, line.clock.now())
 
 
 def test_it_opens_another_handoff_after_one_was_closed(line: HelpLine) -> None:
     line.text("PERSON")
     with line.db() as db:
-        close_by_operator(db, line.runtime.desk, db.scalars(select(Handoff.id)).one(), line.clock.now())
+        close_by_operator(db, line.runtime.context, db.scalars(select(Handoff.id)).one(), line.clock.now())
     line.text("PERSON")
     assert line.count(Handoff) == 2
 
@@ -43,8 +43,8 @@ def test_it_takes_what_came_while_the_house_was_away(line: HelpLine) -> None:
     line.twilio.keep_inbound(ADA, "i need food", "SMaway")
     carrier = line.runtime.carriers[Channel.SMS]
     assert isinstance(carrier, TwilioCarrier)
-    fetched = carrier.received(line.clock.now() - timedelta(days=3650))
-    fresh = [reception.receive(line.runtime, inbound, answered=False).fresh for inbound in fetched]
+    fetched = carrier.received_since(line.clock.now() - timedelta(days=3650))
+    fresh = [reception.receive(line.runtime, inbound, answered=False).is_new for inbound in fetched]
     assert fresh.count(True) == 1
     assert line.count(Message, Message.sid == "SMaway") == 1
     line.work(2)
@@ -55,7 +55,7 @@ def test_it_begins_anew_for_somebody_whose_human_is_done(line: HelpLine) -> None
     line.text("i need a job")
     line.text("anything")
     with line.db() as db:
-        close_by_operator(db, line.runtime.desk, db.scalars(select(Handoff.id)).one(), line.clock.now())
+        close_by_operator(db, line.runtime.context, db.scalars(select(Handoff.id)).one(), line.clock.now())
     line.clock.advance(timedelta(days=7))
     assert "ZIP" in "\n".join(line.text("hi i need food for my kids"))
 
@@ -101,23 +101,23 @@ def test_it_knows_the_number_again_of_somebody_deleted_who_is_in_danger(line: He
     line.text("hi")
     line.text("STOP")
     with line.db() as db:
-        erasures.ask(db, db.scalars(select(Conversation.id)).one(), line.clock.now())
+        erasures.add_request(db, db.scalars(select(Conversation.id)).one(), line.clock.now())
     line.clock.advance(timedelta(hours=1))
     line.work()
     line.text("i am going to kill myself tonight")
     with line.db() as db:
         row = db.scalars(select(Conversation)).one()
-        assert line.runtime.desk.sealer.open_address(row.sealed_address).value == ADA
+        assert line.runtime.context.sealer.open_address(row.sealed_address).value == ADA
 
 
 def test_it_takes_an_old_text_for_no_answer(line: HelpLine) -> None:
     line.text("i feel hopeless")
-    late = Inbound("SMlate", Address(Channel.SMS, ADA), "+13145550100", "no", line.clock.now() - timedelta(days=3))
+    late = InboundMessage("SMlate", Address(Channel.SMS, ADA), "+13145550100", "no", line.clock.now() - timedelta(days=3))
     reception.receive(line.runtime, late, answered=False)
     with line.db() as db:
         row = db.scalars(select(Conversation)).one()
-        assert load(line.runtime.desk.sealer.open(row.sealed_state)).asked == "self_harm"
-    stop = Inbound("SMstop", Address(Channel.SMS, ADA), "+13145550100", "STOP", line.clock.now() - timedelta(days=3))
+        assert load(line.runtime.context.sealer.open(row.sealed_state)).asked_danger == "self_harm"
+    stop = InboundMessage("SMstop", Address(Channel.SMS, ADA), "+13145550100", "STOP", line.clock.now() - timedelta(days=3))
     reception.receive(line.runtime, stop, answered=False)
     assert line.count(Conversation, Conversation.opted_out) == 1
 
@@ -130,4 +130,4 @@ def test_it_leaves_no_row_due_for_words_that_were_deleted(line: HelpLine) -> Non
     line.clock.advance(timedelta(minutes=5))
     line.work()
     with line.db() as db:
-        assert outbox.oldest_due(db, line.clock.now()) is None
+        assert outbox.longest_overdue(db, line.clock.now()) is None

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from bot.domain.check_in import Reason
+from bot.domain.check_in import CheckInReason
 from bot.domain.conversation import load
-from bot.domain.effects import Choice, Method, RecordConsent
+from bot.domain.effects import ConsentChoice, ConsentMethod, RecordConsent
 from bot.jobs.sweep import sweep
 from bot.storage import check_ins, consents
 from bot.storage.case_tables import CaseTask
@@ -37,7 +37,7 @@ def known(line: HelpLine, *, agreed: bool = True) -> int:
     with line.db() as db:
         ada = db.scalars(select(Conversation.id)).one()
         if agreed:
-            entry = RecordConsent(Choice.AGREED, Method.STAFF, "followup")
+            entry = RecordConsent(ConsentChoice.AGREED, ConsentMethod.STAFF, "followup")
             consents.record(db, entry, ada, None, "en", line.clock.now())
     line.clock.advance(timedelta(hours=13))
     settle(line)
@@ -54,7 +54,7 @@ def promise(
 
 def safely(line: HelpLine, ada: int, **safe: bool) -> None:
     """How Ada may be reached, as her conversation keeps it."""
-    sealer = line.runtime.desk.sealer
+    sealer = line.runtime.context.sealer
     with line.db() as db:
         row = db.get_one(Conversation, ada)
         state = load(sealer.open(row.sealed_state))
@@ -106,7 +106,7 @@ def test_it_waits_for_the_morning(line: HelpLine) -> None:
     late = tomorrow(line, 21, 30)
     (check_in,) = promise(line, ada, [late])
     at(line, late)
-    assert asked(line) == [] and one(line, check_in).reason == Reason.QUIET_HOURS
+    assert asked(line) == [] and one(line, check_in).reason == CheckInReason.QUIET_HOURS
     opens = tomorrow(line, 8)
     assert opens <= (one(line, check_in).due_at or late) <= opens + timedelta(minutes=20)
     at(line, opens + timedelta(minutes=21))
@@ -139,14 +139,14 @@ def test_worse_climbs_the_ladder(line: HelpLine) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("opted_out", Reason.OPTED_OUT),
-        ("unreachable", Reason.UNREACHABLE),
-        ("no_consent", Reason.NO_CONSENT),
-        ("exit", Reason.LEFT),
-        ("stale", Reason.STALE),
+        ("opted_out", CheckInReason.OPTED_OUT),
+        ("unreachable", CheckInReason.UNREACHABLE),
+        ("no_consent", CheckInReason.NO_CONSENT),
+        ("exit", CheckInReason.LEFT),
+        ("stale", CheckInReason.STALE),
     ],
 )
-def test_it_is_dropped_with_its_reason(line: HelpLine, change: str, reason: Reason) -> None:
+def test_it_is_dropped_with_its_reason(line: HelpLine, change: str, reason: CheckInReason) -> None:
     ada = known(line, agreed=change != "no_consent")
     due = tomorrow(line, 10)
     (check_in,) = promise(line, ada, [due])
@@ -172,7 +172,7 @@ def test_it_says_nothing_while_a_human_has_them(line: HelpLine) -> None:
     line.work(2)
     rosa.texts("1")
     at(line, due)
-    assert one(line, check_in).reason == Reason.HUMAN_HAS_THEM and asked(line) == []
+    assert one(line, check_in).reason == CheckInReason.WITH_SOCIAL_WORKER and asked(line) == []
 
 
 def test_silence_is_asked_once_more_at_another_time_and_then_a_human_looks(line: HelpLine) -> None:
@@ -183,7 +183,7 @@ def test_silence_is_asked_once_more_at_another_time_and_then_a_human_looks(line:
     settle(line)
     at(line, due + timedelta(hours=24, minutes=1))
     again = one(line, check_in)
-    assert again.state == "planned" and again.reason == Reason.NO_ANSWER and again.due_at is not None
+    assert again.state == "planned" and again.reason == CheckInReason.NO_ANSWER and again.due_at is not None
     assert again.due_at.astimezone(CITY).hour >= 13
     at(line, again.due_at)
     assert len(asked(line)) == 2
@@ -203,7 +203,7 @@ def test_who_answers_late_is_heard_in_the_question(line: HelpLine) -> None:
     at(line, due)
     settle(line)
     at(line, due + timedelta(hours=25))
-    assert one(line, check_in).reason == Reason.NO_ANSWER
+    assert one(line, check_in).reason == CheckInReason.NO_ANSWER
     assert "place to stay" in line.text("2")[0]
     assert one(line, check_in).state == "answered"
     at(line, due + timedelta(days=3))
@@ -234,7 +234,7 @@ def test_three_silences_end_it_with_one_closing_text(line: HelpLine) -> None:
             at(line, due + timedelta(seconds=1))
             settle(line)
     assert [one(line, each).state for each in ids] == ["silent", "silent", "silent", "dropped"]
-    assert one(line, ids[3]).reason == Reason.SILENT_TOO_OFTEN
+    assert one(line, ids[3]).reason == CheckInReason.SILENT_TOO_OFTEN
     line.work(2)
     closing = [text for text in told(line, ADA) if "stop asking how you are" in text]
     assert len(closing) == 1 and len(asked(line)) == 6
@@ -252,7 +252,7 @@ def test_the_closing_text_does_not_follow_words_that_came_before_it(line: HelpLi
         settle(line)
     line.clock.moment = (one(line, ids[2]).due_at or line.clock.now()) + timedelta(seconds=1)
     with line.db() as db:
-        assert send_check_in(db, line.runtime.desk, ids[2], line.clock.now())
+        assert send_check_in(db, line.runtime.context, ids[2], line.clock.now())
     line.text("sorry, I was away")
     line.work(2)
     assert not [text for text in told(line, ADA) if "stop asking how you are" in text]
@@ -275,11 +275,11 @@ def test_a_text_that_could_not_leave_by_day_does_not_leave_at_night(line: HelpLi
     (check_in,) = promise(line, ada, [due])
     line.clock.moment = due
     with line.db() as db:
-        send_check_in(db, line.runtime.desk, check_in, due)
+        send_check_in(db, line.runtime.context, check_in, due)
     # No worker ran until the night.
     at(line, due + timedelta(minutes=40))
     assert asked(line) == []
-    assert ("moved", Reason.NOT_SENT) in reasons(line, check_in)
+    assert ("moved", CheckInReason.NOT_SENT) in reasons(line, check_in)
     at(line, tomorrow(line, 9))
     assert len(asked(line)) == 1
 
@@ -290,12 +290,12 @@ def test_it_asks_once_when_it_is_woken_twice_and_after_a_crash(line: HelpLine) -
     (check_in,) = promise(line, ada, [due])
     line.clock.moment = due
     with pytest.raises(RuntimeError), line.db() as db:
-        send_check_in(db, line.runtime.desk, check_in, due)
+        send_check_in(db, line.runtime.context, check_in, due)
         raise RuntimeError("killed before the commit")
     assert one(line, check_in).state == "planned"
     for _ in range(2):
         with line.db() as db:
-            send_check_in(db, line.runtime.desk, check_in, due)
+            send_check_in(db, line.runtime.context, check_in, due)
     line.work(2)
     assert len(asked(line)) == 1
     assert line.count(Message, Message.check_in_id == check_in) == 1

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from bot.domain.check_in import Reason
+from bot.domain.check_in import CheckInReason
 from bot.storage.tables import Handoff
 from bot.usecases import answering
 from bot.usecases.send_check_ins import send_check_in
@@ -24,7 +24,7 @@ def test_it_waits_while_a_question_about_danger_is_open(line: HelpLine) -> None:
     at(line, tomorrow(line, 9, 59))
     assert "killing yourself" in line.text("i feel hopeless")[-1]
     at(line, line.clock.now() + timedelta(minutes=2))
-    assert (asked(line), one(line, check_in).reason) == ([], Reason.OPEN_DANGER)
+    assert (asked(line), one(line, check_in).reason) == ([], CheckInReason.OPEN_DANGER)
     at(line, line.clock.now() + timedelta(minutes=5))
     with line.db() as db:
         assert db.scalars(select(Handoff.reason)).all() == ["danger"]
@@ -46,7 +46,7 @@ def test_it_does_not_leave_after_they_have_written(line: HelpLine) -> None:
     (check_in,) = promise(line, ada, [due])
     line.clock.moment = due
     with line.db() as db:
-        send_check_in(db, line.runtime.desk, check_in, due)
+        send_check_in(db, line.runtime.context, check_in, due)
     line.text("i want to kill myself tonight")
     line.work(2)
     assert asked(line) == []
@@ -63,7 +63,7 @@ def test_it_names_nothing_after_a_danger_at_home(line: HelpLine) -> None:
     with line.db() as db:
         row = db.scalars(select(Handoff)).one()
         assert "domestic_violence" in row.dangers
-        answering.close(db, line.runtime.desk, row.id, rosa.id, "safety_plan", line.clock.now(), goodbye=False)
+        answering.close(db, line.runtime.context, row.id, rosa.id, "safety_plan", line.clock.now(), goodbye=False)
     due = tomorrow(line, 10, days=2)
     promise(line, ada, [due])
     at(line, due)

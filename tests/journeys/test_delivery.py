@@ -6,22 +6,22 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from bot.domain.delivery import State
-from bot.domain.message import Lane
+from bot.domain.delivery import DeliveryState
+from bot.domain.message import OutboxLane
 from bot.jobs.sweep import sweep
 from bot.storage import outbox
 from bot.storage.tables import Alert, Consent, Conversation, DeliveryReport, Handoff, Message
 from tests.helpline import ADA, MARCUS, PUBLIC_URL, HelpLine
 
 
-def promise(line: HelpLine, body: str = "A text for later", lane: Lane = Lane.REPLY) -> int:
+def promise(line: HelpLine, body: str = "A text for later", lane: OutboxLane = OutboxLane.REPLY) -> int:
     """A row in the outbox for somebody who has written once, and whose answer is settled."""
     line.text("hi")
     line.twilio.report(line.twilio.messages[-1].sid, "delivered")
     with line.db() as db:
         conversation = db.scalars(select(Conversation)).one()
-        sealer = line.runtime.desk.sealer
-        return outbox.add(db, sealer, conversation.id, body, lane, None, 1, line.clock.now()).id
+        sealer = line.runtime.context.sealer
+        return outbox.enqueue(db, sealer, conversation.id, body, lane, None, 1, line.clock.now()).id
 
 
 def test_it_leaves_a_reported_answer_alone(line: HelpLine) -> None:
@@ -68,7 +68,7 @@ def test_it_asks_before_it_sends_again_after_a_time_out(line: HelpLine) -> None:
     row = promise(line)
     line.twilio.cut_off(takes=True)
     line.work()
-    assert line.outgoing()[-1].state == State.UNKNOWN.value
+    assert line.outgoing()[-1].state == DeliveryState.UNKNOWN.value
     line.clock.advance(timedelta(minutes=2))
     line.work()
     assert line.twilio.texts_to(ADA).count("A text for later") == 1
@@ -126,10 +126,10 @@ def test_it_delivers_without_a_queue(line: HelpLine) -> None:
 
 
 def test_it_sends_the_crisis_lane_first(line: HelpLine) -> None:
-    promise(line, "bulk", Lane.BULK)
+    promise(line, "bulk", OutboxLane.BULK)
     with line.db() as db:
         conversation = db.scalars(select(Conversation)).one()
-        outbox.add(db, line.runtime.desk.sealer, conversation.id, "crisis", Lane.CRISIS, None, 1, line.clock.now())
+        outbox.enqueue(db, line.runtime.context.sealer, conversation.id, "crisis", OutboxLane.CRISIS, None, 1, line.clock.now())
     line.work()
     sent = [body for body in line.twilio.texts_to(ADA) if body in ("bulk", "crisis")]
     assert sent[0] == "crisis"
@@ -140,7 +140,7 @@ def test_it_keeps_the_pace_of_its_number(line: HelpLine) -> None:
     with line.db() as db:
         conversation = db.scalars(select(Conversation)).one()
         for number in range(4):
-            outbox.add(db, line.runtime.desk.sealer, conversation.id, f"n{number}", Lane.REPLY, None, 3, line.clock.now())
+            outbox.enqueue(db, line.runtime.context.sealer, conversation.id, f"n{number}", OutboxLane.REPLY, None, 3, line.clock.now())
     line.work()
     assert len(line.twilio.texts_to(ADA)) < 6
     for _ in range(8):
@@ -171,7 +171,7 @@ def test_it_never_sends_on_a_guess_while_the_carrier_cannot_be_asked(line: HelpL
     for _ in range(6):
         line.clock.advance(timedelta(hours=2))
         line.work()
-    assert line.outgoing()[-1].state == State.UNKNOWN.value
+    assert line.outgoing()[-1].state == DeliveryState.UNKNOWN.value
     line.twilio.listen()
     line.clock.advance(timedelta(hours=2))
     line.work()
@@ -204,7 +204,7 @@ def test_it_asks_for_the_last_word_that_was_never_reported(line: HelpLine) -> No
 
 
 def test_it_tells_a_human_of_a_crisis_text_that_stays_sent(line: HelpLine) -> None:
-    promise(line, "crisis", Lane.CRISIS)
+    promise(line, "crisis", OutboxLane.CRISIS)
     line.work()
     sent = next(message for message in line.twilio.messages if message.body == "crisis")
     line.twilio.report(sent.sid, "sent")

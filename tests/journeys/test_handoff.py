@@ -10,16 +10,16 @@ import pytest
 from sqlalchemy import select
 
 from bot.domain.conversation import Holder, load
-from bot.domain.effects import OpenHandoff, Reason
+from bot.domain.effects import OpenHandoff, HandoffReason
 from bot.domain.permissions import Role
-from bot.domain.safe_contact import SafeContact, Window
+from bot.domain.safe_contact import SafeContact, TimeWindow
 from bot.domain.safety.levels import Urgency
 from bot.storage import conversations
 from bot.storage.staff_tables import Audit, CallOut, HandoffEvent, Note, StaffThread
 from bot.storage.tables import Alert, Conversation, Message
 from bot.usecases import answering
 from bot.usecases.answering import Refused
-from bot.usecases.answering.calling import call_human
+from bot.usecases.answering.calling import open_and_alert
 from tests.helpline import ADA, MARCUS, POOL, HelpLine
 from tests.journeys.conftest import DANA
 from tests.team import Worker, handoff, hire, keys, told
@@ -68,7 +68,7 @@ def test_it_never_says_a_word_or_number_of_the_person_in_an_alert(line: HelpLine
     line.work()
     with line.db() as db:
         rows = db.scalars(select(Message).where(Message.staff_thread_id.is_not(None)))
-        said = " ".join(line.runtime.desk.sealer.open(row.sealed_body or "") for row in rows)
+        said = " ".join(line.runtime.context.sealer.open(row.sealed_body or "") for row in rows)
     assert said and not any(word in said for word in ("Ada", "Sample", "kill", "555-0142", "5550142"))
 
 
@@ -129,7 +129,7 @@ def test_it_makes_one_owner_of_fifty_who_press_at_once(line: HelpLine) -> None:
     def press(worker: Worker) -> bool:
         try:
             with line.db() as db:
-                answering.claim(db, line.runtime.desk, number, worker.id, line.clock.now())
+                answering.claim(db, line.runtime.context, number, worker.id, line.clock.now())
         except Refused as refusal:
             assert refusal.reason == "taken"
             return False
@@ -288,8 +288,8 @@ def test_it_calls_the_same_worker_again_after_it_was_handed_back(line: HelpLine,
     dana = hire(line, "Dana", DANA, place=9)
     line.text(CRISIS)
     with line.db() as db:
-        answering.claim(db, line.runtime.desk, handoff(line).id, dana.id, line.clock.now())
-        answering.hand_back(db, line.runtime.desk, handoff(line).id, dana.id, line.clock.now())
+        answering.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
+        answering.hand_back(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     line.work()
     dana.got()
     line.text("i want to die")
@@ -341,9 +341,9 @@ def test_it_lets_a_called_supervisor_take_it_over_with_a_1(line: HelpLine, dana:
 
 def test_it_keeps_a_warm_transfer_with_the_owner_until_the_other_says_yes(line: HelpLine, dana: Worker, lee: Worker) -> None:
     take(line, dana)
-    number, desk = handoff(line).id, line.runtime.desk
+    number, context = handoff(line).id, line.runtime.context
     with line.db() as db:
-        answering.offer(db, desk, number, dana.id, lee.id, "knows the landlord", line.clock.now())
+        answering.offer_to_colleague(db, context, number, dana.id, lee.id, "knows the landlord", line.clock.now())
     line.work()
     assert "asks you to take over" in lee.got()[-1] and handoff(line).owner_id == dana.id
     lee.texts("1")
@@ -358,9 +358,9 @@ def test_it_keeps_a_warm_transfer_with_the_owner_until_the_other_says_yes(line: 
 def test_it_leaves_a_declined_or_forgotten_offer_where_it_was(line: HelpLine, dana: Worker, lee: Worker) -> None:
     thread = take(line, dana)
     dana.texts("I am here", to=thread.line)
-    desk = line.runtime.desk
+    context = line.runtime.context
     with line.db() as db:
-        answering.offer(db, desk, handoff(line).id, dana.id, lee.id, "", line.clock.now())
+        answering.offer_to_colleague(db, context, handoff(line).id, dana.id, lee.id, "", line.clock.now())
     pass_time(line, 6)
     assert handoff(line).offered_to_id is None and handoff(line).owner_id == dana.id
     assert "Lee has not answered" in dana.got()[-1]
@@ -404,7 +404,7 @@ def test_it_does_not_answer_for_a_worker_who_cannot_see_the_team(line: HelpLine,
     outsider = hire(line, "Otto", LEE, teams=["housing"], on=False)
     line.text(CRISIS)
     with line.db() as db, pytest.raises(Refused) as refusal:
-        answering.claim(db, line.runtime.desk, handoff(line).id, outsider.id, line.clock.now())
+        answering.claim(db, line.runtime.context, handoff(line).id, outsider.id, line.clock.now())
     assert refusal.value.reason == "unknown"
 
 
@@ -425,9 +425,9 @@ def test_it_frees_the_worker_at_the_end_of_their_shift(line: HelpLine, dana: Wor
 def test_it_gives_the_state_back_to_the_bot_when_closed(line: HelpLine, dana: Worker) -> None:
     take(line, dana)
     with line.db() as db:
-        answering.close(db, line.runtime.desk, handoff(line).id, dana.id, "safety_plan", line.clock.now(), "called 988")
+        answering.close(db, line.runtime.context, handoff(line).id, dana.id, "safety_plan", line.clock.now(), "called 988")
     with line.db() as db:
-        state = load(line.runtime.desk.sealer.open(db.scalars(select(Conversation)).one().sealed_state))
+        state = load(line.runtime.context.sealer.open(db.scalars(select(Conversation)).one().sealed_state))
     assert (state.holder, state.in_danger) == (Holder.BOT, False)
     assert handoff(line).disposition == "safety_plan"
     assert line.count(CallOut, CallOut.answer.is_(None)) == 0
@@ -435,17 +435,17 @@ def test_it_gives_the_state_back_to_the_bot_when_closed(line: HelpLine, dana: Wo
 
 def test_it_sends_a_planned_text_only_while_it_still_holds(line: HelpLine, dana: Worker) -> None:
     take(line, dana, "i want to talk to a person")
-    number, desk = handoff(line).id, line.runtime.desk
+    number, context = handoff(line).id, line.runtime.context
     for minutes, words in ((10, "How did the call go?"), (60, "Are you home?")):
         with line.db() as db:
             now = line.clock.now()
-            answering.write(db, desk, number, dana.id, words, now, once=words, at=now + timedelta(minutes=minutes))
+            answering.send_text(db, context, number, dana.id, words, now, idempotency_key=words, send_at=now + timedelta(minutes=minutes))
     pass_time(line, 9)
     assert "How did the call go?" not in told(line, ADA)
     pass_time(line, 2)
     assert "How did the call go?" in told(line, ADA)
     with line.db() as db:
-        answering.close(db, desk, number, dana.id, "resolved", line.clock.now())
+        answering.close(db, context, number, dana.id, "resolved", line.clock.now())
     pass_time(line, 60)
     assert "Are you home?" not in told(line, ADA)
     assert line.count(HandoffEvent, HandoffEvent.kind == "not_sent") == 1
@@ -455,13 +455,13 @@ def test_it_writes_nothing_first_to_somebody_at_an_unsafe_time(line: HelpLine, d
     thread = take(line, dana, "i want to talk to a person")
     dana.texts("#CLOSE resolved", to=thread.line)
     line.work()
-    never = SafeContact(times=(Window(frozenset({6}), time(3), time(4)),))
+    never = SafeContact(times=(TimeWindow(frozenset({6}), time(3), time(4)),))
     with line.db() as db:
         row = db.scalars(select(Conversation)).one()
-        state = load(line.runtime.desk.sealer.open(row.sealed_state))
-        conversations.store(row, line.runtime.desk.sealer, replace(state, safe=never), line.clock.now())
+        state = load(line.runtime.context.sealer.open(row.sealed_state))
+        conversations.save_state(row, line.runtime.context.sealer, replace(state, safe=never), line.clock.now())
     with line.db() as db, pytest.raises(Refused) as refusal:
-        answering.reach_out(db, line.runtime.desk, row.id, dana.id, line.clock.now())
+        answering.reach_out(db, line.runtime.context, row.id, dana.id, line.clock.now())
     assert refusal.value.reason == "unsafe_time"
 
 
@@ -469,9 +469,9 @@ def test_it_tells_nothing_to_an_unknown_hand(line: HelpLine, dana: Worker) -> No
     line.text("hi")
     with line.db() as db:
         row = db.scalars(select(Conversation)).one()
-        state = load(line.runtime.desk.sealer.open(row.sealed_state))
+        state = load(line.runtime.context.sealer.open(row.sealed_state))
         safe = SafeContact(word="bluebird", neutral=True)
-        conversations.store(row, line.runtime.desk.sealer, replace(state, safe=safe), line.clock.now())
+        conversations.save_state(row, line.runtime.context.sealer, replace(state, safe=safe), line.clock.now())
     assert line.text("who is this? what did she say to you") == ["Thanks for your message."]
     line.work()
     assert "within 15 minutes" in dana.got()[-1]
@@ -484,9 +484,9 @@ def test_it_ends_at_once_on_an_exit_word(line: HelpLine, dana: Worker) -> None:
     assert line.text("exit") == ["OK, no problem. Have a good day."]
     with line.db() as db:
         row = db.scalars(select(Conversation)).one()
-        state = load(line.runtime.desk.sealer.open(row.sealed_state))
-        conversations.store(
-            row, line.runtime.desk.sealer, replace(state, safe=SafeContact(exit_word="pizza")), line.clock.now()
+        state = load(line.runtime.context.sealer.open(row.sealed_state))
+        conversations.save_state(
+            row, line.runtime.context.sealer, replace(state, safe=SafeContact(exit_word="pizza")), line.clock.now()
         )
     dana.texts("Are you safe?", to=thread.line)
     assert line.text("pizza") == ["OK, no problem. Have a good day."]
@@ -497,11 +497,11 @@ def test_it_ends_at_once_on_an_exit_word(line: HelpLine, dana: Worker) -> None:
 def test_it_calls_a_worker_of_the_community_that_was_asked_for(line: HelpLine) -> None:
     dana = hire(line, "Dana", DANA, teams=["counseling"])
     amra = hire(line, "Amra", LEE, teams=["counseling"], place=5, communities=["Bosnian"])
-    effect = OpenHandoff(Reason.FLOW, Urgency.QUARTER_HOUR, "counseling", wish="somebody bosnian please")
+    effect = OpenHandoff(HandoffReason.FLOW, Urgency.QUARTER_HOUR, "counseling", wish="somebody bosnian please")
     line.text("hi")
     with line.db() as db:
         conversation = db.scalars(select(Conversation.id)).one()
-        call_human(db, line.runtime.desk, effect, conversation, None, "en", line.clock.now())
+        open_and_alert(db, line.runtime.context, effect, conversation, None, "en", line.clock.now())
     line.work()
     assert handoff(line).community == "Bosnian"
     assert len(amra.got()) == 1 and dana.got() == []
@@ -518,6 +518,6 @@ def test_it_takes_a_note_for_the_answer_to_somebody_who_can_only_be_phoned(
     dana.texts("1")
     with line.db() as db:
         conversation = db.scalars(select(Conversation.id)).one()
-        answering.add_note(db, line.runtime.desk, conversation, dana.id, "Phoned, with her sister now.", line.clock.now())
+        answering.add_note(db, line.runtime.context, conversation, dana.id, "Phoned, with her sister now.", line.clock.now())
     pass_time(line, 20)
     assert handoff(line).owner_id == dana.id and handoff(line).state == "with_human"

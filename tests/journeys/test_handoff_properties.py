@@ -17,16 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import func, select
 
 from bot import job_queue
-from bot.domain.handoff import DISPOSITIONS, HELD
-from bot.jobs.deliver import deliver_with
+from bot.domain.handoff import DISPOSITIONS, HELD_STATES
+from bot.jobs.deliver import run_delivery
 from bot.jobs.sweep import sweep
 from bot.settings import Settings
 from bot.storage import outbox
 from bot.storage.staff_tables import StaffThread
 from bot.storage.tables import Conversation, Handoff, Message
 from bot.usecases import answering
-from bot.usecases.answering import Done
-from bot.usecases.desk import Desk
+from bot.usecases.answering import HandoffResult
+from bot.usecases.desk import Context
 from tests.doubles import FrozenClock
 from tests.handoff_edge import BARE, CALM, COMMANDS, DANGER, LEAVING, STEPS
 from tests.handoff_world import SHIFTS, World, Written
@@ -65,7 +65,7 @@ class Night(RuleBasedStateMachine):
                 Message.conversation_id == row.id, Message.outbound, Message.lane == "crisis", Message.at >= since
             )
             count = db.scalar(told) or 0
-        assert row.opted_out or handoff.state in HELD or count > 0, "danger, and the person is told nothing"
+        assert row.opted_out or handoff.state in HELD_STATES or count > 0, "danger, and the person is told nothing"
 
     @rule(who=PEOPLE, words=st.sampled_from(CALM), pictures=st.sampled_from([0, 0, 0, 2]))
     def calm(self, who: int, words: str, pictures: int) -> None:
@@ -186,31 +186,31 @@ class Night(RuleBasedStateMachine):
 
     @rule(who=TEAM, person=PEOPLE, dies=RARELY)
     def claim(self, who: int, person: int, dies: bool) -> None:
-        self._act(person, lambda db, desk, number, now: answering.claim(db, desk, number, self._id(who), now), dies)
+        self._act(person, lambda db, context, number, now: answering.claim(db, context, number, self._id(who), now), dies)
 
     @rule(who=TEAM, person=PEOPLE, act=st.sampled_from(LEAVING))
     def leave(self, who: int, person: int, act: str) -> None:
         staff = self._id(who)
         acts = {
-            "release": lambda db, desk, number, now: answering.release(db, desk, number, staff, now, "a note"),
-            "hand_back": lambda db, desk, number, now: answering.hand_back(db, desk, number, staff, now),
-            "take_over": lambda db, desk, number, now: answering.take_over(db, desk, number, staff, now),
-            "send_to_team": lambda db, desk, number, now: answering.send_to_team(
-                db, desk, number, staff, "housing", "", now
+            "release": lambda db, context, number, now: answering.release(db, context, number, staff, now, "a note"),
+            "hand_back": lambda db, context, number, now: answering.hand_back(db, context, number, staff, now),
+            "take_over": lambda db, context, number, now: answering.take_over(db, context, number, staff, now),
+            "send_to_team": lambda db, context, number, now: answering.send_to_team(
+                db, context, number, staff, "housing", "", now
             ),
-            "close": lambda db, desk, number, now: answering.close(db, desk, number, staff, min(DISPOSITIONS), now),
-            "pass_on": lambda db, desk, number, now: answering.pass_on(db, desk, number, staff, now),
+            "close": lambda db, context, number, now: answering.close(db, context, number, staff, min(DISPOSITIONS), now),
+            "pass_on": lambda db, context, number, now: answering.decline(db, context, number, staff, now),
         }
         self._act(person, acts[act])
 
     @rule(who=TEAM, to=TEAM, person=PEOPLE, answer=st.sampled_from([None, True, False]))
     def offer(self, who: int, to: int, person: int, answer: bool | None) -> None:
         me, other = self._id(who), self._id(to)
-        self._act(person, lambda db, desk, number, now: answering.offer(db, desk, number, me, other, "", now))
+        self._act(person, lambda db, context, number, now: answering.offer_to_colleague(db, context, number, me, other, "", now))
         if answer is not None:
             accept = answer
             self._act(
-                person, lambda db, desk, number, now: answering.answer_offer(db, desk, number, self._id(to), accept, now)
+                person, lambda db, context, number, now: answering.answer_offer(db, context, number, self._id(to), accept, now)
             )
 
     @rule(who=TEAM, person=PEOPLE, later=st.sampled_from([0, 0, 20, 200]), cancel=st.booleans(), dies=RARELY)
@@ -223,8 +223,8 @@ class Night(RuleBasedStateMachine):
             # The page sends its form a second time where no answer came.
             done = self._act(
                 person,
-                lambda db, desk, number, now: answering.write(
-                    db, desk, number, self._id(who), f"Hello {token}", now, once=token, at=at
+                lambda db, context, number, now: answering.send_text(
+                    db, context, number, self._id(who), f"Hello {token}", now, idempotency_key=token, send_at=at
                 ),
                 dies,
             )
@@ -244,7 +244,7 @@ class Night(RuleBasedStateMachine):
             now = self.world.line.clock.now()
             self.world.act(lambda db: answering.reach_out(db, self._desk(), number, self._id(who), now))
 
-    def _act(self, person: int, do: Callable[..., Done], dies: bool = False) -> bool:
+    def _act(self, person: int, do: Callable[..., HandoffResult], dies: bool = False) -> bool:
         """An act on the person's newest handoff, open or not."""
         with self.world.line.db() as db:
             number = db.scalar(
@@ -256,8 +256,8 @@ class Night(RuleBasedStateMachine):
             return False
         return self.world.act(lambda db: do(db, self._desk(), number, self.world.line.clock.now()), dies)
 
-    def _desk(self) -> Desk:
-        return self.world.line.runtime.desk
+    def _desk(self) -> Context:
+        return self.world.line.runtime.context
 
     def _id(self, who: int) -> int:
         return self.world.team[who].id
@@ -305,7 +305,7 @@ class Night(RuleBasedStateMachine):
     def worker_dies_over_a_text(self) -> None:
         now = self.world.line.clock.now()
         with self.world.line.db() as db:
-            due = outbox.due(db, now)
+            due = outbox.list_due(db, now)
             if due:
                 outbox.claim(db, self._desk().sealer, due[0][0], now)
 
@@ -313,7 +313,7 @@ class Night(RuleBasedStateMachine):
     def carrier_fails(self, how: str, code: int) -> None:
         twilio, runtime = self.world.line.twilio, self.world.line.runtime
         with self.world.line.db() as db:
-            due = outbox.due(db, runtime.clock.now())
+            due = outbox.list_due(db, runtime.clock.now())
             row = db.get(Message, due[0][0]) if due else None
         if row is None:
             return
@@ -330,7 +330,7 @@ class Night(RuleBasedStateMachine):
                 twilio.cut_off(takes=False)
             case _:
                 twilio.cut_off(takes=True)
-        deliver_with(runtime, row.id)
+        run_delivery(runtime, row.id)
         twilio._faults.clear()
 
     @rule(pick=st.integers(0, 30), arrives=st.booleans(), code=CODES, order=st.permutations(["sent", "last", "sent"]))

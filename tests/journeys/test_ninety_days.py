@@ -23,8 +23,8 @@ from sqlalchemy import func, select
 
 from bot import job_queue
 from bot.clock import DemoClock
-from bot.domain.check_in import REASONS, Reason
-from bot.domain.delivery import State
+from bot.domain.check_in import REASON_SENTENCES, CheckInReason
+from bot.domain.delivery import DeliveryState
 from bot.jobs import process
 from bot.jobs.sweep import run as run_sweep
 from bot.runtime import Runtime
@@ -63,7 +63,7 @@ class MovedClock(FrozenClock):
 def work(settings: Settings, path: Path, role: str) -> None:
     """What worker.py does, in two processes, with the clock handed in."""
     runtime = Runtime.start(settings, DemoClock(path))
-    process.use(runtime)
+    process.set_runtime(runtime)
     if role == "sweep":
         run_sweep(runtime, threading.Event())
     else:
@@ -118,7 +118,7 @@ class Household:
         with self.line.db() as db:
             now = self.clock.now()
             asked = db.scalar(select(func.min(CheckIn.due_at)))
-            texts = db.scalar(select(func.min(Message.due_at)).where(Message.state == State.WAITING.value))
+            texts = db.scalar(select(func.min(Message.due_at)).where(Message.state == DeliveryState.WAITING.value))
             looked = max(asked, now) if asked else None
             return min(filter(None, (looked, max(texts, now) if texts else None)), default=None)
 
@@ -133,10 +133,10 @@ class Household:
     def _is_due(self) -> bool:
         with self.line.db() as db:
             now = self.clock.now()
-            ours = [state.value for state in (State.WAITING, State.CLAIMED, State.UNKNOWN)]
+            ours = [state.value for state in (DeliveryState.WAITING, DeliveryState.CLAIMED, DeliveryState.UNKNOWN)]
             check_in = db.scalar(select(CheckIn.id).where(CheckIn.due_at <= now).limit(1))
             row = select(Message.id).where(Message.due_at <= now, Message.state.in_(ours), Message.outbound).limit(1)
-            leases = select(func.max(Message.due_at)).where(Message.state == State.CLAIMED.value)
+            leases = select(func.max(Message.due_at)).where(Message.state == DeliveryState.CLAIMED.value)
             lease = db.scalar(leases)
         if check_in is not None:
             # Its job may lie with a worker that was killed: the sweep takes it into its own hands a minute later.
@@ -215,7 +215,7 @@ def crisis(house: Household, rosa: Worker, ada: int) -> None:
     house.settle()
     with house.line.db() as db:
         assert db.scalars(select(Handoff)).one().state == "closed"
-        keep_check_ins.add_cadence(db, house.line.runtime.desk, ada, rosa.id, "crisis", house.clock.now(), agreed=True)
+        keep_check_ins.plan_cadence(db, house.line.runtime.context, ada, rosa.id, "crisis", house.clock.now(), agreed=True)
 
 
 @pytest.mark.faults
@@ -294,7 +294,7 @@ def judge(house: Household, ada: int) -> None:
             for text in texts:
                 assert 8 <= text.at.astimezone(CITY).hour < 21
             if not texts:
-                assert row.state == "dropped" and Reason(row.reason or "") in REASONS
+                assert row.state == "dropped" and CheckInReason(row.reason or "") in REASON_SENTENCES
             kinds = list(db.scalars(select(CheckInEvent.kind).where(CheckInEvent.check_in_id == row.id)))
             assert kinds[0] == "planned" and len(kinds) > 1
         sids = [message.sid for message in house.line.twilio.messages if message.to == ADA]
@@ -303,7 +303,7 @@ def judge(house: Household, ada: int) -> None:
         # Whoever writes later has answered after all; that there was silence, and what followed, stands in the events.
         happened = set(db.scalars(select(CheckInEvent.kind)))
         assert {"asked", "asked_again", "silent", "answered", "dropped"} <= happened
-        assert {row.reason for row in rows if row.state == "dropped"} & {Reason.NO_CONSENT, Reason.OPTED_OUT}
+        assert {row.reason for row in rows if row.state == "dropped"} & {CheckInReason.NO_CONSENT, CheckInReason.OPTED_OUT}
         assert db.scalar(select(func.count()).select_from(Measure)) and db.scalar(select(func.count()).select_from(Need))
         assert db.scalar(select(func.count()).select_from(Referral))
     assert house.killed["sweep"] and house.killed["queue"]

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from bot import reception
 from bot.domain.conversation import Conversation as State
 from bot.domain.conversation import load
-from bot.domain.message import Address, Channel, Inbound
-from bot.domain.safe_contact import Window
+from bot.domain.message import Address, Channel, InboundMessage
+from bot.domain.safe_contact import TimeWindow
 from bot.storage.staff_tables import StaffThread
 from bot.storage.tables import Conversation
 from bot.usecases import answering
@@ -23,12 +23,12 @@ from tests.stand_in_twilio_wire import Message
 from tests.team import Worker, handoff, told
 
 EXIT = ["OK, no problem. Have a good day."]
-EVENINGS = (Window(frozenset(range(7)), time(18), time(22)),)
+EVENINGS = (TimeWindow(frozenset(range(7)), time(18), time(22)),)
 
 
 def state(line: HelpLine) -> State:
     with line.db() as db:
-        return load(line.runtime.desk.sealer.open(db.scalars(select(Conversation)).one().sealed_state))
+        return load(line.runtime.context.sealer.open(db.scalars(select(Conversation)).one().sealed_state))
 
 
 def agree(line: HelpLine, **safe: Any) -> None:
@@ -36,13 +36,13 @@ def agree(line: HelpLine, **safe: Any) -> None:
     with line.db() as db:
         row, known = db.scalars(select(Conversation)).one(), state(line)
         changed = replace(known, safe=replace(known.safe, **safe))
-        row.sealed_state = line.runtime.desk.sealer.seal(changed.dump())
+        row.sealed_state = line.runtime.context.sealer.seal(changed.dump())
 
 
 def plan(line: HelpLine, dana: Worker, words: str, after: timedelta) -> None:
     with line.db() as db:
         now = line.clock.now()
-        answering.write(db, line.runtime.desk, handoff(line).id, dana.id, words, now, once=words, at=now + after)
+        answering.send_text(db, line.runtime.context, handoff(line).id, dana.id, words, now, idempotency_key=words, send_at=now + after)
 
 
 def last(line: HelpLine, to: str = ADA) -> Message:
@@ -56,13 +56,13 @@ def relay(line: HelpLine) -> StaffThread:
 
 def test_it_hears_the_answer_to_its_question_though_an_old_handoff_is_closed(line: HelpLine, dana: Worker) -> None:
     take(line, dana, "i want to talk to a person")
-    desk, number = line.runtime.desk, handoff(line).id
+    context, number = line.runtime.context, handoff(line).id
     with line.db() as db:
-        answering.hand_back(db, desk, number, dana.id, line.clock.now())
+        answering.hand_back(db, context, number, dana.id, line.clock.now())
     line.text("ive had enough of life")
-    assert state(line).asked == "self_harm"
+    assert state(line).asked_danger == "self_harm"
     with line.db() as db:
-        answering.close(db, desk, number, dana.id, "resolved", line.clock.now())
+        answering.close(db, context, number, dana.id, "resolved", line.clock.now())
     line.text("2")
     assert handoff(line).state != "closed" and handoff(line).reason == "danger"
 
@@ -132,7 +132,7 @@ def test_it_tells_an_unknown_hand_nothing_even_when_somebody_has_it(line: HelpLi
 
 def test_it_lets_somebody_go_who_was_asked_about_danger_and_calls_a_human(line: HelpLine, dana: Worker) -> None:
     line.text("my boyfriend choked me last year")
-    assert state(line).asked == "domestic_violence"
+    assert state(line).asked_danger == "domestic_violence"
     assert line.text("EXIT") == EXIT
     line.work()
     assert handoff(line).dangers == ["domestic_violence"] and dana.got()
@@ -161,7 +161,7 @@ def test_it_leaves_closed_what_was_closed_though_a_receipt_is_missing(line: Help
     line.text("thank you, i am with my sister now")
     first = handoff(line).id
     with line.db() as db:
-        answering.close(db, line.runtime.desk, first, dana.id, "safety_plan", line.clock.now())
+        answering.close(db, line.runtime.context, first, dana.id, "safety_plan", line.clock.now())
     pass_time(line, 13)
     assert handoff(line).id == first
 
@@ -178,7 +178,7 @@ def test_it_opens_nothing_because_a_farewell_did_not_arrive(line: HelpLine, dana
 def test_it_calls_as_urgently_as_it_is_now_and_not_as_it_was(line: HelpLine, dana: Worker) -> None:
     take(line, dana, "i took all the pills")
     with line.db() as db:
-        answering.hand_back(db, line.runtime.desk, handoff(line).id, dana.id, line.clock.now())
+        answering.hand_back(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     line.clock.advance(timedelta(days=2))
     line.text("PERSON")
     settle(line)
@@ -203,7 +203,7 @@ def test_it_says_nothing_late_to_somebody_who_is_reached_with_care(line: HelpLin
     sent = line.clock.now()
     before = told(line, ADA)
     line.clock.advance(timedelta(hours=3))
-    inbound = Inbound("SMlate", Address(Channel.SMS, ADA), "+13145550199", "are you there", sent)
+    inbound = InboundMessage("SMlate", Address(Channel.SMS, ADA), "+13145550199", "are you there", sent)
     reception.receive(line.runtime, inbound, answered=False)
     settle(line)
     assert told(line, ADA) == before

@@ -11,11 +11,11 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from bot.domain.conversation import load
-from bot.jobs.sweep import forget
+from bot.jobs.sweep import delete_expired
 from bot.storage import keys
-from bot.storage.sealing import CannotOpen, Sealer
+from bot.storage.sealing import UnsealError, Sealer
 from bot.storage.tables import Consent, Conversation, Erasure, Handoff, Message
-from bot.usecases.tidy import erase_asked, forget_old_words
+from bot.usecases.tidy import carry_out_erasures, delete_old_texts
 from tests.helpline import ADA, HelpLine
 
 
@@ -29,27 +29,27 @@ def test_it_seals_everything_under_a_new_key(line: HelpLine) -> None:
     line.text("PERSON")
     sealer = rotated(line)
     with line.db() as db:
-        for number in range(len(keys.SEALED)):
+        for number in range(len(keys.SEALED_COLUMNS)):
             last: int | None = 0
             while last is not None:
-                last = keys.reseal(db, sealer, number, last, limit=1)
+                last = keys.reseal_batch(db, sealer, number, last, limit=1)
         keys.reindex(db, sealer)
-    newest_only = dataclasses.replace(line.runtime.desk, sealer=sealer)
+    newest_only = dataclasses.replace(line.runtime.context, sealer=sealer)
     with line.db() as db:
         row = db.scalars(select(Message).order_by(Message.id).limit(1)).one()
         assert newest_only.sealer.open(row.sealed_body or "") == "i need food"
-        with pytest.raises(CannotOpen):
-            line.runtime.desk.sealer.open(row.sealed_body or "")
+        with pytest.raises(UnsealError):
+            line.runtime.context.sealer.open(row.sealed_body or "")
 
 
 def test_it_finds_a_wrong_key_before_anything_is_written(line: HelpLine) -> None:
     settings = line.runtime.settings
     with line.db() as db:
-        keys.check(db, line.runtime.desk.sealer)
-    with line.db() as db, pytest.raises(CannotOpen, match="ENCRYPTION_KEYS"):
-        keys.check(db, Sealer((Fernet.generate_key().decode(),), settings.secret_key))
-    with line.db() as db, pytest.raises(CannotOpen, match="SECRET_KEY"):
-        keys.check(db, Sealer(settings.encryption_keys, "another secret that is long enough"))
+        keys.verify(db, line.runtime.context.sealer)
+    with line.db() as db, pytest.raises(UnsealError, match="ENCRYPTION_KEYS"):
+        keys.verify(db, Sealer((Fernet.generate_key().decode(),), settings.secret_key))
+    with line.db() as db, pytest.raises(UnsealError, match="SECRET_KEY"):
+        keys.verify(db, Sealer(settings.encryption_keys, "another secret that is long enough"))
 
 
 def test_it_logs_no_number_and_no_word(line: HelpLine, caplog: pytest.LogCaptureFixture) -> None:
@@ -74,7 +74,7 @@ def test_it_deletes_what_it_knows_of_a_person_who_asks(line: HelpLine) -> None:
         bodies = [row.sealed_body for row in db.scalars(select(Message))]
         conversation = db.scalars(select(Conversation)).one()
         assert bodies and set(bodies) == {None}
-        assert line.runtime.desk.sealer.open_address(conversation.sealed_address).value == "erased"
+        assert line.runtime.context.sealer.open_address(conversation.sealed_address).value == "erased"
         assert db.scalars(select(Erasure)).one().done_at
     line.text("hello again")
     assert line.count(Conversation) == 2
@@ -87,10 +87,10 @@ def test_it_speaks_first_with_somebody_in_danger_who_asks_to_be_deleted(line: He
         db.add(Erasure(conversation_id=conversation.id, asked_at=line.clock.now(), done_at=None))
     line.clock.advance(timedelta(hours=1))
     with line.db() as db:
-        assert erase_asked(db, line.runtime.desk.sealer, line.clock.now()) == 0
+        assert carry_out_erasures(db, line.runtime.context.sealer, line.clock.now()) == 0
         db.scalars(select(Handoff)).one().state = "closed"
     with line.db() as db:
-        assert erase_asked(db, line.runtime.desk.sealer, line.clock.now()) == 1
+        assert carry_out_erasures(db, line.runtime.context.sealer, line.clock.now()) == 1
 
 
 def test_it_remembers_whom_never_to_text_after_deleting_the_rest(line: HelpLine) -> None:
@@ -113,8 +113,8 @@ def test_it_forgets_words_past_their_time_but_not_those_of_open_handoffs(line: H
         for row in db.scalars(select(Message).where(Message.outbound)):
             row.due_at = None
     with line.db() as db:
-        assert forget_old_words(db, line.runtime.desk.sealer, line.clock.now(), timedelta(days=400)) == 2
-        states = [load(line.runtime.desk.sealer.open(c.sealed_state)) for c in db.scalars(select(Conversation))]
+        assert delete_old_texts(db, line.runtime.context.sealer, line.clock.now(), timedelta(days=400)) == 2
+        states = [load(line.runtime.context.sealer.open(c.sealed_state)) for c in db.scalars(select(Conversation))]
     assert sorted(len(state.recent) for state in states) == [0, 1]
     assert line.count(Message, Message.sealed_body.is_not(None)) == 2
 
@@ -123,9 +123,9 @@ def test_it_forgets_answers_past_their_time_and_keeps_the_language(line: HelpLin
     line.text("necesito comida")
     line.text("63118")
     line.clock.advance(timedelta(days=365 * 3 + 10))
-    forget(line.runtime)
+    delete_expired(line.runtime)
     with line.db() as db:
         conversation = db.scalars(select(Conversation)).one()
-        state = load(line.runtime.desk.sealer.open(conversation.sealed_state))
+        state = load(line.runtime.context.sealer.open(conversation.sealed_state))
     assert (state.answers, state.frames, state.language) == ({}, (), "es")
     assert "STL Help" in "\n".join(line.text("hola"))

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from bot.storage.tables import Conversation, Handoff
 from bot.usecases.flow_files import read_folder
 from bot.usecases.publish_flows import publish_flows
-from bot.usecases.wake_conversation import wake_conversation
+from bot.usecases.wake_conversation import handle_timeout
 from tests.helpline import ADA, HelpLine
 from tests.shipped import ROOT
 
@@ -38,7 +38,7 @@ def patient(line: HelpLine, tmp_path: Path) -> HelpLine:
         (folder / f"{name}.yaml").write_text((ROOT / f"flows/{name}.yaml").read_text())
     with line.db() as db:
         db.connection().exec_driver_sql("truncate flow_publication, flow_version cascade")
-    line.runtime.desk.cache._flows.clear()
+    line.runtime.context.flow_cache._flows.clear()
     with line.db() as db:
         publish_flows(db, read_folder(folder), "test", line.clock.now())
     return line
@@ -71,7 +71,7 @@ def test_it_does_not_nudge_who_answered(patient: HelpLine) -> None:
     patient.clock.advance(timedelta(hours=2, seconds=1))
     with patient.db() as db:
         row = db.scalars(select(Conversation.id)).one()
-        assert wake_conversation(db, patient.runtime.desk, row, patient.clock.now()) == []
+        assert handle_timeout(db, patient.runtime.context, row, patient.clock.now()) == []
     assert "Still there?" not in patient.twilio.texts_to(ADA)
 
 

@@ -18,7 +18,7 @@ from bot.storage.staff_tables import CallOut, Staff, StaffThread
 from bot.storage.tables import Alert, Handoff
 from bot.usecases import answering
 from bot.usecases.record_delivery import record_delivery
-from bot.usecases.staff_texts import take_or_pass
+from bot.usecases.staff_texts import answer_alert
 from tests.helpline import ADA, MARCUS, POOL, HelpLine
 from tests.journeys.conftest import DANA
 from tests.team import Worker, handoff, hire, told
@@ -55,7 +55,7 @@ def take(line: HelpLine, worker: Worker, sender: str = ADA, words: str = CALM) -
 
 def close(line: HelpLine, worker: Worker) -> None:
     with line.db() as db:
-        answering.close(db, line.runtime.desk, handoff(line).id, worker.id, "resolved", line.clock.now())
+        answering.close(db, line.runtime.context, handoff(line).id, worker.id, "resolved", line.clock.now())
     settle(line)
 
 
@@ -111,7 +111,7 @@ def test_it_sends_no_words_to_a_telephone_that_is_no_longer_the_workers(
     take(line, dana)
     line.text("the key is under the mat")
     with line.db() as db:
-        staff.set_phone(db, line.runtime.desk.sealer, db.get_one(Staff, dana.id), number)
+        staff.set_phone(db, line.runtime.context.sealer, db.get_one(Staff, dana.id), number)
     line.text("my address is 12 Elm St")
     settle(line)
     assert not [text for text in dana.got() if "Elm" in text or "mat" in text]
@@ -120,9 +120,9 @@ def test_it_sends_no_words_to_a_telephone_that_is_no_longer_the_workers(
 
 def test_it_forgets_the_telephone_of_one_who_has_left(line: HelpLine, dana: Worker) -> None:
     take(line, dana)
-    sealer = line.runtime.desk.sealer
+    sealer = line.runtime.context.sealer
     with line.db() as db:
-        staff.leave(db, sealer, db.get_one(Staff, dana.id), line.clock.now())
+        staff.mark_left(db, sealer, db.get_one(Staff, dana.id), line.clock.now())
     with line.db() as db:
         threads = db.scalars(select(StaffThread)).all()
         assert DANA not in [sealer.open_address(one.sealed_address).value for one in threads]
@@ -227,7 +227,7 @@ def test_it_opens_the_thread_of_who_claimed_in_the_console_and_then_replies_1(li
     line.text(CRISIS)
     line.work()
     with line.db() as db:
-        answering.claim(db, line.runtime.desk, handoff(line).id, dana.id, line.clock.now())
+        answering.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     dana.texts("1")
     settle(line)
     assert "Text here to write to them" in dana.got()[-1]
@@ -243,7 +243,7 @@ def test_it_gives_it_to_one_of_two_supervisors_who_press_at_once(line: HelpLine,
         with line.db() as db:
             row = db.get_one(Staff, one.id)
             gate.wait(10)
-            return take_or_pass(db, line.runtime.desk, number, row, True, line.clock.now(), by_phone=True)[0]
+            return answer_alert(db, line.runtime.context, number, row, True, line.clock.now(), by_phone=True)[0]
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(press, both)) == ["", "taken_by"]
@@ -256,7 +256,7 @@ def test_it_takes_nobody_back_from_the_bot_by_a_late_1(line: HelpLine, dana: Wor
     pass_time(line, 2)
     dana.texts("1")
     with line.db() as db:
-        answering.hand_back(db, line.runtime.desk, handoff(line).id, dana.id, line.clock.now())
+        answering.hand_back(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     assert "No alert is waiting" in lee.texts("1")[0]
     lee.texts(f"1 {handoff(line).id}")
     assert (handoff(line).state, handoff(line).owner_id) == ("handed_back", dana.id)
@@ -296,7 +296,7 @@ def test_it_sends_no_alert_for_what_somebody_has(line: HelpLine, dana: Worker) -
     line.text(NOW)
     line.work()
     with line.db() as db:
-        answering.claim(db, line.runtime.desk, handoff(line).id, dana.id, line.clock.now())
+        answering.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     pass_time(line, 12)
     assert not [text for text in lee.got() if "Reply 1" in text]
 

@@ -54,7 +54,7 @@ def test_it_takes_two_texts_of_one_person_at_the_same_instant(line: HelpLine) ->
         list(pool.map(lambda n: line.text(f"i need food {n}"), range(8)))
     with line.db() as db:
         rows = db.scalars(select(Message).where(~Message.outbound))
-        bodies = [line.runtime.desk.sealer.open(row.sealed_body or "") for row in rows]
+        bodies = [line.runtime.context.sealer.open(row.sealed_body or "") for row in rows]
     assert sorted(bodies) == sorted(["hello", *(f"i need food {n}" for n in range(8))])
     assert line.count(Conversation) == 1
 

@@ -24,7 +24,7 @@ def person(db: Session, settings: Settings) -> Made:
 
 
 def look(db: Session, settings: Settings, person: Made, team: str = "housing") -> dict[int, Candidate]:
-    found = candidates.of_team(db, team, Roster(settings.timezone), person.conversation, NOW)
+    found = candidates.list_for_team(db, team, Roster(settings.timezone), person.conversation, NOW)
     return {one.staff_id: one for one in found}
 
 
@@ -49,7 +49,7 @@ def test_it_asks_those_who_answer_and_work_here(db: Session, settings: Settings,
 
 
 def test_it_knows_the_team_and_takes_everybody_for_one_that_is_empty(db: Session, settings: Settings, person: Made) -> None:
-    staff.add_team(db, "nobodys", "Nobody's")
+    staff.get_or_add_team(db, "nobodys", "Nobody's")
     ours = make_staff(db, "ana@example.org", ("social_worker",), ("housing",))
     theirs = make_staff(db, "joe@example.org", ("social_worker",), ("medical",))
     assert {number: one.in_team for number, one in look(db, settings, person).items()} == {ours: True, theirs: False}
@@ -61,4 +61,4 @@ def test_it_remembers_who_took_them_last(db: Session, settings: Settings, person
     for one, kind in ((joe, "claimed"), (ana, "took_over"), (joe, "passed")):
         told = {"handoff_id": person.handoff, "conversation_id": person.conversation, "staff_id": one, "kind": kind}
         db.add(HandoffEvent(**told, detail={}, at=NOW))
-    assert {number: one.knows for number, one in look(db, settings, person).items()} == {ana: True, joe: False}
+    assert {number: one.knows_person for number, one in look(db, settings, person).items()} == {ana: True, joe: False}

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.flow_content import FlowContent
 from bot.storage import flows
-from bot.storage.flows import How
+from bot.storage.flows import PublicationMethod
 from tests.console import make_staff
 from tests.doubles import MONDAY_MORNING as NOW
 
@@ -20,8 +20,8 @@ TWO = FlowContent("flow: need\n# two\n", {"es": "x"}, {"en/food": "> hi"})
 
 def test_it_keeps_the_digest_of_flows_without_transcripts() -> None:
     before = sha256(dumps([ONE.source, dict(ONE.translations)], sort_keys=True).encode()).hexdigest()
-    assert flows.digest_of(ONE) == before
-    assert flows.digest_of(FlowContent(ONE.source, ONE.translations, {"en/a": "> hi"})) != before
+    assert flows.content_digest(ONE) == before
+    assert flows.content_digest(FlowContent(ONE.source, ONE.translations, {"en/a": "> hi"})) != before
 
 
 def test_it_publishes_a_version_once_and_says_what_holds(db: Session) -> None:
@@ -29,16 +29,16 @@ def test_it_publishes_a_version_once_and_says_what_holds(db: Session) -> None:
     assert flows.publish(db, "need", ONE, "Ana", NOW) is None
     second = flows.publish(db, "need", TWO, "Ana", NOW)
     other = flows.publish(db, "rent", FlowContent("flow: rent\n"), "Ana", NOW)
-    assert flows.current(db) == {"need": second, "rent": other}
-    assert flows.all_published(db) == [second, other]
-    assert [(number, version) for version, number, _ in flows.versions(db, "need")] == [(2, second), (1, first)]
+    assert flows.current_versions(db) == {"need": second, "rent": other}
+    assert flows.current_version_ids(db) == [second, other]
+    assert [(number, version) for version, number, _ in flows.list_versions(db, "need")] == [(2, second), (1, first)]
 
 
 def test_it_publishes_the_same_texts_anew_as_the_same_version(db: Session) -> None:
     first = flows.publish(db, "need", ONE, "Ana", NOW)
     flows.publish(db, "need", TWO, "Ana", NOW)
-    assert flows.publish(db, "need", ONE, "Ben", NOW, how=How.ROLLED_BACK, why="two was wrong") == first
-    assert [(each.number, each.how, each.why) for each in flows.publications(db, "need")] == [
+    assert flows.publish(db, "need", ONE, "Ben", NOW, how=PublicationMethod.ROLLED_BACK, why="two was wrong") == first
+    assert [(each.number, each.how, each.why) for each in flows.list_publications(db, "need")] == [
         (1, "rolled_back", "two was wrong"), (2, "files", ""), (1, "files", ""),
     ]  # fmt: skip
 
@@ -46,17 +46,17 @@ def test_it_publishes_the_same_texts_anew_as_the_same_version(db: Session) -> No
 def test_it_gives_back_the_texts_by_id_and_by_number(db: Session) -> None:
     version = flows.publish(db, "need", TWO, "Ana", NOW)
     assert version is not None
-    by_id, by_number = flows.load(db, version), flows.load_number(db, "need", 1)
+    by_id, by_number = flows.load_version(db, version), flows.load_version_number(db, "need", 1)
     assert by_id == by_number
     assert by_id is not None and by_id.content == TWO
-    assert flows.load_number(db, "need", 2) is None
+    assert flows.load_version_number(db, "need", 2) is None
 
 
 def test_it_keeps_who_published_and_who_looked_and_why(db: Session) -> None:
     ana, ben = make_staff(db, "ana@example.org"), make_staff(db, "ben@example.org", name="Ben Ruiz")
     reasons = {"long text": "it is the law's own words"}
-    flows.publish(db, "need", TWO, "Ana", NOW, how=How.CONSOLE, why="winter", reasons=reasons, staff_id=ana, approved_by=ben)
-    holds = flows.holding(db, "need")
+    flows.publish(db, "need", TWO, "Ana", NOW, how=PublicationMethod.CONSOLE, why="winter", reasons=reasons, staff_id=ana, approved_by=ben)
+    holds = flows.current_publication(db, "need")
     assert holds is not None
     assert (holds.why, holds.reasons, holds.staff_id, holds.approver) == ("winter", reasons, ana, "Ben Ruiz")
     assert holds.transcripts == ("en/food",)
@@ -65,6 +65,6 @@ def test_it_keeps_who_published_and_who_looked_and_why(db: Session) -> None:
 def test_it_turns_the_pages_of_the_log(db: Session) -> None:
     for number in range(4):
         flows.publish(db, "need", FlowContent(f"# {number}\n"), "Ana", NOW + timedelta(minutes=number))
-    newest = flows.publications(db, "need", limit=3)
-    older = flows.publications(db, "need", limit=3, before=newest[-1].id)
+    newest = flows.list_publications(db, "need", limit=3)
+    older = flows.list_publications(db, "need", limit=3, before=newest[-1].id)
     assert [each.number for each in newest + older] == [4, 3, 2, 1]

@@ -34,14 +34,14 @@ def test_it_tells_who_was_ever_called_from_who_is_being_called(db: Session, made
     call(db, made.handoff, joe, "missed")
     call(db, made.handoff, ann, None)
     for reader, was_called in ((joe, True), (ann, True), (lee, False)):
-        (shown,), found = inbox.open_ones(db, reader), inbox.case(db, made.handoff, reader)
-        (one,), standing = inbox.standings(db, made.conversation, reader), inbox.standing(db, made.handoff, reader)
+        (shown,), found = inbox.list_open(db, reader), inbox.find_detail(db, made.handoff, reader)
+        (one,), standing = inbox.list_access(db, made.conversation, reader), inbox.find_access(db, made.handoff, reader)
         assert found and standing and [each.was_called for each in (shown, found, one, standing)] == [was_called] * 4
         assert shown.calling == found.calling == [ann]
 
 
 def test_it_gives_the_whole_row_of_a_handoff_and_keeps_it_out_of_the_session(db: Session, made: Made) -> None:
-    found, row = inbox.case(db, made.handoff, 0), inbox.find(db, made.handoff)
+    found, row = inbox.find_detail(db, made.handoff, 0), inbox.find_handoff(db, made.handoff)
     assert found and row and found.handoff not in db
     columns = Handoff.__table__.columns.keys()
     assert [getattr(found.handoff, name) for name in columns] == [getattr(row, name) for name in columns]
@@ -49,7 +49,7 @@ def test_it_gives_the_whole_row_of_a_handoff_and_keeps_it_out_of_the_session(db:
 
 def test_it_finds_nothing_under_a_number_that_no_row_can_have(db: Session, made: Made) -> None:
     for number in (0, -1, 2**63, made.handoff + 1):
-        assert not any((inbox.case(db, number, 0), inbox.standing(db, number, 0), inbox.find(db, number)))
+        assert not any((inbox.find_detail(db, number, 0), inbox.find_access(db, number, 0), inbox.find_handoff(db, number)))
 
 
 def test_it_counts_as_planned_only_what_leaves_later_and_was_never_tried(db: Session, made: Made) -> None:
@@ -64,17 +64,17 @@ def test_it_counts_as_planned_only_what_leaves_later_and_was_never_tried(db: Ses
     ]  # fmt: skip
     db.add_all(rows)
     db.flush()
-    assert [text.id for text in inbox.planned(db, made.conversation, NOW)] == [rows[1].id, rows[0].id]
+    assert [text.id for text in inbox.list_planned(db, made.conversation, NOW)] == [rows[1].id, rows[0].id]
 
 
 def test_it_names_the_earlier_handoffs_of_the_same_person_newest_first(db: Session, made: Made) -> None:
     joe = hire(db, "joe")
-    first = inbox.find(db, made.handoff)
+    first = inbox.find_handoff(db, made.handoff)
     assert first
     first.state, first.disposition, first.owner_id = "closed", "helped", joe
     second = make_handoff(db, made.conversation, state="closed")
     third = make_handoff(db, made.conversation)
-    found = [(each.id, each.owner, each.disposition) for each in inbox.earlier(db, made.conversation, third)]
+    found = [(each.id, each.owner, each.disposition) for each in inbox.list_earlier(db, made.conversation, third)]
     assert found == [(second, "", ""), (made.handoff, "joe", "helped")]
 
 
@@ -83,5 +83,5 @@ def test_it_gives_a_page_of_texts_oldest_first_and_the_one_before_it(db: Session
     db.add_all(rows)
     db.flush()
     ids = [row.id for row in rows]
-    assert [text.id for text in inbox.texts(db, made.conversation, None, 2)] == ids[3:]
-    assert [text.id for text in inbox.texts(db, made.conversation, ids[3], 2)] == ids[1:3]
+    assert [text.id for text in inbox.list_texts(db, made.conversation, None, 2)] == ids[3:]
+    assert [text.id for text in inbox.list_texts(db, made.conversation, ids[3], 2)] == ids[1:3]

@@ -8,13 +8,13 @@ from sqlalchemy import create_engine
 
 from bot.storage import schema
 from bot.storage.database import dialect_url
-from bot.storage.tables import Table
+from bot.storage.tables import Base
 
 
 def test_it_makes_the_tables_that_the_code_knows(database_url: str) -> None:
     engine = create_engine(dialect_url(database_url))
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
 
 

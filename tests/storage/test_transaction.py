@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from bot.storage import audits
-from bot.storage.database import Database, plain
+from bot.storage.database import Database, driver_connection
 from bot.storage.tables import Sender
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -31,12 +31,12 @@ def test_it_waits_no_longer_than_a_carrier_does(database: Database) -> None:
 
 def test_it_commits_plain_and_mapped_work_together(database: Database) -> None:
     with database.transaction() as db:
-        plain(db).execute(INSERT, ("one", NOW))
+        driver_connection(db).execute(INSERT, ("one", NOW))
         db.add(Sender(line="two", free_at=NOW))
         db.flush()
-        plain(db).execute(INSERT, ("three", NOW))
+        driver_connection(db).execute(INSERT, ("three", NOW))
     with database.transaction() as db:
-        plain(db).execute(INSERT, ("four", NOW))
+        driver_connection(db).execute(INSERT, ("four", NOW))
     with database.transaction() as db:
         db.add(Sender(line="five", free_at=NOW))
     assert senders(database) == 5
@@ -45,7 +45,7 @@ def test_it_commits_plain_and_mapped_work_together(database: Database) -> None:
 def test_it_takes_both_back_when_the_block_raises(database: Database) -> None:
     for mapped in (False, True):
         with pytest.raises(ZeroDivisionError), database.transaction() as db:
-            plain(db).execute(INSERT, ("one", NOW))
+            driver_connection(db).execute(INSERT, ("one", NOW))
             if mapped:
                 db.add(Sender(line="two", free_at=NOW))
                 db.flush()
@@ -56,15 +56,15 @@ def test_it_takes_both_back_when_the_block_raises(database: Database) -> None:
 def test_it_forgets_an_audit_row_with_the_act_that_failed(database: Database) -> None:
     with pytest.raises(ZeroDivisionError), database.transaction() as db:
         audits.record(db, None, "claim", NOW)
-        assert audits.count(db, audits.Filter()) == 1
+        assert audits.count(db, audits.AuditFilter()) == 1
         raise ZeroDivisionError
     with database.transaction() as db:
-        assert audits.count(db, audits.Filter()) == 0
+        assert audits.count(db, audits.AuditFilter()) == 0
 
 
 def test_it_reaches_the_driver_under_a_session_of_the_engine_too(database: Database) -> None:
     with Session(database.engine) as db:
-        plain(db).execute(INSERT, ("one", NOW))
+        driver_connection(db).execute(INSERT, ("one", NOW))
         assert senders(database) == 0
         db.commit()
     assert senders(database) == 1
@@ -73,14 +73,14 @@ def test_it_reaches_the_driver_under_a_session_of_the_engine_too(database: Datab
 def test_it_loses_no_second_caller_to_a_restart_of_postgresql(database: Database) -> None:
     with database.transaction() as first, database.transaction() as second, database.transaction() as third:
         for db in (first, second, third):
-            plain(db).execute("select 1")
+            driver_connection(db).execute("select 1")
     with psycopg.connect(database.engine.url.render_as_string(False).replace("+psycopg", ""), autocommit=True) as admin:
         admin.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where pid <> pg_backend_pid() and datname = current_database()"
         )
     with pytest.raises((psycopg.OperationalError, OperationalError)), database.transaction() as db:
-        plain(db).execute("select 1")
+        driver_connection(db).execute("select 1")
     assert senders(database) == 0
 
 

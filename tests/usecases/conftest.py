@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.orm import Session
 
-from bot.usecases.flow_files import drafts, read_directory
+from bot.usecases.flow_files import build_draft_library, read_directory_files
 from bot.usecases.library import DraftLibrary
-from bot.usecases.line import Line, read_line
+from bot.usecases.line import SystemTexts, read_system_texts
 from tests.console import make_staff
 from tests.shipped import ROOT, shipped_flows
 
@@ -15,9 +15,9 @@ ST_LOUIS = ZoneInfo("America/Chicago")
 
 
 @pytest.fixture(scope="session")
-def line() -> Line:
+def line() -> SystemTexts:
     """The line's own words and rules."""
-    return read_line(("en", "es"))
+    return read_system_texts(("en", "es"))
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def library() -> DraftLibrary:
     """The shipped flows, straight from their files."""
     folder = shipped_flows()
     assert not folder.problems, folder.problems
-    return drafts(folder, read_directory(ROOT / "directory", ST_LOUIS), ST_LOUIS, "STL Help")
+    return build_draft_library(folder, read_directory_files(ROOT / "directory", ST_LOUIS), ST_LOUIS, "STL Help")
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.orm import Session
 
-from bot.domain.directory.mapping import Mapping, load
+from bot.domain.directory.mapping import DirectoryMapping, read_mapping
 from bot.domain.directory.needs import load_rules
 from bot.usecases.directory_files import open_files
-from bot.usecases.import_directory import Report, Wish, import_directory
+from bot.usecases.import_directory import ImportReport, ImportOptions, import_directory
 from tests.conftest import SHARED_DATA
 from tests.shipped import ROOT
 
@@ -33,16 +33,16 @@ def real(name: str) -> Path:
     return path
 
 
-def mapping_of(name: str) -> Mapping | None:
+def mapping_of(name: str) -> DirectoryMapping | None:
     path = ROOT / f"directory/mappings/{name}.yaml"
-    return load(path.read_text("utf-8")) if path.exists() else None
+    return read_mapping(path.read_text("utf-8")) if path.exists() else None
 
 
 def take_in(
     db: Session, path: Path, source: str, *, checked: date | None = date(2026, 11, 1), now: datetime = NOW
-) -> Report:
+) -> ImportReport:
     """Import a folder as an admin does who has checked all of it on `checked`."""
-    wish = Wish(source, "test", 180, CITY, checked, "Ana" if checked else "")
+    wish = ImportOptions(source, "test", 180, CITY, checked, "Ana" if checked else "")
     return import_directory(db, open_files(path), wish, mapping_of(source), RULES, now)
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from bot.storage.canned_replies import offered
+from bot.storage.canned_replies import list_for_language
 from bot.storage.staff_tables import Audit, CannedReply
-from bot.usecases.canned_replies import Reply, Unfit, keep, read_all, remove, seed
+from bot.usecases.canned_replies import ReadyReply, Unfit, save, read_all, remove, seed_if_empty
 from tests.supervisors import Office
 
-HELLO = Reply("", "Hello there", "", {"en": "Hi.", "es": "Hola."})
+HELLO = ReadyReply("", "Hello there", "", {"en": "Hi.", "es": "Hola."})
 
 
 def count(office: Office) -> int:
@@ -17,28 +17,28 @@ def count(office: Office) -> int:
 
 def test_it_fills_an_empty_table_once(office: Office) -> None:
     with office.demo.db() as db:
-        added = seed(db, office.now)
+        added = seed_if_empty(db, office.now)
     with office.demo.db() as db:
-        assert seed(db, office.now) == 0
+        assert seed_if_empty(db, office.now) == 0
     assert added == count(office) >= 28
 
 
 def test_it_brings_nothing_back_that_a_supervisor_has_removed(office: Office) -> None:
     with office.demo.db() as db:
-        seed(db, office.now)
+        seed_if_empty(db, office.now)
     with office.demo.db() as db:
         assert remove(db, office.supervisor, "hello", office.now)
-        seed(db, office.now)
+        seed_if_empty(db, office.now)
         assert "hello" not in {reply.slug for reply in read_all(db)}
         assert not remove(db, office.supervisor, "hello", office.now)
 
 
 def test_it_adds_changes_and_drops_a_language(office: Office) -> None:
     with office.demo.db() as db:
-        assert keep(db, office.supervisor, HELLO, ["housing"], office.now) == "hello_there"
-        changed = Reply("hello_there", "Greet", "housing", {"en": "Hi!", "es": ""})
-        keep(db, office.supervisor, changed, ["housing"], office.now)
-        assert read_all(db) == [Reply("hello_there", "Greet", "housing", {"en": "Hi!"})]
+        assert save(db, office.supervisor, HELLO, ["housing"], office.now) == "hello_there"
+        changed = ReadyReply("hello_there", "Greet", "housing", {"en": "Hi!", "es": ""})
+        save(db, office.supervisor, changed, ["housing"], office.now)
+        assert read_all(db) == [ReadyReply("hello_there", "Greet", "housing", {"en": "Hi!"})]
         acts = db.scalars(select(Audit.act).order_by(Audit.id)).all()
     assert acts == ["reply_added", "reply_changed"]
 
@@ -46,33 +46,33 @@ def test_it_adds_changes_and_drops_a_language(office: Office) -> None:
 @pytest.mark.parametrize(
     ("reply", "field"),
     [
-        (Reply("", "!!", "", {"en": "Hi."}), "title"),
-        (Reply("", "x" * 61, "", {"en": "Hi."}), "title"),
-        (Reply("", "Hi", "gone", {"en": "Hi."}), "team"),
-        (Reply("", "Hi", "", {"en": "", "es": ""}), "body_en"),
-        (Reply("", "Hi", "", {"en": "x" * 1601}), "body_en"),
-        (Reply("was_here", "Hi", "", {"en": "Hi."}), ""),
+        (ReadyReply("", "!!", "", {"en": "Hi."}), "title"),
+        (ReadyReply("", "x" * 61, "", {"en": "Hi."}), "title"),
+        (ReadyReply("", "Hi", "gone", {"en": "Hi."}), "team"),
+        (ReadyReply("", "Hi", "", {"en": "", "es": ""}), "body_en"),
+        (ReadyReply("", "Hi", "", {"en": "x" * 1601}), "body_en"),
+        (ReadyReply("was_here", "Hi", "", {"en": "Hi."}), ""),
     ],
 )
-def test_it_refuses_what_cannot_be_kept(office: Office, reply: Reply, field: str) -> None:
+def test_it_refuses_what_cannot_be_kept(office: Office, reply: ReadyReply, field: str) -> None:
     with office.demo.db() as db, pytest.raises(Unfit) as refused:
-        keep(db, office.supervisor, reply, ["housing"], office.now)
+        save(db, office.supervisor, reply, ["housing"], office.now)
     assert list(refused.value.problems) == [field]
     assert count(office) == 0
 
 
 def test_it_refuses_a_second_reply_of_the_same_title(office: Office) -> None:
     with office.demo.db() as db:
-        keep(db, office.supervisor, HELLO, [], office.now)
+        save(db, office.supervisor, HELLO, [], office.now)
         with pytest.raises(Unfit):
-            keep(db, office.supervisor, HELLO, [], office.now)
+            save(db, office.supervisor, HELLO, [], office.now)
         assert db.scalar(select(func.count()).select_from(CannedReply)) == 2
 
 
 def test_it_offers_a_worker_what_is_for_all_and_for_their_teams(office: Office) -> None:
     with office.demo.db() as db:
-        keep(db, office.supervisor, HELLO, [], office.now)
-        keep(db, office.supervisor, Reply("", "Rent", "housing", {"en": "Rent?"}), ["housing"], office.now)
-        assert [row.title for row in offered(db, "en", ["housing"])] == ["Hello there", "Rent"]
-        assert [row.title for row in offered(db, "en", ["counseling"])] == ["Hello there"]
-        assert [row.body for row in offered(db, "es", ["housing"])] == ["Hola."]
+        save(db, office.supervisor, HELLO, [], office.now)
+        save(db, office.supervisor, ReadyReply("", "Rent", "housing", {"en": "Rent?"}), ["housing"], office.now)
+        assert [row.title for row in list_for_language(db, "en", ["housing"])] == ["Hello there", "Rent"]
+        assert [row.title for row in list_for_language(db, "en", ["counseling"])] == ["Hello there"]
+        assert [row.body for row in list_for_language(db, "es", ["housing"])] == ["Hola."]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.usecases.directory_files import CannotRead, open_files
+from bot.usecases.directory_files import DirectoryFilesError, open_files
 
 
 @pytest.mark.parametrize("method", [9, 99])
@@ -18,5 +18,5 @@ def test_it_refuses_a_zip_that_is_packed_in_a_way_that_cannot_be_undone(tmp_path
     raw = bytearray(path.read_bytes())
     raw[8], raw[raw.index(b"PK\x01\x02") + 10] = method, method
     path.write_bytes(raw)
-    with pytest.raises(CannotRead, match="Unpack it and name the folder"):
+    with pytest.raises(DirectoryFilesError, match="Unpack it and name the folder"):
         open_files(path)

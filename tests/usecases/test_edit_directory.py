@@ -11,27 +11,27 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from bot.domain.directory.editing import Typed
+from bot.domain.directory.editing import ServiceForm
 from bot.settings import Settings
 from bot.storage import directory_desk, listings
 from bot.storage.database import Database
 from bot.storage.directory_tables import Listing, Location, Organization, Service
-from bot.storage.listings import Wanted
+from bot.storage.listings import ListingQuery
 from bot.storage.sealing import Sealer
 from bot.storage.staff_tables import Audit
 from bot.storage.tables import Referral
 from bot.usecases import edit_directory
-from bot.usecases.edit_directory import ChangedMeanwhile, Ground, NotThere, Opened, Refused, Unfit, version_of
+from bot.usecases.edit_directory import ServiceEditConflict, DirectorySettings, ServiceNotFound, OpenedServiceForm, Refused, Unfit, service_version
 from bot.usecases.read_directory import ServicePage, read_service
 from tests.console import make_staff
 from tests.someone import make_person
 from tests.usecases.directory_world import CITY, NOW, package, take_in
 
-GROUND = Ground.of(CITY, 180, ("en", "es"))
+GROUND = DirectorySettings.with_known_needs(CITY, 180, ("en", "es"))
 PANTRY = ("s1", "Food pantry", "314-555-0101")
 SISTER = ("s2", "Food boxes", "314-555-0102")
 LATER = NOW + timedelta(hours=1)
-NEW = Typed(name="Night kitchen", phones="314-555-0150", needs=("food",), street="2 Oak St", city="St. Louis", zip="63103")
+NEW = ServiceForm(name="Night kitchen", phones="314-555-0150", needs=("food",), street="2 Oak St", city="St. Louis", zip="63103")
 
 
 @pytest.fixture
@@ -60,12 +60,12 @@ def change(db: Session, service_id: int, by: int, now: datetime = NOW, **fields:
     """Change these fields as somebody does who has just opened the form."""
     form = page(db, service_id)
     typed = replace(form.typed, **fields)  # type: ignore[arg-type]
-    return edit_directory.change(db, GROUND, service_id, by, typed, Opened(form.version, form.typed), now)
+    return edit_directory.change_service(db, GROUND, service_id, by, typed, OpenedServiceForm(form.version, form.typed), now)
 
 
 def told(db: Session, words: str, now: datetime = NOW) -> list[dict[str, object]]:
     """What a search for these words shows of services that people may be told of."""
-    return [hit.shown for hit in listings.search(db, Wanted(words=words, offered_at=now))]
+    return [hit.shown for hit in listings.search(db, ListingQuery(words=words, offered_at=now))]
 
 
 def again(db: Session, tmp_path: Path, *, named: str = "Food pantry", now: datetime = LATER) -> None:
@@ -127,7 +127,7 @@ def test_it_moves_a_place_to_its_new_zip(db: Session, pantry: int, rosa: int) ->
     assert row.latitude == pytest.approx(41.9, abs=0.1)
     assert row.shown["addresses"][0]["address_1"] == "5 Elm St"
     # The other service at this place is found there as well.
-    assert len(listings.search(db, Wanted(near=(41.88, -87.62), words="boxes"))) == 1
+    assert len(listings.search(db, ListingQuery(near=(41.88, -87.62), words="boxes"))) == 1
 
 
 def test_it_refuses_what_cannot_be_stored_and_changes_nothing(db: Session, pantry: int, rosa: int) -> None:
@@ -159,9 +159,9 @@ def test_it_writes_down_who_changed_which_fields_and_no_words(db: Session, pantr
 
 
 def test_it_writes_nothing_down_where_nothing_was_changed(db: Session, pantry: int, rosa: int) -> None:
-    version = version_of(one(db, "s1"))
+    version = service_version(one(db, "s1"))
     change(db, pantry, rosa, now=LATER)
-    assert version_of(one(db, "s1")) == version
+    assert service_version(one(db, "s1")) == version
     assert db.scalars(select(Audit)).all() == []
 
 
@@ -172,8 +172,8 @@ def test_it_tells_the_second_what_the_first_has_changed(db: Session, pantry: int
     opened = page(db, pantry)
     change(db, pantry, rosa, description="First", email="first@example.org")
     mine = replace(opened.typed, description="Second", url="https://second.org")
-    with pytest.raises(ChangedMeanwhile) as overtaken:
-        edit_directory.change(db, GROUND, pantry, rosa, mine, Opened(opened.version, opened.typed), LATER)
+    with pytest.raises(ServiceEditConflict) as overtaken:
+        edit_directory.change_service(db, GROUND, pantry, rosa, mine, OpenedServiceForm(opened.version, opened.typed), LATER)
     merged = overtaken.value.merged
     assert (merged.typed.description, merged.typed.url) == ("Second", "https://second.org")
     assert (merged.typed.email, merged.clashes) == ("first@example.org", {"description": "First"})
@@ -183,32 +183,32 @@ def test_it_tells_the_second_what_the_first_has_changed(db: Session, pantry: int
 def test_it_lets_the_second_save_once_they_know(db: Session, pantry: int, rosa: int) -> None:
     change(db, pantry, rosa, description="First")
     form = page(db, pantry)
-    edit_directory.change(db, GROUND, pantry, rosa, replace(form.typed, description="Both"), Opened("", form.typed), LATER)
+    edit_directory.change_service(db, GROUND, pantry, rosa, replace(form.typed, description="Both"), OpenedServiceForm("", form.typed), LATER)
     assert one(db, "s1").edits["description"] == "Both"
 
 
 def test_it_writes_down_no_check_of_what_was_changed_meanwhile(db: Session, pantry: int, rosa: int) -> None:
-    seen = edit_directory.seen_of(db, pantry)
+    seen = edit_directory.content_hash(db, pantry)
     change(db, pantry, rosa, phones="314-555-0666")
     with pytest.raises(Refused, match="changed meanwhile"):
-        edit_directory.checked(db, GROUND, pantry, rosa, LATER, seen)
+        edit_directory.record_check(db, GROUND, pantry, rosa, LATER, seen)
     assert one(db, "s1").verified is False
-    edit_directory.checked(db, GROUND, pantry, rosa, LATER, edit_directory.seen_of(db, pantry))
+    edit_directory.record_check(db, GROUND, pantry, rosa, LATER, edit_directory.content_hash(db, pantry))
     assert one(db, "s1").verified is True
 
 
 def test_it_counts_a_check_and_who_is_taken_as_no_change(db: Session, pantry: int, rosa: int) -> None:
-    seen = edit_directory.seen_of(db, pantry)
-    edit_directory.accepting(db, pantry, rosa, "no", LATER)
-    edit_directory.checked(db, GROUND, pantry, rosa, LATER, seen)
-    assert edit_directory.seen_of(db, pantry) == seen
+    seen = edit_directory.content_hash(db, pantry)
+    edit_directory.set_accepting(db, pantry, rosa, "no", LATER)
+    edit_directory.record_check(db, GROUND, pantry, rosa, LATER, seen)
+    assert edit_directory.content_hash(db, pantry) == seen
 
 
 def test_it_does_not_stop_for_a_check_that_changed_no_field(db: Session, pantry: int, rosa: int) -> None:
     form = page(db, pantry)
-    edit_directory.checked(db, GROUND, pantry, rosa, LATER)
+    edit_directory.record_check(db, GROUND, pantry, rosa, LATER)
     typed = replace(form.typed, description="New")
-    edit_directory.change(db, GROUND, pantry, rosa, typed, Opened(form.version, form.typed), LATER)
+    edit_directory.change_service(db, GROUND, pantry, rosa, typed, OpenedServiceForm(form.version, form.typed), LATER)
     assert one(db, "s1").edits["description"] == "New"
 
 
@@ -223,7 +223,7 @@ def test_it_waits_for_the_other_and_then_looks_again(database: Database, tmp_pat
             second.execute(text("set local lock_timeout = '200ms'"))
             mine = replace(form.typed, description="Second")
             with pytest.raises(Exception, match="lock"):
-                edit_directory.change(second, GROUND, service_id, rosa, mine, Opened(form.version, form.typed), LATER)
+                edit_directory.change_service(second, GROUND, service_id, rosa, mine, OpenedServiceForm(form.version, form.typed), LATER)
             second.rollback()
 
 
@@ -233,7 +233,7 @@ def test_it_waits_for_the_other_and_then_looks_again(database: Database, tmp_pat
 def test_it_notes_who_checked_on_the_day_of_the_city(db: Session, pantry: int, rosa: int) -> None:
     # Nine in the evening in St. Louis is the next day in UTC.
     late = datetime(2026, 11, 24, 3, tzinfo=UTC)
-    edit_directory.checked(db, GROUND, pantry, rosa, late)
+    edit_directory.record_check(db, GROUND, pantry, rosa, late)
     service = one(db, "s1")
     assert (service.assured_on, service.assured_by, service.verified) == (date(2026, 11, 23), "Rosa Ortiz", True)
     assert service.review_by == datetime(2027, 5, 23, 5, tzinfo=UTC)
@@ -243,7 +243,7 @@ def test_it_notes_who_checked_on_the_day_of_the_city(db: Session, pantry: int, r
 def test_it_offers_a_service_again_after_the_check(db: Session, pantry: int, rosa: int, tmp_path: Path) -> None:
     in_a_year = NOW + timedelta(days=365)
     assert not told(db, "food pantry", in_a_year)
-    edit_directory.checked(db, GROUND, pantry, rosa, in_a_year)
+    edit_directory.record_check(db, GROUND, pantry, rosa, in_a_year)
     assert told(db, "food pantry", in_a_year)
     again(db, tmp_path, now=in_a_year)
     db.expire_all()
@@ -255,22 +255,22 @@ def test_it_offers_a_service_again_after_the_check(db: Session, pantry: int, ros
 def test_it_tells_nobody_of_a_service_that_takes_nobody(
     db: Session, pantry: int, rosa: int, answer: str, kept: bool | None
 ) -> None:
-    edit_directory.accepting(db, pantry, rosa, answer, NOW)
+    edit_directory.set_accepting(db, pantry, rosa, answer, NOW)
     assert (one(db, "s1").accepting, one(db, "s1").accepting_at) == (kept, NOW)
     assert bool(told(db, "food pantry")) is (answer != "no")
     with pytest.raises(Refused):
-        edit_directory.accepting(db, pantry, rosa, "perhaps", NOW)
+        edit_directory.set_accepting(db, pantry, rosa, "perhaps", NOW)
 
 
 def test_it_closes_and_opens_again(db: Session, pantry: int, rosa: int, tmp_path: Path) -> None:
-    edit_directory.close(db, pantry, rosa, "temporarily closed", NOW)
+    edit_directory.set_status(db, pantry, rosa, "temporarily closed", NOW)
     again(db, tmp_path)
     db.expire_all()
     assert one(db, "s1").status == "temporarily closed"
     assert not told(db, "food pantry")
     with pytest.raises(Refused, match="closed"):
-        edit_directory.checked(db, GROUND, pantry, rosa, NOW)
-    edit_directory.close(db, pantry, rosa, "active", NOW)
+        edit_directory.record_check(db, GROUND, pantry, rosa, NOW)
+    edit_directory.set_status(db, pantry, rosa, "active", NOW)
     assert (one(db, "s1").edits, bool(told(db, "food pantry"))) == ({}, True)
 
 
@@ -280,21 +280,21 @@ def test_it_puts_those_first_whose_check_ran_out_or_to_which_people_were_sent(
     sister = one(db, "s2")
     sister.review_by = NOW - timedelta(days=1)
     db.flush()
-    assert directory_desk.to_check(db, 5) == [sister.id, pantry]
+    assert directory_desk.list_due_for_check(db, 5) == [sister.id, pantry]
     one(db, "s1").verified = sister.verified = False
     made = make_person(db, Sealer(settings.encryption_keys, settings.secret_key))
     db.add(Referral(conversation_id=made.conversation, service_id=sister.id, need="food", state="requested", made_at=NOW))
     db.flush()
-    assert directory_desk.never_checked(db, 5) == [sister.id, pantry]
+    assert directory_desk.list_never_checked(db, 5) == [sister.id, pantry]
 
 
 # -- adding, and what cannot be changed here --
 
 
 def test_it_adds_a_service_that_nobody_is_told_of_before_it_is_checked(db: Session, rosa: int) -> None:
-    number = edit_directory.add(db, GROUND, rosa, replace(NEW, agency="Oak House", languages="Spanish"), NOW)
+    number = edit_directory.add_service(db, GROUND, rosa, replace(NEW, agency="Oak House", languages="Spanish"), NOW)
     assert not told(db, "night kitchen")
-    edit_directory.checked(db, GROUND, number, rosa, NOW)
+    edit_directory.record_check(db, GROUND, number, rosa, NOW)
     shown = told(db, "night kitchen")[0]
     assert (shown["organization"], shown["zip"]) == ("Oak House", "63103")
     found = page(db, number)
@@ -304,7 +304,7 @@ def test_it_adds_a_service_that_nobody_is_told_of_before_it_is_checked(db: Sessi
 
 
 def test_it_changes_what_was_added_by_hand(db: Session, rosa: int) -> None:
-    number = edit_directory.add(db, GROUND, rosa, NEW, NOW)
+    number = edit_directory.add_service(db, GROUND, rosa, NEW, NOW)
     change(db, number, rosa, name="Day kitchen", agency="Oak House", zip="63104", zips="631", phones="211", email="")
     found = page(db, number)
     assert (found.typed.name, found.typed.agency, found.typed.zip) == ("Day kitchen", "Oak House", "63104")
@@ -313,7 +313,7 @@ def test_it_changes_what_was_added_by_hand(db: Session, rosa: int) -> None:
 
 
 def test_it_is_left_alone_by_an_import(db: Session, rosa: int, tmp_path: Path) -> None:
-    number = edit_directory.add(db, GROUND, rosa, NEW, NOW)
+    number = edit_directory.add_service(db, GROUND, rosa, NEW, NOW)
     take_in(db, package(tmp_path / "p", [PANTRY]), "test", now=LATER)
     db.expire_all()
     assert db.get_one(Service, number).gone_at is None
@@ -324,8 +324,8 @@ def test_it_refuses_a_service_that_is_gone_or_kept_in_files(db: Session, pantry:
     one(db, "s2").origin = "files"
     db.flush()
     with pytest.raises(Refused, match="gone"):
-        edit_directory.checked(db, GROUND, pantry, rosa, NOW)
+        edit_directory.record_check(db, GROUND, pantry, rosa, NOW)
     with pytest.raises(Refused, match="files"):
         change(db, one(db, "s2").id, rosa, name="Other")
-    with pytest.raises(NotThere):
-        edit_directory.checked(db, GROUND, 999_999, rosa, NOW)
+    with pytest.raises(ServiceNotFound):
+        edit_directory.record_check(db, GROUND, 999_999, rosa, NOW)

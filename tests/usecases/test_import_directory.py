@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from bot.domain.directory.records import Refusal
+from bot.domain.directory.records import ImportRefusal
 from bot.storage import directory, listings
 from bot.storage.database import Database
 from bot.storage.directory_tables import DirectoryImport, Listing, Location, Organization, Service, ServiceAtLocation
 from bot.usecases import export_directory
-from bot.usecases.directory_files import CannotRead, open_files, open_sink
-from bot.usecases.import_directory import KINDS, Refused, Report, Wish, import_directory, language_code, source_name
+from bot.usecases.directory_files import DirectoryFilesError, open_files, open_sink
+from bot.usecases.import_directory import ROW_KINDS, Refused, ImportReport, ImportOptions, import_directory, language_code, source_name
 from tests.usecases.directory_world import CITY, DIRECTORIES, NOW, RULES, package, real, take_in
 
 PANTRY = ("s1", "Food pantry", "314-555-0101")
@@ -28,7 +28,7 @@ def services(db: Session) -> dict[str, Service]:
     return {row.key or "": row for row in db.scalars(select(Service).execution_options(populate_existing=True))}
 
 
-def taken(report: Report, kind: str) -> tuple[int, int, int]:
+def taken(report: ImportReport, kind: str) -> tuple[int, int, int]:
     counts = report.counts[kind]
     return counts["new"], counts["updated"], counts["same"]
 
@@ -56,7 +56,7 @@ def test_it_changes_nothing_when_it_is_imported_again(database: Database, name: 
         before = db.execute(text("select s.*, s.xmin from service s order by id")).all()
     with database.transaction() as db:
         again = take_in(db, real(name), source, now=NOW + timedelta(hours=1))
-        assert all(taken(again, kind)[:2] == (0, 0) for kind in KINDS)
+        assert all(taken(again, kind)[:2] == (0, 0) for kind in ROW_KINDS)
         assert db.execute(text("select s.*, s.xmin from service s order by id")).all() == before
 
 
@@ -116,7 +116,7 @@ def test_it_offers_nothing_of_which_the_staff_took_the_last_number(database: Dat
     with database.transaction() as db:
         take_in(db, package(tmp_path, [PANTRY]), "city")
         service = db.execute(update(Service).values(edits={"phones": None}).returning(Service.id)).scalar_one()
-        listings.refresh(db, [service])
+        listings.rebuild(db, [service])
         listing = db.scalars(select(Listing)).one()
         assert "phones" not in listing.shown and not listing.offered
 
@@ -215,12 +215,12 @@ def test_it_never_vouches_for_a_number_that_the_staff_have_typed(
     with database.transaction() as db:
         edits = {"phones": [{"number": "314-555-0666"}]}
         db.execute(update(Service).values(edits=edits, verified=False, assured_on=None, assured_by=None))
-        listings.refresh(db, [services(db)["s1"].id])
+        listings.rebuild(db, [services(db)["s1"].id])
     assert offered_after(database, path, checked=checked) == 0
     # What the staff have written down as checked stays checked.
     with database.transaction() as db:
         db.execute(update(Service).values(verified=True, assured_on=date(2026, 11, 20), assured_by="Rosa"))
-        listings.refresh(db, [services(db)["s1"].id])
+        listings.rebuild(db, [services(db)["s1"].id])
     assert offered_after(database, path, checked=checked) == 1
     with database.transaction() as db:
         assert services(db)["s1"].assured_by == "Rosa"
@@ -241,7 +241,7 @@ def test_it_leaves_nothing_behind_when_it_breaks_off(database: Database, tmp_pat
         if what == "services laid out":
             raise KeyboardInterrupt
 
-    wish = Wish("city", "test", 180, CITY)
+    wish = ImportOptions("city", "test", 180, CITY)
     with pytest.raises(KeyboardInterrupt), database.transaction() as db:
         import_directory(db, open_files(package(tmp_path, [PANTRY])), wish, None, RULES, NOW, kill)
     with database.transaction() as db:
@@ -289,10 +289,10 @@ def test_it_reads_a_zip_and_refuses_one_that_would_fill_the_disk(database: Datab
         assert taken(take_in(db, tmp_path / "city.zip", "city"), "service") == (1, 0, 0)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("services.csv", bytes(30_000_000))
-    with pytest.raises(CannotRead, match="times its size"):
+    with pytest.raises(DirectoryFilesError, match="times its size"):
         open_files(tmp_path / "bomb.zip")
     (tmp_path / "no.zip").write_text("no zip")
-    with pytest.raises(CannotRead, match="broken"):
+    with pytest.raises(DirectoryFilesError, match="broken"):
         open_files(tmp_path / "no.zip")
 
 
@@ -307,7 +307,7 @@ def test_it_exports_what_can_be_imported_again(database: Database, tmp_path: Pat
         assert edited is not None
         edited.edits = {"description": "Ours", "phones": [{"number": "314-555-0100"}], "languages": ["es"]}
     with database.transaction() as db:
-        write(export_directory.records(db, "ohana"), open_sink(tmp_path / "out"))
+        write(export_directory.exported_records(db, "ohana"), open_sink(tmp_path / "out"))
         report = take_in(db, tmp_path / "out", "copy", checked=None)
         # The one schedule that was left out at first is not there a second time.
         assert report.refused_count == 0, report.refused
@@ -323,16 +323,16 @@ def test_it_gives_away_no_note_of_the_staff(database: Database, tmp_path: Path) 
         take_in(db, package(tmp_path / "p", [PANTRY]), "city")
         db.scalars(select(Service).where(Service.origin == "city")).one().edits = {"alert": "Ask for Denise", "url": "x.org"}
         db.flush()
-        given = str([record.details for record in export_directory.records(db, "city")])
+        given = str([record.details for record in export_directory.exported_records(db, "city")])
     assert "Denise" not in given and "x.org" in given
 
 
 def test_it_keeps_words_that_no_database_takes_from_stopping_it(database: Database) -> None:
-    origin = directory.Origin("odd", NOW, 180, "America/Chicago")
+    origin = directory.ImportOrigin("odd", NOW, 180, "America/Chicago")
     with database.transaction() as db:
         directory.begin_import(db, "odd")
         rows = [{"key": "o1", "name": "A\0B\ud800", "details": {"description": "\\u0000 \0 \udfff"}}]
-        assert directory.write(db, "organization", rows, origin).new == 1
+        assert directory.upsert(db, "organization", rows, origin).new == 1
         row = db.scalars(select(Organization)).one()
         assert row.name == "AB?" and row.details["description"] == "\\u0000  ?"
 
@@ -351,14 +351,14 @@ def test_it_reads_languages_by_code_or_name() -> None:
 
 
 def test_it_names_only_so_many_refused_rows_and_counts_all() -> None:
-    report = Report("city")
+    report = ImportReport("city")
     for number in range(6000):
-        report.note(Refusal("services.csv", f"row {number}", None, "no name", "add it"))
+        report.add_finding(ImportRefusal("services.csv", f"row {number}", None, "no name", "add it"))
     assert (len(report.refused), report.refused_count) == (5000, 6000)
     assert report.as_json()["files"]["services.csv"]["refused"] == 6000
 
 
 def test_it_lets_listings_be_laid_out_anew_for_nothing(database: Database) -> None:
     with database.transaction() as db:
-        listings.refresh(db, [])
-        listings.measure_up(db)
+        listings.rebuild(db, [])
+        listings.update_statistics(db)

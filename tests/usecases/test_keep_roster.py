@@ -9,17 +9,17 @@ import pytest
 from sqlalchemy.orm import Session
 
 from bot.domain.permissions import Role
-from bot.domain.roster_rows import ExtraRow, HolidayRow, Row, ShiftRow, TimeOffRow
+from bot.domain.roster_rows import ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow
 from bot.settings import Settings
 from bot.storage import rosters, staff
 from bot.storage.sealing import Sealer
 from bot.usecases import keep_roster
-from bot.usecases.check_roster import Fault, Warned, check
-from bot.usecases.keep_roster import Change, Keeper, Refused
+from bot.usecases.check_roster import RosterFault, RosterWarning, check
+from bot.usecases.keep_roster import RosterChange, RosterEditor, Refused
 from tests.doubles import MONDAY_MORNING as NOW
 
 CHICAGO = ZoneInfo("America/Chicago")
-ADMIN, HOUSING = Keeper(), Keeper(frozenset({"housing"}))
+ADMIN, HOUSING = RosterEditor(), RosterEditor(frozenset({"housing"}))
 HEADER = "kind,team,staff,day,starts,ends,place,since,until,name\n"
 ALL_WEEK = HEADER + "shift,housing,ana@x.example,Mon-Sun,08:00,08:00,1,,,\n"
 ANA_ALWAYS = tuple(ShiftRow("housing", "ana@x.example", weekday, time(8), time(8)) for weekday in range(7))
@@ -30,7 +30,7 @@ JOE = ShiftRow("medical", "joe@x.example", 0, time(9), time(17))
 def db(db: Session, sealer: Sealer) -> Session:
     """Ana (Spanish, a telephone) of housing, Joe of medical."""
     for slug in ("housing", "medical"):
-        staff.add_team(db, slug, slug.title())
+        staff.get_or_add_team(db, slug, slug.title())
     ana = staff.add(db, "ana@x.example", "Ana", NOW, teams=["housing"], languages=["en", "es"])
     joe = staff.add(db, "joe@x.example", "Joe", NOW, teams=["medical"])
     for member, number in ((ana, "314-555-0142"), (joe, "314-555-0143")):
@@ -38,21 +38,21 @@ def db(db: Session, sealer: Sealer) -> Session:
     return db
 
 
-def rows(db: Session) -> set[Row]:
-    return {entry.row for entry in rosters.entries(db)}
+def rows(db: Session) -> set[RosterRow]:
+    return {entry.row for entry in rosters.list_entries(db)}
 
 
-def plan(db: Session, text: str, keeper: Keeper = ADMIN, *, whole: bool = True) -> Change:
+def plan(db: Session, text: str, keeper: RosterEditor = ADMIN, *, whole: bool = True) -> RosterChange:
     return keep_roster.plan_import(db, keeper, text.encode(), CHICAGO, ("en", "es"), NOW, whole=whole)
 
 
-def do(db: Session, text: str, keeper: Keeper = ADMIN, *, whole: bool = True, mark: str | None = None) -> Change:
+def do(db: Session, text: str, keeper: RosterEditor = ADMIN, *, whole: bool = True, mark: str | None = None) -> RosterChange:
     data = text.encode()
-    return keep_roster.carry_out(db, keeper, data, CHICAGO, ("en", "es"), NOW, whole=whole, mark=mark)
+    return keep_roster.apply_import(db, keeper, data, CHICAGO, ("en", "es"), NOW, whole=whole, mark=mark)
 
 
-def faults(db: Session) -> dict[Fault, list[Warned]]:
-    found: dict[Fault, list[Warned]] = {}
+def faults(db: Session) -> dict[RosterFault, list[RosterWarning]]:
+    found: dict[RosterFault, list[RosterWarning]] = {}
     for one in check(db, CHICAGO, ("en", "es"), NOW):
         found.setdefault(one.fault, []).append(one)
     return found
@@ -71,7 +71,7 @@ def test_it_keeps_every_kind_and_writes_it_out_again(db: Session) -> None:
     christmas = HolidayRow(date(2026, 12, 25), "Christmas Day")
     keep_roster.add(db, ADMIN, (JOE, extra, away, christmas))
     text = keep_roster.export(db, CHICAGO, NOW)
-    for entry in rosters.entries(db):
+    for entry in rosters.list_entries(db):
         assert keep_roster.remove(db, ADMIN, entry.kind, entry.id) == entry
     assert rows(db) == set()
     do(db, text)
@@ -84,7 +84,7 @@ def test_it_shows_what_a_file_would_do_and_does_nothing_yet(db: Session) -> None
     assert set(change.added) == set(ANA_ALWAYS) and [one.row for one in change.removed] == [JOE]
     assert rows(db) == {JOE}
     assert do(db, ALL_WEEK, mark=change.mark).mark == change.mark and rows(db) == set(ANA_ALWAYS)
-    assert plan(db, ALL_WEEK) == Change(kept=7)
+    assert plan(db, ALL_WEEK) == RosterChange(kept=7)
 
 
 def test_it_only_adds_when_asked_to(db: Session) -> None:
@@ -121,7 +121,7 @@ def test_it_lets_a_supervisor_change_their_own_teams_only(db: Session) -> None:
     for row in (JOE, HolidayRow(date(2026, 12, 25), "Christmas"), TimeOffRow("joe@x.example", NOW, NOW + timedelta(1))):
         with pytest.raises(Refused):
             keep_roster.add(db, HOUSING, (row,))
-    [entry] = rosters.entries(db)
+    [entry] = rosters.list_entries(db)
     with pytest.raises(Refused, match="not one of yours"):
         keep_roster.remove(db, HOUSING, entry.kind, entry.id)
     assert (
@@ -142,23 +142,23 @@ def test_it_refuses_what_is_there_already_and_what_is_gone(db: Session) -> None:
 
 def test_it_warns_when_nobody_is_on(db: Session) -> None:
     found = faults(db)
-    assert found[Fault.NOBODY][0].spans[0].start == NOW and found[Fault.NOBODY][0].is_grave
-    assert {one.team for one in found[Fault.HOLE]} == {"housing", "medical"}
+    assert found[RosterFault.NO_STAFF][0].spans[0].start == NOW and found[RosterFault.NO_STAFF][0].is_grave
+    assert {one.team for one in found[RosterFault.GAP]} == {"housing", "medical"}
     keep_roster.add(db, ADMIN, ANA_ALWAYS)
     found = faults(db)
-    assert Fault.NOBODY not in found and [one.team for one in found[Fault.HOLE]] == ["medical"]
+    assert RosterFault.NO_STAFF not in found and [one.team for one in found[RosterFault.GAP]] == ["medical"]
 
 
 def test_it_tells_a_shift_that_nobody_holds_from_a_time_without_shift(db: Session) -> None:
     keep_roster.add(db, ADMIN, (JOE, TimeOffRow("joe@x.example", NOW, NOW + timedelta(hours=2))))
-    [uncovered] = faults(db)[Fault.UNCOVERED]
+    [uncovered] = faults(db)[RosterFault.UNCOVERED]
     assert [(span.start, span.end) for span in uncovered.spans] == [(NOW, NOW + timedelta(hours=2))]
-    assert uncovered.is_grave and not faults(db)[Fault.HOLE][0].is_grave
+    assert uncovered.is_grave and not faults(db)[RosterFault.GAP][0].is_grave
 
 
 def test_it_warns_of_holidays_that_leave_a_shift_empty(db: Session) -> None:
     keep_roster.add(db, ADMIN, (JOE, HolidayRow(date(2026, 3, 9), "Founders' day", "medical")))
-    [span] = faults(db)[Fault.UNCOVERED][0].spans
+    [span] = faults(db)[RosterFault.UNCOVERED][0].spans
     assert span.start == datetime(2026, 3, 9, 14, tzinfo=UTC)
 
 
@@ -166,13 +166,13 @@ def test_it_warns_of_people_without_telephone_and_of_those_who_may_not_answer(db
     staff.add(db, "amy@x.example", "Amy", NOW, roles=[Role.ADMIN])
     keep_roster.add(db, ADMIN, (ShiftRow("medical", "amy@x.example", 2, time(9), time(17)),))
     found = faults(db)
-    assert "Amy" in found[Fault.NO_PHONE][0].text and "Amy" in found[Fault.CANNOT_ANSWER][0].text
-    assert found[Fault.NOT_A_MEMBER][0].team == "medical"
+    assert "Amy" in found[RosterFault.NO_PHONE][0].text and "Amy" in found[RosterFault.CANNOT_ANSWER][0].text
+    assert found[RosterFault.NOT_A_MEMBER][0].team == "medical"
 
 
 def test_it_warns_of_a_time_in_which_nobody_speaks_spanish(db: Session) -> None:
     keep_roster.add(db, ADMIN, (JOE, ShiftRow("housing", "ana@x.example", 0, time(12), time(17))))
-    [missing] = faults(db)[Fault.NO_LANGUAGE]
+    [missing] = faults(db)[RosterFault.NO_LANGUAGE]
     assert "Spanish" in missing.text
     first = missing.spans[0]
     assert (first.start, first.end) == (NOW, NOW + timedelta(hours=3))
@@ -182,14 +182,14 @@ def test_it_warns_of_overlaps_before_they_come(db: Session) -> None:
     keep_roster.add(db, ADMIN, (JOE,))
     text = HEADER + "shift,housing,joe@x.example,Mon,16:00,18:00,1,,,\nshift,medical,ana@x.example,Mon,9:00,10:00,1,,,\n"
     new = {one.fault for one in plan(db, text, whole=False).new}
-    assert {Fault.TWO_TEAMS, Fault.SAME_PLACE, Fault.NOT_A_MEMBER} <= new and Fault.NOBODY not in new
+    assert {RosterFault.TWO_TEAMS, RosterFault.SAME_POSITION, RosterFault.NOT_A_MEMBER} <= new and RosterFault.NO_STAFF not in new
 
 
 def test_it_warns_of_shifts_whose_owner_has_left_and_calls_nobody_for_them(db: Session, settings: Settings) -> None:
     keep_roster.add(db, ADMIN, (JOE,))
     joe = staff.find_by_email(db, "joe@x.example")
     assert joe is not None
-    staff.leave(db, Sealer(settings.encryption_keys, settings.secret_key), joe, NOW)
+    staff.mark_left(db, Sealer(settings.encryption_keys, settings.secret_key), joe, NOW)
     assert rosters.load(db, CHICAGO).on_duty(NOW) == ()
-    assert "Joe no longer works here" in faults(db)[Fault.GONE][0].text
+    assert "Joe no longer works here" in faults(db)[RosterFault.LEFT][0].text
     assert keep_roster.export(db, CHICAGO, NOW).count("\n") == 1

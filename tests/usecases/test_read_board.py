@@ -8,19 +8,19 @@ from typing import Any
 from bot.domain.safety.levels import Urgency
 from bot.storage.staff_tables import ExtraShift, Staff, StaffThread, Team
 from bot.storage.tables import Handoff
-from bot.usecases.read_board import Board, read_board
+from bot.usecases.read_board import SupervisorBoard, read_board
 from tests.console import make_staff
 from tests.supervisors import Office, call_for_human, called, happened, taken
 
 
-def look(office: Office, teams: tuple[str, ...] = ("housing",)) -> Board:
+def look(office: Office, teams: tuple[str, ...] = ("housing",)) -> SupervisorBoard:
     with office.demo.db() as db:
         return read_board(db, office.now, office.runtime.settings.timezone, office.supervisor, teams)
 
 
 def wait_for(office: Office, number: str, minutes: float, urgency: Urgency = Urgency.MINUTES, **more: Any) -> int:
     with office.demo.db() as db:
-        return call_for_human(db, office.runtime.desk.sealer, number, office.minutes_ago(minutes), urgency, **more)
+        return call_for_human(db, office.runtime.context.sealer, number, office.minutes_ago(minutes), urgency, **more)
 
 
 def test_it_puts_first_whose_limit_is_longest_past(office: Office) -> None:

@@ -11,40 +11,40 @@ from sqlalchemy.orm import Session
 
 from bot.domain.conversation import load
 from bot.domain.message import Channel
-from bot.domain.safe_contact import SafeContact, Window
+from bot.domain.safe_contact import SafeContact, TimeWindow
 from bot.storage.staff_tables import Audit, HandoffEvent
 from bot.storage.tables import Conversation
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 from bot.usecases.name_person import name_person
 from bot.usecases.read_person import PersonPage, read_person
-from bot.usecases.set_safe_contact import Asked, NoSuchPerson, menu_words, set_safe_contact
+from bot.usecases.set_safe_contact import SafeContactForm, PersonNotFound, choice_words, set_safe_contact
 from tests.doubles import MONDAY_MORNING as NOW
 from tests.someone import Made, make_person
 
-EVENINGS = SafeContact(times=(Window(frozenset(range(5)), time(18), time(20)),), word="Paraguas", neutral=True)
+EVENINGS = SafeContact(times=(TimeWindow(frozenset(range(5)), time(18), time(20)),), word="Paraguas", neutral=True)
 
 
 @pytest.fixture
-def ada(db: Session, desk: Desk) -> Made:
-    return make_person(db, desk.sealer)
+def ada(db: Session, context: Context) -> Made:
+    return make_person(db, context.sealer)
 
 
-def stored(db: Session, desk: Desk, made: Made) -> SafeContact:
+def stored(db: Session, context: Context, made: Made) -> SafeContact:
     db.expire_all()
-    return load(desk.sealer.open(db.get_one(Conversation, made.conversation).sealed_state)).safe
+    return load(context.sealer.open(db.get_one(Conversation, made.conversation).sealed_state)).safe
 
 
-def ask(safe: SafeContact, seen: datetime | None = None, *, was_paused: bool = False) -> Asked:
-    return Asked(safe, seen, was_paused)
+def ask(safe: SafeContact, seen: datetime | None = None, *, was_paused: bool = False) -> SafeContactForm:
+    return SafeContactForm(safe, seen, was_paused)
 
 
-def test_it_keeps_the_settings_with_who_and_when(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
-    assert set_safe_contact(db, desk, ada.conversation, rosa, ask(EVENINGS), NOW) == []
-    assert stored(db, desk, ada) == replace(EVENINGS, set_at=NOW, set_by=rosa)
+def test_it_keeps_the_settings_with_who_and_when(db: Session, context: Context, rosa: int, ada: Made) -> None:
+    assert set_safe_contact(db, context, ada.conversation, rosa, ask(EVENINGS), NOW) == []
+    assert stored(db, context, ada) == replace(EVENINGS, set_at=NOW, set_by=rosa)
 
 
-def test_it_writes_down_what_was_changed_and_no_word(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
-    set_safe_contact(db, desk, ada.conversation, rosa, ask(replace(EVENINGS, note="her brother reads it")), NOW)
+def test_it_writes_down_what_was_changed_and_no_word(db: Session, context: Context, rosa: int, ada: Made) -> None:
+    set_safe_contact(db, context, ada.conversation, rosa, ask(replace(EVENINGS, note="her brother reads it")), NOW)
     audit = db.scalars(select(Audit).where(Audit.act == "safe_contact_changed")).one()
     assert (audit.staff_id, audit.conversation_id, audit.handoff_id) == (rosa, ada.conversation, ada.handoff)
     assert audit.detail == "safe times, safe word, neutral texts, note"
@@ -52,77 +52,77 @@ def test_it_writes_down_what_was_changed_and_no_word(db: Session, desk: Desk, ro
     assert event.detail == {"changed": ["times", "word", "neutral", "note"]}
 
 
-def test_it_writes_nothing_where_nothing_changes(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
-    assert set_safe_contact(db, desk, ada.conversation, rosa, ask(SafeContact()), NOW) == []
-    assert stored(db, desk, ada) == SafeContact()
+def test_it_writes_nothing_where_nothing_changes(db: Session, context: Context, rosa: int, ada: Made) -> None:
+    assert set_safe_contact(db, context, ada.conversation, rosa, ask(SafeContact()), NOW) == []
+    assert stored(db, context, ada) == SafeContact()
     assert db.scalars(select(Audit)).all() == []
 
 
 @pytest.mark.parametrize("word", ["STOP", "landlord", "Food", "comida"])
-def test_it_refuses_a_word_that_the_line_listens_to(db: Session, desk: Desk, rosa: int, ada: Made, word: str) -> None:
-    wrong = set_safe_contact(db, desk, ada.conversation, rosa, ask(SafeContact(word=word)), NOW)
+def test_it_refuses_a_word_that_the_line_listens_to(db: Session, context: Context, rosa: int, ada: Made, word: str) -> None:
+    wrong = set_safe_contact(db, context, ada.conversation, rosa, ask(SafeContact(word=word)), NOW)
     assert [complaint.field for complaint in wrong] == ["word"]
-    assert stored(db, desk, ada) == SafeContact()
+    assert stored(db, context, ada) == SafeContact()
 
 
-def test_it_knows_the_choices_of_the_flows_in_each_language(db: Session, desk: Desk) -> None:
-    assert {"rent", "comida"} <= menu_words(db, desk)
+def test_it_knows_the_choices_of_the_flows_in_each_language(db: Session, context: Context) -> None:
+    assert {"rent", "comida"} <= choice_words(db, context)
 
 
-def test_it_keeps_nothing_over_what_a_colleague_kept_meanwhile(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
-    set_safe_contact(db, desk, ada.conversation, rosa, ask(EVENINGS), NOW)
+def test_it_keeps_nothing_over_what_a_colleague_kept_meanwhile(db: Session, context: Context, rosa: int, ada: Made) -> None:
+    set_safe_contact(db, context, ada.conversation, rosa, ask(EVENINGS), NOW)
     later = NOW + timedelta(minutes=1)
-    wrong = set_safe_contact(db, desk, ada.conversation, rosa, ask(SafeContact(neutral=True)), later)
+    wrong = set_safe_contact(db, context, ada.conversation, rosa, ask(SafeContact(neutral=True)), later)
     assert [complaint.field for complaint in wrong] == ["form"]
-    assert stored(db, desk, ada).word == "Paraguas"
+    assert stored(db, context, ada).word == "Paraguas"
     again = ask(replace(EVENINGS, word="Tijeras"), NOW)
-    assert set_safe_contact(db, desk, ada.conversation, rosa, again, later) == []
-    assert stored(db, desk, ada).word == "Tijeras"
+    assert set_safe_contact(db, context, ada.conversation, rosa, again, later) == []
+    assert stored(db, context, ada).word == "Tijeras"
 
 
 def test_it_does_not_undo_an_exit_word_that_came_while_the_form_was_open(
-    db: Session, desk: Desk, rosa: int, ada: Made
+    db: Session, context: Context, rosa: int, ada: Made
 ) -> None:
-    leave(db, desk, ada)
-    set_safe_contact(db, desk, ada.conversation, rosa, ask(EVENINGS, was_paused=False), NOW)
-    assert stored(db, desk, ada).paused
+    leave(db, context, ada)
+    set_safe_contact(db, context, ada.conversation, rosa, ask(EVENINGS, was_paused=False), NOW)
+    assert stored(db, context, ada).paused
 
 
-def test_it_lets_a_worker_end_the_pause_that_they_saw(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
-    leave(db, desk, ada)
-    set_safe_contact(db, desk, ada.conversation, rosa, ask(SafeContact(), was_paused=True), NOW)
-    assert not stored(db, desk, ada).paused
+def test_it_lets_a_worker_end_the_pause_that_they_saw(db: Session, context: Context, rosa: int, ada: Made) -> None:
+    leave(db, context, ada)
+    set_safe_contact(db, context, ada.conversation, rosa, ask(SafeContact(), was_paused=True), NOW)
+    assert not stored(db, context, ada).paused
 
 
-def leave(db: Session, desk: Desk, made: Made) -> None:
+def leave(db: Session, context: Context, made: Made) -> None:
     """The person sends an exit word."""
     row = db.get_one(Conversation, made.conversation)
-    state = load(desk.sealer.open(row.sealed_state))
-    row.sealed_state = desk.sealer.seal(replace(state, safe=replace(state.safe, paused=True)).dump())
+    state = load(context.sealer.open(row.sealed_state))
+    row.sealed_state = context.sealer.seal(replace(state, safe=replace(state.safe, paused=True)).dump())
     db.flush()
 
 
-def test_it_wants_a_new_word_to_be_given_anew(db: Session, desk: Desk, rosa: int) -> None:
+def test_it_wants_a_new_word_to_be_given_anew(db: Session, context: Context, rosa: int) -> None:
     verified = replace(EVENINGS, verified_at=NOW, set_at=NOW, set_by=rosa)
-    made = make_person(db, desk.sealer, safe=verified)
-    set_safe_contact(db, desk, made.conversation, rosa, ask(replace(EVENINGS, word="PARAGUAS", neutral=False), NOW), NOW)
-    assert stored(db, desk, made).verified_at == NOW
-    set_safe_contact(db, desk, made.conversation, rosa, ask(replace(EVENINGS, word="Tijeras"), NOW), NOW)
-    assert stored(db, desk, made).verified_at is None
+    made = make_person(db, context.sealer, safe=verified)
+    set_safe_contact(db, context, made.conversation, rosa, ask(replace(EVENINGS, word="PARAGUAS", neutral=False), NOW), NOW)
+    assert stored(db, context, made).verified_at == NOW
+    set_safe_contact(db, context, made.conversation, rosa, ask(replace(EVENINGS, word="Tijeras"), NOW), NOW)
+    assert stored(db, context, made).verified_at is None
 
 
-def test_it_leaves_deleted_people_deleted(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
+def test_it_leaves_deleted_people_deleted(db: Session, context: Context, rosa: int, ada: Made) -> None:
     db.execute(update(Conversation).values(unreachable="erased"))
     for unknown in (ada.conversation, 999):
-        with pytest.raises(NoSuchPerson):
-            set_safe_contact(db, desk, unknown, rosa, ask(EVENINGS), NOW)
+        with pytest.raises(PersonNotFound):
+            set_safe_contact(db, context, unknown, rosa, ask(EVENINGS), NOW)
 
 
-def test_it_seals_a_name_and_takes_it_away(db: Session, desk: Desk, rosa: int, ada: Made) -> None:
-    name_person(db, desk.sealer, ada.conversation, rosa, "  Ada   Brown ", NOW)
-    assert page_of(db, desk, rosa, ada).name == "Ada Brown"
-    name_person(db, desk.sealer, ada.conversation, rosa, "", NOW)
-    assert page_of(db, desk, rosa, ada).name == ""
+def test_it_seals_a_name_and_takes_it_away(db: Session, context: Context, rosa: int, ada: Made) -> None:
+    name_person(db, context.sealer, ada.conversation, rosa, "  Ada   Brown ", NOW)
+    assert page_of(db, context, rosa, ada).name == "Ada Brown"
+    name_person(db, context.sealer, ada.conversation, rosa, "", NOW)
+    assert page_of(db, context, rosa, ada).name == ""
     assert not any("Ada" in row.detail for row in db.scalars(select(Audit)))
 
 
@@ -137,8 +137,8 @@ class Reader:
         return True
 
 
-def page_of(db: Session, desk: Desk, reader: int, made: Made) -> PersonPage:
-    page = read_person(db, desk, Reader(reader), made.conversation, NOW)
+def page_of(db: Session, context: Context, reader: int, made: Made) -> PersonPage:
+    page = read_person(db, context, Reader(reader), made.conversation, NOW)
     assert page is not None
     return page
 
@@ -155,7 +155,7 @@ def page_of(db: Session, desk: Desk, reader: int, made: Made) -> PersonPage:
         ({"state": "closed", "safe": EVENINGS}, "not a safe time"),
     ],
 )
-def test_it_says_why_nobody_may_write_first(db: Session, desk: Desk, rosa: int, fields: dict[str, object], why: str) -> None:
-    made = make_person(db, desk.sealer, **fields)  # type: ignore[arg-type]
-    said = page_of(db, desk, rosa, made).why_not
+def test_it_says_why_nobody_may_write_first(db: Session, context: Context, rosa: int, fields: dict[str, object], why: str) -> None:
+    made = make_person(db, context.sealer, **fields)  # type: ignore[arg-type]
+    said = page_of(db, context, rosa, made).why_not
     assert why in said if why else said == ""

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from bot.domain.segments import fold_for_sms, measure
+from bot.domain.segments import fold_for_sms, measure_segments
 from bot.storage import listings, services
 from bot.storage.directory_tables import Service
-from bot.usecases.search_directory import Asked, UnknownPlace, offer, search
+from bot.usecases.search_directory import DirectorySearch, UnknownZip, offer_to_person, search_for_staff
 from tests.usecases.directory_world import CITY, NOW, package, real, take_in
 
 NEEDS = ("rent", "utilities", "food", "shelter", "counseling", "jobs", "safety", "youth")
@@ -27,7 +27,7 @@ def db(db: Session, published: None) -> Session:
 def told(
     db: Session, need: str, near: str | None, limit: int = 3, language: str = "en", skip: tuple[int, ...] = ()
 ) -> list[str]:
-    return [card for _, card in offer(db, need, near, limit, language, CITY, NOW, skip)]
+    return [card for _, card in offer_to_person(db, need, near, limit, language, CITY, NOW, skip)]
 
 
 def test_it_answers_from_the_files_alone_as_before(db: Session) -> None:
@@ -53,7 +53,7 @@ def test_it_tells_more_without_repeating_itself(db: Session, tmp_path: Path) -> 
     take_in(db, package(tmp_path, [(f"s{n}", f"Food pantry {n}", f"314-555-010{n}") for n in range(4)]), "city")
     seen: tuple[int, ...] = ()
     for _ in range(6):
-        found = offer(db, "food", "63103", 2, "en", CITY, NOW, seen)
+        found = offer_to_person(db, "food", "63103", 2, "en", CITY, NOW, seen)
         assert not {service for service, _ in found} & set(seen)
         seen += tuple(service for service, _ in found)
     assert found == () and len(set(seen)) == len(seen) == 5
@@ -62,7 +62,7 @@ def test_it_tells_more_without_repeating_itself(db: Session, tmp_path: Path) -> 
 def test_it_sends_nobody_to_what_does_not_serve_their_zip(db: Session, tmp_path: Path) -> None:
     take_in(db, package(tmp_path, [("s1", "Food pantry", "314-555-0101")]), "city")
     ids = list(db.scalars(update(Service).where(Service.key == "s1").values(zips=["631"]).returning(Service.id)))
-    listings.refresh(db, ids)
+    listings.rebuild(db, ids)
     assert any("314-555-0101" in card for card in told(db, "food", "63103", 9))
     assert not any("314-555-0101" in card for near in ("62040", None) for card in told(db, "food", near, 9))
 
@@ -147,7 +147,7 @@ def test_it_tells_nobody_of_what_is_full_hidden_or_not_checked(db: Session, tmp_
                          ({"review_by": NOW - timedelta(days=1)}, {"review_by": NOW + timedelta(days=1)})):  # fmt: skip
         for values, expected in ((change, False), (back, True)):
             ids = list(db.scalars(update(Service).where(Service.origin == "city").values(values).returning(Service.id)))
-            listings.refresh(db, ids)
+            listings.rebuild(db, ids)
             assert is_told() is expected, values
 
 
@@ -156,21 +156,21 @@ def test_it_makes_cards_of_a_real_directory_for_every_need(db: Session, language
     take_in(db, real("sheltertech"), "sheltertech")
     for need in NEEDS:
         for card in told(db, need, "94103", 5, language):
-            assert (measure(fold_for_sms(card)).encoding, measure(fold_for_sms(card)).segments <= 2) == ("GSM-7", True)
+            assert (measure_segments(fold_for_sms(card)).encoding, measure_segments(fold_for_sms(card)).segments <= 2) == ("GSM-7", True)
     assert "St. Anthony" in " ".join(told(db, "food", "94103", 5, language))
 
 
 def test_it_finds_for_staff_what_people_are_not_told(db: Session, tmp_path: Path) -> None:
     take_in(db, package(tmp_path, [("s1", "Food pantry", "314-555-0101")], assured=""), "city", checked=None)
-    asked = Asked("food", near="63103", words="pantry")
-    assert [one.hit.shown["name"] for one in search(db, asked, CITY, NOW).found][:1] == ["Food pantry"]
-    assert not search(db, Asked("food", near="63103", words="pantry", offered=True), CITY, NOW).found
-    with pytest.raises(UnknownPlace, match="five digits"):
-        search(db, Asked(near="99999"), CITY, NOW)
+    asked = DirectorySearch("food", near="63103", words="pantry")
+    assert [one.hit.shown["name"] for one in search_for_staff(db, asked, CITY, NOW).found][:1] == ["Food pantry"]
+    assert not search_for_staff(db, DirectorySearch("food", near="63103", words="pantry", offered=True), CITY, NOW).found
+    with pytest.raises(UnknownZip, match="five digits"):
+        search_for_staff(db, DirectorySearch(near="99999"), CITY, NOW)
 
 
 def test_it_finds_only_open_doors_by_their_own_clock(db: Session) -> None:
     take_in(db, real("sheltertech"), "sheltertech")
-    by_day = search(db, Asked("food", near="94103", open_now=True, most=200), CITY, NOW).found
-    at_night = search(db, Asked("food", near="94103", open_now=True, most=200), CITY, NOW + timedelta(hours=16)).found
+    by_day = search_for_staff(db, DirectorySearch("food", near="94103", open_now=True, most=200), CITY, NOW).found
+    at_night = search_for_staff(db, DirectorySearch("food", near="94103", open_now=True, most=200), CITY, NOW + timedelta(hours=16)).found
     assert by_day and all(one.is_open for one in (*by_day, *at_night)) and len(at_night) < len(by_day)

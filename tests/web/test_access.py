@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.routing import BuildError, Rule
 
-from bot.domain.permissions import ALLOWED, Permission, Role, allowed
+from bot.domain.permissions import PERMISSIONS_OF_ROLE, Permission, Role, is_allowed
 from bot.settings import Settings
 from bot.storage.staff_tables import Audit, Membership, Staff
 from bot.web.console import access
@@ -104,9 +104,9 @@ def test_it_opens_to_a_role_what_the_table_allows_and_nothing_else(demo: Demo, r
     for page in pages(demo.app):
         if page.endpoint == "account.sign_out_everywhere":
             continue
-        form = {access.FIELD: form_secret(client)} if page.method != "GET" else None
+        form = {access.CSRF_FIELD: form_secret(client)} if page.method != "GET" else None
         answer = client.open(page.path, method=page.method, data=form)
-        may = any(allowed([role], permission) for permission in page.permissions)
+        may = any(is_allowed([role], permission) for permission in page.permissions)
         is_closed = answer.status_code == 403 and CLOSED in answer.text
         if is_closed == may or answer.status_code >= 500 or (may and answer.location == "/sign-in"):
             wrong.append((page.method, page.path, answer.status_code))
@@ -117,7 +117,7 @@ def test_it_writes_down_whom_it_refused(demo: Demo) -> None:
     number = make_staff(demo.runtime, "ann@example.org", ["auditor"])
     client = signed_in(demo.app, number)
     closed = next(page for page in pages(demo.app) if page.permissions == (Permission.READ_TRANSCRIPT,))
-    assert client.open(closed.path, method=closed.method, data={access.FIELD: form_secret(client)}).status_code == 403
+    assert client.open(closed.path, method=closed.method, data={access.CSRF_FIELD: form_secret(client)}).status_code == 403
     assert client.post("/console/account/self", data={}).status_code == 400
     with demo.db() as db:
         rows = db.execute(select(Audit.staff_id, Audit.act, Audit.detail).order_by(Audit.id)).all()
@@ -131,8 +131,8 @@ def test_it_refuses_a_form_of_another_session_and_of_another_site(demo: Demo) ->
     rosa = signed_in(demo.app, make_staff(demo.runtime))
     ann = signed_in(demo.app, make_staff(demo.runtime, "ann@example.org", ["auditor"]))
     stolen = form_secret(ann)
-    assert rosa.post("/console/account/alerts", data={access.FIELD: stolen, "text": "yes"}).status_code == 400
-    own = {access.FIELD: form_secret(rosa), "text": "yes"}
+    assert rosa.post("/console/account/alerts", data={access.CSRF_FIELD: stolen, "text": "yes"}).status_code == 400
+    own = {access.CSRF_FIELD: form_secret(rosa), "text": "yes"}
     foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     assert rosa.post("/console/account/alerts", data=own, headers=foreign).status_code == 403
     assert rosa.post("/console/account/alerts", data=own).status_code == 303
@@ -149,7 +149,7 @@ def test_it_heeds_a_change_of_roles_and_teams_at_once(demo: Demo) -> None:
 
 
 def test_it_lets_everybody_look_after_their_own_account() -> None:
-    assert all(Permission.EDIT_OWN in permissions for permissions in ALLOWED.values())
+    assert all(Permission.EDIT_OWN in permissions for permissions in PERMISSIONS_OF_ROLE.values())
 
 
 def test_it_leads_each_role_to_a_page_that_is_theirs(demo: Demo) -> None:

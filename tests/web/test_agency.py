@@ -17,9 +17,9 @@ from bot.storage.case_tables import CaseTask
 from bot.storage.directory_tables import Organization, Service
 from bot.storage.staff_tables import Audit
 from bot.storage.tables import Consent, Conversation, Erasure, Referral, ReferralEvent
-from bot.usecases.record_referral import Refused, by_person
+from bot.usecases.record_referral import Refused, record_from_person
 from bot.usecases.share_referral import make_link
-from bot.web.sign_in.attempts import MOST
+from bot.web.sign_in.attempts import MAX_FAILURES
 from tests.console import make_staff, said
 from tests.doubles import FrozenClock
 from tests.helpline import PUBLIC_URL, HelpLine, open_line
@@ -59,8 +59,8 @@ class Case:
         """The same service once more: a referral of its own."""
         with self.line.db() as db:
             now = self.line.clock.advance(timedelta(minutes=1))
-            referrals.offer(db, self.conversation, "utilities", None, [self.row().service_id], now)
-            self.referral = referrals.last_offer(db, self.conversation)[0].id
+            referrals.add_offered(db, self.conversation, "utilities", None, [self.row().service_id], now)
+            self.referral = referrals.list_last_offer(db, self.conversation)[0].id
 
     def link(self) -> str:
         settings = self.line.runtime.settings
@@ -86,10 +86,10 @@ def agree(
 def unshared(settings: Settings, clock: FrozenClock) -> Iterator[Case]:
     """Nobody has agreed to anything yet."""
     with open_line(settings, clock) as line, line.db() as db:
-        made = make_person(db, line.runtime.desk.sealer, name="Ada Brown")
+        made = make_person(db, line.runtime.context.sealer, name="Ada Brown")
         service = db.scalars(select(Service.id).where(Service.slug == SLUG)).one()
-        referrals.offer(db, made.conversation, "utilities", "63118", [service], clock.now())
-        [row] = referrals.last_offer(db, made.conversation)
+        referrals.add_offered(db, made.conversation, "utilities", "63118", [service], clock.now())
+        [row] = referrals.list_last_offer(db, made.conversation)
         case = Case(line, made.conversation, row.id, make_staff(db))
         db.commit()
         yield case
@@ -120,7 +120,7 @@ def test_it_notes_the_answer_and_thanks(case: Case) -> None:
     assert page.status_code == 200 and "Your answer is noted: Yes, we have room for them." in said(page)
     assert case.row().state == "accepted"
     with case.line.db() as db:
-        last = referrals.last_event(db, case.referral)
+        last = referrals.find_last_event(db, case.referral)
         assert last is not None and (last.kind, last.by) == ("capacity", "agency")
     assert "You told us: Yes, we have room" in said(browser.get(case.path))
     assert 'value="capacity"' not in browser.get(case.path).text
@@ -157,7 +157,7 @@ def test_it_takes_nothing_else(case: Case) -> None:
 
 def test_it_changes_nothing_of_what_is_over(case: Case) -> None:
     with case.line.db() as db:
-        by_person(db, case.conversation, "helped", None, case.line.clock.now())
+        record_from_person(db, case.conversation, "helped", None, case.line.clock.now())
     browser = case.line.app.test_client()
     page = browser.post(case.path, data={"answer": "could_not_help"})
     assert page.status_code == 422 and "has ended meanwhile" in said(page)
@@ -166,7 +166,7 @@ def test_it_changes_nothing_of_what_is_over(case: Case) -> None:
 
 def test_it_never_shows_the_agency_what_the_person_told(case: Case) -> None:
     with case.line.db() as db:
-        by_person(db, case.conversation, "waitlist", None, case.line.clock.now())
+        record_from_person(db, case.conversation, "waitlist", None, case.line.clock.now())
     assert "You told us" not in said(case.line.app.test_client().get(case.path))
 
 
@@ -213,7 +213,7 @@ def test_it_stays_closed_when_they_agree_again_later(case: Case) -> None:
 @pytest.mark.parametrize(("scope", "choice"), [(f"share:{SLUG}", "withdrawn"), ("texts", "opted_out")])
 def test_it_closes_when_it_is_taken_back_at_another_address(case: Case, scope: str, choice: str) -> None:
     with case.line.db() as db:
-        other = make_person(db, case.line.runtime.desk.sealer, "+13145550199").conversation
+        other = make_person(db, case.line.runtime.context.sealer, "+13145550199").conversation
         db.execute(update(Conversation).values(person_id=db.get_one(Conversation, case.conversation).person_id))
         agree(db, other, case.line.clock.now(), scope, choice)
     assert case.line.app.test_client().get(case.path).status_code == 404
@@ -232,7 +232,7 @@ def test_it_shows_nothing_of_a_person_who_was_deleted(case: Case) -> None:
         erasure = Erasure(conversation_id=case.conversation, asked_at=case.line.clock.now())
         db.add(erasure)
         db.flush()
-        erasures.erase(db, case.line.runtime.desk.sealer, erasure, case.line.clock.now())
+        erasures.erase(db, case.line.runtime.context.sealer, erasure, case.line.clock.now())
     assert case.line.app.test_client().get(case.path).status_code == 404
     assert case.line.count(ReferralEvent) == 0
 
@@ -272,12 +272,12 @@ def test_it_writes_down_who_made_the_link(case: Case) -> None:
     with case.line.db() as db:
         audit = db.scalars(select(Audit).where(Audit.act == "referral_shared")).one()
         assert (audit.staff_id, audit.conversation_id) == (case.staff, case.conversation)
-        assert [event.kind for event in referrals.events(db, case.referral)] == ["requested", "shared"]
+        assert [event.kind for event in referrals.list_events(db, case.referral)] == ["requested", "shared"]
 
 
 def test_it_makes_no_link_to_what_is_over_or_unknown(case: Case) -> None:
     with case.line.db() as db:
-        by_person(db, case.conversation, "helped", None, case.line.clock.now())
+        record_from_person(db, case.conversation, "helped", None, case.line.clock.now())
     with pytest.raises(Refused, match="over"):
         case.link()
     case.referral = 999
@@ -287,7 +287,7 @@ def test_it_makes_no_link_to_what_is_over_or_unknown(case: Case) -> None:
 
 def test_it_slows_down_who_tries_links(case: Case) -> None:
     browser = case.line.app.test_client()
-    for number in range(MOST):
+    for number in range(MAX_FAILURES):
         assert browser.get(f"/referrals/try-{number}").status_code == 404
     slowed = browser.get(case.path)
     assert slowed.status_code == 429 and int(slowed.headers["Retry-After"]) > 0 and "wait a few minutes" in said(slowed)

@@ -58,7 +58,7 @@ def test_it_leaves_no_cookie_and_forbids_keeping_the_page(demo: Demo) -> None:
 def test_it_says_nothing_in_its_title_and_always_where_help_is(demo: Demo) -> None:
     page = demo.browser().get("/chat")
     assert "<title>Information</title>" in page.text
-    for words in ("tel:911", "tel:988", "sms:988", chat.LEAVE_TO):
+    for words in ("tel:911", "tel:988", "sms:988", chat.QUICK_EXIT_URL):
         assert words in page.text
 
 
@@ -102,7 +102,7 @@ def test_it_shows_what_came_later_when_asked(demo: Demo) -> None:
     page = send(demo, demo.browser().get("/chat"), "talk to a person")
     with demo.db() as db:
         talk = db.query(Conversation).one()
-        words = demo.runtime.desk.sealer.seal("This is Joy. I am here now.")
+        words = demo.runtime.context.sealer.seal("This is Joy. I am here now.")
         now = demo.runtime.clock.now()
         db.add(Message(conversation_id=talk.id, outbound=True, sealed_body=words, at=now, state="delivered"))
     again = demo.browser().post("/chat", data={"token": hidden(page, "token"), "do": "check", "body": "half a dra"})
@@ -114,7 +114,7 @@ def test_it_never_shows_what_was_not_sent(demo: Demo) -> None:
     page = send(demo, demo.browser().get("/chat"), "hello")
     with demo.db() as db:
         talk = db.query(Conversation).one()
-        words = demo.runtime.desk.sealer.seal("Too late to be true.")
+        words = demo.runtime.context.sealer.seal("Too late to be true.")
         now = demo.runtime.clock.now()
         db.add(Message(conversation_id=talk.id, outbound=True, sealed_body=words, at=now, state="dropped"))
     again = demo.browser().post("/chat", data={"token": hidden(page, "token"), "do": "check"})
@@ -224,7 +224,7 @@ def test_it_answers_in_an_outage_and_keeps_the_words(settings: Settings) -> None
         assert "I need food" in answer.text
         assert notice(answer) == WORDS["en"]["kept"]
         assert "988" in answer.text.split('id="lines"')[1]
-        assert len(demo.runtime.spool.entries()) == 1
+        assert len(demo.runtime.spool.list_entries()) == 1
 
 
 def test_it_says_so_when_it_cannot_look_for_messages(settings: Settings) -> None:
@@ -248,6 +248,6 @@ def test_it_speaks_on_the_web_channel_alone(demo: Demo) -> None:
     send(demo, demo.browser().get("/chat"), "hello", channel="sms", sender="+13145550142")
     with demo.db() as db:
         talk = db.query(Conversation).one()
-        address = demo.runtime.desk.sealer.open_address(talk.sealed_address)
+        address = demo.runtime.context.sealer.open_address(talk.sealed_address)
         assert address.channel is Channel.WEB
-        assert read_thread(db, demo.runtime.desk.sealer, Address(Channel.SMS, address.value)) == []
+        assert read_thread(db, demo.runtime.context.sealer, Address(Channel.SMS, address.value)) == []

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from bot.domain.audit_acts import ACTS, label
+from bot.domain.audit_acts import ACT_LABELS, label
 from bot.storage import audits
 from bot.storage.staff_tables import Audit
 from tests.console import make_staff, said
@@ -32,7 +32,7 @@ def found(office: Office, query: str) -> list[str]:
     """The acts that the page lists, newest first."""
     text = office.browser(office.auditor).get(f"{PAGE}?{query}").text
     table = text.partition("<tbody>")[2]
-    return [act for row in table.split("<tr>")[1:] for act in ACTS if f"<td>{ACTS[act]}</td>" in row]
+    return [act for row in table.split("<tr>")[1:] for act in ACT_LABELS if f"<td>{ACT_LABELS[act]}</td>" in row]
 
 
 def test_it_finds_by_staff_person_act_and_day(office: Office) -> None:

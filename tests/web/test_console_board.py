@@ -16,7 +16,7 @@ from tests.supervisors import Office, call_for_human, called, taken
 def wait_for(office: Office, minutes: float, team: str = "housing", urgency: Urgency = Urgency.MINUTES) -> int:
     with office.demo.db() as db:
         number = f"+1314555{office.demo.count(Handoff):04}"
-        return call_for_human(db, office.runtime.desk.sealer, number, office.minutes_ago(minutes), urgency, team)
+        return call_for_human(db, office.runtime.context.sealer, number, office.minutes_ago(minutes), urgency, team)
 
 
 def test_it_says_calmly_that_nobody_waits(office: Office) -> None:
@@ -95,5 +95,5 @@ def test_it_gives_its_script_the_part_that_changes(office: Office) -> None:
 def test_it_shows_no_word_of_a_person(office: Office) -> None:
     number = wait_for(office, 9)
     with office.demo.db() as db:
-        db.get_one(Handoff, number).sealed_because = office.runtime.desk.sealer.seal("rent and nowhere to go")
+        db.get_one(Handoff, number).sealed_because = office.runtime.context.sealer.seal("rent and nowhere to go")
     assert "nowhere to go" not in office.browser(office.supervisor).get("/console/board").text

@@ -23,7 +23,7 @@ from tests.someone import Made, make_person
 @pytest.fixture
 def ada(demo: Demo) -> Made:
     with demo.db() as db:
-        return make_person(db, demo.runtime.desk.sealer, name="Ada Brown", at=demo.runtime.clock.now())
+        return make_person(db, demo.runtime.context.sealer, name="Ada Brown", at=demo.runtime.clock.now())
 
 
 def url(made: Made, path: str = "") -> str:
@@ -71,7 +71,7 @@ def test_it_is_closed_to_those_who_follow_nobody_up(demo: Demo, ada: Made, role:
 
 def test_it_looks_the_same_for_others_people_and_for_nobody(demo: Demo, browser: FlaskClient) -> None:
     with demo.db() as db:
-        theirs = make_person(db, demo.runtime.desk.sealer, team="crisis")
+        theirs = make_person(db, demo.runtime.context.sealer, team="crisis")
     pages = [browser.get(f"/console/people/{number}/case") for number in (theirs.conversation, 9999)]
     assert [page.status_code for page in pages] == [404, 404]
     assert said(pages[0]) == said(pages[1])
@@ -82,8 +82,8 @@ FORMS = ["open", "take", "close", "needs", "needs/1/close", "encounters", "tasks
 
 def test_it_changes_nothing_for_those_who_may_not_see_the_person(demo: Demo, browser: FlaskClient) -> None:
     with demo.db() as db:
-        theirs = make_person(db, demo.runtime.desk.sealer, team="crisis")
-        case = cases.open_one(db, theirs.person, demo.runtime.clock.now())
+        theirs = make_person(db, demo.runtime.context.sealer, team="crisis")
+        case = cases.lock_or_open(db, theirs.person, demo.runtime.clock.now())
         cases.open_need(db, case.id, "stress", demo.runtime.clock.now())
         cases.add_task(db, theirs.conversation, "call", None, MONDAY_MORNING, MONDAY_MORNING)
     fields = {"outcome": "met", "code": "stress", "mode": "phone", "at": "2026-03-02T09:00", "kind": "call",
@@ -100,7 +100,7 @@ def test_it_refuses_a_form_that_no_page_of_ours_made(browser: FlaskClient, ada: 
 
 def test_it_does_not_touch_the_task_of_another_person(demo: Demo, browser: FlaskClient, ada: Made) -> None:
     with demo.db() as db:
-        other = make_person(db, demo.runtime.desk.sealer, "+13145550177", team="crisis")
+        other = make_person(db, demo.runtime.context.sealer, "+13145550177", team="crisis")
         task = cases.add_task(db, other.conversation, "call", None, MONDAY_MORNING, MONDAY_MORNING)
     assert "no such task" in refused(browser, ada, f"/tasks/{task}/done")
     assert demo.count(CaseTask, CaseTask.done_at.is_(None)) == 1
@@ -133,7 +133,7 @@ def test_it_shows_what_happened_around_the_case(demo: Demo, browser: FlaskClient
     with demo.db() as db:
         service = db.scalars(select(Service).order_by(Service.id)).first()
         assert service
-        referrals.offer(db, ada.conversation, "rent", None, [service.id], now)
+        referrals.add_offered(db, ada.conversation, "rent", None, [service.id], now)
         db.add(CheckIn(conversation_id=ada.conversation, flow="household_check_in", due_at=None, state="dropped",
                        planned_for=now, made_at=now, reason="opted_out"))  # fmt: skip
         db.add(Consent(conversation_id=ada.conversation, scope="followup", choice="agreed", method="flow", source="x/y@1",
@@ -149,10 +149,10 @@ def test_it_counts_the_conversations_of_another_team_and_shows_nothing_of_them(
 ) -> None:
     now = demo.runtime.clock.now()
     with demo.db() as db:
-        hidden = make_person(db, demo.runtime.desk.sealer, "+13145550188", team="crisis")
+        hidden = make_person(db, demo.runtime.context.sealer, "+13145550188", team="crisis")
         db.execute(update(Conversation).values(person_id=ada.person))
-        sealed = demo.runtime.desk.sealer.seal("Ask about the shelter")
-        cases.add_task(db, hidden.conversation, "other", None, now, now, what=sealed)
+        sealed = demo.runtime.context.sealer.seal("Ask about the shelter")
+        cases.add_task(db, hidden.conversation, "other", None, now, now, sealed_what=sealed)
     page = see(browser, ada)
     assert "1 more conversation of this person" in page
     assert "Ask about the shelter" not in page
@@ -165,7 +165,7 @@ def test_it_counts_the_conversations_of_another_team_and_shows_nothing_of_them(
 def test_it_leaves_a_task_alone_that_another_team_has(demo: Demo, browser: FlaskClient, ada: Made) -> None:
     now = demo.runtime.clock.now()
     with demo.db() as db:
-        hidden = make_person(db, demo.runtime.desk.sealer, "+13145550188", team="crisis")
+        hidden = make_person(db, demo.runtime.context.sealer, "+13145550188", team="crisis")
         db.execute(update(Conversation).values(person_id=ada.person))
         task = cases.add_task(db, hidden.conversation, "call", "silent", now, now)
     assert "no such task" in refused(browser, ada, f"/tasks/{task}/done")
@@ -179,7 +179,7 @@ def test_it_shows_nothing_of_somebody_who_was_deleted(demo: Demo, browser: Flask
         erasure = Erasure(conversation_id=ada.conversation, asked_at=demo.runtime.clock.now())
         db.add(erasure)
         db.flush()
-        erasures.erase(db, demo.runtime.desk.sealer, erasure, demo.runtime.clock.now())
+        erasures.erase(db, demo.runtime.context.sealer, erasure, demo.runtime.clock.now())
     assert browser.get(url(ada)).status_code == 404
     assert post(browser, url(ada, "/open")).status_code == 404
 
@@ -297,7 +297,7 @@ def test_it_wants_an_end_for_sharing_with_an_agency(demo: Demo, browser: FlaskCl
         service = db.scalars(select(Service).order_by(Service.id)).first()
         assert service
         service.organization_id = agency.id
-        referrals.offer(db, ada.conversation, "utilities", None, [service.id], now)
+        referrals.add_offered(db, ada.conversation, "utilities", None, [service.id], now)
     assert "Sharing with Heat Fund" in see(browser, ada)
     share = {"scope": "share:city/Lights-1", "choice": "agreed"}
     assert "until when" in refused(browser, ada, "/consents", **share)

@@ -176,7 +176,7 @@ def test_it_shows_what_is_known_and_what_would_be_texted(demo: Demo, rosa: Flask
 
 def test_it_counts_what_became_of_referrals(demo: Demo, rosa: FlaskClient, pantry: int) -> None:
     with demo.db() as db:
-        made, now = make_person(db, demo.runtime.desk.sealer), demo.runtime.clock.now()
+        made, now = make_person(db, demo.runtime.context.sealer), demo.runtime.clock.now()
         for outcome, state in (("helped", "completed"), ("helped", "completed"), (None, "requested")):
             db.add(Referral(
                 conversation_id=made.conversation, service_id=pantry, need="food", state=state, outcome=outcome, made_at=now,

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from bot.domain.effects import Choice, Method, RecordConsent
+from bot.domain.effects import ConsentChoice, ConsentMethod, RecordConsent
 from bot.storage import cases, check_ins, consents, referrals
 from bot.storage.case_tables import CaseTask
 from bot.storage.directory_tables import Service
@@ -37,14 +37,14 @@ def ada(demo: Demo, now: datetime) -> Made:
     """Somebody of the housing team's, who agreed to be asked again."""
     made = someone(demo, now, name="Ada Brown")
     with demo.db() as db:
-        said_so = RecordConsent(Choice.AGREED, Method.FLOW, "followup", "x/y@1")
+        said_so = RecordConsent(ConsentChoice.AGREED, ConsentMethod.FLOW, "followup", "x/y@1")
         consents.record(db, said_so, made.conversation, None, "en", now)
     return made
 
 
 def someone(demo: Demo, now: datetime, number: str = "+13145550142", **fields: Any) -> Made:
     with demo.db() as db:
-        return make_person(db, demo.runtime.desk.sealer, number, **{"state": "closed", "at": now, **fields})
+        return make_person(db, demo.runtime.context.sealer, number, **{"state": "closed", "at": now, **fields})
 
 
 def plan(demo: Demo, made: Made, at: datetime, now: datetime, **more: Any) -> int:
@@ -107,9 +107,9 @@ def test_it_sorts_what_is_due_into_lists_and_counts_them(
     plan(demo, ada, now + 30 * DAY, now)
     asked = plan(demo, ada, now - 2 * DAY, now)
     with demo.db() as db:
-        check_ins.asked(db, db.get_one(CheckIn, asked), now + HOUR, now - 23 * HOUR)
+        check_ins.mark_asked(db, db.get_one(CheckIn, asked), now + HOUR, now - 23 * HOUR)
         services = list(db.scalars(select(Service.id).order_by(Service.id).limit(2)))
-        referrals.offer(db, ada.conversation, "rent", None, services, now - 5 * DAY)
+        referrals.add_offered(db, ada.conversation, "rent", None, services, now - 5 * DAY)
     call(demo, ada, now, staff_id=rosa)
     page = see(browser)
     for heading in ("To do 1", "Overdue check-ins 1", "Waiting for an answer 1", "Next 7 days 1", "without an outcome 1"):
@@ -136,7 +136,7 @@ def test_it_shows_what_nobody_was_called_for_to_everybody_without_words(
     demo: Demo, browser: FlaskClient, now: datetime
 ) -> None:
     alone = someone(demo, now, team=None, name="Theo Lane")
-    call(demo, alone, now, what=demo.runtime.desk.sealer.seal("Ask about the fire"))
+    call(demo, alone, now, what=demo.runtime.context.sealer.seal("Ask about the fire"))
     for path in ("/console/follow-up", url(alone)):
         page = see(browser, path)
         assert "Call them" in page and f"Person {alone.conversation}" in page
@@ -186,7 +186,7 @@ def test_it_hides_and_keeps_from_change_whoever_is_another_teams(demo: Demo, bro
     plan(demo, theirs, now + DAY, now)
     call(demo, theirs, now)
     with demo.db() as db:
-        referrals.offer(db, theirs.conversation, "rent", None, [1], now)
+        referrals.add_offered(db, theirs.conversation, "rent", None, [1], now)
     pages = [browser.get(f"/console/people/{number}/follow-up") for number in (theirs.conversation, 9999)]
     assert [page.status_code for page in pages] == [404, 404]
     assert said(pages[0]) == said(pages[1])
@@ -208,7 +208,7 @@ def test_it_touches_nothing_of_another_person(demo: Demo, browser: FlaskClient, 
     other = someone(demo, now, "+13145550177")
     number, task = plan(demo, other, now + DAY, now), call(demo, other, now)
     with demo.db() as db:
-        referrals.offer(db, other.conversation, "rent", None, [1], now)
+        referrals.add_offered(db, other.conversation, "rent", None, [1], now)
     assert "no such check-in" in refused(browser, ada, f"/check-ins/{number}/skip")
     assert "no such check-in" in refused(browser, ada, f"/check-ins/{number}/move", at="2027-01-12T10:00")
     assert "no such task" in refused(browser, ada, f"/tasks/{task}/done")
@@ -240,8 +240,8 @@ def test_it_draws_the_check_ins_and_tells_their_story(demo: Demo, browser: Flask
     plan(demo, ada, now + 9 * DAY, now)
     with demo.db() as db:
         row = db.get_one(CheckIn, first)
-        check_ins.hold(db, row, now - 19 * DAY, "open_danger", now - 20 * DAY)
-        check_ins.asked(db, row, now - 18 * DAY, now - 19 * DAY)
+        check_ins.postpone(db, row, now - 19 * DAY, "open_danger", now - 20 * DAY)
+        check_ins.mark_asked(db, row, now - 18 * DAY, now - 19 * DAY)
         check_ins.end(db, row, "answer", now - 19 * DAY + HOUR)
         check_ins.end(db, db.get_one(CheckIn, second), "drop", now - 5 * DAY, reason="opted_out")
     page = browser.get(url(ada)).text
@@ -370,7 +370,7 @@ def test_it_makes_a_link_for_the_agency_once_they_agreed(
     with demo.db() as db:
         service = db.scalars(select(Service).order_by(Service.id)).first()
         assert service
-        referrals.offer(db, ada.conversation, "rent", None, [service.id], now)
+        referrals.add_offered(db, ada.conversation, "rent", None, [service.id], now)
     assert "has not agreed" in refused(browser, ada, "/referrals/1/link")
     with demo.db() as db:
         db.add(Consent(conversation_id=ada.conversation, scope=f"share:{service.slug}", choice="agreed", method="staff",
@@ -390,11 +390,11 @@ def test_it_makes_a_link_for_the_agency_once_they_agreed(
 )
 def test_it_says_how_far_off_something_is(hours: int, words_: str) -> None:
     at = MONDAY_MORNING + hours * HOUR
-    assert words.away(at, MONDAY_MORNING, ZoneInfo("America/Chicago")) == words_
+    assert words.relative_time(at, MONDAY_MORNING, ZoneInfo("America/Chicago")) == words_
 
 
 def test_it_keeps_marks_apart_and_in_order() -> None:
     for wanted in ([5.0, 5.0, 5.1, 95.0], [95.0] * 5, [50.0], [5.0 + n / 100 for n in range(30)]):
-        found = follow_up_line._apart(wanted)
+        found = follow_up_line._spread(wanted)
         assert found == sorted(found) and found[0] >= follow_up_line.LEFT - 0.1 and found[-1] <= follow_up_line.RIGHT
         assert len(set(found)) == len(found)

@@ -12,14 +12,14 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from bot.domain.permissions import Role
-from bot.domain.safe_contact import SafeContact, Window
+from bot.domain.safe_contact import SafeContact, TimeWindow
 from bot.storage.staff_tables import Audit, CallOut, Note, Team
 from bot.storage.tables import Handoff, Message
 from bot.usecases import canned_replies
 from bot.usecases.answering import claim
-from bot.usecases.read_case import may_read
+from bot.usecases.read_case import may_read_conversation
 from bot.web.console import news
-from bot.web.console.access import Me
+from bot.web.console.access import CurrentUser
 from tests.console import make_staff, post, said, signed_in
 from tests.demo import Demo, hidden
 from tests.someone import Made, make_person, make_text
@@ -37,9 +37,9 @@ class Night:
         self.browser = signed_in(demo.app, self.rosa)
         with demo.db() as db:
             at = self.now - timedelta(minutes=20)
-            self.made: Made = make_person(db, demo.runtime.desk.sealer, at=at, **fields)
+            self.made: Made = make_person(db, demo.runtime.context.sealer, at=at, **fields)
             if owned:
-                claim(db, demo.runtime.desk, self.made.handoff, self.rosa, self.now)
+                claim(db, demo.runtime.context, self.made.handoff, self.rosa, self.now)
         self.path = f"/console/handoffs/{self.made.handoff}"
 
     def as_(self, staff_id: int) -> FlaskClient:
@@ -51,7 +51,7 @@ class Night:
     def hear(self, body: str, minutes: int = 5, **fields: Any) -> int:
         with self.demo.db() as db:
             at = self.now - timedelta(minutes=minutes)
-            return make_text(db, self.demo.runtime.desk.sealer, self.made.conversation, body, at, **fields)
+            return make_text(db, self.demo.runtime.context.sealer, self.made.conversation, body, at, **fields)
 
     def page(self) -> str:
         return self.browser.get(self.path).text
@@ -65,7 +65,7 @@ class Night:
 
     def written(self) -> list[str]:
         """What Rosa has written to the person."""
-        sealer = self.demo.runtime.desk.sealer
+        sealer = self.demo.runtime.context.sealer
         with self.demo.db() as db:
             rows = db.scalars(select(Message).where(Message.staff_id == self.rosa).order_by(Message.id)).all()
             return [sealer.open(row.sealed_body) for row in rows if row.sealed_body]
@@ -95,7 +95,7 @@ def test_it_sums_up_before_it_shows_the_texts(demo: Demo) -> None:
     night.hear("my husband is hitting me", rules=["en.dv.now"])
     with demo.db() as db:
         row = db.get_one(Handoff, night.made.handoff)
-        row.sealed_because = demo.runtime.desk.sealer.seal("eviction, court date March 5")
+        row.sealed_because = demo.runtime.context.sealer.seal("eviction, court date March 5")
         row.dangers = ["domestic_violence"]
     words = said(night.browser.get(night.path))
     for sentence in (
@@ -125,7 +125,7 @@ def test_it_names_who_wrote_each_text_and_says_what_became_of_it(demo: Demo) -> 
 
 def test_it_opens_pictures_only_when_they_are_pressed(demo: Demo) -> None:
     night = Night(demo)
-    sealed = demo.runtime.desk.sealer.seal_json([["https://carrier.invalid/1", "image/jpeg"]])
+    sealed = demo.runtime.context.sealer.seal_json([["https://carrier.invalid/1", "image/jpeg"]])
     row = night.hear("look", sealed_media=sealed)
     page = night.page()
     assert f'href="/console/media/{row}/1"' in page and "<img" not in page.partition('id="part-lines"')[2]
@@ -152,7 +152,7 @@ def test_it_pages_through_a_long_conversation(demo: Demo) -> None:
 
 
 def test_it_says_when_it_is_not_safe_to_write(demo: Demo) -> None:
-    never = Window(frozenset({(demo.runtime.clock.now().weekday() + 3) % 7}), time(9), time(10))
+    never = TimeWindow(frozenset({(demo.runtime.clock.now().weekday() + 3) % 7}), time(9), time(10))
     safe = SafeContact(times=(never,), word="sunflower", neutral=True, note="her mother holds the phone at night")
     words = said(Night(demo, safe=safe).browser.get("/console/handoffs/1"))
     for sentence in ("Now is not a safe time", "Somebody else may hold the phone", "Write neutrally", "her mother holds"):
@@ -187,17 +187,17 @@ def test_it_hides_other_teams_and_what_does_not_exist_alike(demo: Demo) -> None:
 def test_it_lets_a_conversation_be_read_by_whom_its_handoffs_are_for(demo: Demo) -> None:
     night = Night(demo, team="housing", state="closed", owned=False)
 
-    def reader(number: int, *teams: str, role: Role = Role.SOCIAL_WORKER) -> Me:
-        return Me(number, "N", "N", "n@example.org", frozenset({role}), frozenset(teams), ("en",))
+    def reader(number: int, *teams: str, role: Role = Role.SOCIAL_WORKER) -> CurrentUser:
+        return CurrentUser(number, "N", "N", "n@example.org", frozenset({role}), frozenset(teams), ("en",))
 
     called = make_staff(demo.runtime, "eve@example.org", teams=["crisis"])
     with demo.db() as db:
         db.add(CallOut(handoff_id=night.made.handoff, staff_id=called, rung=1, raised_at=night.now, answer="missed"))
         db.flush()
-        alone = make_person(db, demo.runtime.desk.sealer, "+13145550199", team=None)
+        alone = make_person(db, demo.runtime.context.sealer, "+13145550199", team=None)
         readers = [reader(99, "housing"), reader(99, "crisis"), reader(called), reader(99, "housing", role=Role.ADMIN)]
-        assert [may_read(db, each, night.made.conversation) for each in readers] == [True, False, True, False]
-        assert not may_read(db, reader(99, "housing"), alone.conversation)
+        assert [may_read_conversation(db, each, night.made.conversation) for each in readers] == [True, False, True, False]
+        assert not may_read_conversation(db, reader(99, "housing"), alone.conversation)
 
 
 # -- what can be done --
@@ -244,7 +244,7 @@ def test_it_keeps_what_was_typed_when_the_session_has_ended(demo: Demo) -> None:
 def test_it_puts_a_ready_reply_into_the_box_without_scripts(demo: Demo) -> None:
     night = Night(demo)
     with demo.db() as db:
-        canned_replies.seed(db, night.now)
+        canned_replies.seed_if_empty(db, night.now)
     labels = re.findall(r'<optgroup label="(\w+)"', page := night.page())
     option = re.search(r'<option value="(\d+)" data-body="([^"]+)"', page)
     assert labels[:2] == ["English", "Spanish"] and option
@@ -363,7 +363,7 @@ def test_it_answers_its_script_with_the_parts_of_the_page(demo: Demo) -> None:
 
 
 def test_it_tells_an_open_page_of_new_texts_states_notes_and_acts(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news, "EVERY", 0.0)
+    monkeypatch.setattr(news, "READ_INTERVAL", 0.0)
     night = Night(demo)
 
     def status() -> int:

@@ -23,7 +23,7 @@ def person(demo: Demo, number: int, team: str = "housing", name: str = "", minut
     """Somebody for whom a human was called some minutes ago."""
     at = demo.runtime.clock.now() - timedelta(minutes=minutes)
     with demo.db() as db:
-        made = make_person(db, demo.runtime.desk.sealer, f"+1314555{number:04}", team=team, name=name, at=at)
+        made = make_person(db, demo.runtime.context.sealer, f"+1314555{number:04}", team=team, name=name, at=at)
         for field, value in changes.items():
             setattr(db.get(Handoff, made.handoff), field, value)
     return made
@@ -93,7 +93,7 @@ def test_it_names_no_number_and_no_words_of_theirs(demo: Demo) -> None:
     _, browser = rosa(demo)
     made = person(demo, 42, name="Ana Lopez")
     with demo.db() as db:
-        make_text(db, demo.runtime.desk.sealer, made.conversation, "he took my keys", demo.runtime.clock.now())
+        make_text(db, demo.runtime.context.sealer, made.conversation, "he took my keys", demo.runtime.clock.now())
     page = browser.get("/console").text
     assert f"Person {made.conversation}, Ana" in page
     assert not any(secret in page for secret in ("Lopez", "5550042", "keys"))
@@ -150,7 +150,7 @@ def test_it_gives_its_script_the_list_and_who_calls(demo: Demo) -> None:
 
 
 def test_it_answers_204_until_something_changes(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news, "EVERY", 0.0)
+    monkeypatch.setattr(news, "READ_INTERVAL", 0.0)
     _, browser = rosa(demo)
     page = browser.get("/console").text
     assert ask(browser, page) == 204
@@ -163,7 +163,7 @@ def test_it_answers_204_until_something_changes(demo: Demo, monkeypatch: pytest.
 
 
 def test_it_sees_a_change_that_was_committed_late_with_an_earlier_time(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news, "EVERY", 0.0)
+    monkeypatch.setattr(news, "READ_INTERVAL", 0.0)
     _, browser = rosa(demo)
     slow = person(demo, 1, minutes=9)
     person(demo, 2, minutes=0)
@@ -174,7 +174,7 @@ def test_it_sees_a_change_that_was_committed_late_with_an_earlier_time(demo: Dem
 
 
 def test_it_is_in_no_hurry_with_what_somebody_has(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news, "EVERY", 0.0)
+    monkeypatch.setattr(news, "READ_INTERVAL", 0.0)
     me, browser = rosa(demo)
     held = person(demo, 1, state="with_human", owner_id=me)
     page = browser.get("/console").text
@@ -187,7 +187,7 @@ def test_it_is_in_no_hurry_with_what_somebody_has(demo: Demo, monkeypatch: pytes
 
 
 def test_it_stays_light_when_many_are_with_others(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "MOST", 2)
+    monkeypatch.setattr(inbox, "MAX_CARDS", 2)
     _, browser = rosa(demo)
     sam = make_staff(demo.runtime, "sam@example.org", teams=["housing"])
     for number in range(3):
@@ -238,7 +238,7 @@ class Readings:
 
 def test_it_asks_the_database_once_for_everybody() -> None:
     readings = Readings()
-    watch = news.Watch(readings.read, readings.clock)
+    watch = news.VersionCache(readings.read, readings.clock)
     watch.version(0)
     threads = [threading.Thread(target=watch.version, args=(0,)) for _ in range(20)]
     for each in threads:
@@ -246,25 +246,25 @@ def test_it_asks_the_database_once_for_everybody() -> None:
     for each in threads:
         each.join()
     assert readings.count == 1
-    readings.now += news.EVERY
+    readings.now += news.READ_INTERVAL
     assert [watch.version(0) for _ in range(5)] == ["inbox 2"] * 5
 
 
 def test_it_reads_for_a_page_at_its_first_question_and_for_all_pages_together() -> None:
     readings = Readings()
-    watch = news.Watch(readings.read, readings.clock)
+    watch = news.VersionCache(readings.read, readings.clock)
     assert [watch.version(0), watch.version(7), watch.version(8)] == ["inbox 1", "case 2", "case 3"]
-    readings.now += news.EVERY
+    readings.now += news.READ_INTERVAL
     assert [watch.version(7), watch.version(8), watch.version(0)] == ["case 4", "case 4", "inbox 4"]
     assert [watch.version(99), watch.version(99)] == ["", ""]
 
 
 def test_it_says_so_while_the_database_is_away_and_does_not_hammer_it() -> None:
     readings = Readings()
-    watch = news.Watch(readings.read, readings.clock)
+    watch = news.VersionCache(readings.read, readings.clock)
     watch.version(0)
-    readings.now, readings.fails = readings.now + news.EVERY, True
+    readings.now, readings.fails = readings.now + news.READ_INTERVAL, True
     assert [watch.version(0), watch.version(0), watch.version(7)] == [None, None, None]
     assert readings.count == 2
-    readings.now, readings.fails = readings.now + news.EVERY, False
+    readings.now, readings.fails = readings.now + news.READ_INTERVAL, False
     assert watch.version(0) == "inbox 3"

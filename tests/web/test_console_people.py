@@ -15,8 +15,8 @@ from bot.domain.conversation import load
 from bot.domain.message import Channel
 from bot.domain.safe_contact import SafeContact
 from bot.storage import people as people_rows
-from bot.storage.database import plain
-from bot.storage.people import Filter, Viewer
+from bot.storage.database import driver_connection
+from bot.storage.people import PeopleFilter, Viewer
 from bot.storage.staff_tables import Audit, CallOut, HandoffEvent, Note
 from bot.storage.tables import CheckIn, Consent, Conversation, Erasure, Handoff, Outcome, Referral
 from tests.console import make_staff, post, said, signed_in
@@ -29,7 +29,7 @@ NUMBER = "+13145550142"
 
 def known(demo: Demo, number: str = NUMBER, **fields: Any) -> Made:
     with demo.db() as db:
-        return make_person(db, demo.runtime.desk.sealer, number, **fields)
+        return make_person(db, demo.runtime.context.sealer, number, **fields)
 
 
 def see(browser: FlaskClient, made: Made, query: str = "") -> str:
@@ -45,7 +45,7 @@ def audits(demo: Demo, act: str) -> list[Audit]:
 
 def safe(demo: Demo, made: Made) -> SafeContact:
     with demo.db() as db:
-        return load(demo.runtime.desk.sealer.open(db.get_one(Conversation, made.conversation).sealed_state)).safe
+        return load(demo.runtime.context.sealer.open(db.get_one(Conversation, made.conversation).sealed_state)).safe
 
 
 # -- who may look --
@@ -130,7 +130,7 @@ def test_it_shows_other_conversations_of_the_person(demo: Demo, browser: FlaskCl
 
 def fill(demo: Demo, made: Made, rosa: int) -> None:
     """Something of every kind, on the days before NOW."""
-    sealer, here = demo.runtime.desk.sealer, made.conversation
+    sealer, here = demo.runtime.context.sealer, made.conversation
     with demo.db() as db:
         for minute in range(3):
             make_text(db, sealer, here, "secret words", NOW + timedelta(minutes=minute))
@@ -171,7 +171,7 @@ def test_it_goes_back_by_whole_days_and_misses_none(demo: Demo, browser: FlaskCl
     made = known(demo)
     with demo.db() as db:
         for day in range(40):
-            make_text(db, demo.runtime.desk.sealer, made.conversation, "x", NOW - timedelta(days=day))
+            make_text(db, demo.runtime.context.sealer, made.conversation, "x", NOW - timedelta(days=day))
     path, seen = f"/console/people/{made.conversation}", list[str]()
     while path:
         page = browser.get(path)
@@ -396,16 +396,16 @@ select id, 'asked', case when id % 3 = 0 then 'housing' else 'crisis' end, 'rout
 """
 
 
-@pytest.mark.parametrize("sought", [Filter(), Filter(team="housing", below=3000), Filter(state="closed", language="en")])
-def test_it_reads_only_as_many_handoffs_as_a_page_needs(demo: Demo, rosa: int, sought: Filter) -> None:
+@pytest.mark.parametrize("sought", [PeopleFilter(), PeopleFilter(team="housing", below=3000), PeopleFilter(state="closed", language="en")])
+def test_it_reads_only_as_many_handoffs_as_a_page_needs(demo: Demo, rosa: int, sought: PeopleFilter) -> None:
     with demo.db() as db:
         db.execute(text(MANY))
         db.execute(text("analyze"))
-        assert len(people_rows.by_handoff(db, Viewer(rosa, {"housing"}), sought)) == people_rows.PAGE + 1
+        assert len(people_rows.search_handoffs(db, Viewer(rosa, {"housing"}), sought)) == people_rows.PAGE_SIZE + 1
         # As it was prepared, with the plan for whatever values.
         asked = "select statement from pg_prepared_statements where statement like '%from handoff h%'"
-        [[statement]] = plain(db).execute(asked, prepare=False).fetchall()
-        plan = "\n".join(row[0] for row in plain(db).execute(f"explain (generic_plan) {statement}", prepare=False))
+        [[statement]] = driver_connection(db).execute(asked, prepare=False).fetchall()
+        plan = "\n".join(row[0] for row in driver_connection(db).execute(f"explain (generic_plan) {statement}", prepare=False))
     assert "Index Scan Backward using handoff_pkey" in plan, plan
     assert "Sort" not in plan, plan
     assert "Seq Scan on conversation" not in plan, plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.storage.staff_tables import CannedReply
-from bot.usecases.canned_replies import seed
+from bot.usecases.canned_replies import seed_if_empty
 from tests.console import post, said
 from tests.supervisors import Office
 
@@ -15,7 +15,7 @@ PAGE = "/console/replies"
 @pytest.fixture
 def office(office: Office) -> Office:
     with office.demo.db() as db:
-        seed(db, office.now)
+        seed_if_empty(db, office.now)
     return office
 
 

@@ -10,11 +10,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot.domain.roster_rows import HolidayRow, Row, ShiftRow, TimeOffRow
+from bot.domain.roster_rows import HolidayRow, RosterRow, ShiftRow, TimeOffRow
 from bot.storage import rosters, staff
 from bot.storage.staff_tables import Audit
 from bot.usecases import keep_roster
-from bot.usecases.keep_roster import Keeper
+from bot.usecases.keep_roster import RosterEditor
 from bot.web.console import access
 from tests.console import form_secret, make_staff, post, said, signed_in
 from tests.demo import Demo
@@ -45,23 +45,23 @@ def browser(demo: Demo, name: str) -> FlaskClient:
     return signed_in(demo.app, member.id)
 
 
-def stored(demo: Demo) -> list[Row]:
+def stored(demo: Demo) -> list[RosterRow]:
     with demo.db() as db:
-        return [entry.row for entry in rosters.entries(db)]
+        return [entry.row for entry in rosters.list_entries(db)]
 
 
-def put(demo: Demo, *rows: Row) -> None:
+def put(demo: Demo, *rows: RosterRow) -> None:
     with demo.db() as db:
         rosters.add(db, rows)
 
 
-def always(email: str, team: str) -> list[Row]:
+def always(email: str, team: str) -> list[RosterRow]:
     return [ShiftRow(team, email, weekday, time(8), time(8)) for weekday in range(7)]
 
 
 def upload(client: FlaskClient, text: str | bytes, how: str = "whole") -> TestResponse:
     data = text.encode() if isinstance(text, str) else text
-    fields = {access.FIELD: form_secret(client), "how": how, "file": (io.BytesIO(data), "roster.csv")}
+    fields = {access.CSRF_FIELD: form_secret(client), "how": how, "file": (io.BytesIO(data), "roster.csv")}
     return client.post("/console/roster/import", data=fields, content_type="multipart/form-data")
 
 
@@ -152,7 +152,7 @@ def test_it_lets_a_supervisor_change_only_their_teams(demo: Demo) -> None:
     refused = post(sue, "/console/roster/add", **{**SHIFT, "team": "medical"}, day="Mon")
     assert refused.status_code == 422 and "not one of yours" in refused.text
     with demo.db() as db:
-        entry = rosters.entries(db)[0]
+        entry = rosters.list_entries(db)[0]
     post(sue, "/console/roster/remove", kind="shift", id=str(entry.id))
     assert "not one of yours" in sue.get("/console/roster/plan").text and len(stored(demo)) == 7
 
@@ -194,7 +194,7 @@ def test_it_takes_a_file_bigger_than_other_posts_may_be(demo: Demo) -> None:
     open_ = demo.runtime
     given = (text.encode(), open_.settings.timezone, open_.settings.languages, open_.clock.now())
     with demo.db() as db:
-        mark = keep_roster.plan_import(db, Keeper(), *given, whole=True).mark
+        mark = keep_roster.plan_import(db, RosterEditor(), *given, whole=True).mark
     assert post(amy, "/console/roster/import/do", text=text, how="whole", mark=mark).status_code == 303
     assert len(stored(demo)) == 7
 

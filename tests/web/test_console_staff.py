@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from bot.storage import staff
 from bot.storage.staff_tables import Audit, CallOut, Staff, Team
 from bot.storage.tables import Handoff, Message
-from bot.usecases.invite import verify
+from bot.usecases.invite import verify_link
 from tests.console import make_staff, post, said
 from tests.supervisors import Office, call_for_human, called, taken
 
@@ -125,7 +125,7 @@ def test_it_never_takes_the_last_admin_away(office: Office) -> None:
 def test_it_gives_back_what_a_leaver_holds_and_ends_their_session(office: Office) -> None:
     browser = office.browser(office.worker)
     with office.demo.db() as db:
-        number = call_for_human(db, office.runtime.desk.sealer, "+13145550142", office.minutes_ago(30))
+        number = call_for_human(db, office.runtime.context.sealer, "+13145550142", office.minutes_ago(30))
         taken(db, number, office.worker, office.minutes_ago(29))
     assert send(office, f"/staff/{office.worker}/deactivate").status_code == 303
     with office.demo.db() as db:
@@ -138,7 +138,7 @@ def test_it_gives_back_what_a_leaver_holds_and_ends_their_session(office: Office
 
 def test_it_passes_on_the_calls_that_a_leaver_has_not_answered(office: Office) -> None:
     with office.demo.db() as db:
-        number = call_for_human(db, office.runtime.desk.sealer, "+13145550142", office.minutes_ago(3))
+        number = call_for_human(db, office.runtime.context.sealer, "+13145550142", office.minutes_ago(3))
         called(db, number, office.worker, office.minutes_ago(3))
         called(db, number, office.worker, office.minutes_ago(1), rung=2)
     assert send(office, f"/staff/{office.worker}/deactivate").status_code == 303
@@ -149,7 +149,7 @@ def test_it_passes_on_the_calls_that_a_leaver_has_not_answered(office: Office) -
 
 def test_it_gives_back_what_somebody_holds_who_may_no_longer_answer(office: Office) -> None:
     with office.demo.db() as db:
-        number = call_for_human(db, office.runtime.desk.sealer, "+13145550142", office.minutes_ago(30))
+        number = call_for_human(db, office.runtime.context.sealer, "+13145550142", office.minutes_ago(30))
         taken(db, number, office.worker, office.minutes_ago(29))
     send(office, f"/staff/{office.worker}", **as_stored(roles=["auditor"]))
     with office.demo.db() as db:
@@ -169,7 +169,7 @@ def test_it_shows_the_link_once(office: Office) -> None:
     link = re.search(r'readonly value="([^"]+)"', answer.text)
     assert link
     with office.demo.db() as db:
-        invited = verify(db, office.runtime.settings.secret_key, link[1].rpartition("/")[2])
+        invited = verify_link(db, office.runtime.settings.secret_key, link[1].rpartition("/")[2])
     assert invited is not None
     assert invited.staff_id == office.worker
     assert link[1] not in office.browser(office.admin).get(f"/console/staff/{office.worker}").text
@@ -181,7 +181,7 @@ def test_it_sends_the_link_by_mail_without_showing_it(office: Office) -> None:
     assert answer.status_code == 303
     with office.demo.db() as db:
         (mail,) = db.scalars(select(Message).where(Message.key == "invitation"))
-        body = office.runtime.desk.sealer.open(mail.sealed_body or "")
+        body = office.runtime.context.sealer.open(mail.sealed_body or "")
     assert "/sign-in/link/" in body
     assert office.demo.count(Audit, Audit.act == "staff_invited") == 1
 
@@ -195,7 +195,7 @@ def test_it_says_calmly_that_somebody_is_not_there(office: Office, path: str) ->
 
 def test_it_warns_of_a_team_that_flows_call_and_nobody_is_in(office: Office) -> None:
     with office.demo.db() as db:
-        staff.add_team(db, "crisis", "Crisis")
+        staff.get_or_add_team(db, "crisis", "Crisis")
     words = said(office.browser(office.supervisor).get("/console/teams"))
     assert "Nobody is in this team, and flows call it." in words
     assert "Flows call a team that does not exist: counseling" in words

@@ -8,17 +8,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.domain.message import Lane
-from bot.jobs.sweep import watch
+from bot.domain.message import OutboxLane
+from bot.jobs.sweep import report_late_work
 from bot.storage import check_ins, outbox
 from bot.storage.tables import Alert, CheckIn, Conversation, Message
-from bot.usecases.watch_lateness import TOO_LATE, watch_lateness
+from bot.usecases.watch_lateness import OVERDUE_AFTER, alarm_overdue_work
 from tests.faults.conftest import FrailLine, frail
 from tests.helpline import HelpLine
 
 __all__ = ["frail"]
 
-LATE = TOO_LATE + timedelta(seconds=1)
+LATE = OVERDUE_AFTER + timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def line(line: HelpLine) -> HelpLine:
 
 def promise_text(line: HelpLine) -> None:
     with line.db() as db:
-        outbox.add(db, line.runtime.desk.sealer, person(line), "A text", Lane.REPLY, None, 1, line.clock.now())
+        outbox.enqueue(db, line.runtime.context.sealer, person(line), "A text", OutboxLane.REPLY, None, 1, line.clock.now())
 
 
 def promise_check_in(line: HelpLine) -> None:
@@ -70,8 +70,8 @@ def do_all(line: HelpLine) -> None:
 
 def test_it_is_ready_while_work_is_only_just_due(line: HelpLine) -> None:
     promise_text(line)
-    line.clock.advance(TOO_LATE)
-    assert ready(line) == (200, TOO_LATE.total_seconds()) and alarms(line) == []
+    line.clock.advance(OVERDUE_AFTER)
+    assert ready(line) == (200, OVERDUE_AFTER.total_seconds()) and alarms(line) == []
 
 
 @pytest.mark.parametrize(("promise", "kind"), [(promise_text, "text"), (promise_check_in, "check_in")])
@@ -81,7 +81,7 @@ def test_it_raises_one_alarm_in_an_outage(line: HelpLine, promise: object, kind:
     for _ in range(4):
         line.clock.advance(timedelta(minutes=11))
         assert ready(line)[0] == (503 if kind == "text" else 200)
-        watch(line.runtime)
+        report_late_work(line.runtime)
     assert alarms(line) == [kind]
 
 
@@ -110,7 +110,7 @@ def test_it_raises_another_in_the_next_outage(line: HelpLine) -> None:
 def test_it_is_raised_by_the_sweep_of_another_host_where_nobody_asks_the_web(line: HelpLine) -> None:
     promise_text(line)
     line.clock.advance(LATE)
-    watch(line.runtime)
+    report_late_work(line.runtime)
     assert alarms(line) == ["text"]
 
 
@@ -118,8 +118,8 @@ def test_it_is_raised_by_one_of_two_that_look_at_once(line: HelpLine) -> None:
     promise_text(line)
     line.clock.advance(LATE)
     with line.db() as first, line.db() as second:
-        assert watch_lateness(first, line.clock.now()) == ["text"]
-        assert watch_lateness(second, line.clock.now()) == []
+        assert alarm_overdue_work(first, line.clock.now()) == ["text"]
+        assert alarm_overdue_work(second, line.clock.now()) == []
     assert alarms(line) == ["text"]
 
 

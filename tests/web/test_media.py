@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from bot import reception
-from bot.domain.message import Address, Channel, Inbound
+from bot.domain.message import Address, Channel, InboundMessage
 from bot.settings import Settings
 from bot.storage.staff_tables import Audit
 from bot.storage.tables import Conversation, Handoff, Message
@@ -141,7 +141,7 @@ def test_it_draws_the_picture_of_the_demo(settings: Settings) -> None:
     with open_demo(settings) as demo:
         sender = Address(Channel.SIMULATOR, "ada")
         now = demo.runtime.clock.now()
-        reception.take(demo.runtime, Inbound("SIM1", sender, "warmline", "", now, media=(PICTURE,)))
+        reception.accept(demo.runtime, InboundMessage("SIM1", sender, "warmline", "", now, media=(PICTURE,)))
         with demo.db() as db:
             conversation = db.scalars(select(Conversation.id)).one()
             db.add(

@@ -13,7 +13,7 @@ from bot.jobs.sweep import sweep
 from bot.settings import Settings
 from bot.storage.tables import Conversation, Handoff, Message
 from bot.web.app import create_app
-from bot.web.pretend_phones import MOST, MOST_OPEN
+from bot.web.pretend_phones import MAX_PHONES, MAX_OPEN
 from tests.demo import Demo, hidden, without_database
 from tests.doubles import FrozenClock
 from tests.helpline import open_line
@@ -98,10 +98,10 @@ def test_it_opens_puts_away_and_makes_phones(browser: FlaskClient) -> None:
     assert open_names(page) == ["Marcus", "Ada", "Lucía"]
     page = post(browser, "/phone/table", close=marcus)
     assert open_names(page) == ["Ada", "Lucía"]
-    for _ in range(MOST + 2):
+    for _ in range(MAX_PHONES + 2):
         page = post(browser, "/phone/table", new="1")
-    assert page.text.count('name="open"') == MOST
-    assert len(open_names(page)) == MOST_OPEN
+    assert page.text.count('name="open"') == MAX_PHONES
+    assert len(open_names(page)) == MAX_OPEN
 
 
 def test_it_pushes_the_clock_by_the_offered_steps_only(demo: Demo, browser: FlaskClient) -> None:
@@ -132,7 +132,7 @@ def test_it_speaks_on_the_simulators_channel_alone(demo: Demo, browser: FlaskCli
     text(browser, "hello", channel="sms", sender="+13145550142")
     with demo.db() as db:
         talk = db.query(Conversation).one()
-        assert demo.runtime.desk.sealer.open_address(talk.sealed_address).channel is Channel.SIMULATOR
+        assert demo.runtime.context.sealer.open_address(talk.sealed_address).channel is Channel.SIMULATOR
 
 
 def test_it_texts_from_no_phone_that_is_not_on_this_table(demo: Demo, browser: FlaskClient) -> None:
@@ -202,7 +202,7 @@ def test_it_answers_in_an_outage_and_says_that_the_text_is_kept(settings: Settin
         assert "I want to kill myself" in page.text
         assert "the text is kept" in page.text
         assert "988" in page.text
-        assert len(demo.runtime.spool.entries()) == 1
+        assert len(demo.runtime.spool.list_entries()) == 1
 
 
 def test_it_leaves_the_open_page_as_it_is_in_an_outage(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.tables import Message
 from bot.usecases import invite
-from bot.web.sign_in.attempts import MOST, Throttle
+from bot.web.sign_in.attempts import MAX_FAILURES, Throttle
 from tests.console import PASSWORD, make_staff, password_hash, post, said, sign_in, signed_in
 from tests.demo import NOBODY_HOME
 from tests.doors import ROSA, WRONG, House, is_in, open_house
@@ -74,7 +74,7 @@ def test_it_shuts_an_account_after_five_wrong_passwords_and_for_longer_each_time
 
 
 def test_it_slows_down_an_address(house: House) -> None:
-    for number in range(MOST):
+    for number in range(MAX_FAILURES):
         sign_in(house.app, f"guess{number}@example.org", WRONG)
     _, answer = sign_in(house.app, ROSA)
     assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
@@ -83,11 +83,11 @@ def test_it_slows_down_an_address(house: House) -> None:
 def test_it_forgets_a_slowed_address_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
     throttle, moment = Throttle(), 1000.0
     monkeypatch.setattr("bot.web.sign_in.attempts.time.monotonic", lambda: moment)
-    for _ in range(MOST):
-        throttle.count("192.0.2.1")
-    assert throttle.wait("192.0.2.1") > 500 and throttle.wait("192.0.2.2") == 0
+    for _ in range(MAX_FAILURES):
+        throttle.add_failure("192.0.2.1")
+    assert throttle.seconds_to_wait("192.0.2.1") > 500 and throttle.seconds_to_wait("192.0.2.2") == 0
     moment += 601
-    assert throttle.wait("192.0.2.1") == 0
+    assert throttle.seconds_to_wait("192.0.2.1") == 0
 
 
 def test_it_ends_a_quiet_session_and_looking_for_news_is_quiet(house: House) -> None:
@@ -169,8 +169,8 @@ def test_it_refuses_a_link_that_is_forged_or_of_somebody_who_left(house: House) 
     assert client.get(link).location == "/sign-in?notice=spent"
 
 
-@pytest.mark.parametrize(("purpose", "hours"), [(invite.Purpose.INVITATION, 72), (invite.Purpose.FORGOTTEN, 1)])
-def test_it_refuses_a_link_that_is_too_old(house: House, purpose: invite.Purpose, hours: int) -> None:
+@pytest.mark.parametrize(("purpose", "hours"), [(invite.LinkPurpose.INVITATION, 72), (invite.LinkPurpose.FORGOTTEN, 1)])
+def test_it_refuses_a_link_that_is_too_old(house: House, purpose: invite.LinkPurpose, hours: int) -> None:
     link, client, now = house.link(purpose), house.app.test_client(), time.time()
     with time_machine.travel(now + hours * 3600 - 60):
         assert client.get(link).status_code == 200
@@ -181,7 +181,7 @@ def test_it_refuses_a_link_that_is_too_old(house: House, purpose: invite.Purpose
 def test_it_asks_for_the_second_factor_after_a_forgotten_password_too(house: House) -> None:
     house.turn_on()
     client = house.app.test_client()
-    answer = post(client, house.link(invite.Purpose.FORGOTTEN), password="yellow kettle singing")
+    answer = post(client, house.link(invite.LinkPurpose.FORGOTTEN), password="yellow kettle singing")
     assert answer.location == "/sign-in/code" and not is_in(client)
 
 
@@ -195,7 +195,7 @@ def test_it_mails_a_link_to_who_forgot_and_says_the_same_to_everybody(settings: 
         assert house.acts() == [("password_link", "forgotten")]
         with house.runtime.database.transaction() as db:
             (mail,) = db.scalars(select(Message).where(Message.outbound))
-            body = house.runtime.desk.sealer.open(mail.sealed_body or "")
+            body = house.runtime.context.sealer.open(mail.sealed_body or "")
         subject, _, rest = body.partition("\n")
         assert subject == "A link to choose a new password" and ROSA not in body
         (link,) = re.findall(re.escape(mailing.public_url) + r"(/sign-in/link/\S+)", rest)

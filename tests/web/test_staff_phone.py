@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import reception
-from bot.domain.delivery import State
-from bot.domain.message import Address, Channel, Inbound
+from bot.domain.delivery import DeliveryState
+from bot.domain.message import Address, Channel, InboundMessage
 from bot.jobs.sweep import sweep
 from bot.settings import Settings
 from bot.storage.staff_tables import CallOut, Staff
@@ -77,8 +77,8 @@ def test_it_rings_until_the_call_out_is_answered(demo: Demo, browser: FlaskClien
 
 
 def test_it_shows_what_did_not_arrive_and_not_what_was_never_sent(demo: Demo, browser: FlaskClient, rosa: int) -> None:
-    staff_phones.write(demo, rosa, "lost on the way", state=State.UNDELIVERED)
-    staff_phones.write(demo, rosa, "overtaken by events", state=State.DROPPED)
+    staff_phones.write(demo, rosa, "lost on the way", state=DeliveryState.UNDELIVERED)
+    staff_phones.write(demo, rosa, "overtaken by events", state=DeliveryState.DROPPED)
     page = browser.get("/phone/staff").text
     assert "lost on the way" in page and "This text did not arrive" in page
     assert "overtaken by events" not in page
@@ -215,9 +215,9 @@ def test_it_carries_words_to_the_person_and_back(demo: Demo, browser: FlaskClien
     with demo.db() as db:
         talk = db.get_one(Handoff, handoff).conversation_id
         bodies = [row.sealed_body for row in db.query(Message).filter_by(conversation_id=talk, staff_id=rosa)]
-        assert [demo.runtime.desk.sealer.open(body) for body in bodies if body] == ["This is Rosa, I am here"]
+        assert [demo.runtime.context.sealer.open(body) for body in bodies if body] == ["This is Rosa, I am here"]
     sender = Address(Channel.SIMULATOR, f"resident-of-{rosa}")
-    reception.take(demo.runtime, Inbound("SIMthanks", sender, "warmline", "thank you Rosa", demo.runtime.clock.now()))
+    reception.accept(demo.runtime, InboundMessage("SIMthanks", sender, "warmline", "thank you Rosa", demo.runtime.clock.now()))
     sweep(demo.runtime)
     assert "thank you Rosa" in browser.get("/phone/staff").text
 

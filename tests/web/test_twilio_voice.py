@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from bot.domain.message import Address, Channel, Lane
+from bot.domain.message import Address, Channel, OutboxLane
 from bot.storage import staff, staff_threads
 from bot.storage.staff_tables import CallOut, Staff
-from bot.storage.staff_threads import Concerns
+from bot.storage.staff_threads import StaffMessageSubject
 from bot.storage.tables import Conversation, DeliveryReport, Handoff, Message
 from bot.web import twilio_voice
 from tests.console import make_staff
@@ -25,7 +25,7 @@ def call(line: HelpLine) -> Call:
     """Rosa's telephone rings for a person who asked for a human."""
     line.text("hi")
     rosa = make_staff(line.runtime, "rosa@example.org", alerts_by_text=False)
-    sealer, now = line.runtime.desk.sealer, line.clock.now()
+    sealer, now = line.runtime.context.sealer, line.clock.now()
     with line.db() as db:
         member = db.get_one(Staff, rosa)
         staff.set_phone(db, sealer, member, Address(Channel.SMS, ROSA))
@@ -36,8 +36,8 @@ def call(line: HelpLine) -> Call:
         db.add(handoff)
         db.flush()
         db.add(CallOut(handoff_id=handoff.id, staff_id=rosa, rung=1, raised_at=now))
-        about = Concerns("voice_alert", handoff.id)
-        assert staff_threads.write(db, sealer, member, Channel.VOICE, POOL, SAYS, Lane.CRISIS, now, about)
+        about = StaffMessageSubject("voice_alert", handoff.id)
+        assert staff_threads.enqueue(db, sealer, member, Channel.VOICE, POOL, SAYS, OutboxLane.CRISIS, now, about)
     line.work()
     (placed,) = line.twilio.telephone.calls_to(ROSA)
     return placed
@@ -103,7 +103,7 @@ def test_it_says_so_when_an_answer_cannot_be_kept_and_takes_it_once_it_can(
 
     with monkeypatch.context() as for_now:
         for_now.setattr(twilio_voice, "answer_call", broken)
-        assert line.twilio.telephone.press(call, "1")[0] == twilio_voice.AWAY
+        assert line.twilio.telephone.press(call, "1")[0] == twilio_voice.NOT_SAVED
     line.twilio.telephone.press(call, "1")
     assert handoff_of(line).owner_id is not None
 

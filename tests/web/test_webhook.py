@@ -86,7 +86,7 @@ def test_it_keeps_what_can_be_kept_of_bad_utf8(line: HelpLine) -> None:
     assert status == 200
     with line.db() as db:
         row = db.scalars(select(Message).where(~Message.outbound)).one()
-    assert line.runtime.desk.sealer.open(row.sealed_body or "").startswith("food")
+    assert line.runtime.context.sealer.open(row.sealed_body or "").startswith("food")
 
 
 def test_it_refuses_a_huge_body_before_reading_it(line: HelpLine) -> None:

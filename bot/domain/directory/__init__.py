@@ -1,5 +1,6 @@
-"""Directories of services after the Human Services Data Specification 3 (Open Referral): read, checked, mapped, written.
+"""Directories of services in the format of the Human Services Data Specification 3 (HSDS, Open Referral): reading, checking,
+mapping and writing them.
 
-Here too lives what follows from such a record alone: whether a place is open, how its hours are said, which need it meets.
-Nothing may live here that opens a file, asks a database or a clock, or decides what a person is told.
+It also contains what follows from such a record alone: whether a place is open, its hours in words, which needs it meets.
+Nothing here opens a file, reads a database or a clock, or decides what a person is told.
 """

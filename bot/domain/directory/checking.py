@@ -1,6 +1,7 @@
-"""Nested rows in, records and the report out: who may be taken, what is broken, what points nowhere.
+"""Turns nested rows into records and report items: which rows are accepted, what is broken, what points to nothing.
 
-Only ids are remembered, so that a package larger than memory can be checked. Rows must come in the order of `fields.MAIN`.
+Only ids are kept in memory, so that packages larger than memory can be checked. Rows must come in the order of
+`fields.MAIN_TABLES`.
 """
 
 from __future__ import annotations
@@ -9,68 +10,68 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.domain.directory.cleaning import Cleaner, status_of
-from bot.domain.directory.fields import PLACES
-from bot.domain.directory.older import Row
+from bot.domain.directory.cleaning import RowCleaner, status_of
+from bot.domain.directory.fields import LOCATION_TYPES
+from bot.domain.directory.older import HsdsRow
 from bot.domain.directory.records import (
-    AtLocation,
-    Found,
+    ServiceAtLocationRecord,
+    RecordOrReport,
     LocationRecord,
     OrganizationRecord,
-    Refusal,
-    Remark,
+    ImportRefusal,
+    ImportRemark,
     ServiceRecord,
 )
 from bot.domain.directory.values import key_of, text_of
 
-_WORDS = {"organization": "organization", "location": "location", "service": "service", "service_at_location": "link"}
+_KIND_WORDS = {"organization": "organization", "location": "location", "service": "service", "service_at_location": "link"}
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a row stands: the file, and the row or the JSON pointer."""
+class RowPosition:
+    """The position of a row: the file, and the row number or the JSON pointer."""
 
     file: str
     at: str
 
 
 @dataclass
-class _Notes:
-    """Collects what the cleaner tells about one row."""
+class _RowReport:
+    """Collects the report items about one row."""
 
-    place: Place
+    place: RowPosition
     key: str | None
-    found: list[Found] = field(default_factory=list)
+    items: list[RecordOrReport] = field(default_factory=list)
 
-    def tell(self, lost: bool, what: str, remedy: str) -> None:
-        kind = Refusal if lost else Remark
-        self.found.append(kind(self.place.file, self.place.at, self.key, what, remedy))
+    def add(self, lost: bool, what: str, remedy: str) -> None:
+        kind = ImportRefusal if lost else ImportRemark
+        self.items.append(kind(self.place.file, self.place.at, self.key, what, remedy))
 
     def refuse(self, what: str, remedy: str) -> None:
-        self.tell(True, what, remedy)
+        self.add(True, what, remedy)
 
     def remark(self, what: str, remedy: str) -> None:
-        self.tell(False, what, remedy)
+        self.add(False, what, remedy)
 
 
 @dataclass
-class Checker:
-    """Takes rows one by one; each method yields what came of the row, findings first."""
+class RowChecker:
+    """Checks rows one by one; each method yields the report items of the row and then its record."""
 
-    cleaner: Cleaner = field(default_factory=Cleaner)
-    seen: dict[str, dict[str, bool]] = field(default_factory=lambda: {name: {} for name in _WORDS})
-    """Keys that were taken, by kind, and whether the row stood inside another one."""
+    cleaner: RowCleaner = field(default_factory=RowCleaner)
+    seen: dict[str, dict[str, bool]] = field(default_factory=lambda: {name: {} for name in _KIND_WORDS})
+    """Accepted keys by kind, and whether the row was nested in another one."""
     organization_of: dict[str, str | None] = field(default_factory=dict)
-    """By location: services that name only their location belong to its organization."""
+    """Organization by location: services that name only their location belong to its organization."""
     reachable: set[tuple[str, str]] = field(default_factory=set)
     """Organizations and locations that have a phone, a page or an address."""
-    inner: list[tuple[str, Place, Row]] = field(default_factory=list)
-    """Locations and services that stood inside an organization: to be put aside, and taken after those by themselves."""
-    silent: dict[str, Place] = field(default_factory=dict)
-    """Services of which nobody could be told where to turn, so far."""
+    nested_rows: list[tuple[str, RowPosition, HsdsRow]] = field(default_factory=list)
+    """Locations and services nested in an organization. The caller buffers them and passes them in after top-level rows."""
+    unreachable_services: dict[str, RowPosition] = field(default_factory=dict)
+    """Services for which no phone, page, e-mail or address was found so far."""
 
-    def take(self, kind: str, place: Place, raw: Row, inside: bool = False) -> Iterator[Found]:
-        """One row of a kind out of `fields.MAIN`. One that stood `inside` another may have been read before: no fault."""
+    def check_row(self, kind: str, place: RowPosition, raw: HsdsRow, inside: bool = False) -> Iterator[RecordOrReport]:
+        """Check one row of a kind in `fields.MAIN_TABLES`. A duplicate that is nested `inside` another row is no error."""
         if kind == "taxonomy_term":
             yield from self._term(place, raw)
         elif kind == "organization":
@@ -82,35 +83,35 @@ class Checker:
         else:
             yield from self._link(place, raw, None, 1)
 
-    def finish(self) -> Iterator[Found]:
-        """What can be said only at the end."""
-        for key, place in self.silent.items():
-            yield Remark(
+    def finish(self) -> Iterator[RecordOrReport]:
+        """Report items that can be known only at the end."""
+        for key, place in self.unreachable_services.items():
+            yield ImportRemark(
                 place.file,
                 place.at,
                 key,
                 "the service has no phone, page, e-mail or address, so nobody can be told where to turn",
                 "add one of them to the service, its location or its organization",
             )
-        self.silent.clear()
+        self.unreachable_services.clear()
 
-    def _term(self, place: Place, raw: Row) -> Iterator[Found]:
-        notes = _Notes(place, key_of(raw.get("id") or raw.get("taxonomy_id")))
+    def _term(self, place: RowPosition, raw: HsdsRow) -> Iterator[RecordOrReport]:
+        notes = _RowReport(place, key_of(raw.get("id") or raw.get("taxonomy_id")))
         if notes.key in self.cleaner.terms:
             notes.refuse("a taxonomy term with this id was read before", "give each term an id of its own")
         else:
-            self.cleaner.term(raw, notes.tell)
-        yield from notes.found
+            self.cleaner.term(raw, notes.add)
+        yield from notes.items
         yield from self._new_terms()
 
-    def _new_terms(self) -> Iterator[Found]:
+    def _new_terms(self) -> Iterator[RecordOrReport]:
         if self.cleaner.new_terms:
             yield from self.cleaner.new_terms
             self.cleaner.new_terms.clear()
 
-    def _admit(self, kind: str, raw: Row, notes: _Notes, inside: bool) -> bool:
-        """Whether a row with this key is to be taken now; says why where it is not and that is a fault."""
-        seen, word = self.seen[kind], _WORDS[kind]
+    def _accept(self, kind: str, raw: HsdsRow, notes: _RowReport, inside: bool) -> bool:
+        """Whether to accept a row with this key now; reports the reason where not, unless it is a harmless duplicate."""
+        seen, word = self.seen[kind], _KIND_WORDS[kind]
         if notes.key is None:
             notes.refuse(f"the {word} has no id", f"give each {word} an id that never changes")
             return False
@@ -127,50 +128,50 @@ class Checker:
         seen[notes.key] = inside
         return True
 
-    def _organization(self, place: Place, raw: Row, inside: bool = False) -> Iterator[Found]:
-        notes = _Notes(place, key_of(raw.get("id")))
-        if self._admit("organization", raw, notes, inside):
+    def _organization(self, place: RowPosition, raw: HsdsRow, inside: bool = False) -> Iterator[RecordOrReport]:
+        notes = _RowReport(place, key_of(raw.get("id")))
+        if self._accept("organization", raw, notes, inside):
             key = notes.key or ""
             details = self._details("organization", raw, key, notes)
             if details.get("phones") or details.get("website") or details.get("email"):
                 self.reachable.add(("organization", key))
             yield from self._new_terms()
-            yield from notes.found
+            yield from notes.items
             yield OrganizationRecord(key, details.pop("name"), details)
         else:
-            yield from notes.found
+            yield from notes.items
         if not inside:
-            self._set_aside(place, raw, notes.key)
+            self._collect_nested(place, raw, notes.key)
 
-    def _set_aside(self, place: Place, raw: Row, key: str | None) -> None:
-        """What stands inside an organization waits: the package may have it again, and fuller, by itself."""
+    def _collect_nested(self, place: RowPosition, raw: HsdsRow, key: str | None) -> None:
+        """Rows nested in an organization wait: the package may also contain them at top level and with more details."""
         for kind, name in (("location", "locations"), ("service", "services")):
             for count, row in enumerate(_rows(raw, name)):
-                whose = row if row.get("organization_id") else {**row, "organization_id": key}
-                self.inner.append((kind, Place(place.file, f"{place.at}/{name}/{count}"), whose))
+                owned = row if row.get("organization_id") else {**row, "organization_id": key}
+                self.nested_rows.append((kind, RowPosition(place.file, f"{place.at}/{name}/{count}"), owned))
 
-    def _location(self, place: Place, raw: Row, inside: bool = False) -> Iterator[Found]:
-        notes, organization = _Notes(place, key_of(raw.get("id"))), None
+    def _location(self, place: RowPosition, raw: HsdsRow, inside: bool = False) -> Iterator[RecordOrReport]:
+        notes, organization = _RowReport(place, key_of(raw.get("id"))), None
         if isinstance(embedded := raw.get("organization"), dict):
             yield from self._organization(place, embedded, inside=True)
             organization = key_of(embedded.get("id"))
-        if self._admit("location", raw, notes, inside):
+        if self._accept("location", raw, notes, inside):
             key = notes.key or ""
             owner = key_of(raw.get("organization_id")) or organization
             if owner and owner not in self.seen["organization"]:
                 notes.remark(f"its organization {owner} was not taken", "add the organization; taken without it")
                 owner = None
-            record = self._located(key, owner, raw, notes)
+            record = self._location_record(key, owner, raw, notes)
             yield from self._new_terms()
-            yield from notes.found
+            yield from notes.items
             yield record
         else:
-            yield from notes.found
+            yield from notes.items
 
-    def _located(self, key: str, owner: str | None, raw: Row, notes: _Notes) -> LocationRecord:
+    def _location_record(self, key: str, owner: str | None, raw: HsdsRow, notes: _RowReport) -> LocationRecord:
         details = self._details("location", raw, key, notes)
         kind = str(details.get("location_type", "physical")).lower()
-        details["location_type"] = kind if kind in PLACES else "physical"
+        details["location_type"] = kind if kind in LOCATION_TYPES else "physical"
         latitude, longitude = details.get("latitude"), details.get("longitude")
         if (latitude is None) != (longitude is None) or (latitude == 0 and longitude == 0):
             notes.remark("latitude and longitude do not name a place", "give both, in degrees")
@@ -181,12 +182,12 @@ class Checker:
         self.organization_of[key] = owner
         if details.get("phones") or details.get("addresses") or details.get("url"):
             self.reachable.add(("location", key))
-        first: Row = next(iter(details.get("addresses", ())), {})
+        first: HsdsRow = next(iter(details.get("addresses", ())), {})
         name = details.pop("name", None) or details.get("alternate_name") or first.get("address_1") or key
         return LocationRecord(key, name, owner, details)
 
-    def _service(self, place: Place, raw: Row, inside: bool = False) -> Iterator[Found]:
-        notes, organization = _Notes(place, key_of(raw.get("id"))), None
+    def _service(self, place: RowPosition, raw: HsdsRow, inside: bool = False) -> Iterator[RecordOrReport]:
+        notes, organization = _RowReport(place, key_of(raw.get("id"))), None
         if isinstance(embedded := raw.get("organization"), dict):
             yield from self._organization(place, embedded, inside=True)
             organization = key_of(embedded.get("id"))
@@ -194,39 +195,39 @@ class Checker:
         owner = given or self.organization_of.get(key_of(raw.get("location_id")) or "")
         if given and given not in self.seen["organization"]:
             notes.refuse(f"its organization {given} was not taken", "add the organization, or correct organization_id")
-        elif self._admit("service", raw, notes, inside):
-            yield from self._offered(place, raw, owner, notes)
+        elif self._accept("service", raw, notes, inside):
+            yield from self._service_record(place, raw, owner, notes)
             yield from self._links(place, raw, notes.key or "")
             return
-        yield from notes.found
+        yield from notes.items
 
-    def _offered(self, place: Place, raw: Row, owner: str | None, notes: _Notes) -> Iterator[Found]:
+    def _service_record(self, place: RowPosition, raw: HsdsRow, owner: str | None, notes: _RowReport) -> Iterator[RecordOrReport]:
         key = notes.key or ""
         if owner is None:
             notes.remark("the service names no organization", "add organization_id")
         details = self._details("service", raw, key, notes)
         if not details.get("program_id") and isinstance(program := raw.get("program"), dict) and key_of(program.get("id")):
             details["program_id"] = key_of(program.get("id"))
-        details["status"] = status_of(details.get("status"), notes.tell)
+        details["status"] = status_of(details.get("status"), notes.add)
         contact_phones = any(row.get("phones") or row.get("email") for row in details.get("contacts", ()))
         if not (details.keys() & {"phones", "url", "email"} or contact_phones or ("organization", owner) in self.reachable):
-            self.silent[key] = place
+            self.unreachable_services[key] = place
         yield from self._new_terms()
-        yield from notes.found
+        yield from notes.items
         yield ServiceRecord(key, details.pop("name"), owner, details)
 
-    def _links(self, place: Place, raw: Row, service: str) -> Iterator[Found]:
-        """The places that stand inside a service, in any of the shapes in use."""
+    def _links(self, place: RowPosition, raw: HsdsRow, service: str) -> Iterator[RecordOrReport]:
+        """The locations nested in a service, in any of the forms in use."""
         links = _rows(raw, "service_at_locations")
         links += [{"location": row} for row in _rows(raw, "locations")]
         if key_of(raw.get("location_id")) and not links:
             links = [{"location_id": raw["location_id"]}]
         for count, link in enumerate(links):
-            where = Place(place.file, f"{place.at}/service_at_locations/{count}" if place.at[:1] in ("", "/") else place.at)
+            where = RowPosition(place.file, f"{place.at}/service_at_locations/{count}" if place.at[:1] in ("", "/") else place.at)
             yield from self._link(where, link, service, count + 1)
 
-    def _link(self, place: Place, raw: Row, service: str | None, count: int) -> Iterator[Found]:
-        notes = _Notes(place, key_of(raw.get("id")))
+    def _link(self, place: RowPosition, raw: HsdsRow, service: str | None, count: int) -> Iterator[RecordOrReport]:
+        notes = _RowReport(place, key_of(raw.get("id")))
         if service is None and isinstance(embedded := raw.get("service"), dict):
             service = key_of(embedded.get("id"))
             if service not in self.seen["service"]:
@@ -245,27 +246,27 @@ class Checker:
             )
         else:
             notes.key = notes.key or f"{service}@{location}"
-            if self._admit("service_at_location", raw, notes, inside=False):
-                yield from self._joined(raw, service, location, notes)
+            if self._accept("service_at_location", raw, notes, inside=False):
+                yield from self._link_record(raw, service, location, notes)
                 return
-        yield from notes.found
+        yield from notes.items
 
-    def _joined(self, raw: Row, service: str, location: str, notes: _Notes) -> Iterator[Found]:
+    def _link_record(self, raw: HsdsRow, service: str, location: str, notes: _RowReport) -> Iterator[RecordOrReport]:
         key = notes.key or ""
         details = self._details("service_at_location", raw, key, notes)
         if ("location", location) in self.reachable or details.get("phones"):
-            self.silent.pop(service, None)
+            self.unreachable_services.pop(service, None)
         yield from self._new_terms()
-        yield from notes.found
-        yield AtLocation(key, service, location, details)
+        yield from notes.items
+        yield ServiceAtLocationRecord(key, service, location, details)
 
-    def _details(self, kind: str, raw: Row, key: str, notes: _Notes) -> dict[str, Any]:
-        details = self.cleaner.details(kind, raw, key, notes.tell)
+    def _details(self, kind: str, raw: HsdsRow, key: str, notes: _RowReport) -> dict[str, Any]:
+        details = self.cleaner.clean(kind, raw, key, notes.add)
         details.pop("id", None)
         return details
 
 
-def _rows(raw: Row, name: str) -> list[Row]:
+def _rows(raw: HsdsRow, name: str) -> list[HsdsRow]:
     found = raw.get(name)
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 

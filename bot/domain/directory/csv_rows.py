@@ -1,4 +1,4 @@
-"""The rows of a CSV file, one at a time."""
+"""Reads the rows of a CSV file one at a time."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ import csv
 from collections.abc import Iterator
 from typing import TextIO
 
-from bot.domain.directory.checking import Place
-from bot.domain.directory.older import Row
-from bot.domain.directory.opening import FAULTS, Opener, Unreadable
-from bot.domain.directory.records import Refusal
+from bot.domain.directory.checking import RowPosition
+from bot.domain.directory.older import HsdsRow
+from bot.domain.directory.opening import READ_ERRORS, FileOpener, FileUnreadable
+from bot.domain.directory.records import ImportRefusal
 from bot.domain.directory.values import key_of
 
-RowOrRefusal = tuple[Place, Row] | Refusal
+PositionedRowOrRefusal = tuple[RowPosition, HsdsRow] | ImportRefusal
 _SEPARATORS = (",", ";", "\t", "|")
 
 
-def heading(opener: Opener, name: str) -> tuple[str, ...]:
-    """The names of the columns, as they are written, trimmed; () for an empty file. Raises Unreadable."""
+def column_names(opener: FileOpener, name: str) -> tuple[str, ...]:
+    """The names of the columns as written, trimmed; () for an empty file. Raises FileUnreadable."""
     return _heading(opener, name)[0]
 
 
-def _heading(opener: Opener, name: str) -> tuple[tuple[str, ...], str]:
-    with opener.text(name) as stream:
+def _heading(opener: FileOpener, name: str) -> tuple[tuple[str, ...], str]:
+    with opener.open_text(name) as stream:
         try:
             first = _first_line(stream)
             separator = max(_SEPARATORS, key=first.count)
             return tuple(cell.strip() for cell in next(csv.reader([first], delimiter=separator), [])), separator
-        except (csv.Error, *FAULTS) as fault:
-            raise Unreadable("its heading cannot be read", "write the names of the columns in the first row") from fault
+        except (csv.Error, *READ_ERRORS) as fault:
+            raise FileUnreadable("its heading cannot be read", "write the names of the columns in the first row") from fault
 
 
-def rows(opener: Opener, name: str, exact: bool = False) -> Iterator[RowOrRefusal]:
-    """Each row by the names of its columns (in small letters, unless `exact`), or why it was refused. Raises Unreadable.
+def read_rows(opener: FileOpener, name: str, exact: bool = False) -> Iterator[PositionedRowOrRefusal]:
+    """Each row as a dict by column name (in lower case, unless `exact`), or an ImportRefusal. Raises FileUnreadable.
 
     Empty cells are left out, and so are columns without a name.
     """
     names, separator = _heading(opener, name)
     columns = [column if exact else column.lower().replace(" ", "_") for column in names]
-    with opener.text(name) as stream:
+    with opener.open_text(name) as stream:
         try:
             yield from _rows(csv.reader(stream, delimiter=separator, strict=True), name, columns)
-        except FAULTS as fault:
-            raise Unreadable("the file breaks off", "send the whole file again") from fault
+        except READ_ERRORS as fault:
+            raise FileUnreadable("the file breaks off", "send the whole file again") from fault
 
 
-def _rows(cells_of: Iterator[list[str]], name: str, columns: list[str]) -> Iterator[RowOrRefusal]:
+def _rows(cells_of: Iterator[list[str]], name: str, columns: list[str]) -> Iterator[PositionedRowOrRefusal]:
     count = 0
     while True:
         count += 1
@@ -55,24 +55,24 @@ def _rows(cells_of: Iterator[list[str]], name: str, columns: list[str]) -> Itera
             return
         except csv.Error as fault:
             if "field larger" in str(fault) or "unexpected end" in str(fault):
-                # Every row behind an open quote is swallowed by it, so none of them can be believed.
-                raise Unreadable(
+                # An unclosed quote swallows all following rows, so none of them can be trusted.
+                raise FileUnreadable(
                     f"from row {count} on nothing can be read: a quote is not closed, or a cell is enormous",
                     "close the quote, or shorten the cell, and send the whole file again",
                 ) from fault
-            yield Refusal(name, f"row {count}", None, "its quotes do not match", 'write a quote inside a cell twice: ""')
+            yield ImportRefusal(name, f"row {count}", None, "its quotes do not match", 'write a quote inside a cell twice: ""')
             continue
         if count > 1 and any(cells):
             yield _row(cells, name, count, columns)
 
 
-def _row(cells: list[str], name: str, count: int, columns: list[str]) -> RowOrRefusal:
+def _row(cells: list[str], name: str, count: int, columns: list[str]) -> PositionedRowOrRefusal:
     if len(cells) < len(columns) or any(cells[len(columns) :]):
         at = columns.index("id") if "id" in columns else len(cells)
         what = f"it has {len(cells)} cells, and the heading has {len(columns)}"
         remedy = "put cells that hold a comma in quotes, and write a comma for each empty cell"
-        return Refusal(name, f"row {count}", key_of(cells[at]) if at < len(cells) else None, what, remedy)
-    return Place(name, f"row {count}"), {
+        return ImportRefusal(name, f"row {count}", key_of(cells[at]) if at < len(cells) else None, what, remedy)
+    return RowPosition(name, f"row {count}"), {
         column: cell for column, cell in zip(columns, cells, strict=False) if cell and column
     }
 

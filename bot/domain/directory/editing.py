@@ -1,4 +1,4 @@
-"""What staff type about a service, read: the values that can be stored, or a sentence for each field that cannot."""
+"""Reads the form about a service: the values to store, or a sentence for each field that cannot be stored."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.directory import cards, phone_lines, places, week
 from bot.domain.directory.fields import STATUSES
-from bot.domain.segments import fold_for_sms, measure
+from bot.domain.segments import fold_for_sms, measure_segments
 from bot.domain.staff_form import language_names, read_languages
 
-LONGEST = {"name": 200, "agency": 200, "description": 5000, "eligibility": 2000, "alert": 500, "url": 500, "email": 200}
+MAX_LENGTHS = {"name": 200, "agency": 200, "description": 5000, "eligibility": 2000, "alert": 500, "url": 500, "email": 200}
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _ZIP = re.compile(r"\d{3,5}")
 _EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]{2,}")
 _URL = re.compile(r"(?:https?://)?[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:[/?#]\S*)?", re.I)
 _BETWEEN = re.compile(r"[,;\s]+")
 _ADDRESS = {"street", "city", "state", "zip"}
-_REACHED_BY = {"phones", "url", "status", *_ADDRESS}
+_CONTACT_FIELDS = {"phones", "url", "status", *_ADDRESS}
 _STORED_AS = {"eligibility": "eligibility_description", "hours": "schedules"}
 _PROBLEMS_OF = {"hours": "hours", "cards": "card"}
-"""Fields whose complaints stand at a part of them: hours-0, card-en."""
+"""Fields whose problems are reported for a part of the field: hours-0, card-en."""
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """A form as it was sent."""
+class ServiceForm:
+    """The form as submitted."""
 
     name: str = ""
     agency: str = ""
     description: str = ""
     alert: str = ""
-    """What staff should know before they send somebody there. Where there is one, people are told to call first."""
+    """What staff should know before they send a person there. Where it is given, people are told to call first."""
     phones: str = ""
-    """One a line."""
+    """One per line."""
     url: str = ""
     email: str = ""
     street: str = ""
@@ -49,53 +49,53 @@ class Typed:
     eligibility: str = ""
     languages: str = ""
     needs: tuple[str, ...] = ()
-    hours: tuple[str, ...] = week.EMPTY
+    hours: tuple[str, ...] = week.EMPTY_WEEK
     """A line for each day from Monday."""
     zips: str = ""
     cards: tuple[tuple[str, str], ...] = ()
-    """Language and words."""
+    """Pairs of language and text."""
     status: str = "active"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What a form is read against. `phones` are the rows that hold now and those that were imported."""
+class ServiceFormFacts:
+    """What is known when a form is read. `phones` are the current rows and the imported ones."""
 
     needs: Collection[str]
     languages: Sequence[str] = ("en", "es")
-    """In which cards may be written."""
-    current: Typed | None = None
-    """The form of the service as it is. A field that is as it was is not read: what was imported may be anything."""
+    """Languages in which cards may be written."""
+    current: ServiceForm | None = None
+    """The form for the service as stored. An unchanged field is not checked, as imported values may have any form."""
     phones: Sequence[dict[str, Any]] = ()
     imported_hours: Sequence[dict[str, Any]] = ()
     has_own_place: bool = True
-    """Whether the form holds the address; else the service has one elsewhere, at several places."""
+    """Whether the form has the address; otherwise the service has several locations with addresses of their own."""
 
 
 @dataclass(slots=True)
-class _Reading:
-    typed: Typed
-    known: Known
+class _FormReading:
+    typed: ServiceForm
+    known: ServiceFormFacts
     values: dict[str, Any] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
 
-def read(typed: Typed, known: Known) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values of the fields that were changed, by the names of the specification, and what is wrong with each field
-    (empty: they can be stored). An empty value is None, [] or {}. `address` is a row of the specification or None.
+def read(typed: ServiceForm, known: ServiceFormFacts) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of the changed fields, by the specification's names, and what is wrong with each field (empty: they can be
+    stored). An empty value is None, [] or {}. `address` is a row of the specification or None.
     """
-    reading = _Reading(typed, known)
-    _read_words(reading)
+    reading = _FormReading(typed, known)
+    _read_texts(reading)
     for step in (_read_phones, _read_lists, _read_hours, _read_address, _read_cards):
         step(reading)
     if typed.status not in STATUSES:
         reading.problems["status"] = f"Choose one of: {', '.join(STATUSES)}."
     reading.values["status"] = typed.status
-    untouched = _untouched(typed, known.current)
+    untouched = _unchanged_fields(typed, known.current)
     for name in untouched:
-        _leave_out(reading, name)
-    if typed.status == "active" and not untouched >= _REACHED_BY:
-        _must_be_reached(reading)
+        _drop_problems(reading, name)
+    if typed.status == "active" and not untouched >= _CONTACT_FIELDS:
+        _require_contact(reading)
     for name in untouched:
         reading.values.pop(_STORED_AS.get(name, name), None)
     if untouched >= _ADDRESS:
@@ -103,24 +103,24 @@ def read(typed: Typed, known: Known) -> tuple[dict[str, Any], dict[str, str]]:
     return reading.values, reading.problems
 
 
-def _untouched(typed: Typed, current: Typed | None) -> set[str]:
+def _unchanged_fields(typed: ServiceForm, current: ServiceForm | None) -> set[str]:
     if current is None:
         return set()
-    names = {one.name for one in dataclasses.fields(Typed)}
+    names = {one.name for one in dataclasses.fields(ServiceForm)}
     found = {name for name in names if getattr(typed, name) == getattr(current, name)}
-    # An address is one thing: where its street is new, its ZIP code is looked at too.
+    # An address is one unit: if its street is changed, its ZIP code is checked too.
     return found if found >= _ADDRESS else found - _ADDRESS
 
 
-def _leave_out(reading: _Reading, name: str) -> None:
+def _drop_problems(reading: _FormReading, name: str) -> None:
     for field_name in list(reading.problems):
         if field_name == name or field_name.partition("-")[0] == _PROBLEMS_OF.get(name):
             del reading.problems[field_name]
 
 
-def _read_words(reading: _Reading) -> None:
+def _read_texts(reading: _FormReading) -> None:
     typed, problems = reading.typed, reading.problems
-    for name, most in LONGEST.items():
+    for name, most in MAX_LENGTHS.items():
         words = str(getattr(typed, name)).strip()
         reading.values["eligibility_description" if name == "eligibility" else name] = words or None
         if len(words) > most:
@@ -133,13 +133,13 @@ def _read_words(reading: _Reading) -> None:
         problems["email"] = "This is no e-mail address. Write it like intake@example.org."
 
 
-def _read_phones(reading: _Reading) -> None:
+def _read_phones(reading: _FormReading) -> None:
     reading.values["phones"], problem = phone_lines.read(reading.typed.phones, reading.known.phones)
     if problem:
         reading.problems["phones"] = problem
 
 
-def _read_lists(reading: _Reading) -> None:
+def _read_lists(reading: _FormReading) -> None:
     typed, problems = reading.typed, reading.problems
     reading.values["languages"], unknown = read_languages(typed.languages)
     if unknown:
@@ -157,23 +157,23 @@ def _read_lists(reading: _Reading) -> None:
         problems["zips"] = f"{wrong[0]} is no ZIP code. Write five digits, or the first three for a whole area, like 631."
 
 
-def _read_hours(reading: _Reading) -> None:
+def _read_hours(reading: _FormReading) -> None:
     typed = tuple(line.strip() for line in reading.typed.hours)
     if any(typed) and typed == week.week_of(reading.known.imported_hours):
         reading.values["schedules"] = list(reading.known.imported_hours)
         return
-    days: list[list[week.Span]] = []
+    days: list[list[week.HoursSpan]] = []
     for number, line in enumerate(typed):
         try:
             days.append(week.read_day(line))
-        except week.Unreadable as unread:
+        except week.HoursUnreadable as unread:
             days.append([])
             reading.problems[f"hours-{number}"] = unread.text
     if not any(f"hours-{number}" in reading.problems for number in range(7)):
         reading.values["schedules"] = week.schedules_of(days)
 
 
-def _read_address(reading: _Reading) -> None:
+def _read_address(reading: _FormReading) -> None:
     typed = reading.typed
     parts = {
         "address_1": typed.street.strip(),
@@ -186,29 +186,29 @@ def _read_address(reading: _Reading) -> None:
         return
     if not parts["city"]:
         reading.problems["city"] = "Write the city as well, so that people find the way."
-    place = places.of_zip(parts["postal_code"])
+    place = places.find_zip(parts["postal_code"])
     if place is None:
         reading.problems["zip"] = "Write a ZIP code of five digits, like 63101: by it the distance is measured."
 
 
-def _read_cards(reading: _Reading) -> None:
+def _read_cards(reading: _FormReading) -> None:
     written = {code: " ".join(words.split()) for code, words in reading.typed.cards if words.strip()}
     reading.values["cards"] = written
     for code, words in written.items():
-        size = measure(fold_for_sms(words))
-        if size.segments > cards.MOST_SEGMENTS:
+        size = measure_segments(fold_for_sms(words))
+        if size.segments > cards.MAX_SEGMENTS:
             reading.problems[f"card-{code}"] = (
-                f"This is {size.segments} segments. {cards.MOST_SEGMENTS} are the most; leave out what can be asked on the "
+                f"This is {size.segments} segments. {cards.MAX_SEGMENTS} are the most; leave out what can be asked on the "
                 "telephone."
             )
     if written and "en" not in written:
         reading.problems["card-en"] = "Write it in English too: it is what people get whose language has no card."
 
 
-def _must_be_reached(reading: _Reading) -> None:
+def _require_contact(reading: _FormReading) -> None:
     values = reading.values
     address = {"addresses": [values["address"]]} if values.get("address") else {}
-    is_reached = cards.number_of(values) or values.get("url") or cards.address_of(address)
+    is_reached = cards.phone_of(values) or values.get("url") or cards.address_of(address)
     if not is_reached and reading.known.has_own_place and "phones" not in reading.problems:
         reading.problems["phones"] = (
             "Write a telephone number, a web page or a street address: without one, nobody can be told how to reach it. "
@@ -216,22 +216,22 @@ def _must_be_reached(reading: _Reading) -> None:
         )
 
 
-def typed_of(held: Mapping[str, Any], address: Mapping[str, Any] | None, languages: Sequence[str]) -> Typed:
-    """What stands in the form for these values, which have the names that `read` gives."""
+def form_of(held: Mapping[str, Any], address: Mapping[str, Any] | None, languages: Sequence[str]) -> ServiceForm:
+    """The form for these stored values, which have the same names as those that `read` returns."""
     said = {name: _one_line(held.get(name)) for name in ("name", "agency", "alert", "url", "email")}
     where = {key: _one_line(value) for key, value in (address or {}).items()}
-    return Typed(
+    return ServiceForm(
         **said,
-        description=_lines(held.get("description")),
-        phones=phone_lines.lines(held.get("phones") or ()),
+        description=_trimmed_lines(held.get("description")),
+        phones=phone_lines.format_lines(held.get("phones") or ()),
         street=where.get("address_1", ""),
         city=where.get("city", ""),
         state=where.get("state_province", ""),
         zip=where.get("postal_code", ""),
-        eligibility=_lines(held.get("eligibility_description")),
+        eligibility=_trimmed_lines(held.get("eligibility_description")),
         languages=language_names(held.get("languages") or ()),
         needs=tuple(sorted(held.get("needs") or ())),
-        hours=week.week_of(held.get("schedules") or ()) or week.EMPTY,
+        hours=week.week_of(held.get("schedules") or ()) or week.EMPTY_WEEK,
         zips=", ".join(held.get("zips") or ()),
         cards=tuple((code, _one_line((held.get("cards") or {}).get(code))) for code in languages),
         status=str(held.get("status") or "active"),
@@ -242,14 +242,13 @@ def _one_line(value: object) -> str:
     return " ".join(str(value or "").split())
 
 
-def _lines(value: object) -> str:
+def _trimmed_lines(value: object) -> str:
     return "\n".join(line.strip() for line in str(value or "").strip().splitlines())
 
 
-def tidied(typed: Typed) -> Typed:
-    """A form as it was sent, with blanks and the order of needs as `typed_of` writes them: so what nobody has touched is
-    seen to be untouched."""
-    several = {name: _lines(getattr(typed, name)) for name in ("description", "eligibility", "phones")}
+def normalized(typed: ServiceForm) -> ServiceForm:
+    """The submitted form with blanks and the order of needs as in `form_of`, so that unchanged fields compare equal."""
+    several = {name: _trimmed_lines(getattr(typed, name)) for name in ("description", "eligibility", "phones")}
     names = ("name", "agency", "alert", "url", "email", "street", "city", "state", "zip", "languages", "zips")
     return dataclasses.replace(
         typed,
@@ -262,21 +261,22 @@ def tidied(typed: Typed) -> Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """A form whose service somebody else has changed meanwhile: theirs where nothing was typed, else what was typed."""
+class MergedForm:
+    """A form for a service that a colleague has changed in the meantime: their value where this form's field was not
+    changed, otherwise what was typed."""
 
-    typed: Typed
+    typed: ServiceForm
     changed: tuple[str, ...]
-    """Fields that somebody else has changed."""
+    """Fields that the colleague has changed."""
     clashes: dict[str, Any]
-    """Of these, the ones that were typed into as well, with what somebody else has saved."""
+    """Those of them that were changed in this form as well, with the colleague's value."""
 
 
-def merge(opened: Typed | None, mine: Typed, theirs: Typed) -> Merged:
-    """Bring together what was typed into a form as it was `opened` and what has been saved since. `opened` None: not known,
-    and then nothing that was typed is given up."""
+def merge(opened: ServiceForm | None, mine: ServiceForm, theirs: ServiceForm) -> MergedForm:
+    """Merge what was typed (`mine`) into the form as it was `opened` with what has been saved since (`theirs`). With
+    `opened` None, not known, everything typed is kept."""
     kept, changed, clashes = {}, [], {}
-    for one in dataclasses.fields(Typed):
+    for one in dataclasses.fields(ServiceForm):
         name = one.name
         my, their = getattr(mine, name), getattr(theirs, name)
         before = getattr(opened, name) if opened is not None else None
@@ -287,23 +287,23 @@ def merge(opened: Typed | None, mine: Typed, theirs: Typed) -> Merged:
             kept[name] = their
         else:
             clashes[name] = their
-    return Merged(dataclasses.replace(mine, **kept), tuple(changed), clashes)
+    return MergedForm(dataclasses.replace(mine, **kept), tuple(changed), clashes)
 
 
 class Freshness(StrEnum):
-    """Whether people may be told of a service, as far as checking goes."""
+    """Whether a service was checked recently enough to be offered to people."""
 
     FRESH = "fresh"
     STALE = "stale"
-    """Checked once, and too long ago."""
+    """Checked, but too long ago."""
     NEVER = "never"
-    """Nobody has checked it, or its number was changed since."""
+    """Never checked, or its number was changed since."""
     HIDDEN = "hidden"
-    """Closed, or its own directory no longer has it."""
+    """Closed, or no longer in the directory that it was imported from."""
 
 
-def freshness(verified: bool, review_by: datetime, status: str, gone: bool, now: datetime) -> Freshness:
-    """Which of them a service is; times are aware."""
+def freshness_of(verified: bool, review_by: datetime, status: str, gone: bool, now: datetime) -> Freshness:
+    """The freshness of a service; times are aware."""
     if gone or status != "active":
         return Freshness.HIDDEN
     if not verified:
@@ -311,7 +311,6 @@ def freshness(verified: bool, review_by: datetime, status: str, gone: bool, now:
     return Freshness.FRESH if review_by > now else Freshness.STALE
 
 
-def good_until(checked_on: date, fresh_days: int, zone: ZoneInfo) -> datetime:
-    """The end of being offered, for a service that was checked on this day where the line is: the midnight that ends the
-    last day."""
+def offered_until(checked_on: date, fresh_days: int, zone: ZoneInfo) -> datetime:
+    """Until when a service that was checked on this local date is offered: the midnight that ends the last day."""
     return datetime.combine(checked_on + timedelta(days=fresh_days + 1), time(0), zone)

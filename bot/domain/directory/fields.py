@@ -1,7 +1,7 @@
-"""The tables of the Human Services Data Specification 3, as far as we read and write them: columns, lists, needed columns.
+"""The tables of the Human Services Data Specification 3 that we read and write: columns, lists, required columns.
 
-Source: docs.openreferral.org, version 3.0, with the links (`url`) of 3.1. A column that is not here is not taken, and the
-report says so; so what was imported and is exported again comes back equal.
+Source: docs.openreferral.org, version 3.0, with the links (`url`) of 3.1. A column that is not listed here is not imported,
+and the report says so; thus an export equals what was imported.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from types import MappingProxyType
 
 
 @dataclass(frozen=True)
-class Table:
-    """One table. `columns` are its own, without those that point back to an owner in the tabular form."""
+class TableSpec:
+    """One table. `columns` are its own, without the foreign keys to owners in the tabular form."""
 
     plural: str
     columns: tuple[str, ...]
     lists: dict[str, str] = field(default_factory=dict)
-    """The name of a list inside the JSON form, and the table whose rows it holds."""
+    """List name in the JSON form -> table of its rows."""
     owners: dict[str, str] = field(default_factory=dict)
-    """In the tabular form: the column that points to the owner, and the owner's table."""
+    """Foreign key column in the tabular form -> the owner's table."""
     required: tuple[str, ...] = ()
-    """Columns of text that the specification wants in every row: written as "" where we know nothing."""
+    """Text columns that the specification requires in every row; written as "" where they are not known."""
 
 
 _COMMON = {"attributes": "attribute", "metadata": "metadata"}
 
-TABLES: MappingProxyType[str, Table] = MappingProxyType(
+TABLES: MappingProxyType[str, TableSpec] = MappingProxyType(
     {
-        "organization": Table(
+        "organization": TableSpec(
             "organizations",
             (
                 *("id", "name", "alternate_name", "description", "email", "website", "tax_status", "tax_id"),
@@ -45,7 +45,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             },
             required=("name", "description"),
         ),
-        "location": Table(
+        "location": TableSpec(
             "locations",
             (
                 *("id", "location_type", "url", "name", "alternate_name", "description", "transportation"),
@@ -63,7 +63,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             {"organization_id": "organization"},
             required=("location_type",),
         ),
-        "service": Table(
+        "service": TableSpec(
             "services",
             (
                 *("id", "program_id", "name", "alternate_name", "description", "url", "email", "status"),
@@ -86,7 +86,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             {"organization_id": "organization"},
             required=("name", "status"),
         ),
-        "service_at_location": Table(
+        "service_at_location": TableSpec(
             "service_at_locations",
             ("id", "description"),
             {
@@ -98,13 +98,13 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             },
             {"service_id": "service", "location_id": "location"},
         ),
-        "taxonomy": Table("taxonomies", ("id", "name", "description", "uri", "version"), required=("name", "description")),
-        "taxonomy_term": Table(
+        "taxonomy": TableSpec("taxonomies", ("id", "name", "description", "uri", "version"), required=("name", "description")),
+        "taxonomy_term": TableSpec(
             "taxonomy_terms",
             ("id", "code", "name", "description", "parent_id", "taxonomy", "language", "taxonomy_id", "term_uri"),
             required=("name", "description"),
         ),
-        "phone": Table(
+        "phone": TableSpec(
             "phones",
             ("id", "number", "extension", "type", "description"),
             {"languages": "language", **_COMMON},
@@ -117,7 +117,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             },
             required=("number",),
         ),
-        "contact": Table(
+        "contact": TableSpec(
             "contacts",
             ("id", "name", "title", "department", "email"),
             {"phones": "phone", **_COMMON},
@@ -128,7 +128,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
                 "service_at_location_id": "service_at_location",
             },
         ),
-        "schedule": Table(
+        "schedule": TableSpec(
             "schedules",
             (
                 *("id", "valid_from", "valid_to", "dtstart", "timezone", "until", "count", "wkst", "freq", "interval"),
@@ -138,7 +138,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             dict(_COMMON),
             {"service_id": "service", "location_id": "location", "service_at_location_id": "service_at_location"},
         ),
-        "address": Table(
+        "address": TableSpec(
             "addresses",
             (
                 *("id", "attention", "address_1", "address_2", "city", "region", "state_province", "postal_code"),
@@ -148,52 +148,52 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             {"location_id": "location"},
             required=("address_1", "city", "state_province", "postal_code", "country", "address_type"),
         ),
-        "language": Table(
+        "language": TableSpec(
             "languages",
             ("id", "name", "code", "note"),
             dict(_COMMON),
             {"service_id": "service", "location_id": "location", "phone_id": "phone"},
         ),
-        "accessibility": Table(
+        "accessibility": TableSpec(
             "accessibility", ("id", "description", "details", "url"), dict(_COMMON), {"location_id": "location"}
         ),
-        "required_document": Table(
+        "required_document": TableSpec(
             "required_documents", ("id", "document", "uri"), dict(_COMMON), {"service_id": "service"}
         ),
-        "cost_option": Table(
+        "cost_option": TableSpec(
             "cost_options",
             ("id", "valid_from", "valid_to", "option", "currency", "amount", "amount_description"),
             dict(_COMMON),
             {"service_id": "service"},
         ),
-        "service_area": Table(
+        "service_area": TableSpec(
             "service_areas",
             ("id", "name", "description", "extent", "extent_type", "uri"),
             dict(_COMMON),
             {"service_id": "service", "service_at_location_id": "service_at_location"},
         ),
-        "funding": Table(
+        "funding": TableSpec(
             "funding", ("id", "source"), dict(_COMMON), {"organization_id": "organization", "service_id": "service"}
         ),
-        "program": Table(
+        "program": TableSpec(
             "programs",
             ("id", "name", "alternate_name", "description"),
             dict(_COMMON),
             {"organization_id": "organization"},
             required=("name", "description"),
         ),
-        "organization_identifier": Table(
+        "organization_identifier": TableSpec(
             "organization_identifiers",
             ("id", "identifier_scheme", "identifier_type", "identifier"),
             dict(_COMMON),
             {"organization_id": "organization"},
             required=("identifier_type", "identifier"),
         ),
-        "url": Table(
+        "url": TableSpec(
             "urls", ("id", "label", "url"), dict(_COMMON), {"organization_id": "organization", "service_id": "service"}
         ),
-        "attribute": Table("attributes", ("id", "label", "link_type", "value"), {"metadata": "metadata"}),
-        "metadata": Table(
+        "attribute": TableSpec("attributes", ("id", "label", "link_type", "value"), {"metadata": "metadata"}),
+        "metadata": TableSpec(
             "metadata",
             (
                 *("id", "last_action_date", "last_action_type", "field_name", "previous_value"),
@@ -211,20 +211,20 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
     }
 )
 
-MAIN = ("taxonomy_term", "organization", "location", "service", "service_at_location")
+MAIN_TABLES = ("taxonomy_term", "organization", "location", "service", "service_at_location")
 """The tables that become records, in the order in which they are read."""
 
-NUMBERS = frozenset(
+NUMBER_COLUMNS = frozenset(
     {
         *("year_incorporated", "latitude", "longitude", "minimum_age", "maximum_age", "extension"),
         *("timezone", "count", "interval", "amount"),
     }
 )
-"""Columns that hold numbers in the specification."""
+"""Columns that contain numbers in the specification."""
 
 STATUSES = ("active", "inactive", "defunct", "temporarily closed")
-PLACES = ("physical", "postal", "virtual")
-"""What a location's and an address's type may be."""
+LOCATION_TYPES = ("physical", "postal", "virtual")
+"""The types of locations and of addresses."""
 
 _SPELLINGS = {
     **{name: name for name in TABLES},
@@ -256,8 +256,8 @@ _SPELLINGS = {
 
 
 def table_named(stem: str) -> str | None:
-    """The table that a file `organizations.csv` or a list `organization` holds, in any spelling that is in use; None: none.
+    """The table for a file name `organizations.csv` or a list name `organization`, in any spelling in use; None for none.
 
-    `eligibility` is no table of version 3; it is given back for itself, because its rows are folded into their services.
+    `eligibility` is not a table of version 3; it is returned as itself, because its rows are folded into their services.
     """
     return _SPELLINGS.get(stem.strip().lower().replace("-", "_").replace(" ", "_").removesuffix(".csv"))

@@ -1,4 +1,4 @@
-"""The hours of a place in few words for a text: "Mon-Fri 9am-5pm; Sat 9am-12pm"."""
+"""Opening hours in short words for a text: "Mon-Fri 9am-5pm; Sat 9am-12pm"."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import date, time
 
 from bot.domain.directory.older import CLOSED
 from bot.domain.directory.schedules import DAY, LAST_MINUTE, Schedule
-from bot.domain.directory.values import WEEKDAYS, clock, date_of, days_of, time_of
+from bot.domain.directory.values import WEEKDAYS, to_time, date_of, days_of, time_of
 
 
 @dataclass(frozen=True)
-class _Words:
+class _HoursWords:
     days: tuple[str, ...]
     every_day: str
     all_day: str
@@ -20,16 +20,16 @@ class _Words:
     of_month: str
 
 
-# Three letters each: weekdays in full would fill half a text.
+# Abbreviated: full weekday names would fill half a text.
 _WORDS = {
-    "en": _Words(
+    "en": _HoursWords(
         ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
         "Every day",
         "24 hours",
         {"1": "1st", "2": "2nd", "3": "3rd", "4": "4th", "5": "5th", "-1": "last"},
         "day {days} of the month",
     ),
-    "es": _Words(
+    "es": _HoursWords(
         ("lun", "mar", "mié", "jue", "vie", "sáb", "dom"),
         "Todos los días",
         "24 horas",
@@ -39,18 +39,18 @@ _WORDS = {
 }
 
 
-def hours_words(schedules: Iterable[Schedule], language: str, on: date | None = None) -> str:
-    """The weekly and monthly hours, in English where the language is not known; "" where they cannot be said in full.
+def hours_in_words(schedules: Iterable[Schedule], language: str, on: date | None = None) -> str:
+    """The weekly and monthly hours, in English where the language is not supported; "" where they cannot be said in full.
 
-    With `on` only rows that hold on that day count. Rows for single days (a holiday) and rows without both hours are left
-    out; where a row cannot be said in few words (every second week), nothing is said: half of the hours misleads.
+    With `on` only rows valid on that date count. Rows for single days (a holiday) and rows without both times are left
+    out. Where a row cannot be said in short words (every second week) the result is "": half of the hours would mislead.
     """
     words = _WORDS.get(language, _WORDS["en"])
     weekly: dict[str, set[tuple[str, str]]] = {}
     monthly: dict[str, set[tuple[str, str]]] = {}
     for row in schedules:
         opens, closes = time_of(row.get("opens_at")), time_of(row.get("closes_at"))
-        if (on and not _holds(row, on)) or row.get("description") == CLOSED or not (row.get("freq") or row.get("byday")):
+        if (on and not _is_valid_on(row, on)) or row.get("description") == CLOSED or not (row.get("freq") or row.get("byday")):
             continue
         if opens is None or closes is None:
             continue
@@ -59,18 +59,18 @@ def hours_words(schedules: Iterable[Schedule], language: str, on: date | None = 
             return ""
         for day in days:
             (weekly if day in WEEKDAYS else monthly).setdefault(day, set()).add((opens, closes))
-    said = [f"{_day_words(days, words)} {_spans(spans, words)}" for days, spans in _grouped(weekly)]
+    said = [f"{_day_words(days, words)} {_spans(spans, words)}" for days, spans in _group_days(weekly)]
     said += [f"{day} {_spans(tuple(sorted(spans)), words)}" for day, spans in monthly.items()]
     return "; ".join(said)
 
 
-def _holds(row: Schedule, on: date) -> bool:
+def _is_valid_on(row: Schedule, on: date) -> bool:
     first, last = date_of(row.get("valid_from")), date_of(row.get("valid_to") or row.get("until"))
     return (not first or first <= on.isoformat()) and (not last or on.isoformat() <= last)
 
 
-def _days(row: Schedule, words: _Words) -> list[str] | None:
-    """Weekdays as codes, days of the month as words; None where there are no few words."""
+def _days(row: Schedule, words: _HoursWords) -> list[str] | None:
+    """Weekdays as codes, days of the month as words; None where they cannot be said in short words."""
     if row.get("interval", 1) != 1 or row.get("byweekno") or row.get("byyearday") or row.get("count"):
         return None
     days = days_of(row.get("byday"))
@@ -78,7 +78,7 @@ def _days(row: Schedule, words: _Words) -> list[str] | None:
         return None if row.get("bymonthday") or not days else [day[-2:] for day in days.split(",")]
     if days and not row.get("bymonthday"):
         parts = [(day[:-2], WEEKDAYS.index(day[-2:])) for day in days.split(",")]
-        # A weekday without a number means every one of the month.
+        # A weekday without a number means every such day of the month.
         said = [words.ordinals.get(number) if number else "" for number, _ in parts]
         if None in said:
             return None
@@ -91,8 +91,8 @@ def _days(row: Schedule, words: _Words) -> list[str] | None:
     return None
 
 
-def _grouped(weekly: dict[str, set[tuple[str, str]]]) -> list[tuple[tuple[int, ...], tuple[tuple[str, str], ...]]]:
-    """Days that follow each other and have the same hours, together."""
+def _group_days(weekly: dict[str, set[tuple[str, str]]]) -> list[tuple[tuple[int, ...], tuple[tuple[str, str], ...]]]:
+    """Groups of consecutive days with the same hours."""
     groups: list[tuple[tuple[int, ...], tuple[tuple[str, str], ...]]] = []
     for number, code in enumerate(WEEKDAYS):
         if code not in weekly:
@@ -105,7 +105,7 @@ def _grouped(weekly: dict[str, set[tuple[str, str]]]) -> list[tuple[tuple[int, .
     return groups
 
 
-def _day_words(days: tuple[int, ...], words: _Words) -> str:
+def _day_words(days: tuple[int, ...], words: _HoursWords) -> str:
     if len(days) == len(WEEKDAYS):
         return words.every_day
     if len(days) == 1:
@@ -114,11 +114,11 @@ def _day_words(days: tuple[int, ...], words: _Words) -> str:
     return f"{words.days[days[0]]}{between}{words.days[days[-1]]}"
 
 
-def _spans(spans: tuple[tuple[str, str], ...], words: _Words) -> str:
-    return ", ".join(_span(clock(opens), clock(closes), words) for opens, closes in spans)
+def _spans(spans: tuple[tuple[str, str], ...], words: _HoursWords) -> str:
+    return ", ".join(_span(to_time(opens), to_time(closes), words) for opens, closes in spans)
 
 
-def _span(opens: time, closes: time, words: _Words) -> str:
+def _span(opens: time, closes: time, words: _HoursWords) -> str:
     if (opens.hour, opens.minute) == (0, 0) and (closes.hour, closes.minute) in ((0, 0), (23, 59)):
         return words.all_day
     return f"{_moment(opens)}-{_moment(time() if closes.replace(tzinfo=None) == LAST_MINUTE else closes)}"

@@ -1,4 +1,4 @@
-"""The rows of a JSON file, one at a time, whatever stands around them: a list, a page, tables by name, one object."""
+"""Reads the rows of a JSON file one at a time, whatever encloses them: a list, a page, tables by name, or one object."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from typing import Any, BinaryIO
 import ijson
 from ijson.common import IncompleteJSONError, JSONError
 
-from bot.domain.directory.checking import Place
+from bot.domain.directory.checking import RowPosition
 from bot.domain.directory.fields import table_named
-from bot.domain.directory.older import Row
-from bot.domain.directory.opening import FAULTS, Opener, Unreadable
-from bot.domain.directory.records import Refusal
+from bot.domain.directory.older import HsdsRow
+from bot.domain.directory.opening import READ_ERRORS, FileOpener, FileUnreadable
+from bot.domain.directory.records import ImportRefusal
 
-PAGES = ("contents", "content", "items", "results", "data", "services", "organizations")
+LIST_KEYS = ("contents", "content", "items", "results", "data", "services", "organizations")
 _ENDS = {"start_map": "end_map", "start_array": "end_array"}
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Where rows stand in a file: `prefix` as ijson has it; `table` where the file says it by a name."""
+class RowGroup:
+    """Where rows are in a file: `prefix` for ijson; `table` if the file names it."""
 
     prefix: str
     table: str | None
 
 
-def stretches(opener: Opener, name: str) -> tuple[Stretch, ...]:
-    """Where the rows are; () where nothing is that we know. Raises Unreadable."""
-    with opener.utf8(name) as stream:
+def find_row_groups(opener: FileOpener, name: str) -> tuple[RowGroup, ...]:
+    """Where the rows are; () where there is nothing that we know. Raises FileUnreadable."""
+    with opener.open_utf8(name) as stream:
         try:
-            return _stretches(stream)
+            return _find_row_groups(stream)
         except JSONError as fault:
-            raise _broken(fault) from fault
-        except FAULTS as fault:
-            raise Unreadable("the file breaks off", "send the whole file again") from fault
+            raise _malformed(fault) from fault
+        except READ_ERRORS as fault:
+            raise FileUnreadable("the file breaks off", "send the whole file again") from fault
 
 
-def _stretches(stream: BinaryIO) -> tuple[Stretch, ...]:
+def _find_row_groups(stream: BinaryIO) -> tuple[RowGroup, ...]:
     events = ijson.basic_parse(stream, use_float=True)
     first = next(events, (None, None))[0]
     if first == "start_array":
-        return (Stretch("item", None),)
+        return (RowGroup("item", None),)
     if first != "start_map":
         return ()
     lists, depth, key = [], 0, ""
@@ -52,59 +52,59 @@ def _stretches(stream: BinaryIO) -> tuple[Stretch, ...]:
         if depth == 0 and event == "map_key":
             key = str(value)
         elif depth == 0 and key in ("id", "name") and event in ("string", "number"):
-            return (Stretch("", None),)
+            return (RowGroup("", None),)
         elif depth == 0 and event == "start_array":
-            if key in PAGES[:5]:
-                return (Stretch(f"{key}.item", None),)
+            if key in LIST_KEYS[:5]:
+                return (RowGroup(f"{key}.item", None),)
             lists.append(key)
         if event in _ENDS:
             depth += 1
-    return tuple(Stretch(f"{name}.item", table) for name in lists if (table := table_named(name)))
+    return tuple(RowGroup(f"{name}.item", table) for name in lists if (table := table_named(name)))
 
 
-def rows(opener: Opener, name: str, prefix: str) -> Iterator[tuple[Place, Row] | Refusal]:
-    """Each object at a prefix, with its JSON pointer. Raises Unreadable where the file is no JSON, at that place."""
+def read_rows(opener: FileOpener, name: str, prefix: str) -> Iterator[tuple[RowPosition, HsdsRow] | ImportRefusal]:
+    """Each object at a prefix, with its JSON pointer. Raises FileUnreadable where the file stops being valid JSON."""
     pointer = "/" + prefix.removesuffix("item").strip(".").replace(".", "/")
     pointer = pointer.rstrip("/")
-    with opener.utf8(name) as stream:
+    with opener.open_utf8(name) as stream:
         try:
             for count, row in enumerate(ijson.items(stream, prefix, use_float=True)):
                 at = f"{pointer}/{count}" if prefix else ""
                 if isinstance(row, dict):
-                    yield Place(name, at), row
+                    yield RowPosition(name, at), row
                 else:
-                    yield Refusal(name, at, None, "it is no object", "make each row an object with names and values")
+                    yield ImportRefusal(name, at, None, "it is no object", "make each row an object with names and values")
         except JSONError as fault:
-            raise _broken(fault) from fault
-        except FAULTS as fault:
-            raise Unreadable("the file breaks off", "send the whole file again") from fault
+            raise _malformed(fault) from fault
+        except READ_ERRORS as fault:
+            raise FileUnreadable("the file breaks off", "send the whole file again") from fault
 
 
-def first_row(opener: Opener, name: str, prefix: str) -> Row:
-    """The first object at a prefix; {} where there is none. Raises Unreadable."""
-    return next((found[1] for found in rows(opener, name, prefix) if isinstance(found, tuple)), {})
+def first_row(opener: FileOpener, name: str, prefix: str) -> HsdsRow:
+    """The first object at a prefix; {} where there is none. Raises FileUnreadable."""
+    return next((found[1] for found in read_rows(opener, name, prefix) if isinstance(found, tuple)), {})
 
 
-def _broken(fault: Exception) -> Unreadable:
+def _malformed(fault: Exception) -> FileUnreadable:
     if isinstance(fault, IncompleteJSONError):
-        return Unreadable("the JSON breaks off before its end, or is not well-formed", "send the whole file again")
-    return Unreadable("the file is not well-formed JSON", "check it with a JSON validator and send it again")
+        return FileUnreadable("the JSON breaks off before its end, or is not well-formed", "send the whole file again")
+    return FileUnreadable("the file is not well-formed JSON", "check it with a JSON validator and send it again")
 
 
-def kind_of(row: dict[str, Any]) -> str | None:
-    """What an object is, by the names in it; None: it cannot be told."""
+def guess_table(row: dict[str, Any]) -> str | None:
+    """The table of an object, judged by its keys; None where they do not tell."""
     keys = row.keys()
     if {"service_id", "location_id"} <= keys or ("location" in keys and keys & {"service", "service_id"}):
         return "service_at_location"
-    for kind, telling in _TELLING.items():
-        if keys & telling:
+    for kind, typical in _TYPICAL_KEYS.items():
+        if keys & typical:
             return kind
     if "organization_id" in keys:
         return "service"
     return None
 
 
-_TELLING = {
+_TYPICAL_KEYS = {
     "taxonomy_term": frozenset({"taxonomy_detail", "term_uri", "parent_id"}),
     "service": frozenset(
         {

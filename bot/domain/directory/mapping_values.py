@@ -1,4 +1,4 @@
-"""What may stand behind a field in a mapping: a path, or a converter with its parts. Compiled once, called for every row."""
+"""The values of fields in a mapping: paths and converters. They are compiled once and called for every row."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from bot.domain.directory.older import Row
+from bot.domain.directory.older import HsdsRow
 from bot.domain.directory.values import number_of, text_of, time_of, weekday_of
 
 
-class MappingFault(Exception):
-    """A mapping file that cannot be used: where in it, what is wrong, and the remedy."""
+class MappingError(Exception):
+    """A mapping file that cannot be used: where, what is wrong, and the remedy."""
 
     def __init__(self, where: str, what: str, remedy: str) -> None:
         super().__init__(f"{where}: {what}; {remedy}")
@@ -20,25 +20,25 @@ class MappingFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """A row as it stands in the file, its key there, and the row around it."""
+class MappingScope:
+    """A row as in the file, its key there, and the enclosing row."""
 
     row: Any
     key: str
-    around: Scope | None = None
+    enclosing: MappingScope | None = None
 
 
-Value: TypeAlias = Callable[[Scope], Any]
+ValueReader: TypeAlias = Callable[[MappingScope], Any]
 _Spec: TypeAlias = dict[str, Any]
 
 
-def steps(path: str) -> tuple[str, ...]:
-    """`data.*` as its steps; "" is the whole file."""
+def path_parts(path: str) -> tuple[str, ...]:
+    """The parts of a path such as `data.*`; "" means the whole file and has none."""
     return tuple(part for part in path.strip().split(".") if part)
 
 
-def value_of(raw: Any, where: str) -> Value:
-    """Compile a path or a converter. Raises MappingFault."""
+def compile_value(raw: Any, where: str) -> ValueReader:
+    """Compile a path or a converter. Raises MappingError."""
     if isinstance(raw, str):
         return _path(raw)
     if isinstance(raw, dict):
@@ -47,24 +47,24 @@ def value_of(raw: Any, where: str) -> Value:
                 allowed = {name, *_OPTIONS.get(name, ())}
                 if unknown := {str(key) for key in raw} - allowed:
                     what = f"`{min(unknown)}` does not go with `{name}`"
-                    raise MappingFault(where, what, f"`{name}` takes {', '.join(sorted(allowed))}")
+                    raise MappingError(where, what, f"`{name}` takes {', '.join(sorted(allowed))}")
                 return make(raw, where)
-    raise MappingFault(where, "it is neither a path nor a converter", f"use a path, or one of {', '.join(CONVERTERS)}")
+    raise MappingError(where, "it is neither a path nor a converter", f"use a path, or one of {', '.join(CONVERTERS)}")
 
 
-def _path(path: str) -> Value:
+def _path(path: str) -> ValueReader:
     if path == "@key":
         return lambda scope: scope.key
     ups = 0
     while path.startswith("^."):
         path, ups = path[2:], ups + 1
-    parts = steps(path)
+    parts = path_parts(path)
 
-    def find(scope: Scope) -> Any:
+    def find(scope: MappingScope) -> Any:
         for _ in range(ups):
-            if scope.around is None:
+            if scope.enclosing is None:
                 return None
-            scope = scope.around
+            scope = scope.enclosing
         if path == "@key":
             return scope.key
         if isinstance(scope.row, dict) and path in scope.row:
@@ -82,46 +82,46 @@ def _path(path: str) -> Value:
     return find
 
 
-def _several(raw: Any, where: str) -> list[Value]:
+def _compile_list(raw: Any, where: str) -> list[ValueReader]:
     if not isinstance(raw, list) or not raw:
-        raise MappingFault(where, "it is no list", "write the parts in brackets: [one, two]")
-    return [value_of(part, where) for part in raw]
+        raise MappingError(where, "it is no list", "write the parts in brackets: [one, two]")
+    return [compile_value(part, where) for part in raw]
 
 
-def _fields(raw: Any, where: str) -> dict[str, Value]:
+def _compile_fields(raw: Any, where: str) -> dict[str, ValueReader]:
     if not isinstance(raw, dict) or not raw:
-        raise MappingFault(where, "it names no fields", "write each field with where its value is")
-    return {str(name): value_of(part, f"{where}.{name}") for name, part in raw.items()}
+        raise MappingError(where, "it names no fields", "write each field with where its value is")
+    return {str(name): compile_value(part, f"{where}.{name}") for name, part in raw.items()}
 
 
-def _made(fields: dict[str, Value], scope: Scope) -> Row:
+def _make_row(fields: dict[str, ValueReader], scope: MappingScope) -> HsdsRow:
     return {name: value for name, find in fields.items() if (value := find(scope)) not in (None, "", [], {})}
 
 
-def _is(raw: _Spec, _where: str) -> Value:
-    """{is: CA}: always this."""
+def _is(raw: _Spec, _where: str) -> ValueReader:
+    """{is: CA}: always this value."""
     constant = raw["is"]
     return lambda _scope: constant
 
 
-def _first(raw: _Spec, where: str) -> Value:
-    """{first: [a, b]}: the first that is not empty."""
-    found = _several(raw["first"], where)
+def _first(raw: _Spec, where: str) -> ValueReader:
+    """{first: [a, b]}: the first value that is not empty."""
+    found = _compile_list(raw["first"], where)
     return lambda scope: next((value for find in found if (value := find(scope)) not in (None, "", [], {})), None)
 
 
-def _join(raw: _Spec, where: str) -> Value:
-    """{join: [a, b], with: ", "}: those that are not empty, one after the other."""
-    found, between = _several(raw["join"], where), str(raw.get("with", " "))
+def _join(raw: _Spec, where: str) -> ValueReader:
+    """{join: [a, b], with: ", "}: the values that are not empty, joined."""
+    found, between = _compile_list(raw["join"], where), str(raw.get("with", " "))
     return lambda scope: between.join(filter(None, (text_of(find(scope)) for find in found)))
 
 
-def _text(raw: _Spec, _where: str) -> Value:
-    """{text: "Up to {limit} % of the poverty level"}: a sentence with values put in; nothing where one of them is empty."""
+def _text(raw: _Spec, _where: str) -> ValueReader:
+    """{text: "Up to {limit} % of the poverty level"}: a sentence with values filled in; nothing if one of them is empty."""
     words = str(raw["text"])
     parts = {name: _path(name) for name in re.findall(r"\{([^{}]+)\}", words)}
 
-    def write(scope: Scope) -> str | None:
+    def write(scope: MappingScope) -> str | None:
         values = {name: text_of(find(scope)) for name, find in parts.items()}
         if not all(values.values()):
             return None
@@ -130,26 +130,26 @@ def _text(raw: _Spec, _where: str) -> Value:
     return write
 
 
-def _say(raw: _Spec, where: str) -> Value:
-    """{say: gender, words: {F: Women, M: Men}}: other words for each value, also for each of a list; others are left out."""
-    find, words = value_of(raw["say"], where), raw.get("words")
+def _say(raw: _Spec, where: str) -> ValueReader:
+    """{say: gender, words: {F: Women, M: Men}}: a text for each value, also of a list; other values are left out."""
+    find, words = compile_value(raw["say"], where), raw.get("words")
     if not isinstance(words, dict):
-        raise MappingFault(where, "`say` has no `words`", "write `words: {value: what to say}`")
-    said = {text_of(key): text_of(value) for key, value in words.items()}
+        raise MappingError(where, "`say` has no `words`", "write `words: {value: what to say}`")
+    texts = {text_of(key): text_of(value) for key, value in words.items()}
 
-    def write(scope: Scope) -> str:
+    def write(scope: MappingScope) -> str:
         value = find(scope)
         parts = value if isinstance(value, list) else [value]
-        return ", ".join(filter(None, (said.get(text_of(part), "") for part in parts)))
+        return ", ".join(filter(None, (texts.get(text_of(part), "") for part in parts)))
 
     return write
 
 
-def _split(raw: _Spec, where: str) -> Value:
-    """{split: areas, by: ";", as: name}: rows {name: part}. Without `as` plain words."""
-    find, by, column = value_of(raw["split"], where), str(raw.get("by", ",")), raw.get("as")
+def _split(raw: _Spec, where: str) -> ValueReader:
+    """{split: areas, by: ";", as: name}: rows {name: part}. Without `as` plain texts."""
+    find, by, column = compile_value(raw["split"], where), str(raw.get("by", ",")), raw.get("as")
 
-    def parts(scope: Scope) -> list[Any]:
+    def parts(scope: MappingScope) -> list[Any]:
         value = find(scope)
         found = [text_of(part) for part in (value if isinstance(value, list) else text_of(value).split(by))]
         return [{column: part} if column else part for part in found if part]
@@ -157,68 +157,68 @@ def _split(raw: _Spec, where: str) -> Value:
     return parts
 
 
-def _each(raw: _Spec, where: str) -> Value:
-    """{each: phones, fields: {number: number}}: a row for each of a list or an object; `^.` leads out to the row around."""
-    find, fields = value_of(raw["each"], where), _fields(raw.get("fields"), f"{where}.fields")
+def _each(raw: _Spec, where: str) -> ValueReader:
+    """{each: phones, fields: {number: number}}: a row for each value of a list or an object; `^.` is the enclosing row."""
+    find, fields = compile_value(raw["each"], where), _compile_fields(raw.get("fields"), f"{where}.fields")
 
-    def rows(scope: Scope) -> list[Row]:
+    def rows(scope: MappingScope) -> list[HsdsRow]:
         value = find(scope)
         pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        made = (_made(fields, Scope(part, str(key), scope)) for key, part in pairs)
+        made = (_make_row(fields, MappingScope(part, str(key), scope)) for key, part in pairs)
         return [row for row in made if row]
 
     return rows
 
 
-def _one(raw: _Spec, where: str) -> Value:
-    """{one: {address_1: street}, if: street}: a single row; none where the value at `if` is empty."""
-    fields, needed = _fields(raw["one"], where), value_of(raw["if"], where) if "if" in raw else None
+def _one(raw: _Spec, where: str) -> ValueReader:
+    """{one: {address_1: street}, if: street}: a single row; none if the value at `if` is empty."""
+    fields, needed = _compile_fields(raw["one"], where), compile_value(raw["if"], where) if "if" in raw else None
 
-    def rows(scope: Scope) -> list[Row]:
+    def rows(scope: MappingScope) -> list[HsdsRow]:
         if needed is not None and not text_of(needed(scope)):
             return []
-        row = _made(fields, scope)
+        row = _make_row(fields, scope)
         return [row] if row else []
 
     return rows
 
 
-def _all(raw: _Spec, where: str) -> Value:
-    """{all: [{terms: topic}, {split: codes, as: label}]}: the rows of all of them, one after the other."""
-    found = _several(raw["all"], where)
+def _all(raw: _Spec, where: str) -> ValueReader:
+    """{all: [{terms: topic}, {split: codes, as: label}]}: the rows of all parts, concatenated."""
+    found = _compile_list(raw["all"], where)
     return lambda scope: [row for find in found for row in find(scope) or ()]
 
 
-def _weekday(raw: _Spec, where: str) -> Value:
-    """{weekday: day, monday: 0}: MO to SU from a name, or from a number where `monday` (1 unless said) is Monday."""
-    find, first = value_of(raw["weekday"], where), int(raw.get("monday", 1))
+def _weekday(raw: _Spec, where: str) -> ValueReader:
+    """{weekday: day, monday: 0}: MO to SU from a name, or from a number; `monday` is the number of Monday (1 by default)."""
+    find, first = compile_value(raw["weekday"], where), int(raw.get("monday", 1))
 
-    def day(scope: Scope) -> str:
+    def day(scope: MappingScope) -> str:
         value = find(scope)
         return weekday_of(value, first) or text_of(value)
 
     return day
 
 
-def _time(raw: _Spec, where: str) -> Value:
-    """{time: opens}: 19:30 from 1930, "7:30 PM" or "19:30:00". What is no time is handed on, to be told in the report."""
-    find = value_of(raw["time"], where)
+def _time(raw: _Spec, where: str) -> ValueReader:
+    """{time: opens}: 19:30 from 1930, "7:30 PM" or "19:30:00". What is not a time is passed on and reported later."""
+    find = compile_value(raw["time"], where)
 
-    def moment(scope: Scope) -> str:
+    def moment(scope: MappingScope) -> str:
         value = find(scope)
         if isinstance(value, int) and 0 <= value <= 2400:
-            # 30 is half past midnight here, and 900 nine o'clock.
+            # Here 30 is half past midnight, and 900 nine o'clock.
             return time_of(f"{value:04}") or str(value)
         return time_of(value) or text_of(value)
 
     return moment
 
 
-def _number(raw: _Spec, where: str) -> Value:
-    """{number: age, not: [0, 999]}: a number; those under `not` stand for "not known"."""
-    find, unknown = value_of(raw["number"], where), raw.get("not", [])
+def _number(raw: _Spec, where: str) -> ValueReader:
+    """{number: age, not: [0, 999]}: a number; those in `not` mean "not known"."""
+    find, unknown = compile_value(raw["number"], where), raw.get("not", [])
 
-    def number(scope: Scope) -> Any:
+    def number(scope: MappingScope) -> Any:
         value = find(scope)
         found = number_of(value)
         return None if found in unknown else found if found is not None else value
@@ -226,22 +226,22 @@ def _number(raw: _Spec, where: str) -> Value:
     return number
 
 
-def _made_of(raw: _Spec, where: str) -> Value:
-    """{made_of: [name, topic]}: an id out of values that do not change, where the directory has none."""
-    found = _several(raw["made_of"], where)
+def _made_of(raw: _Spec, where: str) -> ValueReader:
+    """{made_of: [name, topic]}: an id made from values that do not change, where the directory has no ids."""
+    found = _compile_list(raw["made_of"], where)
 
-    def key(scope: Scope) -> str:
+    def key(scope: MappingScope) -> str:
         parts = (_slug(text_of(find(scope))) for find in found)
         return "-".join(filter(None, parts))[:180]
 
     return key
 
 
-def _terms(raw: _Spec, where: str) -> Value:
-    """{terms: topic, by: ";", taxonomy: mine}: the words become taxonomy terms that the service is filed under."""
-    find, by, taxonomy = value_of(raw["terms"], where), str(raw.get("by", ",")), str(raw.get("taxonomy", ""))
+def _terms(raw: _Spec, where: str) -> ValueReader:
+    """{terms: topic, by: ";", taxonomy: mine}: the texts become taxonomy terms of the service."""
+    find, by, taxonomy = compile_value(raw["terms"], where), str(raw.get("by", ",")), str(raw.get("taxonomy", ""))
 
-    def rows(scope: Scope) -> list[Row]:
+    def rows(scope: MappingScope) -> list[HsdsRow]:
         value = find(scope)
         names = [text_of(part) for part in (value if isinstance(value, list) else text_of(value).split(by))]
         made = ({"id": _slug(f"{taxonomy} {name}"), "name": name, "taxonomy": taxonomy} for name in filter(None, names))
@@ -256,20 +256,20 @@ _PHONE = re.compile(
 )
 
 
-def _phones(raw: _Spec, where: str) -> Value:
-    """{phones: cell}: rows out of `main: 305-285-5922; fax: 305 555 0100 ext. 4`."""
-    find = value_of(raw["phones"], where)
+def _phones(raw: _Spec, where: str) -> ValueReader:
+    """{phones: cell}: rows from `main: 305-285-5922; fax: 305 555 0100 ext. 4`."""
+    find = compile_value(raw["phones"], where)
 
-    def rows(scope: Scope) -> list[Row]:
+    def rows(scope: MappingScope) -> list[HsdsRow]:
         return [_phone(match) for match in _PHONE.finditer(text_of(find(scope)))]
 
     return rows
 
 
-def _phone(match: re.Match[str]) -> Row:
+def _phone(match: re.Match[str]) -> HsdsRow:
     label = (match["label"] or "").strip()
     kind = next((kind for kind in ("fax", "tty", "tdd", "text") if kind in label.lower()), "voice")
-    row: Row = {"number": match["number"].strip(), "type": kind}
+    row: HsdsRow = {"number": match["number"].strip(), "type": kind}
     if match["ext"]:
         row["extension"] = match["ext"]
     if label and label.lower() not in ("phone", "tel", "main", kind):
@@ -283,15 +283,15 @@ _ADDRESS = re.compile(
 _STATE_ALONE = re.compile(r"(?:State:\s*)?[A-Z]{2}")
 
 
-def _address(raw: _Spec, where: str) -> Value:
-    """{address: cell, country: US}: a row out of `9525 Pine Drive, Cutler Bay, FL 33157`; a state alone is none."""
-    find, country = value_of(raw["address"], where), str(raw.get("country", "US"))
+def _address(raw: _Spec, where: str) -> ValueReader:
+    """{address: cell, country: US}: a row from `9525 Pine Drive, Cutler Bay, FL 33157`; a state alone is not an address."""
+    find, country = compile_value(raw["address"], where), str(raw.get("country", "US"))
 
-    def rows(scope: Scope) -> list[Row]:
+    def rows(scope: MappingScope) -> list[HsdsRow]:
         words = " ".join(text_of(find(scope)).split())
         if not words or _STATE_ALONE.fullmatch(words):
             return []
-        row: Row = {"address_1": words, "country": country, "address_type": "physical"}
+        row: HsdsRow = {"address_1": words, "country": country, "address_type": "physical"}
         if match := _ADDRESS.fullmatch(words):
             row.update(address_1=match["street"], city=match["city"].strip(), state_province=match["state"])
             row.update({"postal_code": match["zip"]} if match["zip"] else {})
@@ -304,7 +304,7 @@ def _slug(words: str) -> str:
     return re.sub(r"[^\w]+", "-", words.lower()).strip("-")
 
 
-CONVERTERS: dict[str, Callable[[_Spec, str], Value]] = {
+CONVERTERS: dict[str, Callable[[_Spec, str], ValueReader]] = {
     "is": _is,
     "first": _first,
     "join": _join,
@@ -322,7 +322,7 @@ CONVERTERS: dict[str, Callable[[_Spec, str], Value]] = {
     "phones": _phones,
     "address": _address,
 }
-"""By the name that stands first in the braces. Each one's docstring has an example."""
+"""By the name that comes first in the braces. Each one's docstring has an example."""
 
 _OPTIONS = {
     "join": ("with",),

@@ -1,7 +1,7 @@
-"""Rows of versions 1 and 2 of the specification, and of systems grown from them, in the words of version 3.
+"""Converts rows of versions 1 and 2 of the specification, and of systems derived from them, to version 3.
 
-What was renamed is renamed; what was a comma list in one cell becomes rows; what stood in a table of its own (eligibility,
-regular and holiday schedules, physical and postal addresses) is folded in. A row of version 3 passes through untouched.
+Renamed columns are renamed; a comma list in one cell becomes rows; former separate tables (eligibility, regular and holiday
+schedules, physical and postal addresses) are folded in. A row of version 3 passes through unchanged.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 
 from bot.domain.directory.values import text_of, weekday_of
 
-Row = dict[str, Any]
+HsdsRow = dict[str, Any]
 
 CLOSED = "Closed"
-"""The description of a schedule that is closed from `valid_from` to `valid_to`; version 3 has no word for it."""
+"""The description of a schedule row for a closure from `valid_from` to `valid_to`; version 3 has no field for it."""
 
 
-def modern(table: str, row: Row) -> Row:
-    """The row in the words of version 3; the same object where nothing in it is old. Keys that nobody knows are kept."""
-    old = _OLD.get(table)
+def to_version_3(table: str, row: HsdsRow) -> HsdsRow:
+    """The row with the names of version 3; the same object where nothing is old. Unknown keys are kept."""
+    old = _CONVERSIONS.get(table)
     if old is None or old[0].isdisjoint(row):
         return row
     new = dict(row)
@@ -28,36 +28,36 @@ def modern(table: str, row: Row) -> Row:
     return new
 
 
-def comma_list(words: Any, column: str) -> list[Row]:
-    """`Spanish, Chinese (Mandarin)` as rows {column: part}; commas and semicolons inside brackets do not part."""
+def rows_from_list(words: Any, column: str) -> list[HsdsRow]:
+    """`Spanish, Chinese (Mandarin)` as rows {column: part}; commas and semicolons inside parentheses do not separate."""
     if isinstance(words, list):
         return [part if isinstance(part, dict) else {column: text_of(part)} for part in words]
     parts = re.split(r"[,;|](?![^(]*\))", text_of(words))
     return [{column: part.strip()} for part in parts if part.strip()]
 
 
-def _rename(row: Row, **names: str) -> None:
+def _rename(row: HsdsRow, **names: str) -> None:
     for old, new in names.items():
         value = row.pop(old, None)
         if text_of(value) and not text_of(row.get(new)):
             row[new] = value
 
 
-def _to_rows(row: Row, name: str, into: str, column: str) -> None:
+def _to_rows(row: HsdsRow, name: str, into: str, column: str) -> None:
     value = row.get(name)
     if isinstance(value, list):
         return
-    found = comma_list(row.pop(name, None), column)
+    found = rows_from_list(row.pop(name, None), column)
     if found:
         row[into] = [*_listed(row, into), *found]
 
 
-def _listed(row: Row, name: str) -> list[Any]:
+def _listed(row: HsdsRow, name: str) -> list[Any]:
     value = row.get(name)
     return value if isinstance(value, list) else []
 
 
-def _move_lists(row: Row, into: str, *names: str, **extra: Any) -> None:
+def _move_lists(row: HsdsRow, into: str, *names: str, **extra: Any) -> None:
     for name in names:
         value = row.pop(name, None)
         rows = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
@@ -65,7 +65,7 @@ def _move_lists(row: Row, into: str, *names: str, **extra: Any) -> None:
             row[into] = [*_listed(row, into), *({**extra, **part} for part in rows if isinstance(part, dict))]
 
 
-def _organization(row: Row) -> None:
+def _organization(row: HsdsRow) -> None:
     _rename(row, url="website", short_desc="description")
     if incorporated := text_of(row.pop("date_incorporated", None)):
         year = re.search(r"\d{4}", incorporated)
@@ -73,7 +73,7 @@ def _organization(row: Row) -> None:
     _to_rows(row, "funding_sources", "funding", "source")
 
 
-def _location(row: Row) -> None:
+def _location(row: HsdsRow) -> None:
     _rename(row, website="url", short_desc="description", lat="latitude", lon="longitude", lng="longitude")
     if text_of(row.pop("virtual", None)).lower() in ("true", "yes", "1", "t"):
         row.setdefault("location_type", "virtual")
@@ -85,7 +85,7 @@ def _location(row: Row) -> None:
     _to_rows(row, "languages", "languages", "name")
 
 
-def _service(row: Row) -> None:
+def _service(row: HsdsRow) -> None:
     _rename(row, website="url", fees="fees_description")
     if isinstance(row.get("eligibility"), list):
         row["eligibilitys"] = row.pop("eligibility")
@@ -104,15 +104,15 @@ def _service(row: Row) -> None:
     _to_rows(row, "taxonomy_ids", "attributes", "taxonomy_term_id")
 
 
-def fold_eligibility(service: Row, part: Row) -> None:
-    """A row of version 2's table `eligibility` into its service; what the service already says wins."""
+def fold_eligibility(service: HsdsRow, part: HsdsRow) -> None:
+    """Fold a row of version 2's table `eligibility` into its service; values that the service already has win."""
     names = {"eligibility": "eligibility_description", "minimum_age": "minimum_age", "maximum_age": "maximum_age"}
     for old, new in names.items():
         if text_of(part.get(old)) and not text_of(service.get(new)):
             service[new] = part[old]
 
 
-def _phone(row: Row) -> None:
+def _phone(row: HsdsRow) -> None:
     _rename(row, number_type="type")
     prefix, number = text_of(row.pop("country_prefix", None)), text_of(row.get("number"))
     if prefix and number and not number.startswith("+"):
@@ -124,7 +124,7 @@ def _phone(row: Row) -> None:
         _to_rows(row, "language", "languages", "name")
 
 
-def _schedule(row: Row) -> None:
+def _schedule(row: HsdsRow) -> None:
     _rename(row, start_date="valid_from", end_date="valid_to", original_text="description")
     if "weekday" in row:
         weekday = row.pop("weekday")
@@ -135,25 +135,25 @@ def _schedule(row: Row) -> None:
         row.update(description=CLOSED, opens_at=None, closes_at=None)
 
 
-def _attribute(row: Row) -> None:
+def _attribute(row: HsdsRow) -> None:
     _rename(row, taxonomy_id="taxonomy_term_id", service_id="link_id")
     if isinstance(row.get("taxonomy"), dict):
         row["taxonomy_term"] = row.pop("taxonomy")
 
 
-def _term(row: Row) -> None:
+def _term(row: HsdsRow) -> None:
     if not text_of(row.get("id")):
         _rename(row, taxonomy_id="id")
     _rename(row, vocabulary="taxonomy", term="name")
     row.pop("parent_name", None)
 
 
-def _renamer(**names: str) -> Callable[[Row], None]:
+def _renamer(**names: str) -> Callable[[HsdsRow], None]:
     return lambda row: _rename(row, **names)
 
 
 _SCHEDULES = ("regular_schedules", "regular_schedule", "holiday_schedules", "holiday_schedule")
-_OLD: dict[str, tuple[frozenset[str], Callable[[Row], None]]] = {
+_CONVERSIONS: dict[str, tuple[frozenset[str], Callable[[HsdsRow], None]]] = {
     "organization": (frozenset({"url", "short_desc", "date_incorporated", "funding_sources"}), _organization),
     "location": (
         frozenset(

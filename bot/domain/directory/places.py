@@ -1,4 +1,4 @@
-"""Where a ZIP code is, and how far two points are from each other."""
+"""The location of a ZIP code, and the distance between two points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MILES_A_DEGREE = 69.09
 
 @dataclass(frozen=True, slots=True)
 class ZipPlace:
-    """The middle of a ZIP code's area, in degrees; `zone` is a name of the time zone database."""
+    """The center of a ZIP code's area, in degrees; `zone` is a name of the IANA time zone database."""
 
     zip: str
     latitude: float
@@ -23,11 +23,11 @@ class ZipPlace:
     state: str
 
 
-# The library reads its table at the first question, which takes half a second, and keeps it; what it answers is kept here,
-# as to look through that table takes a millisecond.
+# The library loads its table at the first call, which takes half a second. Each search through it takes a millisecond, so
+# results are cached.
 @lru_cache(maxsize=4096)
-def of_zip(code: str) -> ZipPlace | None:
-    """The place of a ZIP code such as 63101 or 63101-1234; None for anything that is not one of the United States."""
+def find_zip(code: str) -> ZipPlace | None:
+    """The place of a ZIP code such as 63101 or 63101-1234; None for anything that is not a United States ZIP code."""
     digits = code.strip()[:5]
     if len(digits) != 5 or not (digits.isascii() and digits.isdigit()):
         return None
@@ -39,16 +39,16 @@ def of_zip(code: str) -> ZipPlace | None:
         latitude, longitude = float(row["lat"]), float(row["long"])
     except (TypeError, ValueError):
         return None
-    # Military ZIP codes stand at 0, 0 in the table, in the Gulf of Guinea.
+    # Military ZIP codes are at 0, 0 in the table, in the Gulf of Guinea.
     if not (latitude or longitude):
         return None
     return ZipPlace(digits, latitude, longitude, str(row["timezone"]), str(row["city"]), str(row["state"]))
 
 
-def miles(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
-    """The distance of two points in degrees, in miles, for points within a few hundred miles (error below one in a hundred).
+def miles_between(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
+    """The distance in miles between two points in degrees. For points within a few hundred miles the error is below 1 %.
 
-    Longitude is shortened by the cosine of the latitude between them (the equirectangular projection).
+    Equirectangular projection: longitude is scaled by the cosine of the mean latitude.
     """
     up = other_latitude - latitude
     aside = ((other_longitude - longitude + 180) % 360 - 180) * cos(radians((latitude + other_latitude) / 2))

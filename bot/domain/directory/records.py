@@ -1,28 +1,28 @@
-"""What is read out of somebody's directory: neutral records, and a report of what was refused or is doubtful.
+"""The result of reading a directory: neutral records, and a report of what was refused or is doubtful.
 
-The names of the fields inside `details` are those of the Human Services Data Specification 3 (docs.openreferral.org). What
-the specification keeps in tables of its own (phones, schedules, addresses and so on) stands in `details` as a list of rows
-under the name that the specification's JSON gives it, without the ids that only point back to the record.
+The names of fields in `details` are those of the Human Services Data Specification 3 (docs.openreferral.org). What the
+specification has in separate tables (phones, schedules, addresses and so on) is in `details` as a list of rows, under its
+name in the specification's JSON and without the ids that only point back to the record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
 Details: TypeAlias = dict[str, Any]
-"""Values are what JSON has: str, int, float, bool, lists and dicts of them. Empty ones are left out, so no value is None."""
+"""Values are JSON values: str, int, float, bool, lists and dicts of them. Empty ones are left out, so no value is None."""
 
 
-class Files(Protocol):
-    """The files of one package: of a folder, of a .zip, or one single file. Given by whoever may open files.
+class PackageFiles(Protocol):
+    """The files of one package: a folder, a .zip, or a single file. Implemented outside the domain, which opens no files.
 
-    A file may be opened more than once, and is read from its beginning each time; the reader closes what it opens.
+    A file may be opened more than once and is read from its beginning each time; the reader closes what it opens.
     """
 
     def names(self) -> Sequence[str]:
-        """Every file's name within the package, with `/` between folders."""
+        """The name of every file within the package, with `/` between folders."""
 
     def open(self, name: str) -> BinaryIO:
         """The bytes of one of `names()`, as a stream."""
@@ -30,7 +30,7 @@ class Files(Protocol):
 
 @dataclass(frozen=True)
 class OrganizationRecord:
-    """Who offers services. `details` has description, email, website, phones, contacts, programs and so on."""
+    """A provider of services. `details` has description, email, website, phones, contacts, programs and so on."""
 
     key: str
     name: str
@@ -58,7 +58,7 @@ class LocationRecord:
 
     @property
     def zip(self) -> str | None:
-        """The postal code of its first address that has one, as it is written there."""
+        """The postal code of its first address that has one, as written there."""
         return self._of_address("postal_code")
 
     @property
@@ -67,19 +67,19 @@ class LocationRecord:
         return self._of_address("city")
 
     def _of_address(self, field: str) -> str | None:
-        # A physical address goes first: a post box says nothing of where the door is.
+        # A physical address comes first: a post box does not say where the place is.
         addresses = sorted(self.details.get("addresses", ()), key=lambda row: row.get("address_type") == "postal")
         return next((str(row[field]) for row in addresses if row.get(field)), None)
 
 
 @dataclass(frozen=True)
 class ServiceRecord:
-    """What is offered. `details` has status, description, url, email, phones, schedules, languages, attributes and so on."""
+    """A service. `details` has status, description, url, email, phones, schedules, languages, attributes and so on."""
 
     key: str
     name: str
     organization_key: str | None
-    """None where the package names no organization for it; it is never the key of one that was not read before."""
+    """None where the package names no organization for it; otherwise the key of one that came before."""
     details: Details
 
     @property
@@ -89,20 +89,20 @@ class ServiceRecord:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter codes where the package gives codes, else the names as they are written."""
+        """Two-letter codes where the package gives codes, otherwise the names as written."""
         found = (str(row.get("code") or row.get("name") or "") for row in self.details.get("languages", ()))
         return tuple(dict.fromkeys(word for word in found if word))
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The names of the taxonomy terms that it is filed under."""
+        """The names of its taxonomy terms."""
         rows = (row.get("taxonomy_term", {}) for row in self.details.get("attributes", ()))
         return tuple(dict.fromkeys(str(term["name"]) for term in rows if term.get("name")))
 
 
 @dataclass(frozen=True)
-class AtLocation:
-    """A service is offered at a place. `details` has what holds for this pair alone: phones, schedules, contacts."""
+class ServiceAtLocationRecord:
+    """A service is offered at a location. `details` applies to this pair only: phones, schedules, contacts."""
 
     key: str
     """Its id; `<service>@<location>` where the package gives none."""
@@ -113,7 +113,7 @@ class AtLocation:
 
 @dataclass(frozen=True)
 class TermRecord:
-    """A kind of help, as the directory's taxonomy calls it. `details` has description, code, taxonomy, term_uri."""
+    """A term of the directory's taxonomy, a kind of help. `details` has description, code, taxonomy, term_uri."""
 
     key: str
     name: str
@@ -121,29 +121,29 @@ class TermRecord:
     details: Details
 
 
-Record: TypeAlias = OrganizationRecord | LocationRecord | ServiceRecord | AtLocation | TermRecord
+Record: TypeAlias = OrganizationRecord | LocationRecord | ServiceRecord | ServiceAtLocationRecord | TermRecord
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Something was not taken."""
+class ImportRefusal:
+    """Something was not imported."""
 
     file: str
     at: str
-    """Where in the file: `row 12` (counted with the heading, as a spreadsheet does) or a JSON pointer; "" for all of it."""
+    """Where in the file: `row 12` (counted with the heading, as in a spreadsheet) or a JSON pointer; "" for all of it."""
     key: str | None
-    """The id of the record that it is about, where there is one."""
+    """The id of the record concerned, if there is one."""
     what: str
-    """What is wrong. Never words of the file beyond names of fields, ids and times: reports are kept and shown."""
+    """What is wrong. Of the file's content only names of fields, ids and times, because reports are stored and shown."""
     remedy: str
-    """What the keeper of the directory can do about it."""
+    """What the maintainer of the directory can do about it."""
     fatal: bool = False
-    """The file broke off here. What follows was not read, so nothing may be imported: what was not read would look gone."""
+    """A part was not read. Nothing may be imported then, because what was not read would look deleted."""
 
 
 @dataclass(frozen=True)
-class Remark:
-    """Something was taken although it lacks something, or a part of it was left out."""
+class ImportRemark:
+    """Something was imported although it is incomplete, or a part of it was left out."""
 
     file: str
     at: str
@@ -152,9 +152,7 @@ class Remark:
     remedy: str
 
 
-Found: TypeAlias = Record | Refusal | Remark
-"""What `reading.read` yields: `read(files: Files, mapping: Mapping | None = None) -> Iterator[Found]`. It never raises for
-what is in the files. Order is promised: a term comes before what is filed under it, an organization before its locations
-and services, and a location and a service before the AtLocation that joins them. No key comes twice for the same kind."""
-
-FoundStream: TypeAlias = Iterator[Found]
+RecordOrReport: TypeAlias = Record | ImportRefusal | ImportRemark
+"""What `reading.read` yields. The order is guaranteed: a term comes before what refers to it, an organization before its
+locations and services, and a location and a service before the ServiceAtLocationRecord that links them. No key comes
+twice within a kind."""

@@ -1,4 +1,4 @@
-"""Single values as people really write them: numbers, times, days, weekdays, ids, into what the specification wants."""
+"""Parses single values as directories write them (numbers, times, dates, weekdays, ids) into the specification's form."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-LONGEST = 100_000
-"""Characters of one value. Longer ones are files that went wrong (an open quote, a picture), not words to text."""
-LONGEST_KEY = 200
+MAX_LENGTH = 100_000
+"""Most characters of one value. Longer ones come from broken files (an unclosed quote, a picture), not from texts."""
+MAX_KEY_LENGTH = 200
 
-MOST_TIMES = 5000
-"""How often a recurrence may repeat that ends after so many times: daily for thirteen years."""
+MAX_RECURRENCES = 5000
+"""The largest count of a recurrence: daily for thirteen years."""
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _TIME = re.compile(
@@ -29,8 +29,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def text_of(value: Any) -> str:
-    """Words without blanks around, and without what no database and no telephone takes; "" for None, lists and objects."""
-    # Nearly every value of a directory of a hundred thousand services ends here.
+    """The value as stripped text, without characters that databases and telephones reject; "" for None, lists and dicts."""
+    # The fast path for nearly every value of a directory with a hundred thousand services.
     if type(value) is str and value.isascii() and value.isprintable():
         return value.strip()
     if value is None or isinstance(value, list | dict):
@@ -46,15 +46,15 @@ def text_of(value: Any) -> str:
 
 
 def key_of(value: Any) -> str | None:
-    """An id: text or a whole number. None where there is none, or it is longer than any id is."""
+    """An id: text or a whole number. None where there is none, or it is too long for an id."""
     if isinstance(value, bool):
         return None
     key = text_of(value)
-    return key if key and len(key) <= LONGEST_KEY and "\n" not in key else None
+    return key if key and len(key) <= MAX_KEY_LENGTH and "\n" not in key else None
 
 
 def number_of(value: Any) -> int | float | None:
-    """A finite number, whole ones as int: 12, "12", "12.50", "$ 1,200". None where it is none."""
+    """A finite number, whole ones as int: 12, "12", "12.50", "$ 1,200". None for anything else."""
     if isinstance(value, bool):
         return None
     words = text_of(value).lstrip("$£€ ").replace(",", "")
@@ -68,12 +68,12 @@ def number_of(value: Any) -> int | float | None:
 
 
 def date_of(value: Any) -> str | None:
-    """A day as YYYY-MM-DD; a time behind it is left out. None where it is none, or stands for "no date" (year 1)."""
+    """A date as YYYY-MM-DD; a time after it is dropped. None for anything else, and for "no date" values (year 1)."""
     words = text_of(value)
     if not words:
         return None
     if _ISO_DAY.fullmatch(words[:10]):
-        # Nearly all are written so, and the others take ten tries.
+        # The fast path: nearly all are written like this, and the others take ten tries.
         with suppress(ValueError):
             day = date.fromisoformat(words[:10])
             return day.isoformat() if day.year >= _FIRST_YEAR else None
@@ -88,9 +88,9 @@ def date_of(value: Any) -> str | None:
 
 
 def time_of(value: Any) -> str | None:
-    """A time of day as HH:MM, with its offset where one is written: 1930, "9", "09:00:00", "4:00 PM", "09:00-05:00".
+    """A time of day as HH:MM, with its offset if it has one: 1930, "9", "09:00:00", "4:00 PM", "09:00-05:00".
 
-    None where it is none: "25:00", "noon", and the span "08:00-12:00". Midnight at the end of a day, 24:00, is 00:00.
+    None for anything else: "25:00", "noon", and the span "08:00-12:00". Midnight at the end of a day, 24:00, is 00:00.
     """
     return _time_of(text_of(value))
 
@@ -115,34 +115,34 @@ def _time_of(words: str) -> str | None:
 
 
 def _offset(words: str | None) -> str | None:
-    """An offset as +HH:MM, "" where there is none; None where no clock on earth is set so."""
+    """An offset as +HH:MM; "" where there is none; None for an offset that no time zone has."""
     if words is None:
         return ""
     if words in "zZ":
         return "Z"
     digits = words[1:].replace(":", "").ljust(4, "0")
     minutes = int(f"{words[0]}{int(digits[:2]) * 60 + int(digits[2:])}")
-    # Nobody lives at -12:00, but many close at noon: "08:00-12:00" is a span that was written into one cell.
+    # No place has offset -12:00, but many close at noon: "08:00-12:00" is a span written into one cell.
     if int(digits[2:]) > 59 or not -12 * 60 < minutes <= 14 * 60:
         return None
     return f"{words[0]}{digits[:2]}:{digits[2:]}"
 
 
 @lru_cache(maxsize=4096)
-def clock(words: str) -> time:
-    """A time that `time_of` gave, with its offset as tzinfo where it has one."""
+def to_time(words: str) -> time:
+    """The `time` for a result of `time_of`, with its offset as tzinfo if it has one."""
     return time.fromisoformat(words)
 
 
-def span(opens: str, closes: str) -> timedelta:
-    """How long it is open; a closing that is not after the opening is on the next day, so 00:00 to 00:00 is a whole day."""
-    first, last = clock(opens), clock(closes)
+def opening_length(opens: str, closes: str) -> timedelta:
+    """How long it is open. A closing not after the opening is on the next day, so 00:00 to 00:00 is a whole day."""
+    first, last = to_time(opens), to_time(closes)
     minutes = (last.hour * 60 + last.minute) - (first.hour * 60 + first.minute)
     return timedelta(minutes=minutes if minutes > 0 else minutes + 24 * 60)
 
 
 def weekday_of(value: Any, first: int = 1) -> str | None:
-    """MO to SU: from "Monday", "mon", "MO", or a number where `first` is Monday. None where it is none."""
+    """MO to SU from "Monday", "mon", "MO", or a number, where `first` is Monday. None for anything else."""
     words = text_of(value)
     if words.lstrip("-").isdigit():
         at = int(words) - first
@@ -155,7 +155,7 @@ def weekday_of(value: Any, first: int = 1) -> str | None:
 
 
 def days_of(value: Any) -> str | None:
-    """The days of an RRULE, `MO,WE` or `1MO,-1FR`, from a list or a comma list, also with whole names. None: unreadable."""
+    """The days of an RRULE, `MO,WE` or `1MO,-1FR`, from a list or a comma list, also of full names. None: unreadable."""
     return _days_of(",".join(map(text_of, value)) if isinstance(value, list) else text_of(value))
 
 
@@ -172,7 +172,7 @@ def _days_of(words: str) -> str | None:
 
 
 def numbers_of(value: Any, lowest: int, highest: int) -> str | None:
-    """A comma list of whole numbers for an RRULE, each from lowest to highest or the same below 0. None: unreadable."""
+    """A comma list of integers for an RRULE, each from lowest to highest or the negative of such. None: unreadable."""
     parts = value if isinstance(value, list) else text_of(value).split(",")
     found = [text_of(part) for part in parts if text_of(part)]
     if not all(re.fullmatch(r"[+-]?\d{1,3}", part) and lowest <= abs(int(part)) <= highest for part in found):

@@ -1,6 +1,6 @@
-"""Changes to a flow's texts: a step written, added, moved, renamed or deleted, with its translations, and what differs
-between two states of a flow, in words.
+"""Edits a flow's files: steps are written, added, moved, renamed or deleted together with their translations; and describes
+the difference between two states of a flow.
 
-All of it is pure: a `FlowContent` goes in and a new one comes out, and what was not meant stays as it was, to the letter.
-Whether a flow is sound is decided in `flow_checks.py`, and drafts are kept by `bot/storage/drafts.py`, never here.
+All of it is pure: a `FlowContent` goes in and a new one comes out, and everything outside the edit stays as it was, byte for
+byte. `flow_checks.py` decides whether a flow is valid, and `bot/storage/drafts.py` stores drafts.
 """

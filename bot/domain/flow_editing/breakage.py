@@ -1,43 +1,43 @@
-"""What deleting a step would break, told before it is done."""
+"""Describes what deleting a step would break, before it is deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from bot.domain.flow_expressions import names_in
-from bot.domain.flow_reader import targets
-from bot.domain.flow_texts import conditions, texts
-from bot.domain.flow_yaml import Path
-from bot.domain.machine import leads_to
+from bot.domain.flow_reader import step_references
+from bot.domain.flow_texts import conditions, templates
+from bot.domain.flow_yaml import YamlPath
+from bot.domain.machine import next_steps
 from bot.domain.script import Ask, Script
 
 
-def breaks(script: Script, name: str) -> list[str]:
-    """Sentences, with the places: what leads to the step, what needs its answer, and what only it leads to.
+def deletion_problems(script: Script, name: str) -> list[str]:
+    """Sentences naming what leads to the step, what needs its answer, and what is reachable only through it.
 
-    Empty where nothing would miss it. The script may be one whose checks fail.
+    Empty if nothing depends on the step. The script need not pass its checks.
     """
     if name not in script.steps:
         return []
-    return [*_led_here(script, name), *_answer_needed(script, name), *_lost(script, name)]
+    return [*_incoming_transitions(script, name), *_answer_uses(script, name), *_steps_cut_off(script, name)]
 
 
-def used_elsewhere(name: str, scripts: Mapping[str, Script]) -> list[str]:
-    """Where other flows name the answer `name` without keeping one of that name themselves: in conditions and texts."""
+def uses_in_other_flows(name: str, scripts: Mapping[str, Script]) -> list[str]:
+    """The conditions and texts of other flows that use the answer `name` without saving one of that name themselves."""
     found: list[str] = []
     for flow, script in scripts.items():
-        if name not in _kept(script):
-            found += [f"Flow `{flow}`: {_small(said)}" for said in _mentions_of(script, name, leaving_out="")]
+        if name not in _saving_steps(script):
+            found += [f"Flow `{flow}`: {_lower_first_letter(sentence)}" for sentence in _mentions_of(script, name, leaving_out="")]
     return found
 
 
-def _led_here(script: Script, name: str) -> Iterator[str]:
-    for path, target in targets(script):
+def _incoming_transitions(script: Script, name: str) -> Iterator[str]:
+    for path, target in step_references(script):
         if target == name and not (len(path) > 1 and path[1] == name):
-            yield _way_in_words(script, path)
+            yield _describe_transition(script, path)
 
 
-def _way_in_words(script: Script, path: Path) -> str:
+def _describe_transition(script: Script, path: YamlPath) -> str:
     if path == ("start",):
         return "The flow begins with it."
     step, kind = path[1], path[2]
@@ -53,8 +53,8 @@ def _way_in_words(script: Script, path: Path) -> str:
     return f"`{step}` leads to it" + (f" when `{branch.when}`." if branch.when else ".")
 
 
-def _kept(script: Script) -> dict[str, list[str]]:
-    """Answer -> the steps that keep it."""
+def _saving_steps(script: Script) -> dict[str, list[str]]:
+    """Answer -> the steps that save it."""
     found: dict[str, list[str]] = {}
     for name, step in script.steps.items():
         if isinstance(step, Ask) and (step.save or step.choices):
@@ -62,23 +62,23 @@ def _kept(script: Script) -> dict[str, list[str]]:
     return found
 
 
-def _answer_needed(script: Script, name: str) -> Iterator[str]:
-    for answer, steps in _kept(script).items():
+def _answer_uses(script: Script, name: str) -> Iterator[str]:
+    for answer, steps in _saving_steps(script).items():
         if steps == [name]:
-            for said in _mentions_of(script, answer, leaving_out=name):
-                yield f"{said} Nobody else keeps this answer."
+            for sentence in _mentions_of(script, answer, leaving_out=name):
+                yield f"{sentence} Nobody else keeps this answer."
 
 
 def _mentions_of(script: Script, answer: str, leaving_out: str) -> Iterator[str]:
     for path, condition in conditions(script):
         if path[1] != leaving_out and answer in names_in(condition, is_condition=True):
             yield f"The condition `{condition}` of `{path[1]}` needs the answer `{answer}`."
-    for context, path, source in texts(script):
+    for context, path, source in templates(script):
         if path[1] != leaving_out and answer in names_in(source):
             yield f"The text `{context}` fills in the answer `{answer}`."
 
 
-def _lost(script: Script, name: str) -> Iterator[str]:
+def _steps_cut_off(script: Script, name: str) -> Iterator[str]:
     before = _reached(script, without="")
     after = _reached(script, without=name)
     for other in script.steps:
@@ -93,9 +93,9 @@ def _reached(script: Script, without: str) -> set[str]:
         name = waiting.pop()
         if name not in found and name != without and name in script.steps:
             found.add(name)
-            waiting += leads_to(script.steps[name])
+            waiting += next_steps(script.steps[name])
     return found
 
 
-def _small(sentence: str) -> str:
+def _lower_first_letter(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]

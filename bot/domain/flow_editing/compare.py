@@ -1,4 +1,4 @@
-"""What differs between two states of a flow, in words for those who decide whether it may go live."""
+"""The differences between two states of a flow, in words, for those who decide whether it is published."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from babel import Locale, UnknownLocaleError
 from bot.domain import po_file
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing import catalogs, document
-from bot.domain.flow_editing.alike import Renames, out_of_order, renames, with_renames
+from bot.domain.flow_editing.alike import Renames, moved_names, find_renames, apply_renames
 from bot.domain.flow_editing.patching import is_same
-from bot.domain.flow_editing.step_words import differences, in_short
+from bot.domain.flow_editing.step_words import step_differences, short_text
 from bot.domain.flow_yaml import FlowError
 
-Kind = Literal["added", "removed", "changed", "renamed", "moved", "head", "words", "transcript"]
+ChangeKind = Literal["added", "removed", "changed", "renamed", "moved", "head", "words", "transcript"]
 StepChange = Literal["added", "removed", "changed", "renamed"]
-Row = tuple[Literal["same", "added", "removed", "place"], str]
-_HEAD = {
+DiffRow = tuple[Literal["same", "added", "removed", "place"], str]
+_HEAD_LABELS = {
     "flow": "Name of the flow", "title": "Title", "purpose": "Purpose", "segments": "Most segments of a text",
 }  # fmt: skip
-_REMARKS = "Remarks or the layout of the file changed; the flow does the same."
+_LAYOUT_ONLY = "Remarks or the layout of the file changed; the flow does the same."
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One difference. `step` is its name now (that before where it was removed), "" where it is about the whole flow."""
+class FlowChange:
+    """One difference. `step` is its current name (the old one if it was removed), "" if it is about the whole flow."""
 
-    kind: Kind
+    kind: ChangeKind
     step: str
     what: str
     before: str = ""
@@ -38,40 +38,40 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class _FlowData:
     head: Mapping[str, object]
     steps: Mapping[str, object]
 
 
-def changes(before: FlowContent | None, after: FlowContent) -> list[Change]:
-    """All that differs, in reading order: the head, steps, translations, transcripts. `before` is None for a new flow.
+def list_changes(before: FlowContent | None, after: FlowContent) -> list[FlowChange]:
+    """All differences in reading order: head, steps, translations, transcripts. `before` is None for a new flow.
 
-    Never raises: a file that can't be read is named, and its lines can be compared with `unified_diff`.
+    Never raises: a file that can't be read is reported, and its lines can be compared with `unified_diff`.
     """
-    found: list[Change] = []
-    then, now = _read(before, "The state before", found), _read(after, "The new state", found)
+    found: list[FlowChange] = []
+    then, now = _read_data(before, "The state before", found), _read_data(after, "The new state", found)
     same_names = Renames()
     if then is not None and now is not None:
-        same_names = renames(then.steps, now.steps)
-        old = with_renames(then.steps, same_names)
-        found += _of_head(before is None, {**then.head, "start": same_names.step(then.head.get("start"))}, now.head)
-        found += _of_steps(then.steps, old, now.steps, same_names)
+        same_names = find_renames(then.steps, now.steps)
+        old = apply_renames(then.steps, same_names)
+        found += _head_changes(before is None, {**then.head, "start": same_names.step_name(then.head.get("start"))}, now.head)
+        found += _step_differences(then.steps, old, now.steps, same_names)
         if before is not None and not found and before.source != after.source:
-            found.append(Change("head", "", _REMARKS))
-    found += _of_translations(before.translations if before else {}, after.translations, same_names)
-    found += _of_transcripts(before.transcripts if before else {}, after.transcripts)
+            found.append(FlowChange("head", "", _LAYOUT_ONLY))
+    found += _translation_changes(before.translations if before else {}, after.translations, same_names)
+    found += _transcript_changes(before.transcripts if before else {}, after.transcripts)
     return found
 
 
 def step_changes(before: FlowContent | None, after: FlowContent) -> dict[str, StepChange]:
-    """What became of each step that is not as it was, for the diagram; removed ones by their name before. Translations
-    do not count. Empty where one of the two can't be read.
+    """What happened to each changed step, for the diagram; removed steps by their old name. Ignores translations. Empty if
+    either state can't be read.
     """
-    then, now = _read(before, "", []), _read(after, "", [])
+    then, now = _read_data(before, "", []), _read_data(after, "", [])
     if then is None or now is None:
         return {}
-    same_names = renames(then.steps, now.steps)
-    old = with_renames(then.steps, same_names)
+    same_names = find_renames(then.steps, now.steps)
+    old = apply_renames(then.steps, same_names)
     found: dict[str, StepChange] = dict.fromkeys(same_names.steps.values(), "renamed")
     found |= {name: "removed" for name in then.steps if name not in now.steps and name not in same_names.steps}
     found |= {name: "added" for name in now.steps if name not in old}
@@ -81,10 +81,10 @@ def step_changes(before: FlowContent | None, after: FlowContent) -> dict[str, St
     return found
 
 
-def unified_diff(before: str, after: str, around: int = 3) -> list[Row]:
-    """Two texts line by line: what was taken out, what came, and some lines around; "place" rows tell where it goes on."""
-    rows: list[Row] = []
-    for row in difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=around):
+def unified_diff(before: str, after: str, context_lines: int = 3) -> list[DiffRow]:
+    """Compares two texts line by line with `context_lines` lines of context; "place" rows say where the next hunk begins."""
+    rows: list[DiffRow] = []
+    for row in difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=context_lines):
         if row.startswith(("--- ", "+++ ")) and not rows:
             continue
         if row.startswith("@@"):
@@ -94,104 +94,104 @@ def unified_diff(before: str, after: str, around: int = 3) -> list[Row]:
     return rows
 
 
-def _read(content: FlowContent | None, which: str, found: list[Change]) -> _State | None:
-    """The plain data, or None where it can't be read; that is then told in `found`."""
+def _read_data(content: FlowContent | None, which: str, found: list[FlowChange]) -> _FlowData | None:
+    """The plain data; None if it can't be read, which is then added to `found`."""
     if content is None:
-        return _State({}, {})
+        return _FlowData({}, {})
     try:
         data = document.read_data(content.source)
     except (FlowError, document.Unfit) as error:
-        said = str(error.problems[0]) if isinstance(error, FlowError) else str(error)
-        found.append(Change("head", "", f"{which} can't be read, so only its lines can be compared: {said}"))
+        reason = str(error.problems[0]) if isinstance(error, FlowError) else str(error)
+        found.append(FlowChange("head", "", f"{which} can't be read, so only its lines can be compared: {reason}"))
         return None
     steps = data.pop("steps", None)
-    return _State(data, dict(steps) if isinstance(steps, dict) else {})
+    return _FlowData(data, dict(steps) if isinstance(steps, dict) else {})
 
 
 # The head.
 
 
-def _of_head(is_new: bool, before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[Change]:
+def _head_changes(is_new: bool, before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[FlowChange]:
     if is_new:
-        yield Change("head", "", "The flow is new.", "", in_short(after.get("title")))
+        yield FlowChange("head", "", "The flow is new.", "", short_text(after.get("title")))
         return
     for key in dict.fromkeys([*before, *after]):
         old, new = before.get(key), after.get(key)
         if not is_same(old, new):
-            yield Change("head", "", _head_words(key, old, new), in_short(old), in_short(new))
+            yield FlowChange("head", "", _describe_head_change(key, old, new), short_text(old), short_text(new))
 
 
-def _head_words(key: str, old: object, new: object) -> str:
+def _describe_head_change(key: str, old: object, new: object) -> str:
     if key == "start":
-        return f"Begins with `{in_short(new)}` in place of `{in_short(old)}`"
+        return f"Begins with `{short_text(new)}` in place of `{short_text(old)}`"
     if key == "menu":
         return "Is what new conversations and MENU begin with" if new else "Is no longer what MENU begins with"
     if key == "safety":
         return "Counts as a safety flow" if new else "Counts no longer as a safety flow"
-    name = _HEAD.get(key, f"`{key}`")
+    name = _HEAD_LABELS.get(key, f"`{key}`")
     return f"{name} {'added' if old is None else 'removed' if new is None else 'changed'}"
 
 
 # Steps.
 
 
-def _of_steps(
+def _step_differences(
     then: Mapping[str, object], old: Mapping[str, object], new: Mapping[str, object], same_names: Renames
-) -> Iterator[Change]:
-    """`old` are the steps of `then` under the names that they have now."""
+) -> Iterator[FlowChange]:
+    """`old` holds the steps of `then` under their current names."""
     for name, step in then.items():
         if name not in new and name not in same_names.steps:
-            yield Change("removed", name, "Step removed", in_short(step), "")
+            yield FlowChange("removed", name, "Step removed", short_text(step), "")
     was = {now: before for before, now in same_names.steps.items()}
-    moved = out_of_order([name for name in old if name in new], [name for name in new if name in old])
+    moved = moved_names([name for name in old if name in new], [name for name in new if name in old])
     for name, step in new.items():
         if name not in old:
-            yield Change("added", name, "Step added", "", in_short(step))
+            yield FlowChange("added", name, "Step added", "", short_text(step))
             continue
         if name in was:
-            yield Change("renamed", name, f"`{was[name]}` is called `{name}`", was[name], name)
+            yield FlowChange("renamed", name, f"`{was[name]}` is called `{name}`", was[name], name)
         if name in moved:
-            yield Change("moved", name, "Moved; what the flow does is the same")
-        for what, one, other in differences(old[name], step):
-            yield Change("changed", name, what, one, other)
+            yield FlowChange("moved", name, "Moved; what the flow does is the same")
+        for what, one, other in step_differences(old[name], step):
+            yield FlowChange("changed", name, what, one, other)
 
 
 # Translations.
 
 
-def _of_translations(before: Mapping[str, str], after: Mapping[str, str], same_names: Renames) -> Iterator[Change]:
+def _translation_changes(before: Mapping[str, str], after: Mapping[str, str], same_names: Renames) -> Iterator[FlowChange]:
     for language in dict.fromkeys([*before, *after]):
-        spoken = _language(language)
+        spoken = _language_name(language)
         old, new = before.get(language), after.get(language)
         if old == new:
             continue
         if new is None:
-            yield Change("words", "", f"{spoken} removed")
+            yield FlowChange("words", "", f"{spoken} removed")
             continue
         try:
             for po in (old or "", new):
-                catalogs.checked(po, f"{language}.po")
+                catalogs.check_catalog(po, f"{language}.po")
             were, are = _entries(old or "", same_names), _entries(new, Renames())
         except FlowError as error:
-            yield Change("words", "", f"{spoken} can't be read: {error.problems[0]}")
+            yield FlowChange("words", "", f"{spoken} can't be read: {error.problems[0]}")
             continue
         if old is None:
-            yield Change("words", "", f"{spoken} added")
-        found = list(_of_entries(spoken, were, are))
+            yield FlowChange("words", "", f"{spoken} added")
+        found = list(_entry_changes(spoken, were, are))
         yield from found
-        if old is not None and not found and po_file.entries(old) == po_file.entries(new):
-            yield Change("words", "", f"{spoken}: only remarks or the layout changed")
+        if old is not None and not found and po_file.read_entries(old) == po_file.read_entries(new):
+            yield FlowChange("words", "", f"{spoken}: only remarks or the layout changed")
 
 
-def _entries(po: str, same_names: Renames) -> dict[str, po_file.Entry]:
+def _entries(po: str, same_names: Renames) -> dict[str, po_file.PoEntry]:
     return {
-        same_names.place(entry.context): replace(entry, text=same_names.words(entry.text)) for entry in po_file.entries(po)
+        same_names.translation_context(entry.context): replace(entry, text=same_names.rewrite_text(entry.text)) for entry in po_file.read_entries(po)
     }
 
 
-def _of_entries(
-    spoken: str, before: Mapping[str, po_file.Entry], after: Mapping[str, po_file.Entry]
-) -> Iterator[Change]:  # fmt: skip
+def _entry_changes(
+    spoken: str, before: Mapping[str, po_file.PoEntry], after: Mapping[str, po_file.PoEntry]
+) -> Iterator[FlowChange]:  # fmt: skip
     for context in dict.fromkeys([*after, *before]):
         old, new = before.get(context), after.get(context)
         one, other = old.text.strip() if old else "", new.text.strip() if new else ""
@@ -203,10 +203,10 @@ def _of_entries(
         else:
             continue
         step = context.split(".")[0] if "." in context else ""
-        yield Change("words", step, f"{spoken} of `{context}` {what}", one, other)
+        yield FlowChange("words", step, f"{spoken} of `{context}` {what}", one, other)
 
 
-def _language(language: str) -> str:
+def _language_name(language: str) -> str:
     try:
         return Locale.parse(language).get_display_name("en") or language
     except (UnknownLocaleError, ValueError):
@@ -216,9 +216,9 @@ def _language(language: str) -> str:
 # Transcripts.
 
 
-def _of_transcripts(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:
+def _transcript_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[FlowChange]:
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if old != new:
             what = "added" if old is None else "removed" if new is None else "changed"
-            yield Change("transcript", "", f"Transcript `{name}` {what}", old or "", new or "")
+            yield FlowChange("transcript", "", f"Transcript `{name}` {what}", old or "", new or "")

@@ -1,7 +1,7 @@
-"""Acts on a whole flow: the YAML changes as in `document.py`, and the PO files follow.
+"""Edits a whole flow: the YAML as in `document.py`, and the PO files accordingly.
 
-A translation whose source changed is marked fuzzy and kept with the source that it was made from, so that it is not sent
-until somebody has read it. Transcripts stay as they are: their heads name flows, never steps.
+A translation whose source changed is marked fuzzy and kept with its old source, so that it is not sent until it has been
+reviewed. Transcripts are not changed: their headers name flows, never steps.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing import catalogs, document
-from bot.domain.flow_editing.alike import Renames, renames
-from bot.domain.flow_editing.mentions import kept_answer, with_answer_renamed, with_choice_renamed
+from bot.domain.flow_editing.alike import Renames, find_renames
+from bot.domain.flow_editing.mentions import saved_answer, rename_answer_in, rename_choice_in
 from bot.domain.flow_editing.unfit import Unfit
 
 __all__ = [
@@ -22,93 +22,93 @@ __all__ = [
     "move_step",
     "rename_choice",
     "rename_step",
-    "with_conditions_following",
+    "rename_choice_in_step",
     "write_head",
     "write_source",
     "write_step",
 ]  # fmt: skip
 
-Texts = Mapping[str, Mapping[str, str]]
+TextsByLanguage = Mapping[str, Mapping[str, str]]
 """Language -> context -> translation."""
 
 
-def write_step(content: FlowContent, name: str, step: Mapping[str, object], texts: Texts | None = None) -> FlowContent:
-    """The flow with another content of this step, and these translations of it. Raises Unfit, FlowError.
+def write_step(content: FlowContent, name: str, step: Mapping[str, object], texts: TextsByLanguage | None = None) -> FlowContent:
+    """Changes a step, and these translations of it. Raises Unfit, FlowError.
 
-    A translation that stays as it was while its source changes becomes stale (fuzzy).
+    A translation that is unchanged although its source changed becomes stale (fuzzy).
     """
-    return _followed(content, document.set_step(content.source, name, step), texts or {}, [name])
+    return _with_source(content, document.set_step(content.source, name, step), texts or {}, [name])
 
 
 def add_step(
-    content: FlowContent, name: str, step: Mapping[str, object], after: str | None = None, texts: Texts | None = None
+    content: FlowContent, name: str, step: Mapping[str, object], after: str | None = None, texts: TextsByLanguage | None = None
 ) -> FlowContent:
-    """The flow with one more step, behind `after` or as the last one, and these translations. Raises Unfit, FlowError."""
-    return _followed(content, document.add_step(content.source, name, step, after), texts or {}, [name])
+    """Adds a step after `after` or at the end, with translations. Raises Unfit, FlowError."""
+    return _with_source(content, document.add_step(content.source, name, step, after), texts or {}, [name])
 
 
 def delete_step(content: FlowContent, name: str) -> FlowContent:
-    """The flow without this step; its translations are set aside in the PO files. Raises Unfit, FlowError."""
-    return _followed(content, document.delete_step(content.source, name), {}, [name])
+    """Deletes a step; its translations become obsolete in the PO files. Raises Unfit, FlowError."""
+    return _with_source(content, document.delete_step(content.source, name), {}, [name])
 
 
 def move_step(content: FlowContent, name: str, before: str | None = None) -> FlowContent:
-    """The flow with this step in front of `before`, or as the last one. Raises Unfit, FlowError."""
+    """Moves a step in front of `before`, or to the end. Raises Unfit, FlowError."""
     return replace(content, source=document.move_step(content.source, name, before))
 
 
-def write_head(content: FlowContent, fields: Mapping[str, object], texts: Texts | None = None) -> FlowContent:
-    """The flow with other words at its top, and translations of its title. Raises Unfit, FlowError."""
-    return _followed(content, document.set_head(content.source, fields), texts or {}, [])
+def write_head(content: FlowContent, fields: Mapping[str, object], texts: TextsByLanguage | None = None) -> FlowContent:
+    """Changes the head of the flow, and translations of its title. Raises Unfit, FlowError."""
+    return _with_source(content, document.set_head(content.source, fields), texts or {}, [])
 
 
 def write_source(content: FlowContent, source: str) -> FlowContent:
-    """The flow with another YAML text, as it was typed. Translations follow, also steps and choices that have another name.
-    Never raises: where one of the two texts, or a PO file, can't be read, the PO files stay as they are.
+    """Replaces the YAML with text as typed. Translations follow, also for renamed steps and choices. Never raises: if either
+    text or a PO file can't be read, the PO files are left as they are.
     """
     try:
-        names = renames(document.steps_data(content.source), document.steps_data(source))
+        names = find_renames(document.steps_data(content.source), document.steps_data(source))
         placed = dict(content.translations)
         for language, po in placed.items():
             for old, new in names.steps.items():
-                po = catalogs.with_place_renamed(po, old, new)
+                po = catalogs.rename_context_prefix(po, old, new)
             for step, pairs in names.choices.items():
                 for old, new in pairs.items():
-                    po = catalogs.with_place_renamed(po, f"{step}.choices.{old}", f"{step}.choices.{new}")
+                    po = catalogs.rename_context_prefix(po, f"{step}.choices.{old}", f"{step}.choices.{new}")
             placed[language] = po
-        return _followed(replace(content, translations=placed), source, {}, None, names)
+        return _with_source(replace(content, translations=placed), source, {}, None, names)
     except ValueError:
         return replace(content, source=source)
 
 
 def rename_step(content: FlowContent, old: str, new: str) -> FlowContent:
-    """The flow in which a step has another name: ways, conditions and translations follow. Raises Unfit, FlowError."""
+    """Renames a step; transitions, conditions and translations follow. Raises Unfit, FlowError."""
     source = document.rename_step(content.source, old, new)
     if old == new:
         return content
-    was = kept_answer(old, document.step_data(content.source, old))
-    is_answer_renamed = was == old and kept_answer(new, document.step_data(source, new)) == new
-    rename = (lambda text: with_answer_renamed(text, old, new)) if is_answer_renamed else None
-    return _renamed(content, source, old, new, rename)
+    was = saved_answer(old, document.step_data(content.source, old))
+    is_answer_renamed = was == old and saved_answer(new, document.step_data(source, new)) == new
+    rename = (lambda text: rename_answer_in(text, old, new)) if is_answer_renamed else None
+    return _with_rename(content, source, old, new, rename)
 
 
 def rename_choice(content: FlowContent, step: str, old: str, new: str) -> FlowContent:
-    """The flow in which a choice has another name: conditions and translations follow. Raises Unfit, FlowError."""
+    """Renames a choice; conditions and translations follow. Raises Unfit, FlowError."""
     source = document.rename_choice(content.source, step, old, new)
     if old == new:
         return content
-    answer = kept_answer(step, document.step_data(content.source, step)) or step
+    answer = saved_answer(step, document.step_data(content.source, step)) or step
     at = f"{step}.choices."
-    return _renamed(content, source, at + old, at + new, lambda text: with_choice_renamed(text, [answer], old, new))
+    return _with_rename(content, source, at + old, at + new, lambda text: rename_choice_in(text, [answer], old, new))
 
 
-def with_conditions_following(step: Mapping[str, object], name: str, old: str, new: str) -> dict[str, object]:
-    """A step that was typed with another name of one of its choices: its own conditions still say the old name."""
-    answer, ways = kept_answer(name, step) or name, step.get("next")
+def rename_choice_in_step(step: Mapping[str, object], name: str, old: str, new: str) -> dict[str, object]:
+    """Adapts a step submitted with one choice renamed: its own conditions still use the old name."""
+    answer, ways = saved_answer(name, step) or name, step.get("next")
     if not isinstance(ways, list):
         return dict(step)
     followed = [
-        {**way, "when": with_choice_renamed(str(way["when"]), [answer], old, new, is_condition=True)}
+        {**way, "when": rename_choice_in(str(way["when"]), [answer], old, new, is_condition=True)}
         if isinstance(way, Mapping) and way.get("when")
         else way
         for way in ways
@@ -116,22 +116,22 @@ def with_conditions_following(step: Mapping[str, object], name: str, old: str, n
     return {**step, "next": followed}
 
 
-def _renamed(
+def _with_rename(
     content: FlowContent, source: str, old: str, new: str, rename: Callable[[str], str] | None
 ) -> FlowContent:  # fmt: skip
     made: dict[str, str] = {}
     for language, po in content.translations.items():
-        placed = catalogs.with_place_renamed(po, old, new)
-        made[language] = catalogs.with_texts_renamed(placed, rename, _file(language)) if rename else placed
+        placed = catalogs.rename_context_prefix(po, old, new)
+        made[language] = catalogs.rename_in_texts(placed, rename, _po_name(language)) if rename else placed
     return replace(content, source=source, translations=made)
 
 
-def _followed(
-    content: FlowContent, source: str, texts: Texts, steps: Sequence[str] | None, names: Renames | None = None
+def _with_source(
+    content: FlowContent, source: str, texts: TextsByLanguage, steps: Sequence[str] | None, names: Renames | None = None
 ) -> FlowContent:
-    """The content with this source; `steps` are those that may have changed, None for all. `names` were carried along."""
+    """The content with this source; `steps` are those that may have changed, None for all. `names`: renames done."""
     before, order_before = _sources(content.source, steps)
-    before = {names.place(context): text for context, text in before.items()} if names else before
+    before = {names.translation_context(context): text for context, text in before.items()} if names else before
     after, order = _sources(source, steps)
     made: dict[str, str] = dict(content.translations)
     for language in dict.fromkeys([*content.translations, *texts]):
@@ -141,20 +141,20 @@ def _followed(
             if not any(text.strip() for text in given.values()):
                 continue
             flow = str(document.read_data(source).get("flow") or "")
-            po = catalogs.new_catalog(flow, language)
-        made[language] = catalogs.followed(po, before, after, given, order or order_before, _file(language))
+            po = catalogs.catalog_header(flow, language)
+        made[language] = catalogs.update_catalog(po, before, after, given, order or order_before, _po_name(language))
     return replace(content, source=source, translations=made)
 
 
 def _sources(source: str, steps: Sequence[str] | None) -> tuple[dict[str, str], list[str]]:
-    """What is translated of these steps and of the head, and all contexts in reading order."""
+    """The translatable texts of these steps and of the head, and all contexts in reading order."""
     data = document.read_data(source)
-    whole = catalogs.all_spoken(data, document.steps_data(source))
+    whole = catalogs.all_translatable_texts(data, document.steps_data(source))
     if steps is None:
         return whole, list(whole)
     mine = {context: text for context, text in whole.items() if context.split(".")[0] in steps or context == "title"}
     return mine, list(whole)
 
 
-def _file(language: str) -> str:
+def _po_name(language: str) -> str:
     return f"{language}.po"

@@ -1,7 +1,7 @@
-"""Plain data written as YAML in the way the files of this house are written: short things on one line in { } and [ ],
-long texts folded, quotes only where they are needed.
+"""Writes plain data as YAML in the style of Warmline's flow files: short things on one line in { } and [ ], long texts
+folded, quotes only where needed.
 
-Quoting itself is PyYAML's. Only the layout is made here, because no library leaves the lines beside a change alone.
+PyYAML does the quoting. The layout is made here, because no library leaves the lines around a change alone.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from yaml.emitter import Emitter
 WIDTH = 125
 INDENT = 2
 _FOLD_AT = 110
-"""Folded texts are broken here: a line that is full to the edge is tedious to edit."""
-_READ_AS_SOMETHING_ELSE = re.compile(r"~|null|true|false|yes|no|on|off|y|n|=|<<", re.IGNORECASE)
-"""What YAML, or another reader of it, would take for nothing or for a boolean."""
+"""Folded texts are broken here: a line filled to the limit is tedious to edit."""
+_NOT_READ_AS_TEXT = re.compile(r"~|null|true|false|yes|no|on|off|y|n|=|<<", re.IGNORECASE)
+"""What YAML 1.1 or another parser would read as null or a boolean."""
 
 
 def scalar(value: object, style: str | None = None) -> str:
-    """A single value on one line. A text keeps the quotes of `style` where it has any."""
+    """A single value on one line. A text keeps the quotes of `style`, if any."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -39,18 +39,18 @@ def scalar(value: object, style: str | None = None) -> str:
 
 
 def _may_be_plain(text: str) -> bool:
-    if not text or _READ_AS_SOMETHING_ELSE.fullmatch(text):
+    if not text or _NOT_READ_AS_TEXT.fullmatch(text):
         return False
     analysis = Emitter(StringIO(), allow_unicode=True).analyze_scalar(text)
-    # libyaml reads a question mark within { } as part of a text, and questions are what flows are made of.
+    # libyaml accepts a question mark inside { } as part of a text, and flows are full of questions.
     if "?" in text and not text.startswith("?"):
         analysis = Emitter(StringIO(), allow_unicode=True).analyze_scalar(text.replace("?", "x"))
     return bool(analysis.allow_flow_plain) and not analysis.multiline
 
 
-def plain_in_block(text: str) -> bool:
+def is_plain_in_block(text: str) -> bool:
     """Whether a text needs no quotes outside of { } and [ ], where it may hold commas."""
-    if not text or _READ_AS_SOMETHING_ELSE.fullmatch(text):
+    if not text or _NOT_READ_AS_TEXT.fullmatch(text):
         return False
     analysis = Emitter(StringIO(), allow_unicode=True).analyze_scalar(text)
     return bool(analysis.allow_block_plain) and not analysis.multiline
@@ -67,13 +67,13 @@ def one_line(value: object) -> str:
 
 def block_scalar(value: object, style: str | None = None) -> str:
     """A single value on one line, outside of { } and [ ]."""
-    if isinstance(value, str) and style not in {"'", '"'} and plain_in_block(value):
+    if isinstance(value, str) and style not in {"'", '"'} and is_plain_in_block(value):
         return value
     return scalar(value, style)
 
 
 def after_key(key: str, value: object, key_column: int, style: str | None = None) -> str:
-    """What stands behind `key:` where the key begins at this column; it begins with a space or a line break."""
+    """What follows `key:` if the key begins at this column; begins with a space or a line break."""
     key_width = len(scalar(key)) + 1
     if isinstance(value, dict) and value:
         flat = one_line(value)
@@ -90,7 +90,7 @@ def after_key(key: str, value: object, key_column: int, style: str | None = None
 
 
 def entry(key: str, value: object, key_column: int, style: str | None = None) -> str:
-    """`key: value` in full lines, indented to this column, without a line break at the end."""
+    """`key: value` in full lines, indented to this column, without a final line break."""
     return " " * key_column + scalar(key) + ":" + after_key(key, value, key_column, style)
 
 
@@ -100,7 +100,7 @@ def block(value: dict[str, object], at: int) -> str:
 
 
 def item(value: object, at: int) -> str:
-    """One `- ...` of a list, in full lines, without a line break at the end."""
+    """One `- ...` of a list, in full lines, without a final line break."""
     flat = one_line(value) if isinstance(value, (dict, list)) else block_scalar(value)
     if at + INDENT + len(flat) <= WIDTH or not isinstance(value, dict) or not value:
         return " " * at + "- " + flat
@@ -108,7 +108,7 @@ def item(value: object, at: int) -> str:
 
 
 def _is_simple(value: dict[str, object]) -> bool:
-    """Whether a mapping may go on one line. A question with its choices, and a list of ways, are read from above."""
+    """Whether a mapping may go on one line. Questions with choices and lists of branches take several lines."""
     if "choices" in value or "note" in value:
         return False
     return not any(isinstance(one, list) and any(isinstance(part, dict) for part in one) for one in value.values())
@@ -124,7 +124,7 @@ def _list(value: list[object], key_column: int, key_width: int) -> str:
 
 
 def wrapped_list(items: Iterable[str], at: int) -> str:
-    """`[...]` over several lines, the first of which begins at this column already."""
+    """`[...]` over several lines; the first is already at this column."""
     rows, row = [], "["
     for number, one in enumerate(items):
         piece = f", {one}" if number else one
@@ -136,20 +136,20 @@ def wrapped_list(items: Iterable[str], at: int) -> str:
 
 
 def long_text(text: str, at: int) -> str | None:
-    """A text in several lines that begin at this column, as it stands behind `key: `; None where it needs quotes."""
+    """A text over several lines at this column, to follow `key: `; None if it needs quotes."""
     return _literal(text, at) or _folded(text, at)
 
 
 def _literal(text: str, at: int) -> str | None:
-    """`|-` and the lines of a text as they are, or None where this can't hold it."""
-    if "\n" not in text or not _survives(text) or text.startswith((" ", "\n")) or text.endswith("\n"):
+    """`|-` and the lines of the text as they are; None if this style can't hold it."""
+    if "\n" not in text or not _is_printable(text) or text.startswith((" ", "\n")) or text.endswith("\n"):
         return None
     return "|-\n" + "\n".join(" " * at + row if row else "" for row in text.split("\n"))
 
 
 def _folded(text: str, at: int) -> str | None:
-    """`>-` and the text in lines of a pleasant length, or None where folding would change it."""
-    if "\n" in text or not _survives(text) or text != text.strip():
+    """`>-` and the text in lines of readable length; None if folding would change it."""
+    if "\n" in text or not _is_printable(text) or text != text.strip():
         return None
     rows, row = [], ""
     for word in re.split(r"(?<=\S) (?=\S)", text):
@@ -161,6 +161,6 @@ def _folded(text: str, at: int) -> str | None:
     return ">-\n" + "\n".join(" " * at + one for one in [*rows, row])
 
 
-def _survives(text: str) -> bool:
+def _is_printable(text: str) -> bool:
     """Whether every character may stand in a text without quotes."""
     return all(ch == "\n" or (ch.isprintable() and ch not in "\ufeff\u2028\u2029\x85") for ch in text)

@@ -1,6 +1,6 @@
-"""Where a step names other steps, answers and choices: in the ways on, in conditions, and in texts that are filled in.
+"""Finds where a step names other steps, answers and choices: in transitions, conditions and text templates.
 
-It works on plain data and not on the models of `script.py`, because a draft is edited while it is not yet whole.
+Works on plain data and not on the models of `script.py`, because a draft may be incomplete while it is edited.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from bot.domain.flow_sandbox import ENVIRONMENT
 Path = tuple[str | int, ...]
 
 
-class Kind(Enum):
-    """What stands at a place."""
+class MentionKind(Enum):
+    """What kind of text names something."""
 
     STEP = auto()
     CONDITION = auto()
@@ -27,32 +27,32 @@ _TEMPLATES: tuple[Path, ...] = (
     ("ask",), ("say",), ("not_understood", "say"), ("refer", "need"), ("refer", "near"), ("referral", "which"),
     ("measure", "value"), ("handoff", "because"), ("handoff", "community"),
 )  # fmt: skip
-_WAYS: tuple[Path, ...] = (("none",), ("not_understood", "go"), ("wait", "go"))
+_TRANSITIONS: tuple[Path, ...] = (("none",), ("not_understood", "go"), ("wait", "go"))
 
 
-def mentions(step: object) -> Iterator[tuple[Kind, Path, str]]:
-    """Every place in a step that may name a step, an answer or a choice, with the text that stands there."""
-    for kind, paths in ((Kind.TEMPLATE, _TEMPLATES), (Kind.STEP, _WAYS)):
+def mentions(step: object) -> Iterator[tuple[MentionKind, Path, str]]:
+    """Every text in a step that may name a step, an answer or a choice, with its kind and path."""
+    for kind, paths in ((MentionKind.TEMPLATE, _TEMPLATES), (MentionKind.STEP, _TRANSITIONS)):
         for path in paths:
-            yield from _if_text(step, kind, path)
-    choices = at(step, ("choices",))
+            yield from _text_mention(step, kind, path)
+    choices = value_at(step, ("choices",))
     for key in choices if isinstance(choices, Mapping) else ():
-        yield from _if_text(step, Kind.STEP, ("choices", key, "go"))
-    yield from _if_text(step, Kind.STEP, ("next",))
-    ways = at(step, ("next",))
+        yield from _text_mention(step, MentionKind.STEP, ("choices", key, "go"))
+    yield from _text_mention(step, MentionKind.STEP, ("next",))
+    ways = value_at(step, ("next",))
     for number in range(len(ways) if isinstance(ways, list) else 0):
-        yield from _if_text(step, Kind.STEP, ("next", number, "go"))
-        yield from _if_text(step, Kind.CONDITION, ("next", number, "when"))
+        yield from _text_mention(step, MentionKind.STEP, ("next", number, "go"))
+        yield from _text_mention(step, MentionKind.CONDITION, ("next", number, "when"))
 
 
-def _if_text(step: object, kind: Kind, path: Path) -> Iterator[tuple[Kind, Path, str]]:
-    found = at(step, path)
+def _text_mention(step: object, kind: MentionKind, path: Path) -> Iterator[tuple[MentionKind, Path, str]]:
+    found = value_at(step, path)
     if isinstance(found, str):
         yield kind, path, found
 
 
-def at(value: object, path: Path) -> object:
-    """What stands at this path of plain data; None where nothing does."""
+def value_at(value: object, path: Path) -> object:
+    """The value at this path of plain data; None if there is none."""
     for part in path:
         if isinstance(value, Mapping):
             value = value.get(part)
@@ -63,20 +63,20 @@ def at(value: object, path: Path) -> object:
     return value
 
 
-def replaced(value: object, path: Path, new: object) -> object:
-    """A copy of plain data in which another value stands at this path."""
+def replace_at(value: object, path: Path, new: object) -> object:
+    """A copy of plain data with another value at this path."""
     if not path:
         return new
     first, rest = path[0], path[1:]
     if isinstance(value, dict):
-        return {key: replaced(item, rest, new) if key == first else item for key, item in value.items()}
+        return {key: replace_at(item, rest, new) if key == first else item for key, item in value.items()}
     if isinstance(value, list):
-        return [replaced(item, rest, new) if number == first else item for number, item in enumerate(value)]
+        return [replace_at(item, rest, new) if number == first else item for number, item in enumerate(value)]
     return value
 
 
-def kept_answer(name: str, step: object) -> str | None:
-    """The name under which a step keeps an answer, or None where it keeps none."""
+def saved_answer(name: str, step: object) -> str | None:
+    """The name under which a step saves an answer; None if it saves none."""
     if not isinstance(step, Mapping) or "ask" not in step:
         return None
     if isinstance(step.get("save"), str):
@@ -84,14 +84,14 @@ def kept_answer(name: str, step: object) -> str | None:
     return name if step.get("choices") else None
 
 
-# Names within conditions and templates, by Jinja's own lexer.
+# Names within conditions and templates, found with Jinja's own lexer.
 
 Token = tuple[int, str, str]
-Change = Callable[[list[Token], int], str]
+TokenChange = Callable[[list[Token], int], str]
 
 
-def _changed(source: str, change: Change, *, is_condition: bool) -> str:
-    """The source with each token as `change` wants it; as it is where Jinja can't read it."""
+def _map_tokens(source: str, change: TokenChange, *, is_condition: bool) -> str:
+    """The source with `change` applied to each token; unchanged if Jinja can't read it."""
     whole = f"{{{{{source}}}}}" if is_condition else source
     try:
         tokens = list(ENVIRONMENT.lex(whole))
@@ -104,49 +104,49 @@ def _changed(source: str, change: Change, *, is_condition: bool) -> str:
     return made[2:-2] if is_condition else made
 
 
-def with_answer_renamed(source: str, old: str, new: str, *, is_condition: bool = False) -> str:
-    """A condition or template that names the answer `new` where it named `old`."""
+def rename_answer_in(source: str, old: str, new: str, *, is_condition: bool = False) -> str:
+    """A condition or template with the answer `old` renamed to `new`."""
 
     def change(tokens: list[Token], number: int) -> str:
         _, kind, text = tokens[number]
         return new if kind == "name" and text == old and _is_variable(tokens, number) else text
 
-    return _changed(source, change, is_condition=is_condition) if old in source else source
+    return _map_tokens(source, change, is_condition=is_condition) if old in source else source
 
 
 def _is_variable(tokens: list[Token], number: int) -> bool:
-    """Whether a name is looked up: not an attribute, a filter, a test, or the name of an argument."""
-    before, after = _beside(tokens, number, -1), _beside(tokens, number, 1)
+    """Whether a name is a variable: not an attribute, a filter, a test, or the name of an argument."""
+    before, after = _neighbour_token(tokens, number, -1), _neighbour_token(tokens, number, 1)
     if before[2] in {".", "|"} or (before[1] == "name" and before[2] == "is"):
         return False
     return after[2] != "="
 
 
-def _beside(tokens: list[Token], number: int, way: int) -> Token:
-    """The nearest token on this side that is no space."""
-    number += way
+def _neighbour_token(tokens: list[Token], number: int, direction: int) -> Token:
+    """The nearest token on this side that is not whitespace."""
+    number += direction
     while 0 <= number < len(tokens) and tokens[number][1] == "whitespace":
-        number += way
+        number += direction
     return tokens[number] if 0 <= number < len(tokens) else (0, "", "")
 
 
-def with_choice_renamed(source: str, answers: Iterable[str], old: str, new: str, *, is_condition: bool = False) -> str:
-    """A condition or template in which an answer is compared with the choice `new` where it was with `old`: plainly, as in
-    `need == 'rent'`, `need != 'rent'`, `need in ['rent', 'food']`.
+def rename_choice_in(source: str, answers: Iterable[str], old: str, new: str, *, is_condition: bool = False) -> str:
+    """A condition or template with the choice `old` of these answers renamed to `new` in plain comparisons: `need ==
+    'rent'`, `need != 'rent'`, `need in ['rent', 'food']`.
     """
     names = frozenset(answers)
 
     def change(tokens: list[Token], number: int) -> str:
         _, kind, text = tokens[number]
-        if kind != "string" or text[1:-1] != old or not (_left_of(tokens, number) & names):
+        if kind != "string" or text[1:-1] != old or not (_compared_names(tokens, number) & names):
             return text
         return f"{text[0]}{new}{text[-1]}"
 
-    return _changed(source, change, is_condition=is_condition) if old in source else source
+    return _map_tokens(source, change, is_condition=is_condition) if old in source else source
 
 
-def _left_of(tokens: list[Token], number: int) -> set[str]:
-    """The names with which this text is compared."""
+def _compared_names(tokens: list[Token], number: int) -> set[str]:
+    """The names that this literal is compared with."""
     rest = [token for token in tokens[:number] if token[1] != "whitespace"]
     follows = [token for token in tokens[number + 1 :] if token[1] != "whitespace"]
     found: set[str] = set()

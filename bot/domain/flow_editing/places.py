@@ -1,7 +1,7 @@
-"""Where each value of a flow file stands in its text, so that a change touches these characters and no others.
+"""Locates each value of a flow file in its text, so that an edit changes only those characters.
 
-PyYAML's nodes do not tell where an alias stands, and the end of a block is found only behind the comments that follow
-it; so the tree is built from the parser's events.
+PyYAML's nodes do not say where an alias stands, and the end of a block is known only after the comments that follow it; so
+the tree is built from the parser's events.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ _EMPTY = frozenset({"", "~", "null"})
 
 
 @dataclass(eq=False, slots=True)
-class Node:
-    """A value and its place: `start` and `end` are offsets in the text, without the anchor and without what follows."""
+class YamlNode:
+    """A value and its location: `start` and `end` are offsets in the text, without the anchor and without what follows."""
 
     start: int
     end: int
     anchor: str | None = None
     anchor_start: int = 0
-    """Where the value begins with its anchor; `start` where it has none."""
+    """Where the value begins including its anchor; `start` if it has none."""
     inline: bool = False
-    """Whether it stands within { } or [ ], or is one of them."""
+    """Whether it stands inside { } or [ ], or is one of them."""
 
 
 @dataclass(eq=False, slots=True)
-class Scalar(Node):
+class YamlScalar(YamlNode):
     text: str = ""
     style: str | None = None
-    """One of `'`, `"`, `>`, `|`, or None where it is plain."""
+    """One of `'`, `"`, `>`, `|`, or None if it is plain."""
 
     @property
     def is_block(self) -> bool:
@@ -54,85 +54,84 @@ class Scalar(Node):
 
 
 @dataclass(eq=False, slots=True)
-class Entry:
-    """A name and its value. `colon` is the offset behind the name's colon."""
+class YamlEntry:
+    """A key and its value. `colon` is the offset after the key's colon."""
 
-    key: Scalar
-    value: Node
+    key: YamlScalar
+    value: YamlNode
     colon: int = 0
 
 
 @dataclass(eq=False, slots=True)
-class Mapping(Node):
-    entries: list[Entry] = field(default_factory=list)
+class YamlMapping(YamlNode):
+    entries: list[YamlEntry] = field(default_factory=list)
 
-    def get(self, name: str) -> Entry | None:
-        """The entry of this name, or None."""
+    def get(self, name: str) -> YamlEntry | None:
         return next((entry for entry in self.entries if entry.key.text == name), None)
 
 
 @dataclass(eq=False, slots=True)
-class Sequence(Node):
-    items: list[Node] = field(default_factory=list)
+class YamlSequence(YamlNode):
+    items: list[YamlNode] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
-class Alias(Node):
-    """`*name`, a copy of the node that is marked `&name`."""
+class YamlAlias(YamlNode):
+    """`*name`, a copy of the node anchored as `&name`."""
 
     name: str = ""
-    of: Node | None = None
+    target: YamlNode | None = None
 
 
-def read(text: str) -> Mapping:
-    """The tree of a file that `flow_yaml.load` has read already. Raises Unfit where it is no mapping."""
+def parse_tree(text: str) -> YamlMapping:
+    """The tree of a file that `flow_yaml.load` can read. Raises Unfit if it is not a mapping."""
     try:
-        root = _Reader(text).read()
+        root = _TreeReader(text).read()
     except (YAMLError, RecursionError) as error:
         raise Unfit("The file can't be read as YAML. Correct it in the YAML view first.") from error
-    if not isinstance(root, Mapping):
+    if not isinstance(root, YamlMapping):
         raise Unfit("The file holds no flow. Begin with `flow:` and its name.")
     return root
 
 
-def _start(event: Event) -> int:
+def _start_offset(event: Event) -> int:
     assert event.start_mark is not None
     return event.start_mark.index
 
 
-def _end(event: Event) -> int:
+def _end_offset(event: Event) -> int:
     assert event.end_mark is not None
     return event.end_mark.index
 
 
-class _Reader:
+class _TreeReader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.events: Iterator[Event] = yaml.parse(text, Loader=yaml.CSafeLoader)
-        self.anchors: dict[str, Node] = {}
+        self.anchors: dict[str, YamlNode] = {}
 
-    def read(self) -> Node | None:
+    def read(self) -> YamlNode | None:
         for event in self.events:
             if isinstance(event, (MappingStartEvent, SequenceStartEvent, ScalarEvent)):
                 return self._node(event, inline=False)
         return None
 
-    def _node(self, event: Event, *, inline: bool) -> Node:
+    def _node(self, event: Event, *, inline: bool) -> YamlNode:
         if isinstance(event, AliasEvent):
             name = event.anchor or ""
-            return Alias(_start(event), _end(event), None, _start(event), True, name, self.anchors.get(name))
-        node = self._named(event, inline)
+            return YamlAlias(_start_offset(event), _end_offset(event), None, _start_offset(event), True, name, self.anchors.get(name))
+        node = self._empty_node(event, inline)
         if node.anchor is not None:
             self.anchors[node.anchor] = node
-        if isinstance(node, Mapping):
+        if isinstance(node, YamlMapping):
             self._fill_mapping(node)
-        elif isinstance(node, Sequence):
+        elif isinstance(node, YamlSequence):
             self._fill_sequence(node)
         return node
 
-    def _named(self, event: Event, inline: bool) -> Node:
-        """The node of this event, without what is in it."""
-        whole, end = _start(event), _end(event)
+    def _empty_node(self, event: Event, inline: bool) -> YamlNode:
+        """The node of this event, without its contents."""
+        whole, end = _start_offset(event), _end_offset(event)
         anchor: str | None = getattr(event, "anchor", None)
         marked = _ANCHOR.match(self.text, whole) if anchor else None
         start = marked.end() if marked else whole
@@ -140,35 +139,35 @@ class _Reader:
             style = event.style or None
             if style in {">", "|"}:
                 end = start + len(self.text[start:end].rstrip())
-            return Scalar(start, end, anchor, whole, inline, event.value, style)
+            return YamlScalar(start, end, anchor, whole, inline, event.value, style)
         if isinstance(event, MappingStartEvent):
-            return Mapping(start, end, anchor, whole, inline or bool(event.flow_style))
-        return Sequence(start, end, anchor, whole, inline or bool(getattr(event, "flow_style", False)))
+            return YamlMapping(start, end, anchor, whole, inline or bool(event.flow_style))
+        return YamlSequence(start, end, anchor, whole, inline or bool(getattr(event, "flow_style", False)))
 
-    def _fill_mapping(self, node: Mapping) -> None:
+    def _fill_mapping(self, node: YamlMapping) -> None:
         for event in self.events:
             if isinstance(event, MappingEndEvent):
                 if node.inline:
-                    node.end = _end(event)
+                    node.end = _end_offset(event)
                 break
             key = self._node(event, inline=node.inline)
             value = self._node(next(self.events), inline=node.inline)
-            if not isinstance(key, Scalar):
+            if not isinstance(key, YamlScalar):
                 raise Unfit("A name in the file is no plain word. Correct it in the YAML view first.")
             colon = _COLON.match(self.text, key.end)
             behind = colon.end() if colon else key.end
-            if isinstance(value, Scalar) and value.start == value.end:
+            if isinstance(value, YamlScalar) and value.start == value.end:
                 value.start = value.end = behind
-            node.entries.append(Entry(key, value, behind))
+            node.entries.append(YamlEntry(key, value, behind))
         if not node.inline and node.entries:
             node.start = node.entries[0].key.anchor_start
             node.end = max(entry.value.end for entry in node.entries)
 
-    def _fill_sequence(self, node: Sequence) -> None:
+    def _fill_sequence(self, node: YamlSequence) -> None:
         for event in self.events:
             if isinstance(event, SequenceEndEvent):
                 if node.inline:
-                    node.end = _end(event)
+                    node.end = _end_offset(event)
                 break
             node.items.append(self._node(event, inline=node.inline))
         if not node.inline and node.items:
@@ -176,15 +175,15 @@ class _Reader:
             node.end = max(item.end for item in node.items)
 
 
-def data_of(node: Node | None, depth: int = 0) -> object:
-    """The value as `flow_yaml.load` reads it, with aliases written out."""
-    if isinstance(node, Alias):
-        return data_of(node.of, depth + 1) if depth < 40 else None
-    if isinstance(node, Mapping):
-        return {entry.key.text: data_of(entry.value, depth + 1) for entry in node.entries}
-    if isinstance(node, Sequence):
-        return [data_of(item, depth + 1) for item in node.items]
-    if isinstance(node, Scalar):
+def to_data(node: YamlNode | None, depth: int = 0) -> object:
+    """The value as `flow_yaml.load` reads it, with aliases resolved."""
+    if isinstance(node, YamlAlias):
+        return to_data(node.target, depth + 1) if depth < 40 else None
+    if isinstance(node, YamlMapping):
+        return {entry.key.text: to_data(entry.value, depth + 1) for entry in node.entries}
+    if isinstance(node, YamlSequence):
+        return [to_data(item, depth + 1) for item in node.items]
+    if isinstance(node, YamlScalar):
         if node.style is None:
             if node.text in _EMPTY:
                 return None
@@ -194,16 +193,16 @@ def data_of(node: Node | None, depth: int = 0) -> object:
     return None
 
 
-def walk(node: Node) -> Iterator[Node]:
-    """The node and all that stands in it, in the order of the file; what an alias copies is not entered."""
+def walk_nodes(node: YamlNode) -> Iterator[YamlNode]:
+    """The node and everything in it, in file order; does not follow aliases."""
     yield node
-    if isinstance(node, Mapping):
+    if isinstance(node, YamlMapping):
         for entry in node.entries:
             yield entry.key
-            yield from walk(entry.value)
-    elif isinstance(node, Sequence):
+            yield from walk_nodes(entry.value)
+    elif isinstance(node, YamlSequence):
         for item in node.items:
-            yield from walk(item)
+            yield from walk_nodes(item)
 
 
 def line_start(text: str, at: int) -> int:
@@ -212,11 +211,11 @@ def line_start(text: str, at: int) -> int:
 
 
 def line_end(text: str, at: int) -> int:
-    """The offset behind the line of this offset, its line break included."""
+    """The offset after the line of this offset, including its line break."""
     found = text.find("\n", at)
     return len(text) if found < 0 else found + 1
 
 
-def column(text: str, at: int) -> int:
-    """How far from the beginning of its line."""
+def column_of(text: str, at: int) -> int:
+    """The distance from the beginning of the line."""
     return at - line_start(text, at)

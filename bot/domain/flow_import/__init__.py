@@ -1,5 +1,5 @@
-"""Flows of other products read into our own flow language: Twilio Studio, RapidPro and its kin, Flow Interop.
+"""Reads flows of other products into our own flow language: Twilio Studio, RapidPro and its derivatives, Flow Interop.
 
-Each reader gives drafts and a report of every widget or node: carried over, approximated (how), or left out (why).
-Nothing here guesses what a person should be told, reaches another computer, or publishes.
+Each reader returns drafts and a report on every widget or node: carried over, approximated (how), or left out (why). Nothing
+here invents text for a person, calls another computer, or publishes.
 """

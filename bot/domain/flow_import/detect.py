@@ -1,4 +1,4 @@
-"""Which product a file comes from, and where it can't be read, why: a sentence that names the place and the remedy."""
+"""Detects which product a file comes from; a file that can't be read is refused with a sentence giving place and remedy."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
-from bot.domain.flow_import.drafting_texts import clean
+from bot.domain.flow_import.drafting_texts import clean_text
 from bot.domain.flow_import.floip import is_floip, read_floip
 from bot.domain.flow_import.rapidpro import read_rapidpro
-from bot.domain.flow_import.report import Imported, NotImportable
+from bot.domain.flow_import.report import ImportedDraft, NotImportable
 from bot.domain.flow_import.twilio_studio import is_studio, read_studio
 
-LARGEST = 5_000_000
+MAX_BYTES = 5_000_000
 """Bytes. The largest real exports of whole organisations are about a tenth of that."""
-DEEPEST = 60
-_LONGEST_NUMBER = 60
+MAX_DEPTH = 60
+_MAX_DIGITS = 60
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 _STUDIO = "the flow JSON of Twilio Studio, an export of RapidPro or TextIt, or a flow of Flow Interop"
 
 
-def read_any(raw: bytes, file: str) -> list[Imported]:
-    """The flows of this file as drafts; `file` only names it. Raises NotImportable with a sentence, and nothing else."""
+def read_flows(raw: bytes, file: str) -> list[ImportedDraft]:
+    """Reads the flows of this file as drafts; `file` only names it in errors. Raises NotImportable with a sentence, nothing
+    else.
+    """
     try:
-        data = parsed(raw, file)
-        flows = _reader_of(data, file)(data, file)
+        data = parse_json(raw, file)
+        flows = _choose_reader(data, file)(data, file)
     except NotImportable as refusal:
-        raise NotImportable(" ".join(clean(str(refusal)).split())) from refusal
+        raise NotImportable(" ".join(clean_text(str(refusal)).split())) from refusal
     except RecursionError as error:
         raise NotImportable(f"{file} is nested too deeply; take some levels out.") from error
     if not flows:
@@ -35,24 +37,24 @@ def read_any(raw: bytes, file: str) -> list[Imported]:
     return flows
 
 
-def _reader_of(data: object, file: str) -> Callable[[object, str], list[Imported]]:
+def _choose_reader(data: object, file: str) -> Callable[[object, str], list[ImportedDraft]]:
     if is_studio(data):
         return read_studio
     if is_floip(data):
         return read_floip
     if _is_rapidpro(data):
         return read_rapidpro
-    seems = product_of(data)
+    seems = detect_product(data)
     what = (
         f"It looks like {seems}, which can't be imported"
         if seems
-        else f"There is no flow in it that is known here: {_shape(data)}"
+        else f"There is no flow in it that is known here: {_describe_shape(data)}"
     )
     raise NotImportable(f"{file} can't be imported. {what}. Give {_STUDIO}.")
 
 
 def _is_rapidpro(data: object) -> bool:
-    """By the parts that only its exports have, also in the files that test its engine."""
+    """Recognises it by parts that only its exports have; also accepts the files that test its engine."""
     if not isinstance(data, dict):
         return False
     if isinstance(data.get("assets"), dict) and "flows" in data["assets"]:
@@ -64,41 +66,41 @@ def _is_rapidpro(data: object) -> bool:
         return True
     if any("nodes" in body and not {"edges", "connections", "diagrams"} & set(body) for body in bodies):
         return True
-    # An export of a workspace, also one without flows: its reader says what it lacks.
+    # An export of a workspace, even one without flows: the reader reports what is missing.
     return isinstance(rows, list) and bool({"site", "campaigns", "triggers", "version"} & set(data)) and "groups" not in data
 
 
-# Reading JSON.
+# JSON.
 
 
-def parsed(raw: bytes, file: str) -> object:
-    """The file's JSON. Raises NotImportable: too large, no text, no JSON (with line and column), nested too deeply."""
-    if len(raw) > LARGEST:
-        raise NotImportable(f"{file} has {len(raw):,} bytes. Keep it under {LARGEST:,}, and export fewer flows at a time.")
-    text = _decoded(raw, file)
+def parse_json(raw: bytes, file: str) -> object:
+    """Parses JSON. Raises NotImportable: too large, not text, not JSON (with line and column), nested too deeply."""
+    if len(raw) > MAX_BYTES:
+        raise NotImportable(f"{file} has {len(raw):,} bytes. Keep it under {MAX_BYTES:,}, and export fewer flows at a time.")
+    text = _decode(raw, file)
     if not text.strip():
         raise NotImportable(f"{file} is empty.")
     if text.lstrip()[0] not in "{[":
-        _refuse_other_form(text, file)
-    _refuse_depth(text, file)
+        _refuse_non_json(text, file)
+    _refuse_deep_nesting(text, file)
 
     def no_number(word: str) -> NoReturn:
-        raise NotImportable(f"{file}{_place_of(text, word)}: `{word}` is no number of JSON. Put a number or null there.")
+        raise NotImportable(f"{file}{_describe_position(text, word)}: `{word}` is no number of JSON. Put a number or null there.")
 
     def whole_number(digits: str) -> int:
-        if len(digits) > _LONGEST_NUMBER:
-            raise NotImportable(f"{file}{_place_of(text, digits)}: a number of {len(digits)} digits is too long.")
+        if len(digits) > _MAX_DIGITS:
+            raise NotImportable(f"{file}{_describe_position(text, digits)}: a number of {len(digits)} digits is too long.")
         return int(digits)
 
     try:
         return json.loads(
-            text, parse_constant=no_number, parse_int=whole_number, object_pairs_hook=lambda pairs: _object(pairs, file)
+            text, parse_constant=no_number, parse_int=whole_number, object_pairs_hook=lambda pairs: _object_without_duplicates(pairs, file)
         )
     except json.JSONDecodeError as error:
-        raise NotImportable(_syntax(error, text, file)) from error
+        raise NotImportable(_describe_syntax_error(error, text, file)) from error
 
 
-def _decoded(raw: bytes, file: str) -> str:
+def _decode(raw: bytes, file: str) -> str:
     if raw[:2] == b"PK":
         raise NotImportable(f"{file} is a zip archive. Unpack it and import the JSON file in it.")
     if raw[:4] == b"%PDF" or raw[:2] == b"\x1f\x8b":
@@ -113,7 +115,7 @@ def _decoded(raw: bytes, file: str) -> str:
         ) from error
 
 
-def _refuse_other_form(text: str, file: str) -> NoReturn:
+def _refuse_non_json(text: str, file: str) -> NoReturn:
     start = text.lstrip()[:2000]
     if re.search(r"^flow:\s*\S", start, re.MULTILINE) and re.search(r"^(?:steps|start|title):", text, re.MULTILINE):
         raise NotImportable(
@@ -126,20 +128,20 @@ def _refuse_other_form(text: str, file: str) -> NoReturn:
     raise NotImportable(f"{file}, line 1, column 1: this is no JSON file: it should begin with {{. Give {_STUDIO}.")
 
 
-def _refuse_depth(text: str, file: str) -> None:
+def _refuse_deep_nesting(text: str, file: str) -> None:
     depth = 0
     for found in _BRACKETS.finditer(text):
         mark = found[0]
         if mark in "[{":
             depth += 1
-            if depth > DEEPEST:
+            if depth > MAX_DEPTH:
                 line = text.count("\n", 0, found.start()) + 1
-                raise NotImportable(f"{file}, line {line}: the file is nested more than {DEEPEST} deep.")
+                raise NotImportable(f"{file}, line {line}: the file is nested more than {MAX_DEPTH} deep.")
         elif mark in "]}":
             depth -= 1
 
 
-def _object(pairs: list[tuple[str, Any]], file: str) -> dict[str, Any]:
+def _object_without_duplicates(pairs: list[tuple[str, Any]], file: str) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         seen: set[str] = set()
@@ -154,7 +156,7 @@ def _object(pairs: list[tuple[str, Any]], file: str) -> dict[str, Any]:
     return made
 
 
-def _syntax(error: json.JSONDecodeError, text: str, file: str) -> str:
+def _describe_syntax_error(error: json.JSONDecodeError, text: str, file: str) -> str:
     place = f"{file}, line {error.lineno}, column {error.colno}"
     is_cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
     if is_cut:
@@ -162,15 +164,15 @@ def _syntax(error: json.JSONDecodeError, text: str, file: str) -> str:
     return f"{place}: this is no JSON: {error.msg[:1].lower()}{error.msg[1:]}."
 
 
-def _place_of(text: str, word: str) -> str:
+def _describe_position(text: str, word: str) -> str:
     at = text.find(word)
     return f", line {text.count(chr(10), 0, at) + 1}, column {at - text.rfind(chr(10), 0, at)}" if at >= 0 else ""
 
 
 # Other products.
 
-_Signs = Collection[str]
-_PRODUCTS: tuple[tuple[str, tuple[_Signs, ...]], ...] = (
+_KeySet = Collection[str]
+_PRODUCTS: tuple[tuple[str, tuple[_KeySet, ...]], ...] = (
     ("a bot of Typebot", (("groups", "edges"), ("typebotId",), ("publicId", "theme"))),
     ("an agent of Dialogflow", (("intents", "entityTypes"), ("userSays",), ("supportedLanguages", "timeZone"),
                                 ("transitionRoutes",), ("defaultLanguageCode",), ("responses", "priority"))),
@@ -190,20 +192,20 @@ _PRODUCTS: tuple[tuple[str, tuple[_Signs, ...]], ...] = (
 )  # fmt: skip
 
 
-def product_of(data: object) -> str | None:
-    """What else this looks like, in words; None where nobody knows."""
+def detect_product(data: object) -> str | None:
+    """The name of the other product that this looks like, or None if it is not recognised."""
     if isinstance(data, list):
         rows = [row for row in data if isinstance(row, dict)]
         if any("wires" in row for row in rows):
             return "a flow of Node-RED"
-        return product_of(rows[0]) if rows else None
+        return detect_product(rows[0]) if rows else None
     if not isinstance(data, Mapping):
         return None
     keys = set(data)
     return next((name for name, signs in _PRODUCTS if any(set(sign) <= keys for sign in signs)), None)
 
 
-def _shape(data: object) -> str:
+def _describe_shape(data: object) -> str:
     if isinstance(data, dict):
         return (
             f"it is an object with {', '.join(f'`{str(key)[:40]}`' for key in list(data)[:6])}"

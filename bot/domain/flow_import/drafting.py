@@ -1,8 +1,8 @@
-"""A draft in the making, for the readers of all products.
+"""A draft under construction, shared by the readers of all products.
 
-A reader reserves names (`names.of(their id, wish)`), adds steps as plain data like that of the flow language, in reading
-order, and tells an Item for every part of theirs. It need not care for limits: `finish.py` makes a flow of it that reads
-and checks, and adds an item for whatever had to be changed.
+A reader reserves names (`names.name_for(source id, preferred name)`), adds steps in reading order as plain data in the
+shape of the flow language, and reports an ImportItem for every part of the source flow. It need not care about limits:
+`finish.py` turns the result into a flow that reads and checks, and adds an item for whatever it had to change.
 """
 
 from __future__ import annotations
@@ -16,61 +16,61 @@ from typing import Any
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 
-from bot.domain.flow_import.report import Fate, Item
+from bot.domain.flow_import.report import ImportStatus, ImportItem
 from bot.domain.flow_reader import FUNCTIONS, NAMES
 
-LONGEST_NAME = 40
-RESERVED = frozenset(
+MAX_NAME_LENGTH = 40
+RESERVED_ANSWER_NAMES = frozenset(
     {*NAMES, *FUNCTIONS, "and", "or", "not", "in", "is", "if", "else", "elif", "true", "false", "none", "null", "loop"}
 )
-"""What can't be the name of an answer: a condition would read it as something else."""
+"""Can't be the name of an answer: a condition would read it as something else."""
 
-_LONG_TIMES = ((604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
-_MOST_SECONDS = 366 * 86_400
+_UNITS = ((604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+_MAX_SECONDS = 366 * 86_400
 
 
-def fit_name(wish: str, otherwise: str = "step") -> str:
-    """`Send Menu 2!` as `send_menu_2`: small letters, digits and _, at most 40, beginning with a letter."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", wish)
+def make_identifier(preferred: str, fallback: str = "step") -> str:
+    """`Send Menu 2!` becomes `send_menu_2`: lower-case letters, digits and _, at most 40, beginning with a letter."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", preferred)
     plain = unicodedata.normalize("NFKD", spaced).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     if name and not name[0].isalpha():
-        name = f"{otherwise}_{name}"
-    return name[:LONGEST_NAME].rstrip("_") or otherwise
+        name = f"{fallback}_{name}"
+    return name[:MAX_NAME_LENGTH].rstrip("_") or fallback
 
 
-class Names:
-    """Hands out names that fit and are unique. The same key always gets the same name."""
+class NameAllocator:
+    """Allocates valid, unique names. The same key always gets the same name."""
 
-    def __init__(self, taken: Iterable[str] = (), otherwise: str = "step") -> None:
+    def __init__(self, taken: Iterable[str] = (), fallback: str = "step") -> None:
         self._taken = set(taken)
-        self._otherwise = otherwise
+        self._fallback = fallback
         self._by_key: dict[str, str] = {}
 
-    def of(self, key: str, wish: str = "") -> str:
-        """The name for this thing of theirs, made of `wish` (or of the key) the first time."""
+    def name_for(self, key: str, preferred: str = "") -> str:
+        """The name for this source identifier; made from `preferred` (or from the key) the first time."""
         if key not in self._by_key:
-            self._by_key[key] = self.fresh(wish or key)
+            self._by_key[key] = self.allocate(preferred or key)
         return self._by_key[key]
 
-    def known(self, key: str) -> str | None:
-        """The name that this thing got before, or None."""
+    def existing(self, key: str) -> str | None:
+        """The name already allocated for this key, or None."""
         return self._by_key.get(key)
 
-    def fresh(self, wish: str) -> str:
-        """A name that nothing else has."""
-        base = fit_name(wish, self._otherwise)
+    def allocate(self, preferred: str) -> str:
+        """A name that is not taken yet."""
+        base = make_identifier(preferred, self._fallback)
         name, number = base, 1
         while name in self._taken:
             number += 1
-            name = f"{base[: LONGEST_NAME - len(str(number)) - 1]}_{number}"
+            name = f"{base[: MAX_NAME_LENGTH - len(str(number)) - 1]}_{number}"
         self._taken.add(name)
         return name
 
 
 @dataclass(slots=True)
 class StepDraft:
-    """One step as plain data (`{"say": ..., "next": ...}`), and the part of theirs that it comes from."""
+    """One step as plain data (`{"say": ..., "next": ...}`), and the source node that it comes from."""
 
     name: str
     data: dict[str, Any]
@@ -80,10 +80,10 @@ class StepDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class TextOfTheirs:
-    """A text that their flow says, and where: what the finished draft is compared with.
+class SourceText:
+    """A text of the source flow and its place, for comparison with the finished draft.
 
-    `language` is empty for the one that the flow is written in, `why` tells why it could not be carried where that is known.
+    `language` is empty for the flow's own language; `why` is the reason it could not be carried over, if known.
     """
 
     node: str
@@ -94,92 +94,92 @@ class TextOfTheirs:
 
 
 @dataclass(slots=True)
-class Drafting:
-    """One flow in the making.
+class DraftBuilder:
+    """One flow under construction.
 
-    `names` are those of steps (keys: their identifiers), `answers` those under which answers are kept. `start` may stay
-    empty: then it is the first step. A step may lead to a name that never gets a step: a human is called there.
-    `translations`: language ("es") -> context ("menu.ask", "menu.choices.food.label", "menu.choices.food.words",
-    "bye.say", "menu.not_understood.say") -> text. `outside`: names of flows that are run and are not in the file -> how
-    their product calls them. `theirs`: all that their flow says, so that nothing of it is lost in silence.
+    `names` holds step names (keys: source identifiers), `answers` the names under which answers are saved. `start` may stay
+    empty: the first step is then the start. A step may lead to a name that never gets a step; `finish.py` makes that a
+    handoff. `translations`: language ("es") -> context ("menu.ask", "menu.choices.food.label", "menu.choices.food.words",
+    "bye.say", "menu.not_understood.say") -> text. `external_flows`: names of flows that are run but are not in the file ->
+    what the source calls them. `source_texts`: every text of the source flow, so that none of it is lost silently.
     """
 
     name: str
     title: str
     purpose: str = ""
     start: str = ""
-    names: Names = field(default_factory=Names)
-    answers: Names = field(default_factory=lambda: Names(RESERVED, "answer"))
+    names: NameAllocator = field(default_factory=NameAllocator)
+    answers: NameAllocator = field(default_factory=lambda: NameAllocator(RESERVED_ANSWER_NAMES, "answer"))
     steps: dict[str, StepDraft] = field(default_factory=dict)
-    items: list[Item] = field(default_factory=list)
+    items: list[ImportItem] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     translations: dict[str, dict[str, str]] = field(default_factory=dict)
-    outside: dict[str, str] = field(default_factory=dict)
-    theirs: list[TextOfTheirs] = field(default_factory=list)
+    external_flows: dict[str, str] = field(default_factory=dict)
+    source_texts: list[SourceText] = field(default_factory=list)
 
     def add(self, name: str, data: dict[str, Any], *, node: str = "", kind: str = "", note: str = "") -> StepDraft:
-        """A step behind those that are there. `name` comes from `names`; targets in `data` are names of ours too."""
+        """Appends a step. `name` comes from `names`; targets in `data` are names in this draft too."""
         self.steps[name] = StepDraft(name, data, note, node, kind)
         return self.steps[name]
 
     def insert_before(self, name: str, step: StepDraft) -> None:
-        """A step in front of another one, in reading order."""
+        """Inserts a step in front of another one, in reading order."""
         rows = list(self.steps.items())
         at = next((at for at, (other, _) in enumerate(rows) if other == name), len(rows))
         self.steps.clear()
         self.steps.update([*rows[:at], (step.name, step), *rows[at:]])
 
     def insert_after(self, name: str, step: StepDraft) -> None:
-        """A step behind another one, in reading order."""
+        """Inserts a step after another one, in reading order."""
         rows = list(self.steps)
         following = rows.index(name) + 1 if name in rows else len(rows)
         self.insert_before(rows[following] if following < len(rows) else "", step)
 
     def put_in_reading_order(self) -> None:
-        """The steps as a conversation goes from the start, ends last; for files that hold them as they were made."""
+        """Orders the steps as a conversation runs from the start, ends last; for files in order of creation."""
         found: dict[str, None] = {}
         waiting = [self.start]
         while waiting:
             name = waiting.pop()
             if name in self.steps and name not in found:
                 found[name] = None
-                waiting += reversed([holder[key] for holder, key in ways(self.steps[name].data)])
+                waiting += reversed([holder[key] for holder, key in step_references(self.steps[name].data)])
         whole = [*found, *(name for name in self.steps if name not in found)]
-        rows = {name: self.steps[name] for name in sorted(whole, key=lambda name: kind_is_end(self.steps[name].data))}
+        rows = {name: self.steps[name] for name in sorted(whole, key=lambda name: is_bare_end(self.steps[name].data))}
         self.steps.clear()
         self.steps.update(rows)
 
     def redirect(self, old: str, new: str) -> None:
-        """Whatever leads to the step `old` leads to `new` from now on."""
+        """Makes everything that leads to the step `old` lead to `new`."""
         for step in self.steps.values():
-            for holder, key in ways(step.data):
+            for holder, key in step_references(step.data):
                 if holder[key] == old:
                     holder[key] = new
         self.start = new if self.start == old else self.start
 
-    def heard(self, node: str, kind: str, text: object, language: str = "", why: str = "") -> None:
-        """Their flow says this; where the draft comes not to say it, an item will."""
+    def record_source_text(self, node: str, kind: str, text: object, language: str = "", why: str = "") -> None:
+        """Records a text of the source flow; if the finished draft does not contain it, an item will say so."""
         if isinstance(text, str) and text.strip():
-            self.theirs.append(TextOfTheirs(node, kind, text, language, why))
+            self.source_texts.append(SourceText(node, kind, text, language, why))
 
-    def tell(self, node: str, kind: str, fate: Fate, how: str = "", step: str | None = None) -> None:
-        """What became of a part of theirs; the same thing is told once."""
-        item = Item(node, kind, fate, how, step)
+    def report(self, node: str, kind: str, status: ImportStatus, remark: str = "", step: str | None = None) -> None:
+        """Reports what became of a part of the source flow; duplicates are dropped."""
+        item = ImportItem(node, kind, status, remark, step)
         if item not in self.items:
             self.items.append(item)
 
-    def miss(self, sentence: str) -> None:
-        """What the draft lacks before it can check clean."""
+    def report_missing(self, sentence: str) -> None:
+        """Adds a sentence about what the draft needs before it can check clean."""
         if sentence not in self.missing:
             self.missing.append(sentence)
 
-    def translate(self, language: str, context: str, text: str) -> None:
-        """The text of this place in another language (a code like `es`, see `language_code`)."""
+    def set_translation(self, language: str, context: str, text: str) -> None:
+        """Sets the text of this context in another language (a code like `es`, see `language_code`)."""
         self.translations.setdefault(language, {})[context] = text
 
 
-def ways(data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Every mention of another step in a step's data, as the mapping and the key that hold it."""
+def step_references(data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Every reference to another step in a step's data, as the mapping and the key that hold it."""
     if isinstance(data.get("next"), str):
         data["next"] = [{"go": data["next"]}]
     yield from ((branch, "go") for branch in data.get("next") or ())
@@ -189,26 +189,28 @@ def ways(data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     yield from ((holder, "go") for holder in holders if isinstance(holder, dict) and holder.get("go"))
 
 
-def kind_is_end(data: dict[str, Any]) -> bool:
-    """Whether a step only ends the flow, without a word."""
+def is_bare_end(data: dict[str, Any]) -> bool:
+    """Whether a step does nothing but end the flow."""
     return "end" in data and "say" not in data
 
 
-def plain(text: str) -> str:
-    """Words of theirs as words of ours: `{{`, `{%` and `{#` would be read as templates, so a space comes between."""
+def escape_template_marks(text: str) -> str:
+    """Makes source text safe for our templates: `{{`, `{%` and `{#` get a space in between, so that Jinja does not read
+    them.
+    """
     return re.sub(r"\{(?=[{%#])", "{ ", text)
 
 
-def duration(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """A length of time as the flow language writes it, from 1 second to a year: 5400 is `90m`."""
-    whole = int(min(max(seconds, 1), _MOST_SECONDS)) if seconds == seconds else 1
-    size, letter = next((size, letter) for size, letter in _LONG_TIMES if whole % size == 0)
+    whole = int(min(max(seconds, 1), _MAX_SECONDS)) if seconds == seconds else 1
+    size, letter = next((size, letter) for size, letter in _UNITS if whole % size == 0)
     return f"{whole // size}{letter}"
 
 
-def language_code(theirs: str) -> str | None:
-    """`spa`, `es-MX`, `es_mx` as `es`; None where it is no language that is known."""
-    code = re.split(r"[-_]", theirs.strip().lower())[0]
+def language_code(source_code: str) -> str | None:
+    """`spa`, `es-MX` and `es_mx` become `es`; None if the language is unknown."""
+    code = re.split(r"[-_]", source_code.strip().lower())[0]
     code = get_global("language_aliases").get(code, code)
     try:
         return str(Locale.parse(code).language)

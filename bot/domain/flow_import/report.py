@@ -1,4 +1,4 @@
-"""What an import gives: drafts, and for every widget or node of theirs what became of it."""
+"""The result of an import: drafts, and what became of every widget or node of the source flow."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bot.domain.flow_content import FlowContent
 
 
 class NotImportable(Exception):
-    """A file that gives no draft. The text is a sentence for an admin: the reason, the place, and what to do."""
+    """The file gives no draft. The text is a sentence for the admin: the reason, the place, and the remedy."""
 
 
-class Fate(StrEnum):
-    """What became of a part of their flow."""
+class ImportStatus(StrEnum):
+    """What became of a part of the source flow."""
 
     CARRIED = "carried"
     APPROXIMATED = "approximated"
@@ -21,29 +21,29 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One thing told about one part of their flow; a part has one or more of them.
+class ImportItem:
+    """One remark about one part of the source flow; a part has one or more.
 
-    `node` is its name or identifier in their file, `kind` what they call such a part, `how` a sentence (empty where it
-    was carried over as it was), `step` the step of ours that came of it.
+    `node` is its name or identifier in the file, `kind` the product's name for such a part, `remark` a sentence (empty if it
+    was carried over unchanged), `step` the resulting step of the draft.
     """
 
     node: str
     kind: str
-    fate: Fate
-    how: str = ""
+    status: ImportStatus
+    remark: str = ""
     step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """One flow of theirs as a draft of ours.
+class ImportedDraft:
+    """One source flow as a draft.
 
-    `missing` says in sentences what the draft lacks before it can check clean; empty where it lacks nothing.
+    `missing` lists in sentences what the draft needs before it can check clean; empty if it needs nothing.
     """
 
     name: str
     title: str
     content: FlowContent
-    items: tuple[Item, ...]
+    items: tuple[ImportItem, ...]
     missing: tuple[str, ...] = ()

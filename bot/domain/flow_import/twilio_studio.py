@@ -1,4 +1,4 @@
-"""Flows of Twilio Studio (the JSON of "Show flow JSON"), read into drafts."""
+"""Reads flows of Twilio Studio (the JSON of "Show flow JSON") into drafts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from bot.domain.flow_import.drafting import Drafting, Names, fit_name
-from bot.domain.flow_import.finish import finish
-from bot.domain.flow_import.report import Fate, Imported, NotImportable
-from bot.domain.flow_import.twilio_studio_kinds import kind_named
+from bot.domain.flow_import.drafting import DraftBuilder, NameAllocator, make_identifier
+from bot.domain.flow_import.finish import finish_drafts
+from bot.domain.flow_import.report import ImportStatus, ImportedDraft, NotImportable
+from bot.domain.flow_import.twilio_studio_kinds import normalize_kind
 from bot.domain.flow_import.twilio_studio_model import Exit, Widget
-from bot.domain.flow_import.twilio_studio_steps import Studio
+from bot.domain.flow_import.twilio_studio_steps import StudioBuilder
 
-MOST_WIDGETS = 3000
-_TALKS_TO_COMPUTERS = ("make-http-request", "run-function")
+MAX_WIDGETS = 3000
+_REMOTE_CALL_KINDS = ("make-http-request", "run-function")
 _WRAPPERS = ("definition", "flow", "flow_definition", "flowDefinition", "studio_flow")
 
 
@@ -27,23 +27,23 @@ class _Definition:
 
 
 def is_studio(data: object) -> bool:
-    """Whether this looks like a flow of Studio, also one within another object."""
+    """Whether this looks like a Studio flow, possibly nested in another object."""
     return any(True for _ in _definitions(data, ""))
 
 
-def read_studio(data: object, file: str) -> list[Imported]:
-    """The flows of a file of Studio as drafts. Raises NotImportable."""
+def read_studio(data: object, file: str) -> list[ImportedDraft]:
+    """Reads the flows of a Studio file as drafts. Raises NotImportable."""
     drafts = []
-    names = Names(otherwise="flow")
+    names = NameAllocator(fallback="flow")
     for found in _definitions(data, PurePath(file).stem):
-        drafts.append(_drafted(found, names))
+        drafts.append(_build_draft(found, names))
     if not drafts:
         raise NotImportable(f"{file} holds no flow of Twilio Studio: there are no `states` with a name and a type.")
-    return finish(drafts)
+    return finish_drafts(drafts)
 
 
 def _definitions(data: object, title: str, depth: int = 0) -> Iterator[_Definition]:
-    """The flow itself, or the flows within another object (of a backup, of the API, of a tool that deploys)."""
+    """The flow itself, or flows nested in another object (a backup, the API, a deployment tool)."""
     if depth > 4:
         return
     if isinstance(data, str) and data.lstrip()[:1] == "{":
@@ -66,48 +66,48 @@ def _definitions(data: object, title: str, depth: int = 0) -> Iterator[_Definiti
         yield from _definitions(data.get(key), title, depth + 1)
 
 
-def _drafted(found: _Definition, names: Names) -> Drafting:
+def _build_draft(found: _Definition, names: NameAllocator) -> DraftBuilder:
     description = " ".join(str(found.body.get("description") or "").split())
     is_telling = bool(description) and "${" not in description and description != "A New Flow"
     stem = found.title.split("__")[-1]
     title = description if is_telling and len(description) <= 80 else stem.replace("_", " ")
-    draft = Drafting(names.of(found.title, fit_name(stem, "flow")), title or "Imported flow")
+    draft = DraftBuilder(names.name_for(found.title, make_identifier(stem, "flow")), title or "Imported flow")
     if is_telling and len(description) > 80:
         draft.purpose = description
     widgets = _widgets(found.body, draft)
-    if len(widgets) > MOST_WIDGETS:
+    if len(widgets) > MAX_WIDGETS:
         raise NotImportable(
-            f"The flow `{title}` has {len(widgets)} widgets; keep it to {MOST_WIDGETS} and import it in parts."
+            f"The flow `{title}` has {len(widgets)} widgets; keep it to {MAX_WIDGETS} and import it in parts."
         )
     for widget in widgets.values():
-        if widget.kind not in _TALKS_TO_COMPUTERS:
+        if widget.kind not in _REMOTE_CALL_KINDS:
             for key in ("body", "say"):
-                draft.heard(widget.name, widget.theirs, widget.properties.get(key))
-    Studio(draft, widgets, str(found.body.get("initial_state") or found.body.get("initialState") or "")).build()
+                draft.record_source_text(widget.name, widget.source_kind, widget.properties.get(key))
+    StudioBuilder(draft, widgets, str(found.body.get("initial_state") or found.body.get("initialState") or "")).build()
     return draft
 
 
-def _widgets(body: Mapping[str, Any], draft: Drafting) -> dict[str, Widget]:
+def _widgets(body: Mapping[str, Any], draft: DraftBuilder) -> dict[str, Widget]:
     states = body.get("states") or body.get("widgets")
     rows = [{"name": name, **row} if isinstance(row, dict) else row for name, row in states.items()] \
         if isinstance(states, dict) else list(states or ())  # fmt: skip
     widgets: dict[str, Widget] = {}
     for at, row in enumerate(rows, 1):
         if not isinstance(row, dict):
-            draft.tell(f"widget {at}", "unknown", Fate.LEFT_OUT, "It is no widget: there is no name and no type.")
+            draft.report(f"widget {at}", "unknown", ImportStatus.LEFT_OUT, "It is no widget: there is no name and no type.")
             continue
         name, kind = str(row.get("name") or f"widget {at}"), str(row.get("type") or "unknown")
         if name in widgets:
-            draft.tell(name, kind, Fate.LEFT_OUT, "Another widget has the same name, and that one was taken.")
-            if isinstance(given := row.get("properties"), dict) and kind_named(kind) not in _TALKS_TO_COMPUTERS:
+            draft.report(name, kind, ImportStatus.LEFT_OUT, "Another widget has the same name, and that one was taken.")
+            if isinstance(given := row.get("properties"), dict) and normalize_kind(kind) not in _REMOTE_CALL_KINDS:
                 for key in ("body", "say"):
-                    draft.heard(name, kind, given.get(key))
+                    draft.record_source_text(name, kind, given.get(key))
             continue
         properties = row.get("properties")
         widgets[name] = Widget(
             name,
             kind,
-            kind_named(kind),
+            normalize_kind(kind),
             properties if isinstance(properties, dict) else {},
             tuple(_exits(row.get("transitions"))),
         )

@@ -1,15 +1,15 @@
-"""What becomes of each kind of widget of Twilio Studio; the table of docs/admins/importing-flows.md says the same."""
+"""What becomes of each kind of Twilio Studio widget; the table in docs/admins/importing-flows.md says the same."""
 
 from __future__ import annotations
 
 import re
 
-from bot.domain.flow_import.report import Fate
+from bot.domain.flow_import.report import ImportStatus
 
-CARRIED, APPROXIMATED, LEFT_OUT = Fate.CARRIED, Fate.APPROXIMATED, Fate.LEFT_OUT
+CARRIED, APPROXIMATED, LEFT_OUT = ImportStatus.CARRIED, ImportStatus.APPROXIMATED, ImportStatus.LEFT_OUT
 _HUMAN = "A human is called: team `anyone`, within this shift. Choose the team and how urgent it is."
 
-KINDS: dict[str, tuple[Fate, str]] = {
+KINDS: dict[str, tuple[ImportStatus, str]] = {
     "trigger": (CARRIED, "The way for an incoming message is where the draft starts."),
     "send-message": (CARRIED, "A step that says the text."),
     "send-and-wait-for-reply": (
@@ -37,9 +37,9 @@ KINDS: dict[str, tuple[Fate, str]] = {
     "search-knowledge": (LEFT_OUT, "No machine makes up answers here; it goes on as if that had worked."),
     "connect-virtual-agent": (LEFT_OUT, "No machine makes up answers here; it goes on as if that had worked."),
 }  # fmt: skip
-"""Kind -> what becomes of it at best, and how."""
+"""Kind -> the best possible result, and the explanation."""
 
-UNKNOWN = (LEFT_OUT, "This kind of widget is not known here; it goes on by its first way.")
+UNKNOWN_KIND = (LEFT_OUT, "This kind of widget is not known here; it goes on by its first way.")
 
 _OTHER_NAMES = {
     "initial-state": "trigger", "split": "split-based-on", "send-wait": "send-and-wait-for-reply",
@@ -51,15 +51,15 @@ _OTHER_NAMES = {
 }  # fmt: skip
 """Older spellings of the same widgets."""
 
-GOES_ON = (
+SUCCESS_EVENTS = (
     "success", "completed", "next", "sent", "audioComplete", "incomingMessage", "keypress", "recordingComplete",
     "callComplete", "callCompleted", "answered", "return", "sessionEnded", "maxFailedAttempts", "hangup",
 )  # fmt: skip
-"""Events by which a widget goes on where all went well, the best first."""
+"""Events by which a widget goes on after success, best first."""
 
 
-def kind_named(theirs: str) -> str:
+def normalize_kind(spelling: str) -> str:
     """`SendMessage`, `send_message` and `send-message` are the same kind."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", theirs.strip())
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", spelling.strip())
     kind = re.sub(r"[^a-z0-9]+", "-", spaced.lower()).strip("-")
     return _OTHER_NAMES.get(kind, kind)

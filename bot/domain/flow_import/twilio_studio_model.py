@@ -1,4 +1,4 @@
-"""The widgets of Studio as they stand in the file, and how the choices of a split and small values are read."""
+"""Studio widgets as they stand in the file, and how the choices of a split and simple values are read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.flow_import.drafting import Names
+from bot.domain.flow_import.drafting import NameAllocator
 from bot.domain.flow_import.twilio_studio_splits import words_of_match
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """One way out of a widget: the event, the widget it leads to, and for a match its conditions."""
+    """One exit of a widget: the event, the widget it leads to, and for a match its conditions."""
 
     event: str
     target: str | None
@@ -22,16 +22,16 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Widget:
-    """One widget. `theirs` is the kind as it stands in the file, `kind` its usual spelling."""
+    """One widget. `source_kind` is the kind as written in the file, `kind` its normalised spelling."""
 
     name: str
-    theirs: str
+    source_kind: str
     kind: str
     properties: Mapping[str, Any]
     exits: tuple[Exit, ...]
 
-    def way(self, *events: str) -> str | None:
-        """Where the first of these events that leads anywhere leads to."""
+    def target_of(self, *events: str) -> str | None:
+        """The target of the first of these events that leads anywhere."""
         found = {exit.event: exit.target for exit in reversed(self.exits) if exit.target}
         return next((found[event] for event in events if event in found), None)
 
@@ -41,10 +41,10 @@ class Widget:
 
 
 def choices_of(split: Widget) -> list[tuple[str, list[str], Exit]]:
-    """The matches of a split as choices: name, words and way."""
-    names = Names(otherwise="choice")
+    """The matches of a split as choices: name, words and exit."""
+    names = NameAllocator(fallback="choice")
     rows = [(words_of_match(list(exit.conditions)) or [], exit) for exit in split.matches]
-    return [(names.fresh(words[0]), words, exit) for words, exit in rows if words]
+    return [(names.allocate(words[0]), words, exit) for words, exit in rows if words]
 
 
 def label_of(words: list[str], exit: Exit, labels: Mapping[str, str]) -> str:
@@ -57,7 +57,7 @@ def label_of(words: list[str], exit: Exit, labels: Mapping[str, str]) -> str:
     return f"Answer {words[0]}" if words[0].isdecimal() else words[0][:1].upper() + words[0][1:]
 
 
-def pairs(rows: object) -> list[tuple[str, str]]:
+def key_value_pairs(rows: object) -> list[tuple[str, str]]:
     given = rows if isinstance(rows, list) else []
     return [(str(row["key"]), str(row.get("value") or "")) for row in given if isinstance(row, dict) and row.get("key")]
 

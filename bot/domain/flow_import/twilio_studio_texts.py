@@ -1,4 +1,4 @@
-"""Liquid, the templates of Twilio Studio, as templates of ours where they only put an answer in."""
+"""Converts Liquid, the templates of Twilio Studio, where they only insert an answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bot.domain.flow_import.drafting import plain
+from bot.domain.flow_import.drafting import escape_template_marks
 
 _TOKEN = re.compile(r"(\{\{(?:(?!\{\{|\}\}).)*+\}\}|\{%(?:(?!\{%|%\}).)*+%\}|\$\{[^{}]*+\})", re.DOTALL)
 _REPLY = re.compile(r"widgets\.([^.|\[\]\s]+)\.(?:inbound\.Body|Digits|SpeechResult)$", re.IGNORECASE)
@@ -15,44 +15,46 @@ _FILTERS = {"upcase": "upper", "downcase": "lower", "capitalize": "capitalize", 
 
 
 @dataclass(slots=True)
-class Words:
-    """Turns their texts into ours. `answers`: widget -> the name of its answer; `variables`: name -> our text for it."""
+class TextConverter:
+    """Converts texts. `answers`: widget -> the name of its answer; `variables`: name -> the text to insert for it."""
 
     answers: Mapping[str, str]
     variables: dict[str, str] = field(default_factory=dict)
 
-    def text(self, theirs: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        """Our text, what of Liquid could not be carried, and the placeholders (`${...}`) of the tool that made the file."""
+    def convert(self, source: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """The converted text, the Liquid that could not be converted, and `${...}` placeholders of the tool that made the
+        file.
+        """
         made: list[str] = []
         lost: list[str] = []
         holes: list[str] = []
-        for part in _TOKEN.split(theirs):
+        for part in _TOKEN.split(source):
             if part.startswith("${"):
                 holes.append(part[2:-1].strip())
-                made.append(f"[{plain(part[2:-1].strip())}]")
+                made.append(f"[{escape_template_marks(part[2:-1].strip())}]")
             elif part.startswith("{{") and part.endswith("}}"):
-                filled = self.filled(part)
+                filled = self.convert_placeholder(part)
                 lost += [] if filled is not None else [part[2:-2].strip()]
-                made.append(f"[{plain(part[2:-2].strip())}]" if filled is None else filled)
+                made.append(f"[{escape_template_marks(part[2:-2].strip())}]" if filled is None else filled)
             elif part.startswith("{%") and part.endswith("%}"):
                 lost.append(part)
                 made.append(f"[{part[2:-2].strip()}]")
             else:
-                made.append(plain(part))
+                made.append(escape_template_marks(part))
         return "".join(made), tuple(dict.fromkeys(lost)), tuple(dict.fromkeys(holes))
 
-    def filled(self, part: str) -> str | None:
-        """Our text for one `{{ ... }}`, or None."""
+    def convert_placeholder(self, part: str) -> str | None:
+        """The converted text for one `{{ ... }}`, or None."""
         path, *filters = (piece.strip() for piece in part[2:-2].split("|"))
         if (variable := _VARIABLE.match(path)) and not filters:
             return self.variables.get(variable[1])
-        name = self.answer(path)
+        name = self.answer_name(path)
         if name is None or not all(one in _FILTERS for one in filters):
             return None
         return "{{ " + "|".join([name, *(_FILTERS[one] for one in filters)]) + " }}"
 
-    def answer(self, path: str) -> str | None:
-        """The name of our answer that this path of theirs means, or None: `widgets.ask_zip.inbound.Body`."""
+    def answer_name(self, path: str) -> str | None:
+        """The name of the answer that this source path refers to, or None: `widgets.ask_zip.inbound.Body`."""
         path = path.strip().removeprefix("{{").removesuffix("}}").strip()
         if found := _REPLY.match(path):
             return self.answers.get(found[1])
@@ -62,7 +64,7 @@ class Words:
         return None
 
 
-def reply_of(path: str) -> str | None:
-    """The widget whose reply this path means, or None."""
+def replied_widget(path: str) -> str | None:
+    """The widget whose reply this path refers to, or None."""
     found = _REPLY.match(path.strip().removeprefix("{{").removesuffix("}}").strip())
     return found[1] if found else None

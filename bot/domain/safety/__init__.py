@@ -1,7 +1,7 @@
-"""The safety net: what a person's words say about danger, and the reviewed words we answer with.
+"""Safety: what a person's message says about danger, and the reviewed texts we answer with.
 
-Rules and texts are data that a clinician reads (the folder `safety/`); this package compiles and applies them.
-No flow, keyword or storage belongs here; nothing here writes its own words or lowers what a rule has raised.
+Rules and texts are data that a clinician reviews (the folder `safety/`); this package compiles and applies them. It knows
+no flows, keywords or storage, writes no texts of its own, and never lowers what a rule has raised.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from bot.domain.safety.levels import (
     DirectAnswer,
     Level,
     Urgency,
-    alerts_human,
-    urgency,
+    must_alert_staff,
+    urgency_of,
 )
 from bot.domain.safety.lined_yaml import SafetyRuleError
 from bot.domain.safety.reading import read_rules
-from bot.domain.safety.rules import Rules
-from bot.domain.safety.texts import Texts, read_texts, reply_key
+from bot.domain.safety.rules import SafetyRules
+from bot.domain.safety.texts import ReviewedTexts, read_texts, reply_key
 
 __all__ = [
     "Assessment",
     "Danger",
     "DirectAnswer",
     "Level",
-    "Rules",
+    "SafetyRules",
     "SafetyRuleError",
-    "Texts",
+    "ReviewedTexts",
     "Urgency",
-    "alerts_human",
+    "must_alert_staff",
     "assess",
     "read_direct_answer",
     "read_rules",
     "read_texts",
     "reply_key",
-    "urgency",
+    "urgency_of",
 ]

@@ -1,4 +1,4 @@
-"""The ladder of danger and the answer that a reading of a person's words gives."""
+"""The levels of danger, and the result of assessing a person's message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 
 
 class Level(IntEnum):
-    """How bad it is, worst highest. The number decides who is woken and how soon (see docs/safety.md)."""
+    """How severe the danger is, the worst highest. It decides which staff are alerted and how soon (see docs/safety.md)."""
 
     NONE = 0
     NEED = 1
@@ -18,7 +18,7 @@ class Level(IntEnum):
 
 
 class Danger(StrEnum):
-    """What kind of danger. CHILD: a child is hurt or in danger. DISTRESS: no named danger, at the end of one's rope."""
+    """The kind of danger. CHILD: a child is hurt or in danger. DISTRESS: despair without a named danger."""
 
     SELF_HARM = "self_harm"
     DOMESTIC_VIOLENCE = "domestic_violence"
@@ -30,7 +30,7 @@ class Danger(StrEnum):
 
 
 class DirectAnswer(StrEnum):
-    """The answer to the one direct question. Every direct question is worded so that YES means danger."""
+    """The answer to the direct question. Every direct question is worded so that YES means danger."""
 
     NO = "no"
     YES = "yes"
@@ -39,7 +39,7 @@ class DirectAnswer(StrEnum):
 
 
 class Urgency(StrEnum):
-    """How soon a person must look at it."""
+    """How soon a social worker must look at it."""
 
     NOW = "now"
     MINUTES = "minutes"
@@ -50,11 +50,11 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What the rules read in a person's words.
+    """What the rules found in a person's message.
 
     `dangers` come worst first; `rules` are the ids of the rules that counted, worst first.
-    `ask` names the danger in doubt: ask one direct question before anything else.
-    `about_other` says that the danger is another person's, as far as the words tell.
+    `ask` names a danger in doubt: ask one direct question before anything else.
+    `about_other` says that another person seems to be in danger, not the one who writes.
     """
 
     level: Level = Level.NONE
@@ -74,11 +74,11 @@ _URGENCIES = {
 }
 
 
-def alerts_human(assessment: Assessment) -> bool:
-    """True when a social worker must be alerted without the person asking: level ACTIVE and over."""
+def must_alert_staff(assessment: Assessment) -> bool:
+    """Whether a social worker must be alerted although the person has not asked: level ACTIVE and above."""
     return assessment.level >= Level.ACTIVE
 
 
-def urgency(assessment: Assessment) -> Urgency:
+def urgency_of(assessment: Assessment) -> Urgency:
     """How soon a social worker must look at this assessment."""
     return _URGENCIES[assessment.level]

@@ -1,4 +1,4 @@
-"""Reading rules files: every mistake is refused with the file, the line and the remedy."""
+"""Reading rules files: every mistake raises an error with the file, the line and the remedy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.domain.safety.levels import Danger, DirectAnswer, Level
-from bot.domain.safety.lined_yaml import Place, SafetyRuleError, check_review, read_yaml
+from bot.domain.safety.lined_yaml import LinedNode, SafetyRuleError, check_review, read_yaml
 from bot.domain.safety.phrases import Phrase, PhraseError, compile_phrase
-from bot.domain.safety.rules import Raise, Rule, Rules, Score
-from bot.domain.safety.spelling import Spelling, misspellings, starred
+from bot.domain.safety.rules import RaiseRule, SafetyRule, SafetyRules, ScoreRule
+from bot.domain.safety.spelling import Spelling, misspellings, masked_spellings
 
-_TOP = frozenset(
+_FILE_FIELDS = frozenset(
     {
         "language",
         "review",
@@ -32,7 +32,7 @@ _TOP = frozenset(
         "scores",
     }
 )
-_RULE = frozenset(
+_RULE_FIELDS = frozenset(
     {
         "id",
         "why",
@@ -50,20 +50,20 @@ _RULE = frozenset(
         "no_match",
     }
 )
-_SCORE = frozenset({"id", "why", "danger", "at", "points", "match", "no_match"})
-_RAISE = frozenset({"id", "why", "danger", "level", "said", "match", "no_match"})
+_SCORE_FIELDS = frozenset({"id", "why", "danger", "at", "points", "match", "no_match"})
+_RAISE_FIELDS = frozenset({"id", "why", "danger", "level", "said", "match", "no_match"})
 _DANGERS = {danger.value: danger for danger in Danger}
 _LEVELS = {level.name.lower(): level for level in Level if level is not Level.NONE}
-_HOW = "docs/safety.md shows how it is written."
+_REMEDY = "docs/safety.md shows how it is written."
 
 
 @dataclass(slots=True)
-class _File:
-    """One language's file, its tables read, its rules not yet."""
+class _RulesFile:
+    """One rules file of a language: its tables are read, its rules not yet."""
 
     code: str
-    top: Place
-    fields: Mapping[str, Place]
+    top: LinedNode
+    fields: Mapping[str, LinedNode]
     same: dict[str, list[str]] = field(default_factory=dict)
     families: dict[str, list[str]] = field(default_factory=dict)
     negations: list[str] = field(default_factory=list)
@@ -71,30 +71,30 @@ class _File:
 
 
 class _Phrasebook:
-    """Phrases collected while files are read; the same phrase of a language is compiled once."""
+    """The phrases of all files, numbered; each phrase of a language is compiled only once."""
 
     def __init__(self, words: Spelling) -> None:
         self._words = words
         self.phrases: list[Phrase] = []
         self._numbers: dict[tuple[str, str], int] = {}
 
-    def _number(self, place: Place, text: str, file: _File) -> int:
+    def _number(self, place: LinedNode, text: str, file: _RulesFile) -> int:
         key = (file.code, text)
         if key not in self._numbers:
             try:
                 phrase = compile_phrase(text, file.families, self._words.phrase, file.negations, file.same)
             except PhraseError as error:
-                raise place.error(str(error), _HOW) from None
+                raise place.error(str(error), _REMEDY) from None
             self._numbers[key] = len(self.phrases)
             self.phrases.append(phrase)
         return self._numbers[key]
 
-    def numbers(self, fields: Mapping[str, Place], name: str, file: _File) -> tuple[int, ...]:
-        """The numbers of the phrases in the list `name`, none where the list is absent."""
+    def numbers(self, fields: Mapping[str, LinedNode], name: str, file: _RulesFile) -> tuple[int, ...]:
+        """The numbers of the phrases in the list `name`; () where there is no such list."""
         return tuple(self._number(place, text, file) for place, text in _list(fields, name))
 
-    def points(self, table: Place, file: _File) -> dict[int, int]:
-        """Numbers of phrases with their points, from a table of points (1, 2, 3) with a list of phrases each."""
+    def points(self, table: LinedNode, file: _RulesFile) -> dict[int, int]:
+        """Phrase number to points, from a table that has a list of phrases for each number of points (1, 2, 3)."""
         found: dict[int, int] = {}
         for points, place in table.fields().items():
             if not points.isdecimal():
@@ -104,27 +104,27 @@ class _Phrasebook:
         return found
 
 
-def _list(fields: Mapping[str, Place], name: str) -> list[tuple[Place, str]]:
+def _list(fields: Mapping[str, LinedNode], name: str) -> list[tuple[LinedNode, str]]:
     return fields[name].texts() if name in fields else []
 
 
-def _table(fields: Mapping[str, Place], name: str) -> dict[str, Place]:
+def _table(fields: Mapping[str, LinedNode], name: str) -> dict[str, LinedNode]:
     return fields[name].fields() if name in fields else {}
 
 
-def _danger(place: Place) -> Danger:
+def _danger(place: LinedNode) -> Danger:
     if place.text() not in _DANGERS:
         raise place.error(f"'{place.text()}' is not a danger.", f"Choose one of: {', '.join(_DANGERS)}.")
     return _DANGERS[place.text()]
 
 
-def _level(place: Place) -> Level:
+def _level(place: LinedNode) -> Level:
     if place.text() not in _LEVELS:
         raise place.error(f"'{place.text()}' is not a level.", f"Choose one of: {', '.join(_LEVELS)}.")
     return _LEVELS[place.text()]
 
 
-def _flag(fields: Mapping[str, Place], name: str, yes: str, no: str, default: bool) -> bool:
+def _flag(fields: Mapping[str, LinedNode], name: str, yes: str, no: str, default: bool) -> bool:
     if name not in fields:
         return default
     typed = fields[name].text()
@@ -133,11 +133,11 @@ def _flag(fields: Mapping[str, Place], name: str, yes: str, no: str, default: bo
     return typed == yes
 
 
-def _open(name: str, text: str) -> _File:
+def _open_file(name: str, text: str) -> _RulesFile:
     top = read_yaml(text, name)
-    fields = top.fields(_TOP)
+    fields = top.fields(_FILE_FIELDS)
     check_review(top, fields)
-    file = _File(top.need(fields, "language").text(), top, fields)
+    file = _RulesFile(top.required(fields, "language").text(), top, fields)
     for key, place in _table(fields, "same").items():
         file.same[key] = [twin for _, twin in place.texts()]
     for key, place in _table(fields, "families").items():
@@ -145,8 +145,8 @@ def _open(name: str, text: str) -> _File:
     return file
 
 
-def _base_spelling(files: Sequence[_File]) -> Spelling:
-    """The tables of what is written for what, all languages together; phrases are spelled with these."""
+def _base_spelling(files: Sequence[_RulesFile]) -> Spelling:
+    """The spelling tables of all languages together, without guesses at typos; phrases are spelled with these."""
     written: dict[str, str] = {}
     signs: dict[str, str] = {}
     for file in files:
@@ -155,15 +155,15 @@ def _base_spelling(files: Sequence[_File]) -> Spelling:
                 raise place.error(f"Another file spells '{typed}' differently.", "Leave it in one of the files.")
             written[typed] = place.text()
         signs.update((sign, place.text()) for sign, place in _table(file.fields, "signs").items())
-    # People leave the apostrophe out; where that makes another word, the file says so by spelling it itself.
+    # People leave the apostrophe out. Where that makes another word, the file has its own entry for it.
     for typed in [key for key in written if "'" in key]:
         written.setdefault(typed.replace("'", ""), written[typed])
-    return Spelling(written=written, signs=signs)
+    return Spelling(replacements=written, emoji_words=signs)
 
 
-def _share_tables(files: Sequence[_File], words: Spelling) -> None:
-    """Files of one language share their families, short forms and negations, whichever of them holds these."""
-    first: dict[str, _File] = {}
+def _share_tables(files: Sequence[_RulesFile], words: Spelling) -> None:
+    """Share families, short forms and negations between all files of one language."""
+    first: dict[str, _RulesFile] = {}
     for file in files:
         shared = first.setdefault(file.code, file)
         shared.families.update(file.families)
@@ -176,21 +176,21 @@ def _share_tables(files: Sequence[_File], words: Spelling) -> None:
         file.negations, file.negation_ends = shared.negations, shared.negation_ends
 
 
-def _full_spelling(base: Spelling, files: Sequence[_File], phrases: Sequence[Phrase]) -> Spelling:
+def _full_spelling(base: Spelling, files: Sequence[_RulesFile], phrases: Sequence[Phrase]) -> Spelling:
     strong = [word for file in files for _, word in _list(file.fields, "strong")]
     real = [word for file in files for _, word in _list(file.fields, "real_words")]
     known = {word for phrase in phrases for word in phrase.words} | set(strong) | set(real)
     for file in files:
         known.update(*file.same.values())
-    known -= set(base.written)
-    typos = misspellings(strong, {*real, *known, *base.written})
-    typos.update(starred(word for file in files for _, word in _list(file.fields, "masked")))
-    return Spelling(base.written, base.signs, frozenset(known), typos)
+    known -= set(base.replacements)
+    typos = misspellings(strong, {*real, *known, *base.replacements})
+    typos.update(masked_spellings(word for file in files for _, word in _list(file.fields, "masked")))
+    return Spelling(base.replacements, base.emoji_words, frozenset(known), typos)
 
 
-def _read_rule(place: Place, file: _File, book: _Phrasebook, words: Spelling) -> Rule:
-    fields = place.fields(_RULE)
-    danger, level = _danger(place.need(fields, "danger")), _level(place.need(fields, "level"))
+def _read_rule(place: LinedNode, file: _RulesFile, book: _Phrasebook, words: Spelling) -> SafetyRule:
+    fields = place.fields(_RULE_FIELDS)
+    danger, level = _danger(place.required(fields, "danger")), _level(place.required(fields, "level"))
     if danger is Danger.DISTRESS and level > Level.DISTRESS:
         raise fields["level"].error("Distress goes up to level distress.", "Name the danger, or lower the level.")
     doubtful = _flag(fields, "doubtful", "yes", "no", default=False)
@@ -201,10 +201,10 @@ def _read_rule(place: Place, file: _File, book: _Phrasebook, words: Spelling) ->
     if "say" not in fields and "whole" not in fields:
         raise place.error("The rule says nothing.", "Add `say:` with a list of phrases.")
     for needed in ("match", "no_match"):
-        if not place.need(fields, needed).texts():
+        if not place.required(fields, needed).texts():
             raise fields[needed].error("Examples are missing.", "Add at least one text, so that the rule is tested.")
-    return Rule(
-        id=place.need(fields, "id").text(),
+    return SafetyRule(
+        id=place.required(fields, "id").text(),
         why=fields["why"].text() if "why" in fields else "",
         language=file.code,
         danger=danger,
@@ -222,39 +222,39 @@ def _read_rule(place: Place, file: _File, book: _Phrasebook, words: Spelling) ->
     )
 
 
-def _read_raise(place: Place, file: _File, book: _Phrasebook) -> Raise:
-    fields = place.fields(_RAISE)
-    place.need(fields, "said")
+def _read_raise(place: LinedNode, file: _RulesFile, book: _Phrasebook) -> RaiseRule:
+    fields = place.fields(_RAISE_FIELDS)
+    place.required(fields, "said")
     for needed in ("match", "no_match"):
-        place.need(fields, needed).texts()
-    return Raise(
-        id=place.need(fields, "id").text(),
+        place.required(fields, needed).texts()
+    return RaiseRule(
+        id=place.required(fields, "id").text(),
         why=fields["why"].text() if "why" in fields else "",
-        danger=_danger(place.need(fields, "danger")),
-        level=_level(place.need(fields, "level")),
+        danger=_danger(place.required(fields, "danger")),
+        level=_level(place.required(fields, "level")),
         said=book.numbers(fields, "said", file),
         must_match=tuple(text for _, text in _list(fields, "match")),
         must_not_match=tuple(text for _, text in _list(fields, "no_match")),
     )
 
 
-def _read_score(place: Place, file: _File, book: _Phrasebook) -> Score:
-    fields = place.fields(_SCORE)
-    at = place.need(fields, "at")
+def _read_score(place: LinedNode, file: _RulesFile, book: _Phrasebook) -> ScoreRule:
+    fields = place.fields(_SCORE_FIELDS)
+    at = place.required(fields, "at")
     if not at.text().isdecimal() or int(at.text()) < 2:
         raise at.error(f"'{at.text()}' is too little to ask at.", "Write a number of points from 2 up.")
-    return Score(
-        id=place.need(fields, "id").text(),
+    return ScoreRule(
+        id=place.required(fields, "id").text(),
         why=fields["why"].text() if "why" in fields else "",
-        danger=_danger(place.need(fields, "danger")),
+        danger=_danger(place.required(fields, "danger")),
         at=int(at.text()),
-        points=book.points(place.need(fields, "points"), file),
-        must_match=tuple(text for _, text in place.need(fields, "match").texts()),
-        must_not_match=tuple(text for _, text in place.need(fields, "no_match").texts()),
+        points=book.points(place.required(fields, "points"), file),
+        must_match=tuple(text for _, text in place.required(fields, "match").texts()),
+        must_not_match=tuple(text for _, text in place.required(fields, "no_match").texts()),
     )
 
 
-def _answers(files: Sequence[_File], spelling: Spelling) -> dict[str, DirectAnswer]:
+def _answers(files: Sequence[_RulesFile], spelling: Spelling) -> dict[str, DirectAnswer]:
     found: dict[str, DirectAnswer] = {}
     kinds = {kind.value: kind for kind in DirectAnswer if kind is not DirectAnswer.UNCLEAR}
     for file in files:
@@ -268,8 +268,8 @@ def _answers(files: Sequence[_File], spelling: Spelling) -> dict[str, DirectAnsw
     return found
 
 
-def _negated(file: _File) -> re.Pattern[str]:
-    """A negation in the three words before a match, with no new beginning (`I`, `but`) between: `not going to`."""
+def _negation_pattern(file: _RulesFile) -> re.Pattern[str]:
+    """A negation within the three words before a match, with no new clause (`I`, `but`) between: `not going to`."""
     ends = "".join(f"(?!{re.escape(word)} )" for word in file.negation_ends)
     return re.compile(rf" (?:{'|'.join(map(re.escape, file.negations))}) (?:{ends}[^ .]{{1,40}} ){{0,2}}$")
 
@@ -281,7 +281,7 @@ def _index(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
     return {key: tuple(dict.fromkeys(numbers)) for key, numbers in found.items()}
 
 
-def _by_number(owners: Iterable[tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+def _owners_by_number(owners: Iterable[tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
     found: dict[int, list[int]] = {}
     for owner, numbers in enumerate(owners):
         for number in numbers:
@@ -289,11 +289,11 @@ def _by_number(owners: Iterable[tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
     return {number: tuple(dict.fromkeys(owned)) for number, owned in found.items()}
 
 
-def _entries(files: Sequence[_File], name: str) -> list[tuple[Place, _File]]:
+def _entries(files: Sequence[_RulesFile], name: str) -> list[tuple[LinedNode, _RulesFile]]:
     return [(place, file) for file in files if name in file.fields for place in file.fields[name].items()]
 
 
-def _refuse_twins(entries: Iterable[tuple[Place, str]]) -> None:
+def _refuse_duplicates(entries: Iterable[tuple[LinedNode, str]]) -> None:
     seen: set[str] = set()
     for place, name in entries:
         if name in seen:
@@ -301,15 +301,15 @@ def _refuse_twins(entries: Iterable[tuple[Place, str]]) -> None:
         seen.add(name)
 
 
-def read_rules(files: Mapping[str, str]) -> Rules:
-    """All rules from `files` (file name to YAML text), one or several files a language.
+def read_rules(files: Mapping[str, str]) -> SafetyRules:
+    """All rules from `files` (file name to YAML text), one or several files per language.
 
-    Raises SafetyRuleError naming the file, the line, what is wrong and the remedy. Takes about half a second:
-    read once and keep.
+    Raises SafetyRuleError naming the file, the line, what is wrong and the remedy. Takes about half a second: read them
+    once and keep them.
     """
     if not files:
         raise SafetyRuleError("safety", 1, "There are no rules.", "Restore the folder from the last version.")
-    opened = [_open(name, text) for name, text in sorted(files.items())]
+    opened = [_open_file(name, text) for name, text in sorted(files.items())]
     words = _base_spelling(opened)
     _share_tables(opened, words)
     book = _Phrasebook(words)
@@ -318,12 +318,12 @@ def read_rules(files: Mapping[str, str]) -> Rules:
     scores = [_read_score(place, file, book) for place, file in _entries(opened, "scores")]
     ids = [rule.id for rule in rules] + [entry.id for entry in raises] + [score.id for score in scores]
     places = [place for name in ("rules", "raises", "scores") for place, _ in _entries(opened, name)]
-    _refuse_twins(zip(places, ids, strict=True))
+    _refuse_duplicates(zip(places, ids, strict=True))
     spelling = _full_spelling(words, opened, book.phrases)
     joking = [" ".join(words.phrase(text)) for file in opened for _, text in _list(file.fields, "joking")]
     anchors = [(anchor, number) for number, phrase in enumerate(book.phrases) for anchor in phrase.anchors]
     beginnings = _index((anchor[:-1], number) for anchor, number in anchors if anchor.endswith("*"))
-    return Rules(
+    return SafetyRules(
         languages=tuple(dict.fromkeys(file.code for file in opened)),
         spelling=spelling,
         rules=tuple(rules),
@@ -331,12 +331,12 @@ def read_rules(files: Mapping[str, str]) -> Rules:
         scores=tuple(scores),
         phrases=tuple(book.phrases),
         by_word=_index(pair for pair in anchors if not pair[0].endswith("*")),
-        by_beginning=beginnings,
-        beginnings=re.compile(f" ({'|'.join(sorted(beginnings, key=len, reverse=True))})") if beginnings else None,
-        firing=_by_number(rule.say for rule in rules),
-        raising=_by_number(entry.said for entry in raises),
+        by_prefix=beginnings,
+        prefixes=re.compile(f" ({'|'.join(sorted(beginnings, key=len, reverse=True))})") if beginnings else None,
+        rules_by_phrase=_owners_by_number(rule.say for rule in rules),
+        raises_by_phrase=_owners_by_number(entry.said for entry in raises),
         whole=_index((whole, number) for number, rule in enumerate(rules) for whole in rule.whole),
-        negated={file.code: _negated(file) for file in opened if file.negations},
+        negation_patterns={file.code: _negation_pattern(file) for file in opened if file.negations},
         joking=re.compile(f" (?:{'|'.join(map(re.escape, joking))}) ") if joking else None,
         answers=_answers(opened, spelling),
         reviews={

@@ -1,4 +1,4 @@
-"""The shape of the rules that read danger in words, once compiled. `reading.py` builds them from files."""
+"""The compiled safety rules. `reading.py` builds them from files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bot.domain.safety.spelling import Spelling
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule. Phrases are numbers into `Rules.phrases`.
+class SafetyRule:
+    """One rule. Phrases are indexes into `SafetyRules.phrases`.
 
-    It fires where one of `say` is found, or where the whole message is one of `whole`. An `unless` that shares words
-    with the match cancels it, an `unless_said` cancels it from anywhere, a `doubt_if` found anywhere makes it doubtful.
+    It fires where one of `say` is found, or where the whole message is one of `whole`. An `unless` that overlaps the match
+    cancels it, an `unless_said` anywhere in the text cancels it, and a `doubt_if` anywhere makes it doubtful.
     """
 
     id: str
@@ -37,8 +37,8 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Raise:
-    """What makes a danger worse: `said` anywhere in words in which a certain match of `danger` is found."""
+class RaiseRule:
+    """Raises the level of a danger: one of `said` anywhere in a text that has a match of `danger` without doubt."""
 
     id: str
     why: str
@@ -50,10 +50,11 @@ class Raise:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """Signs that mean little alone and something together: `points` (phrase number to points) from `at` up ask.
+class ScoreRule:
+    """Signs that mean little alone and something together: from `at` points on (`points` is phrase number to points) the
+    person is asked.
 
-    A long text holds more words of every kind, so each further 25 words ask one point more.
+    A long text contains more signs of every kind, so each further 25 words raise the threshold by one point.
     """
 
     id: str
@@ -66,27 +67,27 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """All languages' rules, compiled. Build with `read_rules`; immutable, shared by threads.
+class SafetyRules:
+    """The compiled rules of all languages. Build with `read_rules`; immutable, shared by threads.
 
-    `by_word` and `by_beginning` say which phrases are worth trying when a word (or a word that begins so) occurs;
-    `firing` says which rules a phrase fires, `raising` which raises. `reviews` says for each
-    file who has signed it off.
+    `by_word` and `by_prefix` say which phrases are worth trying when a word (or a word with that beginning) occurs;
+    `rules_by_phrase` says which rules a phrase fires, `raises_by_phrase` which raises. `reviews` says who has signed off
+    each file.
     """
 
     languages: tuple[str, ...]
     spelling: Spelling
-    rules: tuple[Rule, ...]
-    raises: tuple[Raise, ...]
-    scores: tuple[Score, ...]
+    rules: tuple[SafetyRule, ...]
+    raises: tuple[RaiseRule, ...]
+    scores: tuple[ScoreRule, ...]
     phrases: tuple[Phrase, ...]
     by_word: Mapping[str, tuple[int, ...]]
-    by_beginning: Mapping[str, tuple[int, ...]]
-    beginnings: re.Pattern[str] | None
-    firing: Mapping[int, tuple[int, ...]]
-    raising: Mapping[int, tuple[int, ...]]
+    by_prefix: Mapping[str, tuple[int, ...]]
+    prefixes: re.Pattern[str] | None
+    rules_by_phrase: Mapping[int, tuple[int, ...]]
+    raises_by_phrase: Mapping[int, tuple[int, ...]]
     whole: Mapping[str, tuple[int, ...]]
-    negated: Mapping[str, re.Pattern[str]]
+    negation_patterns: Mapping[str, re.Pattern[str]]
     joking: re.Pattern[str] | None
     answers: Mapping[str, DirectAnswer]
     reviews: Mapping[str, Mapping[str, str]]

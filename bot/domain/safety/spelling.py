@@ -1,7 +1,7 @@
-"""One spelling for all the ways that people type the same words.
+"""One canonical spelling for all the ways in which people type the same words.
 
-`Spelling.canonical` turns a text into lower-case words without accents, one blank apart, blank at both ends, with
-`.` where a sentence ends. Rules' phrases are turned by the same tables, so both sides always agree.
+`Spelling.canonical` turns a text into lower-case words without accents, separated by single blanks, with a blank at both
+ends and `.` where a sentence ends. The rules' phrases are spelled with the same tables, so both sides always agree.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 _TOKEN = re.compile(r"[^\W_](?:[^\W_]|['*!@$]{1,6}(?=[^\W_]))*|[.!?;]+(?=\s|$)")
-# `d i e`: somebody is spelling a word past a filter. Initials stay, since known words must cover all of it.
+# `d i e`: a word spelled out to get past a filter. Initials stay as they are, since known words must cover all letters.
 _SPELLED_OUT = re.compile(r"(?<= )[^\W_](?: [^\W_]){2,}(?= )")
 # Some telephones send a blank where the apostrophe was: `don t`, `i m`.
 _LOST_APOSTROPHE = re.compile(
@@ -27,7 +27,7 @@ _QUOTES = str.maketrans("\u2018\u2019\u201b\u00b4\u02bc\u0060\uff07\u2032", "'''
 _LETTERS = "abcdefghijklmnopqrstuvwxyz*"
 
 
-def fold(text: str) -> str:
+def fold_text(text: str) -> str:
     """Lower case, without accents, zero-width characters and smart quotes. `text` may be any Unicode."""
     text = text.lower()
     if text.isascii():
@@ -51,30 +51,30 @@ def _one_edit_away(word: str) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """The tables of all languages together.
+    """The spelling tables of all languages together.
 
-    `written` maps a spelling to the words meant (`wanna` to `want to`), `signs` an emoji to a word, `known` holds
-    every word that a rule uses, `typos` maps a misspelling by one edit to the strong word meant.
+    `replacements` maps a spelling to the words meant (`wanna` to `want to`), `emoji_words` an emoji to a word, `known`
+    contains every word that a rule uses, and `typos` maps a misspelling by one edit to the strong word meant.
     """
 
-    written: Mapping[str, str] = field(default_factory=dict)
-    signs: Mapping[str, str] = field(default_factory=dict)
+    replacements: Mapping[str, str] = field(default_factory=dict)
+    emoji_words: Mapping[str, str] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     typos: Mapping[str, str] = field(default_factory=dict)
 
     def canonical(self, text: str) -> str:
-        """The words of `text` in their one spelling, e.g. `I'm  FINE. Thx` to ` i am fine . thanks `."""
+        """The words of `text` in canonical spelling, e.g. `I'm  FINE. Thx` to ` i am fine . thanks `."""
         if not text.isascii():
-            for sign, word in self.signs.items():
+            for sign, word in self.emoji_words.items():
                 if sign in text:
                     text = text.replace(sign, f" {word} ")
-        tokens = _TOKEN.findall(fold(text))
+        tokens = _TOKEN.findall(fold_text(text))
         joined = f" {' '.join(tokens)} "
         if _SPELLED_OUT.search(joined):
             joined = _SPELLED_OUT.sub(self._spelled_out, joined)
         if _LONE_ENDING.search(joined):
             joined = _LOST_APOSTROPHE.sub(lambda match: " " + "'".join(filter(None, match.groups())), joined)
-        written, known = self.written, self.known
+        written, known = self.replacements, self.known
         read: dict[str, str] = {}
         words: list[str] = []
         for token in joined.split():
@@ -89,9 +89,9 @@ class Spelling:
         return f" {' '.join(filter(None, words))} "
 
     def phrase(self, text: str) -> list[str]:
-        """The words of a rule's own phrase; like `canonical`, without guessing at misspellings."""
-        tokens = _TOKEN.findall(fold(text))
-        return " ".join(self.written.get(token, token.replace("'", "")) for token in tokens).split()
+        """The words of a rule's phrase, spelled as in `canonical` but without guessing at misspellings."""
+        tokens = _TOKEN.findall(fold_text(text))
+        return " ".join(self.replacements.get(token, token.replace("'", "")) for token in tokens).split()
 
     def _unknown(self, token: str) -> str:
         if token[0] in ".!?;":
@@ -106,32 +106,32 @@ class Spelling:
         return self._odd(token)
 
     def _masked(self, token: str) -> str:
-        """`k!ll` is a word behind a mask; `hey!what` is two words without a blank."""
+        """`k!ll` is a masked word; `hey!what` is two words without a blank."""
         whole = token.translate(_LEET)
-        found = self.written.get(whole) or (whole if whole in self.known else self.typos.get(whole))
+        found = self.replacements.get(whole) or (whole if whole in self.known else self.typos.get(whole))
         if found:
             return found
         parts = [part for part in _MASKS.split(token) if part]
-        return " . ".join(self.written.get(part) or (part if part in self.known else self._unknown(part)) for part in parts)
+        return " . ".join(self.replacements.get(part) or (part if part in self.known else self._unknown(part)) for part in parts)
 
     def _odd(self, token: str) -> str:
-        """Letters drawn out, digits for letters, an apostrophe: the first reading that is a known word."""
+        """Repeated letters, digits for letters, an apostrophe: the first variant that is a known word."""
         plain = token.replace("'", "")
         readings = [plain, _RUN.sub(r"\1\1", plain), _RUN.sub(r"\1", plain)]
         readings += [reading.translate(_LEET) for reading in readings]
         readings += [_RUN.sub(r"\1", reading) for reading in readings]
         for reading in readings:
-            found = self.written.get(reading) or (reading if reading in self.known else self.typos.get(reading))
+            found = self.replacements.get(reading) or (reading if reading in self.known else self.typos.get(reading))
             if found:
                 return found
         return plain
 
     def _spelled_out(self, match: re.Match[str]) -> str:
-        """`k i l l m y s e l f` to `kill myself` where known words cover all of it; else as it was."""
+        """`k i l l m y s e l f` to `kill myself` where known words cover all letters; otherwise unchanged."""
         letters = match.group().replace(" ", "").translate(_LEET)
         if letters in self.typos:
             return self.typos[letters]
-        # best[i] is the covering of the first i letters by the fewest known words.
+        # best[i] is the split of the first i letters into the fewest known words.
         best: list[tuple[int, str] | None] = [(0, "")] + [None] * len(letters)
         for end in range(1, len(letters) + 1):
             for start in range(max(0, end - 12), end):
@@ -146,14 +146,14 @@ class Spelling:
 
 
 def misspellings(strong: Iterable[str], real_words: Iterable[str]) -> dict[str, str]:
-    """Each spelling one edit from a strong word, to that word; `real_words` (and strong words) are left alone.
+    """Each spelling one edit away from a strong word, to that word; `real_words` (and strong words) are left alone.
 
-    The first letter is taken as typed right: people rarely miss it, and it keeps `billing` apart from `killing`.
+    The first letter is assumed to be right: people rarely mistype it, and it keeps `billing` apart from `killing`.
     """
     words = list(strong)
     keep = {*words, *real_words}
     found: dict[str, str] = {}
-    # A wrong or swapped letter is likelier than a missing one: `suicidel` is suicidal, not suicide.
+    # A wrong or swapped letter is more likely than a missing one: `suicidel` is suicidal, not suicide.
     for same_length in (True, False):
         for word in words:
             for typo in _one_edit_away(word):
@@ -162,8 +162,8 @@ def misspellings(strong: Iterable[str], real_words: Iterable[str]) -> dict[str, 
     return found
 
 
-def starred(words: Iterable[str]) -> dict[str, str]:
-    """Each way to hide letters of a word behind stars, one letter or all inner ones (`k*ll`, `k**l`), to the word."""
+def masked_spellings(words: Iterable[str]) -> dict[str, str]:
+    """Each way to hide letters of a word behind stars, one letter or all inner letters (`k*ll`, `k**l`), to the word."""
     found: dict[str, str] = {}
     for word in words:
         for place in range(1, len(word)):

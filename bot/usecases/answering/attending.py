@@ -1,4 +1,4 @@
-"""The alarm clock of a handoff: what its `rung_due_at` means when it comes, while nobody has it and while somebody has."""
+"""What is done when a handoff's `rung_due_at` comes: escalate an unclaimed one, check on a claimed one."""
 
 from __future__ import annotations
 
@@ -7,109 +7,109 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import HELD, UNCLAIMED, HandoffState
-from bot.domain.ladder import Way
+from bot.domain.handoff import HELD_STATES, UNCLAIMED_STATES, HandoffState
+from bot.domain.ladder import AlertChannel
 from bot.storage import candidates, handoffs, rosters, staff
-from bot.storage.handoffs import Locked
+from bot.storage.handoffs import LockedHandoff
 from bot.storage.staff_tables import CallOut, HandoffEvent, StaffThread
 from bot.storage.tables import Handoff, Message
 from bot.usecases.answering import alerting
 from bot.usecases.answering.attention import (
-    GIVE_UP_AFTER,
+    RELEASE_AFTER,
     REMIND_AFTER,
     SHIFT_GRACE,
     SHIFT_WARNING,
-    SUPERVISE_AFTER,
+    CALL_SUPERVISOR_AFTER,
     is_dangerous,
-    next_look,
-    quiet_since,
+    next_check_at,
+    idle_since,
 )
-from bot.usecases.answering.calling import climb, remind_owner
-from bot.usecases.answering.claiming import OFFER_LASTS, end_offer
-from bot.usecases.answering.ending import lapse, let_go, to_bot
-from bot.usecases.answering.telling import tell
-from bot.usecases.desk import Desk
+from bot.usecases.answering.calling import escalate, remind_owner
+from bot.usecases.answering.claiming import OFFER_EXPIRES_AFTER, close_offer
+from bot.usecases.answering.ending import close_unattended, restart_escalation, hand_back_to_bot
+from bot.usecases.answering.telling import enqueue_notice
+from bot.usecases.desk import Context
 
 
-def attend(db: Session, desk: Desk, handoff_id: int, now: datetime) -> list[int]:
-    """Do what is due about this handoff at `now`; returns outbox rows to be woken.
+def handle_due(db: Session, context: Context, handoff_id: int, now: datetime) -> list[int]:
+    """Do what is due for this handoff at `now`. Returns ids of outbox rows to send now.
 
-    Looks again under the lock: a claim, an answer or another sweep may have come first, and then nothing is due.
+    Checks again under the lock: after a claim, a reply or another sweep nothing may be due any more.
     """
-    locked = handoffs.lock(db, desk.sealer, handoff_id)
+    locked = handoffs.lock(db, context.sealer, handoff_id)
     if locked is None or locked.handoff.rung_due_at is None or locked.handoff.rung_due_at > now:
         return []
     state = locked.handoff.state
-    if state in UNCLAIMED:
-        return climb(db, desk, locked, now)
-    if state in HELD:
-        return _attend_held(db, desk, locked, now)
+    if state in UNCLAIMED_STATES:
+        return escalate(db, context, locked, now)
+    if state in HELD_STATES:
+        return _handle_claimed(db, context, locked, now)
     if state == HandoffState.HANDED_BACK:
-        return list(lapse(db, desk, locked, now))
+        return list(close_unattended(db, context, locked, now))
     locked.handoff.rung_due_at = None
     return []
 
 
-def _attend_held(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
+def _handle_claimed(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
     handoff = locked.handoff
-    ids = [*_expire_offer(db, desk, locked, now), *_tell_undelivered(db, desk, handoff, now)]
+    ids = [*_expire_offer(db, context, locked, now), *_report_undelivered(db, context, handoff, now)]
     if _shift_is_over(locked, now):
-        return [*ids, *_end_shift(db, desk, locked, now)]
-    ids += [*_warn_of_shift_end(db, desk, locked, now), *_say_to_phone(db, desk, handoff, now)]
+        return [*ids, *_end_shift(db, context, locked, now)]
+    ids += [*_warn_of_shift_end(db, context, locked, now), *_remind_to_phone(db, context, handoff, now)]
     if handoff.unanswered_since is not None:
-        ids += _attend_unanswered(db, desk, locked, now)
-    elif now >= quiet_since(handoff, now) + desk.hand_back_after * (handoff.rung + 1):
-        ids += _attend_quiet(db, desk, locked, now)
-    if handoff.state in HELD:
-        handoff.rung_due_at = next_look(handoff, now, desk.hand_back_after)
+        ids += _handle_unanswered(db, context, locked, now)
+    elif now >= idle_since(handoff, now) + context.hand_back_after * (handoff.rung + 1):
+        ids += _handle_idle(db, context, locked, now)
+    if handoff.state in HELD_STATES:
+        handoff.rung_due_at = next_check_at(handoff, now, context.hand_back_after)
         if handoff.offered_to_id is not None:
-            handoff.rung_due_at = min(handoff.rung_due_at, now + OFFER_LASTS)
+            handoff.rung_due_at = min(handoff.rung_due_at, now + OFFER_EXPIRES_AFTER)
     return ids
 
 
-def _tell_undelivered(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[int]:
-    """A text of the worker's did not arrive: they must not go on talking to nobody. Told once for each."""
+def _report_undelivered(db: Session, context: Context, handoff: Handoff, now: datetime) -> list[int]:
+    """Tell the owner, once for each, that a text they wrote did not arrive."""
     latest = select(func.max(HandoffEvent.id)).where(HandoffEvent.handoff_id == handoff.id)
     failed = db.scalar(latest.where(HandoffEvent.kind == "undelivered"))
     told = db.scalar(latest.where(HandoffEvent.kind == "told_undelivered"))
     if failed is None or (told is not None and told > failed) or handoff.owner_id is None:
         return []
-    handoffs.record(db, handoff, "told_undelivered", now)
-    return alerting.inform(db, desk, handoff.owner_id, "not_delivered", now, handoff)
+    handoffs.add_event_and_touch(db, handoff, "told_undelivered", now)
+    return alerting.enqueue_staff_text(db, context, handoff.owner_id, "not_delivered", now, handoff)
 
 
-def _expire_offer(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
+def _expire_offer(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
     asked = [
         one
-        for one in handoffs.call_outs(db, locked.handoff.id)
+        for one in handoffs.list_call_outs(db, locked.handoff.id)
         if one.staff_id == locked.handoff.offered_to_id and one.answer is None
     ]
-    if not asked or now - asked[-1].raised_at < OFFER_LASTS:
+    if not asked or now - asked[-1].raised_at < OFFER_EXPIRES_AFTER:
         return []
-    return end_offer(db, desk, locked, "offer_expired", now)
+    return close_offer(db, context, locked, "offer_expired", now)
 
 
-def _shift_is_over(locked: Locked, now: datetime) -> bool:
+def _shift_is_over(locked: LockedHandoff, now: datetime) -> bool:
     handoff = locked.handoff
     if handoff.shift_ends_at is None or now < handoff.shift_ends_at:
         return False
     return handoff.spoke_at is None or now - handoff.spoke_at >= SHIFT_GRACE
 
 
-def _end_shift(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
-    """Nobody's own telephone rings after their shift: who waits goes to whoever is on now, who does not to the bot."""
+def _end_shift(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
+    """No social worker is texted after their shift: a person who waits goes to staff on duty, any other to the bot."""
     if locked.handoff.unanswered_since is not None or locked.state.in_danger:
-        return list(let_go(db, desk, locked, "shift_over", now, staff_id=None))
-    return list(to_bot(db, desk, locked, "handed_back_idle", now, staff_id=None))
+        return list(restart_escalation(db, context, locked, "shift_over", now, staff_id=None))
+    return list(hand_back_to_bot(db, context, locked, "handed_back_idle", now, staff_id=None))
 
 
-def _warn_of_shift_end(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
+def _warn_of_shift_end(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
     handoff = locked.handoff
     if handoff.shift_ends_at is None or handoff.owner_id is None:
         return []
     if handoff.shift_ends_at <= now:
-        # In the middle of it: another look when they have been quiet for a while. A later shift may have begun meanwhile.
-        later = rosters.of_turn(db, desk.zone).shift_end(handoff.owner_id, now)
+        # The owner is still writing: check again after a pause. Their next shift may have begun meanwhile.
+        later = rosters.load_cached(db, context.zone).shift_end(handoff.owner_id, now)
         handoff.shift_ends_at = later or now + SHIFT_GRACE
         return []
     left = handoff.shift_ends_at - now
@@ -122,12 +122,12 @@ def _warn_of_shift_end(db: Session, desk: Desk, locked: Locked, now: datetime) -
     if db.scalar(warned.limit(1)) is not None:
         return []
     minutes = max(1, round(left.total_seconds() / 60))
-    handoffs.record(db, handoff, "shift_ending", now)
-    return alerting.inform(db, desk, handoff.owner_id, "shift_ending", now, handoff, minutes=minutes)
+    handoffs.add_event_and_touch(db, handoff, "shift_ending", now)
+    return alerting.enqueue_staff_text(db, context, handoff.owner_id, "shift_ending", now, handoff, minutes=minutes)
 
 
-def _say_to_phone(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[int]:
-    """Texts reach the person no longer: who has them is told once, or they would go on writing to nobody."""
+def _remind_to_phone(db: Session, context: Context, handoff: Handoff, now: datetime) -> list[int]:
+    """Texts no longer reach the person: tell the owner, once, to phone."""
     if handoff.reachable:
         return []
     told = (
@@ -138,31 +138,31 @@ def _say_to_phone(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> l
             Message.key.in_(("alert_phone_person", "email_phone_person")),
         )
     )  # fmt: skip
-    return [] if db.scalar(told.limit(1)) is not None else remind_owner(db, desk, handoff, "alert_phone_person", now)
+    return [] if db.scalar(told.limit(1)) is not None else remind_owner(db, context, handoff, "alert_phone_person", now)
 
 
-def _attend_unanswered(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
-    """The person waits for an answer: the owner is reminded, then a supervisor called, then others."""
+def _handle_unanswered(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
+    """The person waits for a reply: remind the owner, then alert a supervisor, then release the handoff to others."""
     handoff = locked.handoff
     assert handoff.unanswered_since is not None
     waited, dangerous = now - handoff.unanswered_since, is_dangerous(handoff)
-    if waited >= GIVE_UP_AFTER[dangerous] and handoff.rung >= 2:
-        return list(let_go(db, desk, locked, "given_up", now, staff_id=None))
-    if waited >= SUPERVISE_AFTER[dangerous] and handoff.rung == 1:
+    if waited >= RELEASE_AFTER[dangerous] and handoff.rung >= 2:
+        return list(restart_escalation(db, context, locked, "given_up", now, staff_id=None))
+    if waited >= CALL_SUPERVISOR_AFTER[dangerous] and handoff.rung == 1:
         handoff.rung = 2
         owner = staff.get(db, handoff.owner_id) if handoff.owner_id else None
-        handoffs.record(db, handoff, "supervisor_called", now)
-        return [*_call_supervisors(db, desk, locked, now), *tell(db, desk, locked, "texts_by_human_delayed", now, owner)]
+        handoffs.add_event_and_touch(db, handoff, "supervisor_called", now)
+        return [*_call_supervisors(db, context, locked, now), *enqueue_notice(db, context, locked, "texts_by_human_delayed", now, owner)]
     if waited >= REMIND_AFTER[dangerous] and handoff.rung == 0:
         handoff.rung = 1
-        handoffs.record(db, handoff, "reminded", now)
-        return remind_owner(db, desk, handoff, "alert_reminder", now)
+        handoffs.add_event_and_touch(db, handoff, "reminded", now)
+        return remind_owner(db, context, handoff, "alert_reminder", now)
     return []
 
 
-def _call_supervisors(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
+def _call_supervisors(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
     handoff = locked.handoff
-    found = candidates.of_team(db, handoff.team, rosters.of_turn(db, desk.zone), handoff.conversation_id, now)
+    found = candidates.list_for_team(db, handoff.team, rosters.load_cached(db, context.zone), handoff.conversation_id, now)
     those = [one for one in found if one.is_supervisor and one.in_team and one.staff_id != handoff.owner_id]
     those = [one for one in those if one.on_duty] or (those if is_dangerous(handoff) else [])
     owner = staff.get(db, handoff.owner_id) if handoff.owner_id else None
@@ -172,17 +172,16 @@ def _call_supervisors(db: Session, desk: Desk, locked: Locked, now: datetime) ->
         row = staff.get(db, one.staff_id)
         if row is not None:
             db.add(CallOut(handoff_id=handoff.id, staff_id=row.id, rung=handoff.rung, raised_at=now))
-            ids += alerting.alert(db, desk, handoff, row, (Way.TEXT, Way.EMAIL), "alert_look", now, name=name)
+            ids += alerting.enqueue_alert(db, context, handoff, row, (AlertChannel.TEXT, AlertChannel.EMAIL), "alert_look", now, name=name)
     return ids
 
 
-def _attend_quiet(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
-    """Nobody has written for long, and the last word was ours: back to the bot; but somebody in danger is never let go
-    by a clock."""
+def _handle_idle(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
+    """The person has not answered for long: hand back to the bot. In danger, only remind the owner."""
     handoff = locked.handoff
     if locked.state.in_danger:
-        minutes = int((now - quiet_since(handoff, now)).total_seconds() // 60)
+        minutes = int((now - idle_since(handoff, now)).total_seconds() // 60)
         handoff.rung += 1
-        handoffs.record(db, handoff, "quiet_in_danger", now)
-        return remind_owner(db, desk, handoff, "quiet", now, minutes=minutes)
-    return list(to_bot(db, desk, locked, "handed_back_idle", now, staff_id=None))
+        handoffs.add_event_and_touch(db, handoff, "quiet_in_danger", now)
+        return remind_owner(db, context, handoff, "quiet", now, minutes=minutes)
+    return list(hand_back_to_bot(db, context, locked, "handed_back_idle", now, staff_id=None))

@@ -1,4 +1,4 @@
-"""Climbing the ladder: one rung of alerts after another until somebody says "I have it", and the person told the truth."""
+"""Escalation: alert one tier of staff after another until one claims the handoff, and keep the person informed."""
 
 from __future__ import annotations
 
@@ -7,182 +7,182 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from bot.domain.effects import OpenHandoff, Reason
-from bot.domain.handoff import DANGEROUS, HELD, UNCLAIMED
-from bot.domain.ladder import Candidate, Rung, Wanted, Way, Who, named_community, next_rung
+from bot.domain.effects import OpenHandoff, HandoffReason
+from bot.domain.handoff import DANGEROUS_URGENCIES, HELD_STATES, UNCLAIMED_STATES
+from bot.domain.ladder import Candidate, Tier, HandoffRequirements, AlertChannel, TierAudience, named_community, next_tier
 from bot.domain.roster import Roster
 from bot.domain.safety.levels import Urgency
 from bot.storage import alerts, candidates, handoffs, rosters, staff, staff_threads
-from bot.storage.handoffs import Locked
+from bot.storage.handoffs import LockedHandoff
 from bot.storage.staff_tables import CallOut
 from bot.storage.tables import Handoff
 from bot.usecases.answering import alerting
-from bot.usecases.answering.attention import waits_for_owner
-from bot.usecases.answering.telling import tell
-from bot.usecases.desk import Desk
+from bot.usecases.answering.attention import start_reply_deadlines
+from bot.usecases.answering.telling import enqueue_notice
+from bot.usecases.desk import Context
 
-SKILLS = {
+SKILL_BY_DANGER = {
     "self_harm": "crisis",
     "overdose": "crisis",
     "violence": "crisis",
     "domestic_violence": "domestic_violence",
     "child": "children",
 }
-"""The skill that a danger calls for, as it is written on the staff page."""
-LONGEST_REST = timedelta(hours=12)
-"""A handoff that rests until a shift begins is looked at again after this at the latest: rosters change."""
-SHORTEST_REST = timedelta(minutes=10)
-MOST_AT_ONCE = 6
-"""So many rungs are climbed at one instant at the most, where nobody on them has a telephone that can be called."""
-TELL_AFTER = (timedelta(minutes=4), timedelta(minutes=15), timedelta(hours=1))
-"""A person in danger who waits is told so again after these pauses, the last one for as long as it lasts."""
+"""The skill that a danger needs, as the staff page names it."""
+MAX_WAIT_FOR_SHIFT = timedelta(hours=12)
+"""A handoff that waits for a shift to begin is checked again after this at the latest: rosters change."""
+MIN_WAIT_FOR_SHIFT = timedelta(minutes=10)
+MAX_TIERS_AT_ONCE = 6
+"""How many tiers may be alerted at once, where no one in them can be reached by telephone."""
+WAITING_NOTICE_PAUSES = (timedelta(minutes=4), timedelta(minutes=15), timedelta(hours=1))
+"""A person in danger who waits is told so again after these pauses; the last one repeats."""
 
 
-def call_human(
-    db: Session, desk: Desk, effect: OpenHandoff, conversation_id: int, message_id: int | None, language: str, now: datetime
+def open_and_alert(
+    db: Session, context: Context, effect: OpenHandoff, conversation_id: int, message_id: int | None, language: str, now: datetime
 ) -> list[int]:
-    """Open the handoff, or make the open one more urgent, and climb its first rung in the same transaction, so that
-    "I am alerting our team" is true when it is said. Returns outbox rows to be woken."""
-    handoff = handoffs.open_or_raise(db, desk.sealer, effect, conversation_id, message_id, now, language)
+    """Open a handoff, or raise the open one, and alert the first tier in the same transaction, so that "I am alerting our
+    team" is true when it is said. Returns ids of outbox rows to send now."""
+    handoff = handoffs.open_or_raise_urgency(db, context.sealer, effect, conversation_id, message_id, now, language)
     if effect.wish:
-        known = (community for one in staff.all_active(db) for community in one.communities)
+        known = (community for one in staff.list_active(db) for community in one.communities)
         handoff.community = named_community(effect.wish, known) or handoff.community
-    if handoff.state in HELD:
-        return _danger_while_held(db, desk, handoff, effect, now) if effect.reason is Reason.DANGER else []
-    if handoff.state in UNCLAIMED and handoff.rung_due_at is not None and handoff.rung_due_at <= now:
-        return _alert_rung(db, desk, handoff, now)
+    if handoff.state in HELD_STATES:
+        return _danger_while_claimed(db, context, handoff, effect, now) if effect.reason is HandoffReason.DANGER else []
+    if handoff.state in UNCLAIMED_STATES and handoff.rung_due_at is not None and handoff.rung_due_at <= now:
+        return _alert_next_tiers(db, context, handoff, now)
     return []
 
 
-def _danger_while_held(db: Session, desk: Desk, handoff: Handoff, effect: OpenHandoff, now: datetime) -> list[int]:
-    """Somebody has them already. From now on no clock lets them go, and the reminders have the pace of danger."""
-    waits_for_owner(handoff, now, desk.hand_back_after)
-    locked = handoffs.lock(db, desk.sealer, handoff.id)
+def _danger_while_claimed(db: Session, context: Context, handoff: Handoff, effect: OpenHandoff, now: datetime) -> list[int]:
+    """The handoff is claimed already: from now on no timeout releases it, and its deadlines are those of danger."""
+    start_reply_deadlines(handoff, now, context.hand_back_after)
+    locked = handoffs.lock(db, context.sealer, handoff.id)
     if locked is not None and not locked.state.in_danger:
         locked.state = replace(locked.state, in_danger=True)
-        locked.store(desk.sealer, now)
+        locked.save_state(context.sealer, now)
     if effect.reachable:
-        # Their words follow in the same turn (relaying.person_wrote), and with them the owner is told, once.
+        # The text itself follows in the same turn (relaying.person_wrote) and alerts the owner, once.
         return []
-    handoffs.record(db, handoff, "danger_again", now)
-    return remind_owner(db, desk, handoff, "alert_danger_again" if effect.dangers else "alert_phone_person", now)
+    handoffs.add_event_and_touch(db, handoff, "danger_again", now)
+    return remind_owner(db, context, handoff, "alert_danger_again" if effect.dangers else "alert_phone_person", now)
 
 
-def climb(db: Session, desk: Desk, locked: Locked, now: datetime) -> list[int]:
-    """The rung is over and nobody has it: the next one, and the truth for the person."""
+def escalate(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
+    """The tier timed out unclaimed: alert the next one, and tell the person that they still wait."""
     handoff = locked.handoff
     if handoff.rung > 0:
         handoffs.answer_call_outs(db, handoff.id, "missed", now)
-    return [*_alert_rung(db, desk, handoff, now), *_tell_waiting(db, desk, locked, now)]
+    return [*_alert_next_tiers(db, context, handoff, now), *_notify_waiting_person(db, context, locked, now)]
 
 
-def remind_owner(db: Session, desk: Desk, handoff: Handoff, key: str, now: datetime, **more: int) -> list[int]:
-    """Tell who has it, by text and e-mail."""
+def remind_owner(db: Session, context: Context, handoff: Handoff, key: str, now: datetime, **more: int) -> list[int]:
+    """Alert the owner by text and e-mail."""
     owner = staff.get(db, handoff.owner_id) if handoff.owner_id else None
-    return alerting.alert(db, desk, handoff, owner, (Way.TEXT, Way.EMAIL), key, now, **more) if owner else []
+    return alerting.enqueue_alert(db, context, handoff, owner, (AlertChannel.TEXT, AlertChannel.EMAIL), key, now, **more) if owner else []
 
 
-def _alert_rung(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[int]:
+def _alert_next_tiers(db: Session, context: Context, handoff: Handoff, now: datetime) -> list[int]:
     ids: list[int] = []
-    for _ in range(MOST_AT_ONCE):
-        rung, rows = _climb_one(db, desk, handoff, now)
+    for _ in range(MAX_TIERS_AT_ONCE):
+        rung, rows = _alert_next_tier(db, context, handoff, now)
         ids += rows
-        if rung is None or Urgency(handoff.urgency) not in DANGEROUS or staff_threads.went_by_telephone(db, rows):
+        if rung is None or Urgency(handoff.urgency) not in DANGEROUS_URGENCIES or staff_threads.any_by_telephone(db, rows):
             return ids
-        # A mail wakes nobody, and nobody's life waits for one: who comes next is called now.
-        if rung.who is Who.EVERYBODY and handoff.rung > 1:
+        # E-mail alone wakes no one: in danger the next tier is alerted now.
+        if rung.audience is TierAudience.ALL_STAFF and handoff.rung > 1:
             break
         handoffs.answer_call_outs(db, handoff.id, "unreachable", now)
     alerts.raise_alarm(db, "no_way_to_alert", f"handoff {handoff.id}: no telephone of anybody's can be called", None, now)
     return ids
 
 
-def _climb_one(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> tuple[Rung | None, list[int]]:
-    """Climb one rung; None where there is nobody to call, or it rests."""
-    roster = rosters.of_turn(db, desk.zone)
-    found = candidates.of_team(db, handoff.team, roster, handoff.conversation_id, now)
-    # In a ladder that began anew (it got worse, or was given back) those who missed the first one are asked again;
-    # who has passed or given it back is not, until everybody is.
+def _alert_next_tier(db: Session, context: Context, handoff: Handoff, now: datetime) -> tuple[Tier | None, list[int]]:
+    """Alert the next tier. None where there is no one to alert, or the handoff waits for a shift."""
+    roster = rosters.load_cached(db, context.zone)
+    found = candidates.list_for_team(db, handoff.team, roster, handoff.conversation_id, now)
+    # After a restart (it got worse, or was released) those who missed the first alert are alerted again; those who
+    # declined or released it are not, until all staff are.
     called = {
         one.staff_id
-        for one in handoffs.call_outs(db, handoff.id)
+        for one in handoffs.list_call_outs(db, handoff.id)
         if one.answer in ("passed", "released") or (handoff.alerted_at is not None and one.raised_at >= handoff.alerted_at)
     }
-    wanted = Wanted(Urgency(handoff.urgency), handoff.language, handoff.community, _skills(handoff))
-    rung = next_rung(wanted, found, called, handoff.rung + 1)
+    wanted = HandoffRequirements(Urgency(handoff.urgency), handoff.language, handoff.community, _skills(handoff))
+    rung = next_tier(wanted, found, called, handoff.rung + 1)
     if rung is None:
-        return None, _rest(db, desk, handoff, roster, now)
+        return None, _wait_for_shift(db, context, handoff, roster, now)
     handoff.rung += 1
-    handoff.rung_due_at = now + rung.lasts
+    handoff.rung_due_at = now + rung.duration
     if not rung.staff:
-        _nobody_to_call(db, handoff, now)
+        _no_staff_to_alert(db, handoff, now)
         return None, []
-    return rung, _call(db, desk, handoff, rung, now)
+    return rung, _alert_staff(db, context, handoff, rung, now)
 
 
 def _skills(handoff: Handoff) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(SKILLS[danger] for danger in handoff.dangers if danger in SKILLS))
+    return tuple(dict.fromkeys(SKILL_BY_DANGER[danger] for danger in handoff.dangers if danger in SKILL_BY_DANGER))
 
 
-def _call(db: Session, desk: Desk, handoff: Handoff, rung: Rung, now: datetime) -> list[int]:
-    handoffs.move(handoff, "alert" if rung.who is Who.WORKER else "escalate")
+def _alert_staff(db: Session, context: Context, handoff: Handoff, tier: Tier, now: datetime) -> list[int]:
+    handoffs.apply_move(handoff, "alert" if tier.audience is TierAudience.SOCIAL_WORKER else "escalate")
     handoff.alerted_at = handoff.alerted_at or now
     key = "alert_phone_person" if not handoff.reachable else "alert" if handoff.rung == 1 else "alert_again"
     rows: dict[int, list[int]] = {}
-    for staff_id in rung.staff:
+    for staff_id in tier.staff:
         db.add(CallOut(handoff_id=handoff.id, staff_id=staff_id, rung=handoff.rung, raised_at=now))
-    # Their threads are opened in one order everywhere: two first alerts to the same two would wait for each other.
-    for staff_id in sorted(rung.staff):
+    # Always in this order, or two transactions that alert the same two people for the first time would deadlock.
+    for staff_id in sorted(tier.staff):
         one = staff.get(db, staff_id)
-        rows[staff_id] = alerting.alert(db, desk, handoff, one, rung.ways, key, now) if one is not None else []
-    ids = [row for staff_id in rung.staff for row in rows[staff_id]]
-    handoffs.record(db, handoff, "called", now, rung=handoff.rung, who=rung.who.value, staff=list(rung.staff))
-    if rung.who is Who.EVERYBODY and Urgency(handoff.urgency) in DANGEROUS:
+        rows[staff_id] = alerting.enqueue_alert(db, context, handoff, one, tier.channels, key, now) if one is not None else []
+    ids = [row for staff_id in tier.staff for row in rows[staff_id]]
+    handoffs.add_event_and_touch(db, handoff, "called", now, rung=handoff.rung, who=tier.audience.value, staff=list(tier.staff))
+    if tier.audience is TierAudience.ALL_STAFF and Urgency(handoff.urgency) in DANGEROUS_URGENCIES:
         alerts.raise_alarm(db, "nobody_answers", f"handoff {handoff.id}: everybody is being called", None, now)
     return ids
 
 
-def _nobody_to_call(db: Session, handoff: Handoff, now: datetime) -> None:
-    """There is no one on the staff at all. The ladder goes on: somebody may be added."""
-    handoffs.move(handoff, "rest")
+def _no_staff_to_alert(db: Session, handoff: Handoff, now: datetime) -> None:
+    """There are no staff at all. Escalation goes on: staff may be added."""
+    handoffs.apply_move(handoff, "rest")
     alerts.raise_alarm(db, "nobody_to_call", "a handoff waits and no member of staff can answer", None, now)
 
 
-def _rest(db: Session, desk: Desk, handoff: Handoff, roster: Roster, now: datetime) -> list[int]:
-    """It can wait for the next shift, and does: nobody is woken at night for it."""
-    handoffs.move(handoff, "rest")
-    begins = roster.next_on(now, None)
-    handoff.rung_due_at = min(begins or now + LONGEST_REST, now + LONGEST_REST)
+def _wait_for_shift(db: Session, context: Context, handoff: Handoff, roster: Roster, now: datetime) -> list[int]:
+    """Not urgent: wait for the next shift, so that no one is woken at night."""
+    handoffs.apply_move(handoff, "rest")
+    begins = roster.next_on_duty(now, None)
+    handoff.rung_due_at = min(begins or now + MAX_WAIT_FOR_SHIFT, now + MAX_WAIT_FOR_SHIFT)
     if handoff.rung_due_at <= now:
-        # Somebody is on, but nobody who could be called for this one.
-        handoff.rung_due_at = now + SHORTEST_REST
+        # Staff are on duty, but none who may be alerted for this one.
+        handoff.rung_due_at = now + MIN_WAIT_FOR_SHIFT
     else:
         handoff.limit_at = max(handoff.limit_at or now, handoff.rung_due_at)
-    handoffs.record(db, handoff, "rests", now)
+    handoffs.add_event_and_touch(db, handoff, "rests", now)
     return []
 
 
-def _tell_waiting(db: Session, desk: Desk, locked: Locked, now: datetime) -> tuple[int, ...]:
+def _notify_waiting_person(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> tuple[int, ...]:
     handoff = locked.handoff
     told = handoff.told_at
-    dangerous = Urgency(handoff.urgency) in DANGEROUS
+    dangerous = Urgency(handoff.urgency) in DANGEROUS_URGENCIES
     if not dangerous:
-        # Once, when the time has passed by which somebody should have said that they have it.
-        if told is not None or handoff.limit_at is None or now < handoff.limit_at or handoff.state not in UNCLAIMED:
+        # Once, after the time by which it should have been claimed.
+        if told is not None or handoff.limit_at is None or now < handoff.limit_at or handoff.state not in UNCLAIMED_STATES:
             return ()
     else:
-        # Since this ladder began: one that was given back after hours begins at the pace of a new one.
+        # Since this escalation began: one released after hours starts with the short pauses of a new one.
         waited = now - (handoff.alerted_at or handoff.opened_at)
-        pause = next((pause for pause in TELL_AFTER if waited < pause * 4), TELL_AFTER[-1])
-        last = max(filter(None, (told, locked.state.told_at)), default=None)
-        if last is not None and now - last < min(pause, TELL_AFTER[-1]) and told is not None:
+        pause = next((pause for pause in WAITING_NOTICE_PAUSES if waited < pause * 4), WAITING_NOTICE_PAUSES[-1])
+        last = max(filter(None, (told, locked.state.last_notice_at)), default=None)
+        if last is not None and now - last < min(pause, WAITING_NOTICE_PAUSES[-1]) and told is not None:
             return ()
     handoff.told_at = now
-    ids = tell(db, desk, locked, "still_trying" if dangerous else "still_trying_calm", now)
-    handoffs.record(db, handoff, "told_waiting" if ids else "could_not_tell", now)
+    ids = enqueue_notice(db, context, locked, "still_trying" if dangerous else "still_trying_calm", now)
+    handoffs.add_event_and_touch(db, handoff, "told_waiting" if ids else "could_not_tell", now)
     return ids
 
 
-def candidate_list(db: Session, desk: Desk, handoff: Handoff, now: datetime) -> list[Candidate]:
-    """Who could take this handoff now, for the pages that pass it on."""
-    return candidates.of_team(db, handoff.team, rosters.of_turn(db, desk.zone), handoff.conversation_id, now)
+def list_candidates(db: Session, context: Context, handoff: Handoff, now: datetime) -> list[Candidate]:
+    """Who could take this handoff now, for the transfer pages."""
+    return candidates.list_for_team(db, handoff.team, rosters.load_cached(db, context.zone), handoff.conversation_id, now)

@@ -1,4 +1,4 @@
-"""What all acts on a handoff share: who may act, the lock, the refusal and what is woken afterwards."""
+"""Shared by all acts on a handoff: permission, lock, refusal and result."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import HELD, HandoffState
-from bot.domain.permissions import Permission, allowed, may_see
+from bot.domain.handoff import HELD_STATES, HandoffState
+from bot.domain.permissions import Permission, is_allowed, may_see_handoff
 from bot.storage import handoffs, staff
-from bot.storage.handoffs import Locked
+from bot.storage.handoffs import LockedHandoff
 from bot.storage.staff_tables import Staff
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 
 _SENTENCES = {
     "taken": "{by} has this one already.",
@@ -43,50 +43,50 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """`wake` are rows of the outbox that the door wakes after the commit."""
+class HandoffResult:
+    """`wake` are ids of outbox rows that the caller sends after the commit."""
 
     handoff_id: int
-    wake: tuple[int, ...] = ()
+    outbox_ids: tuple[int, ...] = ()
 
 
-def worker(db: Session, staff_id: int, permission: Permission = Permission.ANSWER) -> Staff:
-    """The member of staff who acts. Raises Refused("not_staff") for one who may not, or has left."""
+def require_worker(db: Session, staff_id: int, permission: Permission = Permission.ANSWER) -> Staff:
+    """The member of staff who acts. Raises Refused("not_staff") without this permission, or when they have left."""
     found = staff.get(db, staff_id)
-    if found is None or not found.active or found.left_at is not None or not allowed(staff.roles(found), permission):
+    if found is None or not found.active or found.left_at is not None or not is_allowed(staff.roles_of(found), permission):
         raise Refused("not_staff")
     return found
 
 
-def lock(db: Session, desk: Desk, handoff_id: int, actor: Staff) -> Locked:
-    """The handoff, locked, if this member of staff may see it. Raises Refused("unknown") else: a forged id learns
+def lock_visible(db: Session, context: Context, handoff_id: int, actor: Staff) -> LockedHandoff:
+    """The handoff, locked, if this member of staff may see it. Otherwise raises Refused("unknown"): a guessed id reveals
     nothing."""
-    locked = handoffs.lock(db, desk.sealer, handoff_id)
+    locked = handoffs.lock(db, context.sealer, handoff_id)
     if locked is None or not is_visible(db, locked, actor):
         raise Refused("unknown")
     return locked
 
 
-def is_visible(db: Session, locked: Locked, actor: Staff) -> bool:
+def is_visible(db: Session, locked: LockedHandoff, actor: Staff) -> bool:
     handoff = locked.handoff
     called = actor.id in (handoff.owner_id, handoff.offered_to_id) or any(
-        one.staff_id == actor.id for one in handoffs.call_outs(db, handoff.id)
+        one.staff_id == actor.id for one in handoffs.list_call_outs(db, handoff.id)
     )
-    return may_see(handoff.team, staff.teams_of(db, actor.id), is_called=called)
+    return may_see_handoff(handoff.team, staff.teams_of(db, actor.id), is_alerted=called)
 
 
-def lock_mine(db: Session, desk: Desk, handoff_id: int, actor: Staff) -> Locked:
-    """The handoff, locked, which this member of staff holds. Raises Refused."""
-    locked = lock(db, desk, handoff_id, actor)
+def lock_own(db: Session, context: Context, handoff_id: int, actor: Staff) -> LockedHandoff:
+    """The handoff, locked, if this member of staff owns it. Raises Refused: unknown, closed, not_yours."""
+    locked = lock_visible(db, context, handoff_id, actor)
     if locked.handoff.state == HandoffState.CLOSED:
         raise Refused("closed")
-    if locked.handoff.owner_id != actor.id or locked.handoff.state not in HELD:
+    if locked.handoff.owner_id != actor.id or locked.handoff.state not in HELD_STATES:
         raise Refused("not_yours", owner_name(db, locked))
     return locked
 
 
-def owner_name(db: Session, locked: Locked) -> str | None:
-    """The first name of who has it, for colleagues."""
+def owner_name(db: Session, locked: LockedHandoff) -> str | None:
+    """The owner's first name, for colleagues."""
     if locked.handoff.owner_id is None:
         return None
     owner = staff.get(db, locked.handoff.owner_id)

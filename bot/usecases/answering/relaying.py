@@ -1,4 +1,4 @@
-"""From the person to the worker's own telephone: what they write while the worker has them."""
+"""Relays the person's texts to the telephone of the social worker who owns the handoff."""
 
 from __future__ import annotations
 
@@ -6,70 +6,70 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import UNCLAIMED, HandoffState
-from bot.domain.message import Lane
-from bot.domain.segments import LONGEST_BODY
+from bot.domain.handoff import UNCLAIMED_STATES, HandoffState
+from bot.domain.message import OutboxLane
+from bot.domain.segments import MAX_BODY_LENGTH
 from bot.storage import handoffs, staff, staff_threads
 from bot.storage.staff_tables import StaffThread
-from bot.storage.staff_threads import Concerns
-from bot.usecases.answering.attention import waits_for_owner
+from bot.storage.staff_threads import StaffMessageSubject
+from bot.usecases.answering.attention import start_reply_deadlines
 from bot.usecases.answering.calling import remind_owner
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 
 
-def person_wrote(
-    db: Session, desk: Desk, conversation_id: int, words: str, media: int, urgent: bool, now: datetime
+def relay_to_owner(
+    db: Session, context: Context, conversation_id: int, text: str, media: int, urgent: bool, now: datetime
 ) -> list[int]:
-    """The person who waits, or talks with a human, wrote again: the handoff shows it, the worker's telephone gets it.
+    """A person who waits, or talks with a human, wrote again: update the handoff and relay the text to the owner.
 
-    `urgent`: the words hold danger. The conversation's row is locked by the turn. Returns outbox rows to be woken.
+    `urgent`: the text holds danger. The turn has locked the conversation. Returns ids of outbox rows to send now.
     """
-    handoff = handoffs.current(db, conversation_id, lock=True)
+    handoff = handoffs.find_open(db, conversation_id, lock=True)
     if handoff is None:
         return []
     handoff.updated_at = now
-    if handoff.state in UNCLAIMED:
+    if handoff.state in UNCLAIMED_STATES:
         return []
     if handoff.state == HandoffState.HANDED_BACK:
         return []
     ids: list[int] = []
-    waits_for_owner(handoff, now, desk.hand_back_after)
-    for thread in staff_threads.relays_of(db, conversation_id):
-        if thread.staff_id == handoff.owner_id and _leads_to_owner(db, desk, thread):
-            ids += _relay(db, desk, thread, handoff.id, words, media, now)
+    start_reply_deadlines(handoff, now, context.hand_back_after)
+    for thread in staff_threads.list_bound_threads(db, conversation_id):
+        if thread.staff_id == handoff.owner_id and _reaches_owner(db, context, thread):
+            ids += _relay(db, context, thread, handoff.id, text, media, now)
     if urgent:
-        handoffs.alert_again(db, handoff, now)
-        handoffs.record(db, handoff, "danger_again", now)
-        ids += remind_owner(db, desk, handoff, "alert_danger_again", now)
+        handoffs.add_alert(db, handoff, now)
+        handoffs.add_event_and_touch(db, handoff, "danger_again", now)
+        ids += remind_owner(db, context, handoff, "alert_danger_again", now)
     return ids
 
 
-def _leads_to_owner(db: Session, desk: Desk, thread: StaffThread) -> bool:
-    """Whether it still is their telephone, and takes texts."""
+def _reaches_owner(db: Session, context: Context, thread: StaffThread) -> bool:
+    """Whether the thread still belongs to the owner's telephone number, and takes texts."""
     if thread.opted_out or thread.unreachable:
         return False
     owner = staff.get(db, thread.staff_id)
-    phone = staff.phone(desk.sealer, owner) if owner is not None and owner.left_at is None else None
-    return phone is not None and phone == desk.sealer.open_address(thread.sealed_address)
+    phone = staff.phone_of(context.sealer, owner) if owner is not None and owner.left_at is None else None
+    return phone is not None and phone == context.sealer.open_address(thread.sealed_address)
 
 
 def _relay(
-    db: Session, desk: Desk, thread: StaffThread, handoff_id: int, words: str, media: int, now: datetime
+    db: Session, context: Context, thread: StaffThread, handoff_id: int, words: str, media: int, now: datetime
 ) -> list[int]:
-    """Their words, on the number that means them; pictures stay with us and are said to have come."""
-    prefix = desk.staff_words.say("from_person_prefix", handoff=handoff_id)
+    """Write the person's words into the thread. Pictures are not relayed, only announced with a link."""
+    prefix = context.staff_texts.text("from_person_prefix", handoff=handoff_id)
     ids = []
     if words.strip():
         body = f"{prefix} {words}"
-        for start in range(0, len(body), LONGEST_BODY):
-            part = body[start : start + LONGEST_BODY]
+        for start in range(0, len(body), MAX_BODY_LENGTH):
+            part = body[start : start + MAX_BODY_LENGTH]
             ids.append(
-                staff_threads.write_in(db, desk.sealer, thread, part, Lane.CRISIS, now, Concerns("relay", handoff_id))
+                staff_threads.enqueue_in_thread(db, context.sealer, thread, part, OutboxLane.CRISIS, now, StaffMessageSubject("relay", handoff_id))
             )
     if media:
-        said = desk.staff_words.say("relay_media", link=f"{desk.console_url}/handoffs/{handoff_id}")
+        said = context.staff_texts.text("relay_media", link=f"{context.console_url}/handoffs/{handoff_id}")
         text = f"{prefix} {said}"
         ids.append(
-            staff_threads.write_in(db, desk.sealer, thread, text, Lane.REPLY, now, Concerns("relay_media", handoff_id))
+            staff_threads.enqueue_in_thread(db, context.sealer, thread, text, OutboxLane.REPLY, now, StaffMessageSubject("relay_media", handoff_id))
         )
     return ids

@@ -1,4 +1,4 @@
-"""What the person is told of the handoff at each step: reviewed texts, true when they are promised, and safe to receive."""
+"""Notices to the person about their handoff: reviewed texts, true when they are queued, and safe to receive."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from bot.domain.delivery import State
-from bot.domain.message import Channel, Lane
-from bot.domain.safe_contact import is_safe_time, needs_word
-from bot.domain.segments import fold_for_sms, measure
+from bot.domain.delivery import DeliveryState
+from bot.domain.message import Channel, OutboxLane
+from bot.domain.safe_contact import is_safe_time, needs_safe_word
+from bot.domain.segments import fold_for_sms, measure_segments
 from bot.storage import outbox
-from bot.storage.handoffs import Locked
+from bot.storage.handoffs import LockedHandoff
 from bot.storage.staff_tables import Staff
 from bot.storage.tables import Conversation, Message
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 
-NEUTRAL = {
+NEUTRAL_TWINS = {
     "still_trying": "neutral_waiting",
     "still_trying_calm": "neutral_waiting",
     "stepped_away": "neutral_waiting",
@@ -29,88 +29,86 @@ NEUTRAL = {
     "goodbye": "neutral_ended",
     "reached_out": "neutral_reached_out",
 }
-OF_THE_HANDOFF = frozenset(NEUTRAL)
-"""Texts that are true at one moment of a handoff, and are never sent again later."""
-NOBODY_YET = ("still_trying", "still_trying_calm", "stepped_away")
-"""Texts that say that nobody has the person."""
-OWED = ("stop_ack", "opted_out_confirm_free_text", "start_ack", "help", "exit_ack")
-"""Answers that the law or a watched phone asks for, whoever has the person."""
-WATCHED = frozenset({"domestic_violence", "violence"})
-"""In these dangers somebody else may hold the phone."""
-STILL_THERE = timedelta(minutes=10)
-"""For so long after their own text we take it that the person themselves holds a phone that may be watched."""
+NOTICE_KEYS = frozenset(NEUTRAL_TWINS)
+"""Texts that are true at one moment of a handoff; they are never sent again later."""
+STILL_WAITING_KEYS = ("still_trying", "still_trying_calm", "stepped_away")
+"""Texts that say that no social worker has claimed the handoff."""
+REQUIRED_KEYS = ("stop_ack", "opted_out_confirm_free_text", "start_ack", "help", "exit_ack")
+"""Answers that the law or a watched phone requires, whoever holds the conversation."""
+WATCHED_DANGERS = frozenset({"domestic_violence", "violence"})
+"""In these dangers another person may hold the phone."""
+STILL_HOLDS_PHONE = timedelta(minutes=10)
+"""For this long after a text we assume that the person still holds their phone, though it may be watched."""
 
 
-def tell(db: Session, desk: Desk, locked: Locked, key: str, now: datetime, worker: Staff | None = None) -> tuple[int, ...]:
-    """Promise the text of this key to the person, in their language; ids to be woken. Nothing where it must not be sent.
+def enqueue_notice(db: Session, context: Context, locked: LockedHandoff, key: str, now: datetime, worker: Staff | None = None) -> tuple[int, ...]:
+    """Queue the text of this key for the person, in their language. Returns ids of outbox rows; empty if it must not be
+    sent: outside their safe times, or where others may read it, unless the person has just written.
 
-    `worker` is named where the text has a place for it and they allow it. A text that the person did not ask for stays
-    unsaid outside of their safe times, and where others may read it, unless they have just written.
+    `worker` is named where the text has a place for the name and they allow it.
     """
-    row, state, safe = locked.row, locked.state, locked.state.safe
-    if is_blocked(row) or safe.paused or needs_word(safe, now):
-        # Whoever holds a phone without the safe word learns nothing, not even that somebody was called.
+    row, state, safe = locked.conversation_row, locked.state, locked.state.safe
+    if is_blocked(row) or safe.paused or needs_safe_word(safe, now):
+        # Without the safe word, whoever holds the phone learns nothing, not even that a human was called.
         return ()
-    if not _may_arrive(db, desk, locked, now):
+    if not _is_safe_to_receive(db, context, locked, now):
         return ()
     if safe.neutral or not safe.may_name_line:
-        # A twin of its own for each; what has none is better left unsaid than said in the open.
-        if key not in NEUTRAL:
+        # A text without a neutral twin is not sent at all.
+        if key not in NEUTRAL_TWINS:
             return ()
-        text = desk.line.text(NEUTRAL[key], state.language)
+        text = context.system_texts.text(NEUTRAL_TWINS[key], state.language)
     elif key in ("taken", "transfer", "reached_out", "texts_by_human_delayed"):
         if worker is not None and worker.tells_name:
-            text = desk.line.text(key, state.language, name=worker.called)
+            text = context.system_texts.text(key, state.language, name=worker.called)
         else:
-            text = desk.line.text(f"{key}_unnamed", state.language)
+            text = context.system_texts.text(f"{key}_unnamed", state.language)
     else:
-        text = desk.line.text(key, state.language)
-    lane = Lane.CRISIS if state.in_danger else Lane.REPLY
-    return (promise(db, desk, locked, text, lane, now, key=key),)
+        text = context.system_texts.text(key, state.language)
+    lane = OutboxLane.CRISIS if state.in_danger else OutboxLane.REPLY
+    return (enqueue_text(db, context, locked, text, lane, now, key=key),)
 
 
 def is_blocked(row: Conversation) -> bool:
-    """Whether texts cannot reach this person. To an open page nothing is sent, so STOP means nothing there."""
+    """Whether texts cannot reach this person. STOP does not count on web chat, where nothing is sent unasked."""
     return (row.opted_out and row.channel != Channel.WEB) or row.unreachable is not None
 
 
-def unsay_waiting(db: Session, conversation_id: int) -> None:
-    """Somebody has them now: that nobody has is not sent any more, where it still waits to leave; nor is a question of the
-    bot's that waits for its second try."""
+def drop_outdated_texts(db: Session, conversation_id: int) -> None:
+    """The handoff was claimed: drop queued texts that say it was not, and texts of the bot that wait for a retry."""
     mine = (Message.conversation_id == conversation_id, Message.outbound)
-    dropped = {"state": State.DROPPED.value, "due_at": None}
-    in_doubt = (State.WAITING.value, State.CLAIMED.value, State.UNKNOWN.value)
-    db.execute(update(Message).where(*mine, Message.key.in_(NOBODY_YET), Message.state.in_(in_doubt)).values(**dropped))
-    lanes = (Lane.REPLY.value, Lane.FOLLOW_UP.value)
-    of_bot = (Message.staff_id.is_(None), Message.lane.in_(lanes), func.coalesce(Message.key, "").not_in(OWED))
-    db.execute(update(Message).where(*mine, *of_bot, Message.state == State.WAITING.value).values(**dropped))
+    dropped = {"state": DeliveryState.DROPPED.value, "due_at": None}
+    in_doubt = (DeliveryState.WAITING.value, DeliveryState.CLAIMED.value, DeliveryState.UNKNOWN.value)
+    db.execute(update(Message).where(*mine, Message.key.in_(STILL_WAITING_KEYS), Message.state.in_(in_doubt)).values(**dropped))
+    lanes = (OutboxLane.REPLY.value, OutboxLane.FOLLOW_UP.value)
+    of_bot = (Message.staff_id.is_(None), Message.lane.in_(lanes), func.coalesce(Message.key, "").not_in(REQUIRED_KEYS))
+    db.execute(update(Message).where(*mine, *of_bot, Message.state == DeliveryState.WAITING.value).values(**dropped))
 
 
-def promise(
-    db: Session, desk: Desk, locked: Locked, text: str, lane: Lane, now: datetime, *, key: str | None = None,
-    staff_id: int | None = None, at: datetime | None = None,
+def enqueue_text(
+    db: Session, context: Context, locked: LockedHandoff, text: str, lane: OutboxLane, now: datetime, *, key: str | None = None,
+    staff_id: int | None = None, send_at: datetime | None = None,
 ) -> int:  # fmt: skip
-    """A text to the person as a row of the outbox, as SMS would carry it."""
-    folds = desk.fold_accents and locked.row.channel in (Channel.SMS, Channel.SIMULATOR)
+    """Queue a text to the person, folded to plain SMS letters where configured. Returns the id of the outbox row."""
+    folds = context.fold_accents and locked.conversation_row.channel in (Channel.SMS, Channel.SIMULATOR)
     body = fold_for_sms(text) if folds else text
-    message = outbox.add(
-        db, desk.sealer, locked.row.id, body, lane, key, measure(body).segments, now, at, staff_id=staff_id,
+    message = outbox.enqueue(
+        db, context.sealer, locked.conversation_row.id, body, lane, key, measure_segments(body).segments, now, send_at, staff_id=staff_id,
         handoff_id=locked.handoff.id,
     )  # fmt: skip
     return message.id
 
 
-def _may_arrive(db: Session, desk: Desk, locked: Locked, now: datetime) -> bool:
-    watched = bool(WATCHED & set(locked.handoff.dangers)) or locked.state.safe.neutral
+def _is_safe_to_receive(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> bool:
+    watched = bool(WATCHED_DANGERS & set(locked.handoff.dangers)) or locked.state.safe.neutral
     has_times = bool(locked.state.safe.times)
     if not watched and not has_times:
         return True
-    heard = last_heard(db, locked.row.id)
-    if heard is not None and now - heard <= STILL_THERE:
+    heard = last_inbound_at(db, locked.conversation_row.id)
+    if heard is not None and now - heard <= STILL_HOLDS_PHONE:
         return True
-    return not watched and is_safe_time(locked.state.safe, now, desk.zone)
+    return not watched and is_safe_time(locked.state.safe, now, context.zone)
 
 
-def last_heard(db: Session, conversation_id: int) -> datetime | None:
-    """When the person wrote last."""
+def last_inbound_at(db: Session, conversation_id: int) -> datetime | None:
     return db.scalar(select(func.max(Message.at)).where(Message.conversation_id == conversation_id, ~Message.outbound))

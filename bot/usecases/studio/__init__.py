@@ -1,5 +1,6 @@
-"""What the flow studio does: drafts are changed, tried, checked, translated, imported, published and rolled back.
+"""The flow studio: drafts are edited, tried, checked, translated, imported, published and rolled back.
 
-Each module is one act or one page's reading; doors open the transaction. How a flow is read, checked and played is the
-domain's and `rehearse.py`'s, so that the studio, the command line and the tests can never disagree about a flow.
+Each module is one action or the data of one page; the caller (route, job or command) opens the transaction. Flows are read,
+checked and played only by the domain and `rehearse.py`, so that the studio, the command line and the tests always agree
+about a flow.
 """

@@ -1,4 +1,4 @@
-"""Drafts begin, change, are undone and thrown away. Two who work at once lose nothing to each other."""
+"""Begins, changes, undoes and discards drafts. Two admins who work at the same time lose none of their changes."""
 
 from __future__ import annotations
 
@@ -11,61 +11,61 @@ from sqlalchemy.orm import Session
 from bot.domain.flow_content import FlowContent
 from bot.domain.script import STEP_NAME
 from bot.storage import drafts, flows
-from bot.storage.drafts import Author, Draft, Revision
+from bot.storage.drafts import DraftAuthor, Draft, Revision
 
-RESERVED = frozenset(["new", "import", "requests", "words"])
-"""Names that pages of the studio have taken: a flow of that name could not be opened."""
-_UNDID, _AGAIN = "Undid: ", "Did again: "
-Act = Callable[[FlowContent], FlowContent]
+RESERVED_NAMES = frozenset(["new", "import", "requests", "words"])
+"""Names used by pages of the studio: a flow of that name could not be opened."""
+_UNDO_PREFIX, _REDO_PREFIX = "Undid: ", "Did again: "
+DraftEdit = Callable[[FlowContent], FlowContent]
 
 
-class NotThere(Exception):
+class FlowNotFound(Exception):
     """There is no such flow, or no such revision of it."""
 
 
 class Unfit(Exception):
-    """What was asked is not possible; the text is a sentence for the page, and nothing has happened."""
+    """The request is not possible; the text is a sentence for the page, and nothing has changed."""
 
 
-class ChangedMeanwhile(Exception):
-    """Somebody else changed the same thing since the page was made; nothing has happened, and both are here."""
+class DraftChangedMeanwhile(Exception):
+    """Another admin changed the same thing since the page was made; nothing has changed. Carries both revisions."""
 
-    def __init__(self, theirs: Revision, seen: Revision | None) -> None:
-        super().__init__(f"{theirs.flow}: revision {theirs.number} is newer")
-        self.theirs, self.seen = theirs, seen
-
-
-def open_draft(db: Session, flow: str, by: Author, now: datetime) -> Draft:
-    """The draft of a flow, begun from what is published where there is none. Raises NotThere."""
-    return _opened(db, flow, by, now)[0]
+    def __init__(self, current: Revision, seen: Revision | None) -> None:
+        super().__init__(f"{current.flow}: revision {current.number} is newer")
+        self.current, self.seen = current, seen
 
 
-def _opened(db: Session, flow: str, by: Author, now: datetime) -> tuple[Draft, bool]:
-    """The draft, locked, and whether it was begun here and now: of two who begin at once, the second only finds it."""
-    draft = _locked(db, flow)
+def open_draft(db: Session, flow: str, by: DraftAuthor, now: datetime) -> Draft:
+    """The draft of a flow; begun from the published version if there is none. Raises FlowNotFound."""
+    return _open_locked(db, flow, by, now)[0]
+
+
+def _open_locked(db: Session, flow: str, by: DraftAuthor, now: datetime) -> tuple[Draft, bool]:
+    """The locked draft, and whether this call began it: if two begin at once, the second only finds it."""
+    draft = _lock_draft(db, flow)
     if draft is not None:
         return draft, False
-    version = flows.published(db, flow)
-    stored = flows.load(db, version) if version is not None else None
+    version = flows.current_version(db, flow)
+    stored = flows.load_version(db, version) if version is not None else None
     if stored is None:
-        raise NotThere(flow)
-    return drafts.begin(db, flow, stored.content, stored.version, f"Began from version {stored.number}", by, now)
+        raise FlowNotFound(flow)
+    return drafts.get_or_create(db, flow, stored.content, stored.version, f"Began from version {stored.number}", by, now)
 
 
-def _locked(db: Session, flow: str) -> Draft | None:
-    # The name comes from an address, where there may be characters that PostgreSQL does not take.
+def _lock_draft(db: Session, flow: str) -> Draft | None:
+    # The name comes from a URL, which may hold characters that PostgreSQL rejects.
     if not re.fullmatch(STEP_NAME, flow):
-        raise NotThere(flow)
+        raise FlowNotFound(flow)
     return drafts.lock(db, flow)
 
 
-def new_flow(db: Session, flow: str, content: FlowContent, what: str, by: Author, now: datetime) -> Draft:
-    """A flow that was not there before. Raises Unfit where there is one of that name."""
-    if flow in RESERVED:
+def new_flow(db: Session, flow: str, content: FlowContent, what: str, by: DraftAuthor, now: datetime) -> Draft:
+    """Begins a flow that does not exist yet. Raises Unfit if the name is taken."""
+    if flow in RESERVED_NAMES:
         raise Unfit(f"`{flow}` is the name of a page here. Choose another name.")
-    if flows.published(db, flow) is not None:
+    if flows.current_version(db, flow) is not None:
         raise Unfit(f"There is a flow `{flow}` already. Choose another name.")
-    draft, is_new = drafts.begin(db, flow, content, None, what, by, now)
+    draft, is_new = drafts.get_or_create(db, flow, content, None, what, by, now)
     if not is_new:
         raise Unfit(f"Somebody has begun a flow `{flow}` already. Choose another name.")
     return draft
@@ -76,41 +76,42 @@ def change(
     flow: str,
     seen: int,
     what: str,
-    act: Act,
-    by: Author,
+    edit: DraftEdit,
+    by: DraftAuthor,
     now: datetime,
     *,
     touches: Callable[[FlowContent], object] | None = None,
 ) -> Revision:
-    """Apply `act` to the draft and keep the outcome as a new revision; the same content makes no new one.
+    """Applies `edit` to the draft and stores the result as a new revision; unchanged content makes no new one.
 
-    `seen` is the number of the revision that the page was made from; where it was made from what is published, the id of
-    the version with a minus, or 0 for whatever is published now. Where the draft has moved on since, the act is done on
-    the newest state if what it `touches` is as it was; else ChangedMeanwhile. Raises NotThere, and whatever the act raises.
+    `seen` is the number of the revision that the page was made from; for a page made from a published version, its id
+    negated, or 0 for whatever is published now. If the draft has changed since, `edit` is applied to the newest state,
+    provided that what it `touches` is unchanged; else raises DraftChangedMeanwhile. Raises FlowNotFound, and whatever `edit`
+    raises.
     """
-    draft, is_new = _opened(db, flow, by, now)
+    draft, is_new = _open_locked(db, flow, by, now)
     current = draft.revision
-    # A page made from what is published fits a draft that began only now.
+    # A page made from the published version fits a draft that began only now.
     is_current = seen == current.number or (is_new and seen in (0, -(draft.based_on or 0)))
-    was_seen = current if is_current else _seen(db, flow, seen)
+    was_seen = current if is_current else _seen_revision(db, flow, seen)
     if was_seen is not current and not _is_untouched(was_seen, current, touches):
-        raise ChangedMeanwhile(current, was_seen)
-    content = act(current.content)
+        raise DraftChangedMeanwhile(current, was_seen)
+    content = edit(current.content)
     if content == current.content:
         return current
-    return drafts.keep(db, flow, content, what, by, now, parent_id=current.id)
+    return drafts.add_revision(db, flow, content, what, by, now, parent_id=current.id)
 
 
-def _seen(db: Session, flow: str, number: int) -> Revision | None:
-    """The state that a page was made from, also where that was a version."""
+def _seen_revision(db: Session, flow: str, number: int) -> Revision | None:
+    """The revision, or version, that a page was made from."""
     if number < 0:
-        stored = flows.load(db, -number)
+        stored = flows.load_version(db, -number)
         if stored is None or stored.name != flow:
             return None
         what = f"Version {stored.number}"
         return Revision(0, flow, number, None, None, stored.content, what, None, "", datetime.min.replace(tzinfo=UTC))
     found = next((entry for entry in drafts.history(db, flow, 1, number + 1) if entry.number == number), None)
-    return drafts.revision(db, found.id) if found else None
+    return drafts.find_revision(db, found.id) if found else None
 
 
 def _is_untouched(seen: Revision | None, current: Revision, touches: Callable[[FlowContent], object] | None) -> bool:
@@ -119,59 +120,51 @@ def _is_untouched(seen: Revision | None, current: Revision, touches: Callable[[F
     try:
         return touches(seen.content) == touches(current.content)
     except ValueError:
-        # One of the two cannot be read: nobody knows what was touched.
+        # One of the two can't be read, so there is no telling what has changed.
         return False
 
 
-def undo(db: Session, flow: str, seen: int, by: Author, now: datetime) -> Revision:
-    """Go back to the state before; redo leads forth again. Raises NotThere, ChangedMeanwhile, Unfit."""
-    current = _current(db, flow, seen)
-    earlier = drafts.revision(db, current.parent_id) if current.parent_id is not None else None
+def undo(db: Session, flow: str, seen: int, by: DraftAuthor, now: datetime) -> Revision:
+    """Goes back to the previous state; `redo` goes forward again. Raises FlowNotFound, DraftChangedMeanwhile, Unfit."""
+    current = _current_revision(db, flow, seen)
+    earlier = drafts.find_revision(db, current.parent_id) if current.parent_id is not None else None
     if earlier is None:
         raise Unfit("There is nothing more to undo.")
-    what = f"{_UNDID}{_deed(db, current)}"
-    return drafts.keep(db, flow, earlier.content, what, by, now, parent_id=earlier.parent_id, undone_id=current.id)
+    what = f"{_UNDO_PREFIX}{_original_change(db, current)}"
+    return drafts.add_revision(db, flow, earlier.content, what, by, now, parent_id=earlier.parent_id, undone_id=current.id)
 
 
-def redo(db: Session, flow: str, seen: int, by: Author, now: datetime) -> Revision:
-    """Do again what was undone last. Raises NotThere, ChangedMeanwhile, Unfit."""
-    current = _current(db, flow, seen)
-    undone = drafts.revision(db, current.undone_id) if current.undone_id is not None else None
+def redo(db: Session, flow: str, seen: int, by: DraftAuthor, now: datetime) -> Revision:
+    """Repeats what was undone last. Raises FlowNotFound, DraftChangedMeanwhile, Unfit."""
+    current = _current_revision(db, flow, seen)
+    undone = drafts.find_revision(db, current.undone_id) if current.undone_id is not None else None
     if undone is None:
         raise Unfit("There is nothing to do again.")
-    what = f"{_AGAIN}{_deed(db, undone)}"
-    return drafts.keep(db, flow, undone.content, what, by, now, parent_id=undone.parent_id, undone_id=undone.undone_id)
+    what = f"{_REDO_PREFIX}{_original_change(db, undone)}"
+    return drafts.add_revision(db, flow, undone.content, what, by, now, parent_id=undone.parent_id, undone_id=undone.undone_id)
 
 
-def _deed(db: Session, revision: Revision) -> str:
-    """What made this content, also where it holds again only because something later was undone or done again."""
-    while revision.what.startswith(_UNDID) and revision.undone_id is not None:
-        undone = drafts.revision(db, revision.undone_id)
-        earlier = drafts.revision(db, undone.parent_id) if undone and undone.parent_id is not None else None
+def _original_change(db: Session, revision: Revision) -> str:
+    """The change that made this content, looking through later undos and redos."""
+    while revision.what.startswith(_UNDO_PREFIX) and revision.undone_id is not None:
+        undone = drafts.find_revision(db, revision.undone_id)
+        earlier = drafts.find_revision(db, undone.parent_id) if undone and undone.parent_id is not None else None
         if earlier is None:
             break
         revision = earlier
-    return revision.what.removeprefix(_AGAIN)
+    return revision.what.removeprefix(_REDO_PREFIX)
 
 
-def restore(db: Session, flow: str, seen: int, content: FlowContent, what: str, by: Author, now: datetime) -> Revision:
-    """Let an earlier state, or what is published, hold again. Raises NotThere, ChangedMeanwhile."""
-    current = _current(db, flow, seen)
-    if content == current.content:
-        return current
-    return drafts.keep(db, flow, content, what, by, now, parent_id=current.id)
-
-
-def _current(db: Session, flow: str, seen: int) -> Revision:
-    draft = _locked(db, flow)
+def _current_revision(db: Session, flow: str, seen: int) -> Revision:
+    draft = _lock_draft(db, flow)
     if draft is None:
-        raise NotThere(flow)
+        raise FlowNotFound(flow)
     if draft.revision.number != seen:
-        raise ChangedMeanwhile(draft.revision, _seen(db, flow, seen))
+        raise DraftChangedMeanwhile(draft.revision, _seen_revision(db, flow, seen))
     return draft.revision
 
 
 def discard(db: Session, flow: str, seen: int) -> None:
-    """Throw the draft away; its states stay in the history. Raises NotThere, ChangedMeanwhile."""
-    _current(db, flow, seen)
-    drafts.drop(db, flow)
+    """Discards the draft; its revisions stay in the history. Raises FlowNotFound, DraftChangedMeanwhile."""
+    _current_revision(db, flow, seen)
+    drafts.delete(db, flow)

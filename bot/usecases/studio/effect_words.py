@@ -1,4 +1,4 @@
-"""What a turn does beside its texts, told to admins: as it would happen on the line, where here nothing happens."""
+"""Describes for admins the effects of a turn beside its texts, as they would happen live. Carries none of them out."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time, format_timedelta
 
 from bot.domain.effects import (
-    CheckInAnswered,
-    Choice,
+    MarkCheckInAnswered,
+    ConsentChoice,
     Effect,
     EraseData,
-    HoldTexts,
+    DropQueuedTexts,
     OfferServices,
     OpenHandoff,
     RaiseAlarm,
-    Reason,
+    HandoffReason,
     RecordConsent,
     RecordMeasure,
     RecordOutcome,
     ScheduleCheckIns,
-    TellHuman,
-    TellReferral,
+    NotifyStaff,
+    RecordReferralOutcome,
 )
 from bot.domain.safety.levels import Urgency
 
@@ -34,30 +34,30 @@ URGENCIES = {
     Urgency.THIS_SHIFT: "this shift",
     Urgency.ROUTINE: "routine",
 }
-_CALLED = {
-    Reason.DANGER: "The safety net heard danger.",
-    Reason.ASKED: "The person asked for somebody.",
-    Reason.FLOW: "",
-    Reason.NOT_UNDERSTOOD: "The line could not understand them.",
-    Reason.FAILURE: "The line had a fault.",
+_HANDOFF_REASONS = {
+    HandoffReason.DANGER: "The safety net heard danger.",
+    HandoffReason.ASKED: "The person asked for somebody.",
+    HandoffReason.FLOW: "",
+    HandoffReason.NOT_UNDERSTOOD: "The line could not understand them.",
+    HandoffReason.FAILURE: "The line had a fault.",
 }
-_LEDGER = {
-    Choice.AGREED: "agreed",
-    Choice.WITHDRAWN: "taken back",
+_CONSENT_CHOICES = {
+    ConsentChoice.AGREED: "agreed",
+    ConsentChoice.WITHDRAWN: "taken back",
 }
 
-Due = Callable[[tuple[timedelta, ...]], Sequence[datetime]]
-"""When check-ins after these lengths of time would be asked."""
+CheckInTimes = Callable[[tuple[timedelta, ...]], Sequence[datetime]]
+"""When check-ins after these delays would be sent."""
 
 
-def in_words(effect: Effect, due: Due, zone: ZoneInfo) -> str:
-    """One sentence or two about an effect that is no text and no silence; TypeError for those."""
+def describe_effect(effect: Effect, due: CheckInTimes, zone: ZoneInfo) -> str:
+    """Describes an effect in a sentence or two; TypeError for texts and silence."""
     match effect:
         case OpenHandoff():
-            return _handoff(effect)
-        case TellHuman(urgent=urgent):
+            return _describe_handoff(effect)
+        case NotifyStaff(urgent=urgent):
             return f"The text goes to the social worker who is called{', as urgent' if urgent else ''}."
-        case HoldTexts():
+        case DropQueuedTexts():
             return "What still waits to be sent to them is held back."
         case RaiseAlarm(kind=kind, detail=detail):
             return f"Alarm for the operator: {kind.replace('_', ' ')}" + (f" ({detail})." if detail else ".")
@@ -65,19 +65,19 @@ def in_words(effect: Effect, due: Due, zone: ZoneInfo) -> str:
             where = f", near {near}" if near else ""
             return f"Writes down {_count(len(services), 'referral')}: {_plain(need)}{where}."
         case ScheduleCheckIns(flow=flow, after=after):
-            days = ", ".join(short_day(at, zone) for at in due(after))
+            days = ", ".join(format_day(at, zone) for at in due(after))
             return f"Would ask again with {flow} on {days}, where they have agreed to it."
-        case CheckInAnswered():
+        case MarkCheckInAnswered():
             return "The check-in counts as answered."
         case RecordConsent():
-            return _consent(effect)
+            return _describe_consent(effect)
         case _:
-            return _record(effect)
+            return _describe_record(effect)
 
 
-def _record(effect: Effect) -> str:
+def _describe_record(effect: Effect) -> str:
     match effect:
-        case TellReferral(outcome=outcome, which=which):
+        case RecordReferralOutcome(outcome=outcome, which=which):
             of = f"service {which}" if which else "the services that were offered"
             return f"Writes down what became of {of}: {_plain(outcome)}."
         case RecordMeasure(name=name, value=value):
@@ -90,9 +90,9 @@ def _record(effect: Effect) -> str:
             raise TypeError(f"{type(effect).__name__} is told otherwise")
 
 
-def _handoff(effect: OpenHandoff) -> str:
+def _describe_handoff(effect: OpenHandoff) -> str:
     team = "anyone" if effect.team == "anyone" else f"team {_plain(effect.team)}"
-    said = [f"A handoff to {team}, urgency: {URGENCIES[effect.urgency]}.", _CALLED[effect.reason]]
+    said = [f"A handoff to {team}, urgency: {URGENCIES[effect.urgency]}.", _HANDOFF_REASONS[effect.reason]]
     if effect.because:
         said.append(f"The social worker would read: {effect.because}")
     if effect.wish:
@@ -102,32 +102,30 @@ def _handoff(effect: OpenHandoff) -> str:
     return " ".join(part for part in said if part)
 
 
-def _consent(effect: RecordConsent) -> str:
-    if effect.choice is Choice.OPTED_OUT:
+def _describe_consent(effect: RecordConsent) -> str:
+    if effect.choice is ConsentChoice.OPTED_OUT:
         return "All texts to them are stopped. Writes that into the consent ledger."
-    if effect.choice is Choice.OPTED_IN:
+    if effect.choice is ConsentChoice.OPTED_IN:
         return "Texts to them begin again. Writes that into the consent ledger."
-    return f"Writes into the consent ledger: {_plain(effect.scope)} {_LEDGER[effect.choice]}."
+    return f"Writes into the consent ledger: {_plain(effect.scope)} {_CONSENT_CHOICES[effect.choice]}."
 
 
-def moment(at: datetime, zone: ZoneInfo) -> str:
-    """`Mon, Nov 30, 9:00 AM`, in the line's zone."""
-    return f"{short_day(at, zone)}, {clock(at, zone)}"
+def format_moment(at: datetime, zone: ZoneInfo) -> str:
+    """`Mon, Nov 30, 9:00 AM`, in local time."""
+    return f"{format_day(at, zone)}, {format_clock(at, zone)}"
 
 
-def short_day(at: datetime, zone: ZoneInfo) -> str:
-    """`Mon, Nov 30`."""
+def format_day(at: datetime, zone: ZoneInfo) -> str:
     return format_date(at.astimezone(zone).date(), "EEE, MMM d", locale="en_US")
 
 
-def clock(at: datetime, zone: ZoneInfo) -> str:
-    """`9:00 AM`."""
+def format_clock(at: datetime, zone: ZoneInfo) -> str:
     local = at.astimezone(zone)
     return " ".join(format_time(local.time().replace(tzinfo=None), "h:mm a", locale="en_US").split())
 
 
-def how_long(length: timedelta) -> str:
-    """`3 days`, `2 hours`; both parts where it is not about whole."""
+def describe_duration(length: timedelta) -> str:
+    """`3 days`, `2 hours`; both parts if it is not roughly whole."""
     if length < timedelta(minutes=1):
         return format_timedelta(length, threshold=10, granularity="second", locale="en_US")
     days, rest = divmod(length, timedelta(days=1))

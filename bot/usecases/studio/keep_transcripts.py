@@ -1,4 +1,4 @@
-"""Transcripts of a flow in its draft: recorded from what was tried, changed, renamed, deleted, and recorded anew."""
+"""Manages the transcripts of a flow's draft: recorded from a trial, changed, renamed, deleted, and recorded again."""
 
 from __future__ import annotations
 
@@ -12,132 +12,133 @@ from sqlalchemy.orm import Session
 
 from bot.domain.effects import Effect, OfferServices, RaiseAlarm
 from bot.domain.flow_content import FlowContent
-from bot.domain.flow_yaml import FlowError, Problem
+from bot.domain.flow_yaml import FlowError, FlowProblem
 from bot.domain.script import read_duration
-from bot.domain.suggestion import fit_name
-from bot.domain.transcript import REST, Kind, Line, Transcript, matches, read_transcript, write_line, write_transcript
+from bot.domain.suggestion import name_from_text
+from bot.domain.transcript import ANYTHING, LineKind, TranscriptLine, Transcript, matches_expected, read_transcript, write_line, write_transcript
 from bot.storage import drafts
-from bot.storage.drafts import Author, Revision
+from bot.storage.drafts import DraftAuthor, Revision
 from bot.usecases.library import Library
-from bot.usecases.line import Line as HelpLine
-from bot.usecases.rehearse import OPTIONAL, PICTURE, Played, as_lines, turns
+from bot.usecases.line import SystemTexts as HelpLine
+from bot.usecases.rehearse import OPTIONAL_EFFECTS, PICTURE, PlayedTurn, effects_as_lines, play_turns
 from bot.usecases.studio import edit_draft
 from bot.usecases.studio.edit_draft import Unfit
-from bot.usecases.studio.play_trial import Run, Turn, cards_before, play
-from bot.usecases.studio.trials import MOST_ENTRIES, Entry, EntryKind, Start, Trial
+from bot.usecases.studio.play_trial import TrialRun, TrialTurn, cards_before, play
+from bot.usecases.studio.trials import MAX_ENTRIES, TrialEntry, TrialEntryKind, TrialStart, Trial
 
 NAME = re.compile(r"[a-z]{2,3}/[a-z0-9][a-z0-9_-]{0,59}")
-LONGEST_TITLE = 120
-MOST_TRANSCRIPTS = 500
+MAX_TITLE_LENGTH = 120
+MAX_TRANSCRIPTS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A transcript and what the last check says of it; `transcript` is None where it cannot be read."""
+class TranscriptResult:
+    """A transcript and its last check result; `transcript` is None if it can't be read."""
 
     name: str
     text: str
     transcript: Transcript | None
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FlowProblem, ...] = ()
 
     @property
     def title(self) -> str:
         return self.transcript.title if self.transcript else self.name
 
 
-def file_of(name: str) -> str:
-    """How a problem names the transcript, as it lies in a repository."""
+def problem_file(name: str) -> str:
+    """The path that problems give for the transcript, as in a repository."""
     return f"transcripts/{name}.txt"
 
 
 # Recording.
 
 
-def record(trial: Trial, flow: str, title: str, line: HelpLine, library: Library, zone: ZoneInfo) -> Transcript:
-    """What was tried, as a transcript that replays on this library. Raises Unfit with the reason.
+def record(trial: Trial, flow: str, title: str, system_texts: HelpLine, library: Library, zone: ZoneInfo) -> Transcript:
+    """Makes a transcript of a trial that replays on this library. Raises Unfit with the reason.
 
-    It is played anew for it: a test meets the same services everywhere, and the line's own directory has others.
+    Plays the trial again: a test meets the same services everywhere, while the live directory has others.
     """
-    run = play(trial, flow, line, library, zone)
+    run = play(trial, flow, system_texts, library, zone)
     if not trial.entries:
         raise Unfit("Nothing was tried yet. Text something on the phone first.")
-    _refuse_unplayable(trial, run)
+    _check_playable(trial, run)
     lines = [one for turn in run.turns for one in _lines(turn)]
     made = Transcript(
         title=" ".join(title.split()) or "A conversation",
-        flow=None if trial.start is Start.MENU else flow,
-        step=trial.step if trial.start is Start.STEP else None,
+        flow=None if trial.start is TrialStart.MENU else flow,
+        step=trial.step if trial.start is TrialStart.STEP else None,
         language=trial.language,
         channel=trial.channel,
         now=trial.moment,
         answers=dict(trial.answers),
         lines=tuple(lines),
     )
-    _refuse_what_does_not_replay(made, line, library, zone)
+    _check_replays(made, system_texts, library, zone)
     return made
 
 
-def _refuse_unplayable(trial: Trial, run: Run) -> None:
-    if any(entry.kind is EntryKind.CHECK_IN for entry in trial.entries):
+def _check_playable(trial: Trial, run: TrialRun) -> None:
+    if any(entry.kind is TrialEntryKind.CHECK_IN for entry in trial.entries):
         raise Unfit(
             "A transcript has one beginning, and here a check-in begins another conversation. Undo it to keep what came "
             "before; try the check-in's own flow to keep what it asks."
         )
-    failed = next((turn.failed or _failure(turn.effects) for turn in run.turns if turn.failed or _failure(turn.effects)), "")
+    failed = next((turn.failed or _failure_detail(turn.effects) for turn in run.turns if turn.failed or _failure_detail(turn.effects)), "")
     if failed:
         raise Unfit(f"The flow fails in this conversation ({failed}). Mend it first: a test should show how it ought to go.")
 
 
-def _failure(effects: Sequence[Effect]) -> str:
-    """Where and why the flow failed in this turn; "" where it did not."""
+def _failure_detail(effects: Sequence[Effect]) -> str:
+    """Where and why the flow failed in this turn; "" if it did not."""
     alarms = (effect for effect in effects if isinstance(effect, RaiseAlarm) and effect.kind == "flow_failed")
     return next((alarm.detail or alarm.kind for alarm in alarms), "")
 
 
-def _refuse_what_does_not_replay(made: Transcript, line: HelpLine, library: Library, zone: ZoneInfo) -> None:
+def _check_replays(transcript: Transcript, system_texts: HelpLine, library: Library, zone: ZoneInfo) -> None:
     try:
-        again = read_transcript(write_transcript(made), "")
+        again = read_transcript(write_transcript(transcript), "")
     except FlowError as error:
         raise Unfit(f"This conversation cannot be written as a transcript: {error.problems[0].what}") from error
-    wrong = next((turn.problem for turn in turns(again, "", line, library, zone) if turn.problem is not None), None)
+    wrong = next((turn.problem for turn in play_turns(again, "", system_texts, library, zone) if turn.problem is not None), None)
     if wrong is not None:
         raise Unfit(f"This conversation does not replay as it was: {wrong.what}")
 
 
-def _lines(turn: Turn) -> Iterator[Line]:
+def _lines(turn: TrialTurn) -> Iterator[TranscriptLine]:
     if turn.cause is not None:
         yield turn.cause
-    yield from told(turn.effects)
+    yield from transcript_lines(turn.effects)
 
 
-def told(effects: Sequence[Effect]) -> list[Line]:
-    """Effects as a transcript shows them; cards of services as `...`, since every directory words its own."""
+def transcript_lines(effects: Sequence[Effect]) -> list[TranscriptLine]:
+    """The lines a transcript shows for these effects; cards of services as `...`, since every directory words its own."""
     cards = {at for number, effect in enumerate(effects) if isinstance(effect, OfferServices) for at in
              cards_before(effects, number)}  # fmt: skip
-    lines = as_lines(effects)
-    return [Line(Kind.LINE, REST) if number in cards else one for number, one in enumerate(lines)]
+    lines = effects_as_lines(effects)
+    return [TranscriptLine(LineKind.LINE, ANYTHING) if number in cards else one for number, one in enumerate(lines)]
 
 
 def name_for(title: str, language: str, taken: Mapping[str, object]) -> str:
     """A free name for a transcript: `en/rent_is_late`."""
     others = {name.partition("/")[2] for name in taken if name.startswith(f"{language}/")}
-    return f"{language}/{fit_name(title, others)}"
+    return f"{language}/{name_from_text(title, others)}"
 
 
-# Recording anew.
+# Recording again.
 
 
-def anew(text: str, name: str, line: HelpLine, library: Library, zone: ZoneInfo) -> str:
-    """The transcript with what the line says now in place of what it said then. Turns that go as they stand are not
-    touched, to the letter; raises FlowError where it cannot be read, Unfit where its flow fails."""
+def rerecord(text: str, name: str, system_texts: HelpLine, library: Library, zone: ZoneInfo) -> str:
+    """The transcript with current replies in place of recorded ones. Turns that still go as written stay unchanged, byte for
+    byte. Raises FlowError if it can't be read, Unfit if its flow fails.
+    """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    read = read_transcript(text, file_of(name))
-    played = list(turns(read, file_of(name), line, library, zone))
+    read = read_transcript(text, problem_file(name))
+    played = list(play_turns(read, problem_file(name), system_texts, library, zone))
     last = played[-1]
     if last.failed and last.problem:
-        # Nothing behind it was played, so nothing is known of what would come.
+        # Nothing after it was played, so the rest is unknown.
         raise Unfit(f"{last.problem.what} Mend that first.")
-    if any(_failure(turn.effects) for turn in played):
+    if any(_failure_detail(turn.effects) for turn in played):
         raise Unfit("The flow fails in this conversation. Mend it first: a test should show how it ought to go.")
     rows = text.split("\n")
     starts = [1, *(turn.expected.cause.number for turn in played[1:])]
@@ -149,8 +150,8 @@ def anew(text: str, name: str, line: HelpLine, library: Library, zone: ZoneInfo)
     return "\n".join(fresh)
 
 
-def _rewritten(turn: Played, block: list[str], first: int) -> list[str]:
-    """The rows of one turn, with what comes now; its remarks and the blank rows behind it stay."""
+def _rewritten(turn: PlayedTurn, block: list[str], first: int) -> list[str]:
+    """The rows of one turn with the current replies; its comments and the blank rows after it stay."""
     body = len(block)
     while body and not block[body - 1].strip():
         body -= 1
@@ -161,94 +162,94 @@ def _rewritten(turn: Played, block: list[str], first: int) -> list[str]:
     return [*block[:kept], *remarks, *made, *block[body:]]
 
 
-def _merged(turn: Played) -> Iterator[Line]:
-    """What comes, in the transcript's own words where these still fit."""
-    wanted = [one for one in turn.expected.lines if one.kind is not Kind.EFFECT]
-    effects = [one.text for one in turn.expected.lines if one.kind is Kind.EFFECT]
+def _merged(turn: PlayedTurn) -> Iterator[TranscriptLine]:
+    """The current replies, in the transcript's own words where these still match."""
+    wanted = [one for one in turn.expected.lines if one.kind is not LineKind.EFFECT]
+    effects = [one.text for one in turn.expected.lines if one.kind is LineKind.EFFECT]
     spoken = 0
-    for came, written in zip(turn.came, told(turn.effects), strict=True):
-        if came.kind is Kind.EFFECT:
-            if came.text in effects or not came.text.startswith(OPTIONAL):
-                yield came
+    for current, written in zip(turn.actual_lines, transcript_lines(turn.effects), strict=True):
+        if current.kind is LineKind.EFFECT:
+            if current.text in effects or not current.text.startswith(OPTIONAL_EFFECTS):
+                yield current
             continue
         then = wanted[spoken] if spoken < len(wanted) else None
-        fits = then is not None and then.kind is came.kind and (not then.text or matches(then.text, came.text))
+        fits = then is not None and then.kind is current.kind and (not then.text or matches_expected(then.text, current.text))
         spoken += 1
         yield then if then is not None and fits else written
 
 
-# On the phone.
+# Trials.
 
 
-def as_trial(transcript: Transcript, moment: datetime) -> Trial:
-    """The transcript's texts and waits for the phone; `moment` (local) where it names none."""
-    causes = [one for one in transcript.lines if one.kind in (Kind.PERSON, Kind.WAIT)]
+def to_trial(transcript: Transcript, moment: datetime) -> Trial:
+    """The transcript's texts and waits as a trial; `moment` (local) if it has no time of its own."""
+    causes = [one for one in transcript.lines if one.kind in (LineKind.PERSON, LineKind.WAIT)]
     trial = Trial(
         moment=transcript.now or moment,
         language=transcript.language,
         channel=transcript.channel,
-        start=Start.STEP if transcript.step else Start.FLOW if transcript.flow else Start.MENU,
+        start=TrialStart.STEP if transcript.step else TrialStart.FLOW if transcript.flow else TrialStart.MENU,
         step=transcript.step or "",
         answers=dict(transcript.answers),
     )
-    for one in causes[:MOST_ENTRIES]:
-        trial = _with(trial, one)
+    for one in causes[:MAX_ENTRIES]:
+        trial = _with_line(trial, one)
     return trial
 
 
-def _with(trial: Trial, line: Line) -> Trial:
-    """The phone's clock goes by whole minutes: a wait of some seconds is one of them."""
-    if line.kind is Kind.WAIT:
+def _with_line(trial: Trial, line: TranscriptLine) -> Trial:
+    """The trial's clock counts whole minutes: a wait of some seconds becomes one minute."""
+    if line.kind is LineKind.WAIT:
         length = read_duration(line.text)
         assert isinstance(length, timedelta)
-        return trial.waits(length)
+        return trial.with_wait(length)
     if line.text.strip() == PICTURE:
-        return trial.picture()
-    return replace(trial, entries=(*trial.entries, Entry(EntryKind.SAYS, line.text)))
+        return trial.with_picture()
+    return replace(trial, entries=(*trial.entries, TrialEntry(TrialEntryKind.SAYS, line.text)))
 
 
-# In the draft.
+# The draft.
 
 
-def add(db: Session, flow: str, name: str, text: str, by: Author, now: datetime, *, seen: int | None = None) -> Revision:
-    """Keep a new transcript in the draft of a flow. Raises Unfit for a name that is taken or unfit, NotThere."""
-    number = _number(db, flow) if seen is None else seen
+def add(db: Session, flow: str, name: str, text: str, by: DraftAuthor, now: datetime, *, seen: int | None = None) -> Revision:
+    """Adds a transcript to a flow's draft. Raises Unfit for a name that is taken or invalid, FlowNotFound."""
+    number = _current_number(db, flow) if seen is None else seen
 
     def act(content: FlowContent) -> FlowContent:
         if name in content.transcripts:
             raise Unfit(f"There is a transcript {name} already. Choose another name.")
-        if len(content.transcripts) >= MOST_TRANSCRIPTS:
-            raise Unfit(f"A flow holds at most {MOST_TRANSCRIPTS} transcripts. Delete some.")
+        if len(content.transcripts) >= MAX_TRANSCRIPTS:
+            raise Unfit(f"A flow holds at most {MAX_TRANSCRIPTS} transcripts. Delete some.")
         return replace(content, transcripts={**content.transcripts, name: text})
 
-    return _change(db, flow, number, f"Added the transcript {_fit(name)}", act, name, by, now)
+    return _change(db, flow, number, f"Added the transcript {_check_name(name)}", act, name, by, now)
 
 
 def save(
-    db: Session, flow: str, menu: str | None, seen: int, name: str, text: str, by: Author, now: datetime,
+    db: Session, flow: str, menu: str | None, seen: int, name: str, text: str, by: DraftAuthor, now: datetime,
     *, what: str = "Changed the transcript",
 ) -> Revision:  # fmt: skip
-    """Change a transcript's text. Raises FlowError with line and remedy, Unfit, NotThere, ChangedMeanwhile."""
+    """Changes a transcript's text. Raises FlowError with line and remedy, Unfit, FlowNotFound, DraftChangedMeanwhile."""
     text = text if text.endswith("\n") else f"{text}\n"
-    read = read_transcript(text, file_of(name))
+    read = read_transcript(text, problem_file(name))
     owner = read.flow or menu
     if owner != flow:
         place = f"the flow `{read.flow}`" if read.flow else "the menu"
         raise Unfit(f"It begins in {place}, and so it belongs there. Write `flow: {flow}` in its head to keep it here.")
 
     def act(content: FlowContent) -> FlowContent:
-        _there(content, name)
+        _check_exists(content, name)
         return replace(content, transcripts={**content.transcripts, name: text})
 
     return _change(db, flow, seen, f"{what} {name}", act, name, by, now)
 
 
-def rename(db: Session, flow: str, seen: int, name: str, new: str, by: Author, now: datetime) -> Revision:
-    """Give a transcript another name. Raises Unfit, NotThere, ChangedMeanwhile."""
-    _fit(new)
+def rename(db: Session, flow: str, seen: int, name: str, new: str, by: DraftAuthor, now: datetime) -> Revision:
+    """Renames a transcript. Raises Unfit, FlowNotFound, DraftChangedMeanwhile."""
+    _check_name(new)
 
     def act(content: FlowContent) -> FlowContent:
-        _there(content, name)
+        _check_exists(content, name)
         if new != name and new in content.transcripts:
             raise Unfit(f"There is a transcript {new} already. Choose another name.")
         return replace(
@@ -258,34 +259,34 @@ def rename(db: Session, flow: str, seen: int, name: str, new: str, by: Author, n
     return _change(db, flow, seen, f"Renamed the transcript {name} to {new}", act, name, by, now)
 
 
-def delete(db: Session, flow: str, seen: int, name: str, by: Author, now: datetime) -> Revision:
-    """Take a transcript out of the draft. Raises Unfit, NotThere, ChangedMeanwhile."""
+def delete(db: Session, flow: str, seen: int, name: str, by: DraftAuthor, now: datetime) -> Revision:
+    """Removes a transcript from the draft. Raises Unfit, FlowNotFound, DraftChangedMeanwhile."""
 
     def act(content: FlowContent) -> FlowContent:
-        _there(content, name)
+        _check_exists(content, name)
         return replace(content, transcripts={key: text for key, text in content.transcripts.items() if key != name})
 
     return _change(db, flow, seen, f"Deleted the transcript {name}", act, name, by, now)
 
 
 def _change(
-    db: Session, flow: str, seen: int, what: str, act: Callable[[FlowContent], FlowContent], name: str, by: Author,
+    db: Session, flow: str, seen: int, what: str, act: Callable[[FlowContent], FlowContent], name: str, by: DraftAuthor,
     now: datetime,
 ) -> Revision:  # fmt: skip
     return edit_draft.change(db, flow, seen, what, act, by, now, touches=lambda content: content.transcripts.get(name))
 
 
-def _number(db: Session, flow: str) -> int:
+def _current_number(db: Session, flow: str) -> int:
     draft = drafts.find(db, flow)
     return draft.revision.number if draft else 0
 
 
-def _fit(name: str) -> str:
+def _check_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise Unfit("A name is the language and a few words in small letters, digits and _, like en/rent_is_late.")
     return name
 
 
-def _there(content: FlowContent, name: str) -> None:
+def _check_exists(content: FlowContent, name: str) -> None:
     if name not in content.transcripts:
         raise Unfit(f"There is no transcript {name} in this flow any more.")

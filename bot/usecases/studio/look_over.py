@@ -1,4 +1,4 @@
-"""What the checks say of one flow without playing its transcripts: quick enough for every page of the editor."""
+"""Checks one flow without playing its transcripts: fast enough for every page of the editor."""
 
 from __future__ import annotations
 
@@ -9,66 +9,66 @@ from sqlalchemy.orm import Session
 
 from bot.domain import flow_checks
 from bot.domain.flow_content import FlowContent
-from bot.domain.flow_outline import Row
-from bot.domain.flow_yaml import FlowError, Problem
+from bot.domain.flow_outline import OutlineRow
+from bot.domain.flow_yaml import FlowError, FlowProblem
 from bot.domain.script import Script
 from bot.storage import board, drafts, flows
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 from bot.usecases.studio import world
-from bot.usecases.studio.world import World
+from bot.usecases.studio.world import FlowSet
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What is wrong or doubtful; `script` is None where the flow could not be read."""
+class FlowCheck:
+    """The problems found; `script` is None if the flow could not be read."""
 
-    problems: tuple[Problem, ...]
+    problems: tuple[FlowProblem, ...]
     script: Script | None
-    around: World
-    """What is published, with the drafts of flows that never were."""
-    drafted: frozenset[str] = frozenset()
-    """Those that never were."""
+    flow_set: FlowSet
+    """The published flows, with the drafts of flows that were never published."""
+    unpublished: frozenset[str] = frozenset()
+    """The flows that were never published."""
 
 
-_looks: dict[str, tuple[Problem, ...]] = {}
-_MOST_LOOKS = 100
+_problem_cache: dict[str, tuple[FlowProblem, ...]] = {}
+_MAX_CACHED = 100
 
 
-def look_over(db: Session, desk: Desk, flow: str, content: FlowContent) -> Look:
-    """Read and check this content of a flow among what is published, and new flows that are to be."""
-    live = flows.current(db)
-    new = {draft.flow: draft.revision.content for draft in drafts.everyone(db) if draft.flow not in {*live, flow}}
+def check_flow(db: Session, context: Context, flow: str, content: FlowContent) -> FlowCheck:
+    """Reads and checks this content of a flow among the published flows and the drafts of new ones."""
+    live = flows.current_versions(db)
+    new = {draft.flow: draft.revision.content for draft in drafts.list_all(db) if draft.flow not in {*live, flow}}
     # A flow may lead to one that is only drafted: both are published together.
-    around = world.world_with(db, new)
+    around = world.flow_set_with(db, new)
     try:
-        read = world.read(flow, content)
+        read = world.parse_flow(flow, content)
     except FlowError as error:
-        return Look(error.problems, None, around, frozenset(new))
-    teams = frozenset(board.teams(db))
-    digests = [world.digest_of(one.name, one.content) for _, one in sorted(around.flows.items())]
-    key = "".join([world.digest_of(flow, content), *digests, *sorted(teams)])
-    problems = _looks.get(key)
+        return FlowCheck(error.problems, None, around, frozenset(new))
+    teams = frozenset(board.team_names(db))
+    digests = [world.flow_digest(one.name, one.content) for _, one in sorted(around.flows.items())]
+    key = "".join([world.flow_digest(flow, content), *digests, *sorted(teams)])
+    problems = _problem_cache.get(key)
     if problems is None:
         problems = tuple(
-            flow_checks.check(
+            flow_checks.check_flow(
                 read.script,
                 read.translations,
                 {**around.scripts, flow: read.script},
                 file=f"{flow}.yaml",
                 lines=read.lines,
-                languages=desk.line.languages,
+                languages=context.system_texts.languages,
                 teams=teams or None,
             )
         )
-        if len(_looks) >= _MOST_LOOKS:
-            _looks.clear()
-        _looks[key] = problems
-    return Look(problems, read.script, around, frozenset(new))
+        if len(_problem_cache) >= _MAX_CACHED:
+            _problem_cache.clear()
+        _problem_cache[key] = problems
+    return FlowCheck(problems, read.script, around, frozenset(new))
 
 
-def by_step(rows: tuple[Row, ...], problems: tuple[Problem, ...], file: str) -> Mapping[str, list[Problem]]:
-    """The problems of each step, and under "" those of no step, by the lines of the file."""
-    found: dict[str, list[Problem]] = {}
+def problems_by_step(rows: tuple[OutlineRow, ...], problems: tuple[FlowProblem, ...], file: str) -> Mapping[str, list[FlowProblem]]:
+    """The problems of each step by the lines of the file; under "" those of no step."""
+    found: dict[str, list[FlowProblem]] = {}
     for problem in problems:
         name = ""
         if problem.file == file:

@@ -1,7 +1,7 @@
-"""Live conversations move to a newer version of their flow, where an admin wants it.
+"""Moves live conversations to a newer version of their flow if an admin asks for it.
 
-First the move is tried on the real states, with counts as the only outcome; then the sweep does it, a few at a time, and
-nothing is sent. The reasons are in docs/decisions/live-conversations-stay.md.
+First the move is tried on the real states, which yields only counts; then the sweep carries it out, a few at a time, without
+sending anything. The reasons are in docs/decisions/live-conversations-stay.md.
 """
 
 from __future__ import annotations
@@ -17,168 +17,171 @@ from sqlalchemy.orm import Session
 from bot.domain.conversation import Conversation, load
 from bot.domain.flow import FlowFailed
 from bot.domain.flow_content import FlowContent
-from bot.domain.flow_moving import Mover, Stay, Verdict, concerns, is_elsewhere
+from bot.domain.flow_moving import ConversationMover, StayReason, MoveResult, has_frame_in_other_version, is_in_other_version
 from bot.storage import audits, flow_moves, flows
 from bot.storage.flows import StoredFlow
-from bot.storage.sealing import CannotOpen
+from bot.storage.sealing import UnsealError
 from bot.storage.studio_tables import FlowMove
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 
-PORTION = 300
-"""Conversations that are opened between two looks at the clock."""
-MOST_TRIED = 20_000
-"""Opened for the page's counts; an admin waits for them."""
-NOT_HELD = "another version was published before the move was done"
-"""Among the reasons for staying; not counted, since nobody was looked at any more."""
-_DRAFT = -1
-"""The version of what is not published yet; no row has it."""
+BATCH_SIZE = 300
+"""Conversations opened between two checks of the time limit."""
+MAX_PREVIEWED = 20_000
+"""Opened for the counts on the page, while an admin waits."""
+OVERTAKEN = "another version was published before the move was done"
+"""A reason for staying that is not counted: the remaining conversations were not examined."""
+_DRAFT_VERSION = -1
+"""Stands for the version of what is not published yet; no row has it."""
 
 Transactions = Callable[[], AbstractContextManager[Session]]
 
 
 @dataclass
-class Trial:
-    """What a move would do. `by_step` is old step -> how many rest there, at any depth; `stays` is why -> how many."""
+class MovePreview:
+    """The effect of a move. `by_step` is old step -> number of conversations resting there, at any depth; `stays` is reason
+    -> number.
+    """
 
     total: int = 0
     by_step: Counter[str] = field(default_factory=Counter)
     fits: int = 0
     stays: Counter[str] = field(default_factory=Counter)
     is_whole: bool = True
-    """Whether all live conversations were looked at."""
+    """Whether all live conversations were examined."""
 
 
-def try_on_real(db: Session, desk: Desk, flow: str, content: FlowContent, steps: Mapping[str, str], now: datetime) -> Trial:
-    """Apply a map of steps to the live conversations of other versions of this flow, and count. Nothing is written, and
-    nobody's words leave the function. Raises FlowError where the content cannot be read."""
-    new = desk.cache.compile(StoredFlow(_DRAFT, flow, content.source, dict(content.translations)))
-    mover = Mover(new, steps, desk.line.text)
-    trial, reached, seen = Trial(), 0, 0
-    while rows := flow_moves.live(db, reached, PORTION):
-        if seen >= MOST_TRIED:
+def preview_move(db: Session, context: Context, flow: str, content: FlowContent, steps: Mapping[str, str], now: datetime) -> MovePreview:
+    """Applies a map of steps to the live conversations in other versions of this flow, and counts. Writes nothing, and no
+    conversation content leaves the function. Raises FlowError if the content can't be read.
+    """
+    new = context.flow_cache.compile(StoredFlow(_DRAFT_VERSION, flow, content.source, dict(content.translations)))
+    mover = ConversationMover(new, steps, context.system_texts.text)
+    trial, reached, seen = MovePreview(), 0, 0
+    while rows := flow_moves.list_live(db, reached, BATCH_SIZE):
+        if seen >= MAX_PREVIEWED:
             trial.is_whole = False
             break
         for row in rows:
-            state = _open(desk, row.sealed_state)
-            if state is not None and concerns(state, flow, _DRAFT):
-                _count(trial, state, flow, mover.move(state, lambda version: desk.cache.get(db, version), now))
+            state = _open_state(context, row.sealed_state)
+            if state is not None and has_frame_in_other_version(state, flow, _DRAFT_VERSION):
+                _count_verdict(trial, state, flow, mover.move(state, lambda version: context.flow_cache.get(db, version), now))
         reached, seen = rows[-1].id, seen + len(rows)
     return trial
 
 
-def _count(trial: Trial, state: Conversation, flow: str, verdict: Verdict) -> None:
-    trial.total += 1
-    trial.by_step.update(frame.step for frame in state.frames if is_elsewhere(frame, flow, _DRAFT))
+def _count_verdict(preview: MovePreview, state: Conversation, flow: str, verdict: MoveResult) -> None:
+    preview.total += 1
+    preview.by_step.update(frame.step for frame in state.frames if is_in_other_version(frame, flow, _DRAFT_VERSION))
     if verdict.moved is not None:
-        trial.fits += 1
+        preview.fits += 1
     elif verdict.why is not None:
-        trial.stays[verdict.why.value] += 1
+        preview.stays[verdict.why.value] += 1
 
 
-def _open(desk: Desk, sealed: str) -> Conversation | None:
-    """The state, or None where its key or its form is not known: that is looked after elsewhere."""
+def _open_state(context: Context, sealed: str) -> Conversation | None:
+    """The state; None if its key or format is unknown, which is dealt with elsewhere."""
     try:
-        return load(desk.sealer.open(sealed))
-    except (CannotOpen, ValueError, KeyError, TypeError):
+        return load(context.sealer.open(sealed))
+    except (UnsealError, ValueError, KeyError, TypeError):
         return None
 
 
-def move_some(transactions: Transactions, desk: Desk, move_id: int, now: datetime, is_enough: Callable[[], bool]) -> bool:
-    """Go on with a move until it is done or it is enough; returns whether nothing more is to be done now.
+def continue_move(transactions: Transactions, context: Context, move_id: int, now: datetime, is_enough: Callable[[], bool]) -> bool:
+    """Continues a move until it is done or `is_enough` says stop; returns whether there is nothing more to do now.
 
-    Each conversation is decided and written in a transaction of its own that also keeps how far the move has come: whoever
-    is killed in between has moved nobody halfway, and goes on with the next. A text that comes in waits for one of them at
-    the most.
+    Each conversation is decided and written in its own transaction, which also stores the progress of the move: a process
+    killed in between has moved no conversation halfway, and the next one goes on from there. An incoming text waits for at
+    most one of them.
     """
     is_done = False
     while not is_done and not is_enough():
         with transactions() as db:
-            portion = _portion(db, desk, move_id, now)
+            portion = _next_batch(db, context, move_id, now)
         if portion is None:
             return True
-        for conversation_id in portion.concerned:
+        for conversation_id in portion.conversation_ids:
             if is_enough():
                 return False
             with transactions() as db:
-                _move_one(db, desk, portion, conversation_id, now)
+                _move_one(db, context, portion, conversation_id, now)
         with transactions() as db:
-            is_done = _pass(db, portion, now)
+            is_done = _finish_batch(db, portion, now)
     return is_done
 
 
 @dataclass(frozen=True, slots=True)
-class _Portion:
-    """The next live conversations: those whom the move concerns, as it seemed without a lock, and the last of them all."""
+class _Batch:
+    """The next live conversations: those the move seems to concern (read without a lock), and the last of them all."""
 
     move_id: int
     flow: str
     version: int
-    mover: Mover
-    concerned: tuple[int, ...]
+    mover: ConversationMover
+    conversation_ids: tuple[int, ...]
     last: int
     is_last: bool
 
 
-def _portion(db: Session, desk: Desk, move_id: int, now: datetime) -> _Portion | None:
-    """None where the move is done, or another host is at it."""
+def _next_batch(db: Session, context: Context, move_id: int, now: datetime) -> _Batch | None:
+    """None if the move is done, or another host is working on it."""
     move = flow_moves.lock(db, move_id)
     if move is None:
         return None
-    if flows.published(db, move.flow) != move.to_version:
-        # Rolled back, or published again: to move more people there would move them away from what holds.
-        move.stayed = {**move.stayed, NOT_HELD: 1}
-        _finish(db, move, now)
+    if flows.current_version(db, move.flow) != move.to_version:
+        # Rolled back, or published again: moving more people would take them away from the published version.
+        move.stayed = {**move.stayed, OVERTAKEN: 1}
+        _finish_move(db, move, now)
         return None
     try:
-        new = desk.cache.get(db, move.to_version)
+        new = context.flow_cache.get(db, move.to_version)
     except (FlowFailed, ValueError):
-        move.stayed = {**move.stayed, Stay.UNREADABLE.value: 1}
-        _finish(db, move, now)
+        move.stayed = {**move.stayed, StayReason.UNREADABLE.value: 1}
+        _finish_move(db, move, now)
         return None
-    rows = flow_moves.live(db, move.reached, PORTION)
-    states = [(row.id, _open(desk, row.sealed_state)) for row in rows]
-    return _Portion(
+    rows = flow_moves.list_live(db, move.reached, BATCH_SIZE)
+    states = [(row.id, _open_state(context, row.sealed_state)) for row in rows]
+    return _Batch(
         move_id=move.id,
         flow=move.flow,
         version=move.to_version,
-        mover=Mover(new, move.steps, desk.line.text),
-        concerned=tuple(each for each, state in states if state and concerns(state, move.flow, move.to_version)),
+        mover=ConversationMover(new, move.steps, context.system_texts.text),
+        conversation_ids=tuple(each for each, state in states if state and has_frame_in_other_version(state, move.flow, move.to_version)),
         last=rows[-1].id if rows else move.reached,
-        is_last=len(rows) < PORTION,
+        is_last=len(rows) < BATCH_SIZE,
     )
 
 
-def _move_one(db: Session, desk: Desk, portion: _Portion, conversation_id: int, now: datetime) -> None:
-    """Decide anew on what is found under the locks: the person may have written a moment ago."""
-    move = flow_moves.lock(db, portion.move_id)
+def _move_one(db: Session, context: Context, batch: _Batch, conversation_id: int, now: datetime) -> None:
+    """Decides again on the state found under the locks: the person may have written a moment ago."""
+    move = flow_moves.lock(db, batch.move_id)
     if move is None or move.reached >= conversation_id:
         return
     row = flow_moves.lock_live(db, conversation_id)
-    state = _open(desk, row.sealed_state) if row is not None else None
-    if row is not None and state is not None and concerns(state, portion.flow, portion.version):
-        verdict = portion.mover.move(state, lambda version: desk.cache.get(db, version), now)
+    state = _open_state(context, row.sealed_state) if row is not None else None
+    if row is not None and state is not None and has_frame_in_other_version(state, batch.flow, batch.version):
+        verdict = batch.mover.move(state, lambda version: context.flow_cache.get(db, version), now)
         if verdict.moved is not None:
-            flow_moves.store(row, desk.sealer, verdict.moved)
+            flow_moves.save_state(row, context.sealer, verdict.moved)
             move.moved += 1
         else:
-            why = (verdict.why or Stay.UNREADABLE).value
+            why = (verdict.why or StayReason.UNREADABLE).value
             move.stayed = {**move.stayed, why: move.stayed.get(why, 0) + 1}
     move.reached = conversation_id
 
 
-def _pass(db: Session, portion: _Portion, now: datetime) -> bool:
-    """The portion lies behind; whether it was the last."""
-    move = flow_moves.lock(db, portion.move_id)
+def _finish_batch(db: Session, batch: _Batch, now: datetime) -> bool:
+    """Records the portion as done; returns whether it was the last."""
+    move = flow_moves.lock(db, batch.move_id)
     if move is None:
         return True
-    move.reached = max(move.reached, portion.last)
-    if portion.is_last:
-        _finish(db, move, now)
-    return portion.is_last
+    move.reached = max(move.reached, batch.last)
+    if batch.is_last:
+        _finish_move(db, move, now)
+    return batch.is_last
 
 
-def _finish(db: Session, move: FlowMove, now: datetime) -> None:
+def _finish_move(db: Session, move: FlowMove, now: datetime) -> None:
     move.done_at = now
-    stayed = sum(count for why, count in move.stayed.items() if why != NOT_HELD)
+    stayed = sum(count for why, count in move.stayed.items() if why != OVERTAKEN)
     detail = f"{move.flow}, move {move.id}: {move.moved} moved, {stayed} stayed"
     audits.record(db, move.staff_id, "flow_moved", now, detail=detail)

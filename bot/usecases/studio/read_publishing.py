@@ -1,4 +1,4 @@
-"""What an admin looks at before drafts are published: problems, changes, whom it concerns. Reads only."""
+"""The page an admin sees before publishing drafts: problems, changes, affected conversations. Only reads."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from sqlalchemy.orm import Session
 
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing import compare
-from bot.domain.flow_editing.compare import Change
-from bot.domain.flow_outline import outline
-from bot.domain.flow_texts import messages
-from bot.domain.flow_yaml import FlowError, Problem, Severity
+from bot.domain.flow_editing.compare import FlowChange
+from bot.domain.flow_outline import read_outline
+from bot.domain.flow_texts import translatable_texts
+from bot.domain.flow_yaml import FlowError, FlowProblem, Severity
 from bot.storage import drafts, flows, publish_requests
-from bot.storage.publish_requests import Request
-from bot.usecases.desk import Desk
+from bot.storage.publish_requests import PublishRequestView
+from bot.usecases.desk import Context
 from bot.usecases.studio import look_over, world
 from bot.usecases.studio.check_draft import warning_key
-from bot.usecases.studio.edit_draft import NotThere
-from bot.usecases.studio.move_conversations import Trial, try_on_real
-from bot.usecases.studio.publish_drafts import last_reasons, problems_of, who_looks_twice
-from bot.usecases.studio.transcript_owners import Owned, owners
+from bot.usecases.studio.edit_draft import FlowNotFound
+from bot.usecases.studio.move_conversations import MovePreview, preview_move
+from bot.usecases.studio.publish_drafts import last_reasons, problems_of, review_teams
+from bot.usecases.studio.transcript_owners import OwnedTranscript, find_owners
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
-    """An error, with the step of this flow that it is about ("" for none), or the transcript that goes otherwise."""
+class PublishErrorItem:
+    """An error, with the step of this flow that it is about ("" for none), or the transcript that failed."""
 
-    problem: Problem
+    problem: FlowProblem
     step: str
-    transcript: Owned | None
+    transcript: OwnedTranscript | None
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
-    """A warning, by the key under which its reason is kept; `reason` is what was said at the last publication."""
+class PublishWarningItem:
+    """A warning, with the key under which its reason is stored; `reason` is the one given at the last publication."""
 
     key: str
-    problem: Problem
+    problem: FlowProblem
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
-    """Another flow with changes that wait: it may be published along."""
+class OtherFlow:
+    """Another flow with unpublished changes: it may be published together with this one."""
 
     flow: str
     number: int
@@ -55,118 +55,118 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """All of one page. `translated` is language -> (texts translated, texts in all)."""
+class PublishPage:
+    """All data of the page. `translated` is language -> (translated texts, all texts)."""
 
-    errors: tuple[Wrong, ...]
-    warnings: tuple[Warned, ...]
-    changes: tuple[Change, ...]
-    changes_of_others: Mapping[str, tuple[Change, ...]]
+    errors: tuple[PublishErrorItem, ...]
+    warnings: tuple[PublishWarningItem, ...]
+    changes: tuple[FlowChange, ...]
+    changes_of_others: Mapping[str, tuple[FlowChange, ...]]
     marks: Mapping[str, str]
     renamed: Mapping[str, str]
-    """Old step -> new step, where a step has got another name."""
+    """Old step -> new step, for renamed steps."""
     translated: Mapping[str, tuple[int, int]]
-    others: tuple[Other, ...]
+    others: tuple[OtherFlow, ...]
     teams: tuple[str, ...]
-    """Those for which a second person looks."""
-    trial: Trial | None
+    """Teams that require a second person."""
+    move_preview: MovePreview | None
     steps: tuple[str, ...]
-    """The steps of the draft, for the map; empty where it cannot be read."""
+    """The steps of the draft, for the map; empty if it can't be read."""
     asked_about: Mapping[str, str]
-    """Old step, where it is gone -> the step that is suggested for it, "" for none."""
-    waiting: tuple[Request, ...]
+    """Old step that no longer exists -> suggested new step, "" for none."""
+    waiting: tuple[PublishRequestView, ...]
 
 
-def read_sheet(db: Session, desk: Desk, flow: str, along: Collection[str], steps: Mapping[str, str], now: datetime) -> Sheet:
-    """What there is to know about publishing this draft together with those of `along`; `steps` is the map that was typed.
+def read_publish_page(db: Session, context: Context, flow: str, along: Collection[str], steps: Mapping[str, str], now: datetime) -> PublishPage:
+    """The data for publishing this draft together with those of `along`; `steps` is the submitted map of steps.
 
-    Raises NotThere where there is no draft.
+    Raises FlowNotFound if there is no draft.
     """
     draft = drafts.find(db, flow)
     if draft is None:
-        raise NotThere(flow)
-    content, live = draft.revision.content, _live(db)
-    others = _others(flow, along, db, live)
+        raise FlowNotFound(flow)
+    content, live = draft.revision.content, _published_contents(db)
+    others = _other_flows(flow, along, db, live)
     contents = {flow: content}
     for other in others:
         found = drafts.find(db, other.flow) if other.is_chosen else None
         if found is not None:
             contents[other.flow] = found.revision.content
-    problems = problems_of(db, desk, contents)
+    problems = problems_of(db, context, contents)
     reasons = {key: reason for name in contents for key, reason in last_reasons(db, name).items()}
     names = _step_names(flow, content)
-    changes = compare.changes(live.get(flow), content)
+    changes = compare.list_changes(live.get(flow), content)
     renamed = {each.before: each.step for each in changes if each.kind == "renamed"} if flow in live else {}
     suggested = {**renamed, **steps}
-    trial = try_on_real(db, desk, flow, content, suggested, now) if names and flow in live else None
+    trial = preview_move(db, context, flow, content, suggested, now) if names and flow in live else None
     gone = [step for step in (trial.by_step if trial else ()) if step not in names]
-    return Sheet(
-        errors=tuple(_placed(db, flow, contents, [each for each in problems if each.severity is Severity.ERROR])),
-        warnings=_warned(problems, reasons),
+    return PublishPage(
+        errors=tuple(_error_items(db, flow, contents, [each for each in problems if each.severity is Severity.ERROR])),
+        warnings=_warning_items(problems, reasons),
         changes=tuple(changes),
         changes_of_others={
-            name: tuple(compare.changes(live.get(name), each)) for name, each in contents.items() if name != flow
+            name: tuple(compare.list_changes(live.get(name), each)) for name, each in contents.items() if name != flow
         },
         marks=compare.step_changes(live.get(flow), content),
         renamed=renamed,
-        translated=_translated(desk, flow, content),
+        translated=_translated(context, flow, content),
         others=others,
-        teams=tuple(sorted(who_looks_twice(db, contents))),
-        trial=trial,
+        teams=tuple(sorted(review_teams(db, contents))),
+        move_preview=trial,
         steps=names,
         asked_about={step: suggested.get(step, "") for step in sorted(gone)},
-        waiting=tuple(request for request in publish_requests.waiting(db) if flow in request.revisions),
+        waiting=tuple(request for request in publish_requests.list_open(db) if flow in request.revisions),
     )
 
 
-def _live(db: Session) -> dict[str, FlowContent]:
-    stored = (flows.load(db, version) for version in flows.all_published(db))
+def _published_contents(db: Session) -> dict[str, FlowContent]:
+    stored = (flows.load_version(db, version) for version in flows.current_version_ids(db))
     return {each.name: each.content for each in stored if each}
 
 
-def _others(flow: str, along: Collection[str], db: Session, live: Mapping[str, FlowContent]) -> tuple[Other, ...]:
+def _other_flows(flow: str, along: Collection[str], db: Session, live: Mapping[str, FlowContent]) -> tuple[OtherFlow, ...]:
     return tuple(
-        Other(draft.flow, draft.revision.number, draft.revision.what, draft.revision.by, draft.flow in along)
-        for draft in drafts.everyone(db)
+        OtherFlow(draft.flow, draft.revision.number, draft.revision.what, draft.revision.by, draft.flow in along)
+        for draft in drafts.list_all(db)
         if draft.flow != flow and live.get(draft.flow) != draft.revision.content
     )
 
 
-def _warned(problems: Collection[Problem], reasons: Mapping[str, str]) -> tuple[Warned, ...]:
-    """Each warning once: what is said of two places in the same words wants one reason."""
-    found: dict[str, Warned] = {}
+def _warning_items(problems: Collection[FlowProblem], reasons: Mapping[str, str]) -> tuple[PublishWarningItem, ...]:
+    """Each warning once: the same text about two places needs one reason."""
+    found: dict[str, PublishWarningItem] = {}
     for problem in problems:
         if problem.severity is Severity.WARNING:
             key = warning_key(problem)
-            found.setdefault(key, Warned(key, problem, reasons.get(key, "")))
+            found.setdefault(key, PublishWarningItem(key, problem, reasons.get(key, "")))
     return tuple(found.values())
 
 
-def _placed(db: Session, flow: str, contents: Mapping[str, FlowContent], errors: Sequence[Problem]) -> Iterator[Wrong]:
+def _error_items(db: Session, flow: str, contents: Mapping[str, FlowContent], errors: Sequence[FlowProblem]) -> Iterator[PublishErrorItem]:
     file = f"{flow}.yaml"
     try:
-        rows = outline(contents[flow].source, file).rows
+        rows = read_outline(contents[flow].source, file).rows
     except FlowError:
         rows = ()
-    owned = owners(world.world_with(db, contents)) if any(each.file.endswith(".txt") for each in errors) else {}
-    for step, found in look_over.by_step(rows, tuple(errors), file).items():
-        yield from (Wrong(problem, step, owned.get(problem.file)) for problem in found)
+    owned = find_owners(world.flow_set_with(db, contents)) if any(each.file.endswith(".txt") for each in errors) else {}
+    for step, found in look_over.problems_by_step(rows, tuple(errors), file).items():
+        yield from (PublishErrorItem(problem, step, owned.get(problem.file)) for problem in found)
 
 
 def _step_names(flow: str, content: FlowContent) -> tuple[str, ...]:
     try:
-        return tuple(world.read(flow, content).script.steps)
+        return tuple(world.parse_flow(flow, content).script.steps)
     except FlowError:
         return ()
 
 
-def _translated(desk: Desk, flow: str, content: FlowContent) -> dict[str, tuple[int, int]]:
+def _translated(context: Context, flow: str, content: FlowContent) -> dict[str, tuple[int, int]]:
     try:
-        read = world.read(flow, content)
+        read = world.parse_flow(flow, content)
     except FlowError:
         return {}
-    texts = [(context, source) for context, source, _ in messages(read.script)]
-    others = [language for language in desk.line.languages if language != "en"]
+    texts = [(place, source) for place, source, _ in translatable_texts(read.script)]
+    others = [language for language in context.system_texts.languages if language != "en"]
     return {
         language: (sum(key in read.translations.get(language, {}) for key in texts), len(texts))
         for language in sorted({*others, *read.translations})

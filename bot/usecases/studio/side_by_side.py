@@ -1,4 +1,4 @@
-"""Two states of a text beside each other, row by row."""
+"""Two states of a text side by side, row by row."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import zip_longest
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row before and after; None where there is none on that side."""
+class SideBySideRow:
+    """A row before and after; None if there is none on that side."""
 
     old: str | None
     new: str | None
@@ -20,9 +20,9 @@ class Row:
         return self.old != self.new
 
 
-def side_by_side(old: str, new: str) -> Iterator[Row]:
-    """All rows of both texts, what stayed facing itself."""
+def side_by_side(old: str, new: str) -> Iterator[SideBySideRow]:
+    """All rows of both texts, with unchanged rows opposite each other."""
     before, after = old.splitlines(), new.splitlines()
     for _, first, last, start, end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         for left, right in zip_longest(before[first:last], after[start:end]):
-            yield Row(left, right)
+            yield SideBySideRow(left, right)

@@ -1,20 +1,20 @@
-"""Whose transcript it is that a check names, and how those of other flows go that lead through one flow."""
+"""Which flow owns a transcript named by a check, and the results of other flows' transcripts that pass through one flow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.domain.flow_watch import Coverage
-from bot.domain.flow_yaml import FlowError, Problem
+from bot.domain.flow_watch import TranscriptCoverage
+from bot.domain.flow_yaml import FlowError, FlowProblem
 from bot.domain.transcript import read_transcript
-from bot.usecases.studio.check_draft import Report, shown_names
-from bot.usecases.studio.keep_transcripts import Result, file_of
-from bot.usecases.studio.world import World
+from bot.usecases.studio.check_draft import CheckReport, reported_names
+from bot.usecases.studio.keep_transcripts import TranscriptResult, problem_file
+from bot.usecases.studio.world import FlowSet
 
 
 @dataclass(frozen=True, slots=True)
-class Owned:
-    """A transcript by its own name, and the flow that keeps it with that flow's title."""
+class OwnedTranscript:
+    """A transcript's own name, and the flow that owns it with that flow's title."""
 
     flow: str
     title: str
@@ -22,55 +22,55 @@ class Owned:
 
 
 @dataclass(frozen=True, slots=True)
-class Passing:
-    """A transcript of another flow; `problem` is where it goes otherwise than written, None where it passed."""
+class PassingTranscript:
+    """A transcript of another flow; `problem` is where it differs from what is written, None if it passed."""
 
-    owned: Owned
-    problem: Problem | None
-
-
-def owners(world: World) -> dict[str, Owned]:
-    """Every transcript of the world by the file that a problem of it names."""
-    return {file_of(shown): Owned(flow, world.flows[flow].script.title, name) for shown, flow, name in shown_names(world)}
+    owned: OwnedTranscript
+    problem: FlowProblem | None
 
 
-def own(world: World, report: Report, flow: str) -> list[Result]:
-    """The flow's own transcripts as the check played them, those that failed first. Nothing is played for it."""
-    problems = _by_file(report)
-    texts = world.flows[flow].content.transcripts
+def find_owners(flow_set: FlowSet) -> dict[str, OwnedTranscript]:
+    """Every transcript of the flow set, by the file name that its problems carry."""
+    return {problem_file(shown): OwnedTranscript(flow, flow_set.flows[flow].script.title, name) for shown, flow, name in reported_names(flow_set)}
+
+
+def own_results(flow_set: FlowSet, report: CheckReport, flow: str) -> list[TranscriptResult]:
+    """The check results of the flow's own transcripts, failed ones first. Plays nothing."""
+    problems = _problem_by_file(report)
+    texts = flow_set.flows[flow].content.transcripts
     found = [
-        _result(name, texts[name], problems.get(file_of(shown)))
-        for shown, owner, name in shown_names(world)
+        _result(name, texts[name], problems.get(problem_file(shown)))
+        for shown, owner, name in reported_names(flow_set)
         if owner == flow
     ]
     return sorted(found, key=lambda one: (not one.problems, one.name))
 
 
-def _result(name: str, text: str, problem: Problem | None) -> Result:
+def _result(name: str, text: str, problem: FlowProblem | None) -> TranscriptResult:
     try:
-        return Result(name, text, read_transcript(text, file_of(name)), (problem,) if problem else ())
+        return TranscriptResult(name, text, read_transcript(text, problem_file(name)), (problem,) if problem else ())
     except FlowError as error:
-        return Result(name, text, None, tuple(error.problems))
+        return TranscriptResult(name, text, None, tuple(error.problems))
 
 
-def _by_file(report: Report) -> dict[str, Problem]:
+def _problem_by_file(report: CheckReport) -> dict[str, FlowProblem]:
     """The first problem of each file."""
-    problems: dict[str, Problem] = {}
+    problems: dict[str, FlowProblem] = {}
     for problem in report.problems:
         problems.setdefault(problem.file, problem)
     return problems
 
 
-def passing(world: World, report: Report, flow: str) -> list[Passing]:
-    """The transcripts of other flows that concern this one, those that failed first.
+def passing_transcripts(flow_set: FlowSet, report: CheckReport, flow: str) -> list[PassingTranscript]:
+    """The transcripts of other flows that concern this one, failed ones first.
 
-    All that failed are among them, also where they no longer come as far as this flow: each stops its publication.
+    Includes all that failed, even if they no longer reach this flow: each of them prevents its publication.
     """
-    problems = _by_file(report)
-    through = {file_of(shown) for shown in report.coverage.get(flow, Coverage()).transcripts}
+    problems = _problem_by_file(report)
+    through = {problem_file(shown) for shown in report.coverage.get(flow, TranscriptCoverage()).transcripts}
     found = [
-        Passing(owned, problems.get(file))
-        for file, owned in owners(world).items()
+        PassingTranscript(owned, problems.get(file))
+        for file, owned in find_owners(flow_set).items()
         if owned.flow != flow and (file in through or file in problems)
     ]
     return sorted(found, key=lambda one: (one.problem is None, one.owned.flow, one.owned.name))

@@ -1,4 +1,4 @@
-"""What somebody tries of a flow on the studio's phone: where it begins, and what the pretend person did, as plain data."""
+"""A trial of a flow on the studio's phone: where it begins and what the simulated person did, as plain data."""
 
 from __future__ import annotations
 
@@ -8,100 +8,101 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from bot.domain.segments import LONGEST_BODY
-from bot.domain.transcript import CHANNELS, tidy
+from bot.domain.segments import MAX_BODY_LENGTH
+from bot.domain.transcript import PLAYABLE_CHANNELS, trim_lines
 from bot.usecases.studio.edit_draft import Unfit
 
-MOST_ENTRIES = 200
-LONGEST_WAIT = timedelta(days=400)
+MAX_ENTRIES = 200
+MAX_WAIT = timedelta(days=400)
 """Longer than any check-in is planned ahead."""
 _MINUTE = timedelta(minutes=1)
 
 
-class Start(StrEnum):
+class TrialStart(StrEnum):
     """Where a conversation begins."""
 
     MENU = "menu"
-    """As for anybody who texts: with their first words, at the menu."""
+    """As for any person: with the first text, at the menu."""
     FLOW = "flow"
     STEP = "step"
 
 
-class EntryKind(StrEnum):
-    """What the pretend person does, or what happens to them."""
+class TrialEntryKind(StrEnum):
+    """What the simulated person does, or what happens to them."""
 
     SAYS = "says"
     PICTURE = "picture"
     WAIT = "wait"
-    """Time goes by; the text is a number of minutes."""
+    """Time passes; the text is a number of minutes."""
     CHECK_IN = "check_in"
-    """A check-in asks; the text is its flow."""
+    """A check-in is sent; the text is its flow."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    kind: EntryKind
+class TrialEntry:
+    kind: TrialEntryKind
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`moment` is the local time of the line at which it begins, without a zone. `ways` are marks of how each turn went
-    when it was tried: the opening first, then one for each entry."""
+    """`moment` is the local time at which it begins, without a zone. `fingerprints` say how each turn went when it
+    was tried: the opening first, then one for each entry.
+    """
 
     moment: datetime
     language: str = "en"
-    channel: str = CHANNELS[0]
-    start: Start = Start.MENU
+    channel: str = PLAYABLE_CHANNELS[0]
+    start: TrialStart = TrialStart.MENU
     step: str = ""
     answers: Mapping[str, Any] = field(default_factory=dict)
     all_drafts: bool = False
-    entries: tuple[Entry, ...] = ()
-    ways: tuple[str, ...] = ()
+    entries: tuple[TrialEntry, ...] = ()
+    fingerprints: tuple[str, ...] = ()
 
-    def says(self, text: str) -> Trial:
+    def with_text(self, text: str) -> Trial:
         """The person texts. Raises Unfit."""
-        words = tidy(text)
+        words = trim_lines(text)
         if not words:
             raise Unfit("Write a text first.")
-        if len(words) > LONGEST_BODY:
-            raise Unfit(f"A text has at most {LONGEST_BODY} characters; this one has {len(words)}.")
-        return self._with(Entry(EntryKind.SAYS, words))
+        if len(words) > MAX_BODY_LENGTH:
+            raise Unfit(f"A text has at most {MAX_BODY_LENGTH} characters; this one has {len(words)}.")
+        return self._with(TrialEntry(TrialEntryKind.SAYS, words))
 
-    def picture(self) -> Trial:
-        """The person sends a picture without words. Raises Unfit."""
-        return self._with(Entry(EntryKind.PICTURE))
+    def with_picture(self) -> Trial:
+        """The person sends a picture without text. Raises Unfit."""
+        return self._with(TrialEntry(TrialEntryKind.PICTURE))
 
-    def waits(self, length: timedelta) -> Trial:
-        """Time goes by, in whole minutes, the last one begun counts. Raises Unfit."""
-        if not timedelta(0) < length <= LONGEST_WAIT:
-            raise Unfit(f"Wait at least a minute, and at most {LONGEST_WAIT.days} days.")
-        return self._with(Entry(EntryKind.WAIT, str(-(-length // _MINUTE))))
+    def with_wait(self, length: timedelta) -> Trial:
+        """Time passes, rounded up to whole minutes. Raises Unfit."""
+        if not timedelta(0) < length <= MAX_WAIT:
+            raise Unfit(f"Wait at least a minute, and at most {MAX_WAIT.days} days.")
+        return self._with(TrialEntry(TrialEntryKind.WAIT, str(-(-length // _MINUTE))))
 
-    def check_in(self, flow: str) -> Trial:
-        """A check-in asks by this flow, at the time for which it is planned. Raises Unfit."""
-        return self._with(Entry(EntryKind.CHECK_IN, flow))
+    def with_check_in(self, flow: str) -> Trial:
+        """A check-in with this flow is sent at its planned time. Raises Unfit."""
+        return self._with(TrialEntry(TrialEntryKind.CHECK_IN, flow))
 
-    def undone(self) -> Trial:
-        """Without what came last."""
-        return replace(self, entries=self.entries[:-1], ways=self.ways[: len(self.entries)])
+    def without_last(self) -> Trial:
+        """Removes the last entry."""
+        return replace(self, entries=self.entries[:-1], fingerprints=self.fingerprints[: len(self.entries)])
 
     def restarted(self) -> Trial:
-        """From the beginning, begun in the same way."""
-        return replace(self, entries=(), ways=())
+        """Removes all entries; begins in the same way."""
+        return replace(self, entries=(), fingerprints=())
 
-    def begun(self, start: Start, step: str = "") -> Trial:
-        """From the beginning, begun there."""
-        return replace(self.restarted(), start=start, step=step if start is Start.STEP else "")
+    def restarted_at(self, start: TrialStart, step: str = "") -> Trial:
+        """Removes all entries; begins there."""
+        return replace(self.restarted(), start=start, step=step if start is TrialStart.STEP else "")
 
-    def _with(self, entry: Entry) -> Trial:
-        if len(self.entries) >= MOST_ENTRIES:
-            raise Unfit(f"A conversation on this phone holds {MOST_ENTRIES} acts. Start over, or undo some.")
+    def _with(self, entry: TrialEntry) -> Trial:
+        if len(self.entries) >= MAX_ENTRIES:
+            raise Unfit(f"A conversation on this phone holds {MAX_ENTRIES} acts. Start over, or undo some.")
         return replace(self, entries=(*self.entries, entry))
 
 
 def dump(trial: Trial) -> dict[str, Any]:
-    """As JSON can hold it; `load` gives an equal trial back."""
+    """The trial as JSON-compatible data; `load` restores it."""
     return {
         "moment": trial.moment.isoformat(),
         "language": trial.language,
@@ -111,24 +112,24 @@ def dump(trial: Trial) -> dict[str, Any]:
         "answers": dict(trial.answers),
         "all_drafts": trial.all_drafts,
         "entries": [[entry.kind.value, entry.text] for entry in trial.entries],
-        "ways": list(trial.ways),
+        "ways": list(trial.fingerprints),
     }
 
 
 def load(row: Mapping[str, Any]) -> Trial:
-    """The trial that `dump` wrote."""
+    """Restores a trial written by `dump`."""
     return Trial(
         moment=datetime.fromisoformat(row["moment"]),
         language=row.get("language", "en"),
-        channel=row.get("channel", CHANNELS[0]),
-        start=Start(row.get("start", "menu")),
+        channel=row.get("channel", PLAYABLE_CHANNELS[0]),
+        start=TrialStart(row.get("start", "menu")),
         step=row.get("step", ""),
         answers=row.get("answers", {}),
         all_drafts=row.get("all_drafts", False),
         entries=_entries(row.get("entries", ())),
-        ways=tuple(row.get("ways", ())),
+        fingerprints=tuple(row.get("ways", ())),
     )
 
 
-def _entries(rows: Sequence[Sequence[str]]) -> tuple[Entry, ...]:
-    return tuple(Entry(EntryKind(kind), text) for kind, text in rows)
+def _entries(rows: Sequence[Sequence[str]]) -> tuple[TrialEntry, ...]:
+    return tuple(TrialEntry(TrialEntryKind(kind), text) for kind, text in rows)

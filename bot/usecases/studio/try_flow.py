@@ -1,7 +1,7 @@
-"""Try a flow as a person would: on the draft as it stands, with the clock moved, and nothing sent.
+"""Tries a flow as a person would: on the current draft, with a simulated clock, sending nothing.
 
-What was tried is kept as a trial and played anew each time it is looked at, so after a change of the draft the same
-conversation shows the new words. Nothing is written but the trial itself.
+A trial is stored as its entries and played again each time it is shown, so after a change to the draft the same conversation
+shows the new texts. Writes nothing but the trial itself.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from sqlalchemy.orm import Session
 
 from bot.domain import check_in_times
 from bot.domain.conversation import Holder
-from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, Reason, Reply, StaySilent
+from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, HandoffReason, Reply, StaySilent
 from bot.domain.flow_content import FlowContent
-from bot.domain.flow_yaml import Problem
+from bot.domain.flow_yaml import FlowProblem
 from bot.domain.message import Channel
-from bot.domain.roster import instant
+from bot.domain.roster import local_instant
 from bot.domain.script import AnswerKind, Ask
-from bot.domain.segments import Segments, fold_for_sms, join, measure
+from bot.domain.segments import SegmentCount, fold_for_sms, join_replies, measure_segments
 from bot.storage import drafts, flow_trials
 from bot.usecases import search_directory
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 from bot.usecases.library import Library
 from bot.usecases.rehearse import PICTURE
 from bot.usecases.studio.edit_draft import Unfit
-from bot.usecases.studio.effect_words import how_long, in_words, moment
-from bot.usecases.studio.play_trial import Run, Turn, play
-from bot.usecases.studio.trials import Start, Trial, dump, load
-from bot.usecases.studio.world import Cards, World, world_with
+from bot.usecases.studio.effect_words import describe_duration, describe_effect, format_moment
+from bot.usecases.studio.play_trial import TrialRun, TrialTurn, play
+from bot.usecases.studio.trials import TrialStart, Trial, dump, load
+from bot.usecases.studio.world import CardLookup, FlowSet, flow_set_with
 
 MORNING = time(9)
 SHORT_WAITS = {"2h": timedelta(hours=2), "1d": timedelta(days=1), "7d": timedelta(days=7)}
@@ -46,33 +46,33 @@ class BubbleKind(StrEnum):
     SILENT = "silent"
     FAILED = "failed"
     TIME = "time"
-    OTHERWISE = "otherwise"
-    """From here on it goes another way than when it was tried."""
+    DIVERGED = "otherwise"
+    """From here on it takes another path than when it was tried."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bubble:
-    """One thing on the phone. `place` is the (flow, step) of a failure; `cost` what the text takes as an SMS."""
+class PhoneBubble:
+    """One item on the phone. `place` is the (flow, step) of a failure; `cost` the size of the text as an SMS."""
 
     kind: BubbleKind
     text: str
     at: datetime
-    cost: Segments | None = None
+    cost: SegmentCount | None = None
     place: tuple[str, str] | None = None
     urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """A trial with what it shows. `problems`: why the draft cannot be played; nothing else is there then.
+class ShownTrial:
+    """A trial and what it shows. `problems`: why the draft can't be played; everything else is empty then.
 
     `quick` are (text, label) of the answers to the open question.
     """
 
     trial: Trial
-    problems: tuple[Problem, ...] = ()
-    run: Run | None = None
-    bubbles: tuple[Bubble, ...] = ()
+    problems: tuple[FlowProblem, ...] = ()
+    run: TrialRun | None = None
+    bubbles: tuple[PhoneBubble, ...] = ()
     quick: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -80,73 +80,75 @@ class Tried:
         return self.run.now if self.run else None
 
 
-def begin(now: datetime, zone: ZoneInfo) -> Trial:
-    """A trial of somebody who has not tried this flow yet: it begins now, with the flow itself."""
-    return Trial(now.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0), start=Start.FLOW)
+def new_trial(now: datetime, zone: ZoneInfo) -> Trial:
+    """A new trial: begins now, at the flow itself."""
+    return Trial(now.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0), start=TrialStart.FLOW)
 
 
-def read(db: Session, staff_id: int, flow: str, now: datetime, zone: ZoneInfo, *, lock: bool = False) -> Trial:
-    """What this member of staff has tried of the flow, or a fresh trial; `lock` where it is about to be changed."""
+def read_trial(db: Session, staff_id: int, flow: str, now: datetime, zone: ZoneInfo, *, lock: bool = False) -> Trial:
+    """This staff member's trial of the flow, or a new one; `lock` if it is about to be changed."""
     row = flow_trials.lock(db, staff_id, flow) if lock else flow_trials.find(db, staff_id, flow)
-    return load(row) if row else begin(now, zone)
+    return load(row) if row else new_trial(now, zone)
 
 
-def keep(db: Session, desk: Desk, staff_id: int, flow: str, content: FlowContent, trial: Trial, now: datetime) -> Tried:
-    """Keep a trial, with the marks of how it goes just now, and show it."""
-    tried = show(db, desk, flow, content, trial)
+def store_trial(db: Session, context: Context, staff_id: int, flow: str, content: FlowContent, trial: Trial, now: datetime) -> ShownTrial:
+    """Stores a trial with fingerprints of its current turns, and shows it."""
+    tried = show_trial(db, context, flow, content, trial)
     if tried.run is not None:
-        tried = replace(tried, trial=replace(trial, ways=tried.run.ways))
-    flow_trials.keep(db, staff_id, flow, dump(tried.trial), now)
+        tried = replace(tried, trial=replace(trial, fingerprints=tried.run.fingerprints))
+    flow_trials.save(db, staff_id, flow, dump(tried.trial), now)
     return tried
 
 
-def show(db: Session, desk: Desk, flow: str, content: FlowContent, trial: Trial) -> Tried:
-    """Play a trial on this content of the flow, and say what a phone would show. Nothing is written."""
-    world = world_of(db, flow, content, all_drafts=trial.all_drafts)
-    if flow not in world.flows:
-        return Tried(trial, world.problems)
-    library = world.library(desk.zone, desk.line_name, directory_cards(db, desk.zone))
-    run = play(trial, flow, desk.line, library, desk.zone)
-    folds = desk.fold_accents and trial.channel == Channel.SMS
-    shown = _Phone(desk.zone, folds, trial.channel).bubbles(run, trial)
-    return Tried(trial, (), run, tuple(shown), tuple(quick_answers(run, library)))
+def show_trial(db: Session, context: Context, flow: str, content: FlowContent, trial: Trial) -> ShownTrial:
+    """Plays a trial on this content of the flow and returns what a phone would show. Writes nothing."""
+    flow_set = flow_set_for(db, flow, content, all_drafts=trial.all_drafts)
+    if flow not in flow_set.flows:
+        return ShownTrial(trial, flow_set.problems)
+    library = flow_set.library(context.zone, context.line_name, directory_cards(db, context.zone))
+    run = play(trial, flow, context.system_texts, library, context.zone)
+    folds = context.fold_accents and trial.channel == Channel.SMS
+    shown = _PhoneRenderer(context.zone, folds, trial.channel).bubbles(run, trial)
+    return ShownTrial(trial, (), run, tuple(shown), tuple(quick_answers(run, library)))
 
 
-def world_of(db: Session, flow: str, content: FlowContent, *, all_drafts: bool) -> World:
-    """The flow with this content among what is published, or among what is drafted."""
+def flow_set_for(db: Session, flow: str, content: FlowContent, *, all_drafts: bool) -> FlowSet:
+    """The flow with this content among the published flows, or among the drafts."""
     others: Mapping[str, FlowContent] = {}
     if all_drafts:
-        others = {draft.flow: draft.revision.content for draft in drafts.everyone(db)}
-    return world_with(db, {**others, flow: content})
+        others = {draft.flow: draft.revision.content for draft in drafts.list_all(db)}
+    return flow_set_with(db, {**others, flow: content})
 
 
-def directory_cards(db: Session, zone: ZoneInfo) -> Cards:
-    """The services of the line's own directory."""
+def directory_cards(db: Session, zone: ZoneInfo) -> CardLookup:
+    """The services of the live directory."""
 
     def cards(need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
-        return search_directory.offer(db, need, near, limit, language, zone, now)
+        return search_directory.offer_to_person(db, need, near, limit, language, zone, now)
 
     return cards
 
 
-def wait_until(kind: str, run: Run, zone: ZoneInfo) -> timedelta:
-    """How long to wait: `2h`, `1d`, `7d`, `morning` (the next 9 AM of another day), `wakes`. Raises Unfit."""
+def wait_length(kind: str, run: TrialRun, zone: ZoneInfo) -> timedelta:
+    """How long to wait: `2h`, `1d`, `7d`, `morning` (the next 9 AM of another day), `wakes` (the next timeout). Raises
+    Unfit.
+    """
     if kind in SHORT_WAITS:
         return SHORT_WAITS[kind]
     if kind == "morning":
         tomorrow = run.now.astimezone(zone).date() + timedelta(days=1)
-        return instant(tomorrow, MORNING, zone) - run.now
-    waking = run.conversation.waking
+        return local_instant(tomorrow, MORNING, zone) - run.now
+    waking = run.conversation.timeout_at
     if kind == "wakes" and waking is not None:
         return max(waking - run.now, timedelta(minutes=1))
     raise Unfit("Nothing wakes this conversation: it waits for the person as long as it takes.")
 
 
-def quick_answers(run: Run, library: Library) -> Iterator[tuple[str, str]]:
-    """What the open question offers as (text to send, label)."""
+def quick_answers(run: TrialRun, library: Library) -> Iterator[tuple[str, str]]:
+    """The options of the open question as (text to send, label)."""
     conversation = run.conversation
     frame = conversation.frame
-    if frame is None or conversation.holder is not Holder.BOT or conversation.asked or conversation.ended:
+    if frame is None or conversation.holder is not Holder.BOT or conversation.asked_danger or conversation.ended:
         return
     flow = library.flow(frame.version)
     step = flow.script.steps.get(frame.step)
@@ -160,67 +162,67 @@ def quick_answers(run: Run, library: Library) -> Iterator[tuple[str, str]]:
         yield from ((word, word.capitalize()) for word in words)
 
 
-class _Phone:
-    """Turns as bubbles."""
+class _PhoneRenderer:
+    """Renders turns as bubbles."""
 
     def __init__(self, zone: ZoneInfo, folds: bool, channel: str) -> None:
         self.zone, self.folds, self.is_sms = zone, folds, channel == Channel.SMS
 
-    def bubbles(self, run: Run, trial: Trial) -> Iterator[Bubble]:
-        changed = self._changed_at(run.ways, trial.ways)
+    def bubbles(self, run: TrialRun, trial: Trial) -> Iterator[PhoneBubble]:
+        changed = self._first_difference(run.fingerprints, trial.fingerprints)
         told = changed is None
         for turn in run.turns:
             place = 0 if turn.entry is None else turn.entry + 1
             if not told and changed is not None and place >= changed:
                 told = True
-                yield Bubble(BubbleKind.OTHERWISE, "From here on it goes differently than when you tried it.", turn.at)
+                yield PhoneBubble(BubbleKind.DIVERGED, "From here on it goes differently than when you tried it.", turn.at)
             yield from self._turn(turn)
 
     @staticmethod
-    def _changed_at(now: Sequence[str], then: Sequence[str]) -> int | None:
+    def _first_difference(now: Sequence[str], then: Sequence[str]) -> int | None:
         return next((at for at, (one, other) in enumerate(zip(now, then, strict=False)) if one != other), None)
 
-    def _turn(self, turn: Turn) -> Iterator[Bubble]:
+    def _turn(self, turn: TrialTurn) -> Iterator[PhoneBubble]:
         if turn.length:
-            words = f"{how_long(turn.length)} later: {moment(turn.at, self.zone)}"
-            yield Bubble(BubbleKind.TIME, words, turn.at)
+            words = f"{describe_duration(turn.length)} later: {format_moment(turn.at, self.zone)}"
+            yield PhoneBubble(BubbleKind.TIME, words, turn.at)
         elif turn.cause is not None:
             kind = BubbleKind.PICTURE if turn.cause.text == PICTURE else BubbleKind.PERSON
-            yield Bubble(kind, turn.cause.text, turn.at)
+            yield PhoneBubble(kind, turn.cause.text, turn.at)
         if turn.note:
-            yield Bubble(BubbleKind.SILENT, turn.note, turn.at)
+            yield PhoneBubble(BubbleKind.SILENT, turn.note, turn.at)
         if turn.failed:
-            yield Bubble(BubbleKind.FAILED, f"This flow cannot begin: {turn.failed}.", turn.at, place=_place(turn.failed))
+            yield PhoneBubble(BubbleKind.FAILED, f"This flow cannot begin: {turn.failed}.", turn.at, place=_failure_place(turn.failed))
         yield from self._texts(turn)
         for effect in turn.effects:
             yield from self._effect(effect, turn)
 
-    def _texts(self, turn: Turn) -> Iterator[Bubble]:
-        texts = join([effect.text for effect in turn.effects if isinstance(effect, Reply)])
+    def _texts(self, turn: TrialTurn) -> Iterator[PhoneBubble]:
+        texts = join_replies([effect.text for effect in turn.effects if isinstance(effect, Reply)])
         if texts and turn.opted_out:
-            yield Bubble(BubbleKind.SILENT, "Nothing is sent: the person gets no texts.", turn.at)
+            yield PhoneBubble(BubbleKind.SILENT, "Nothing is sent: the person gets no texts.", turn.at)
             return
         for text in texts:
             sent = fold_for_sms(text) if self.folds else text
-            yield Bubble(BubbleKind.LINE, sent, turn.at, measure(sent) if self.is_sms else None)
+            yield PhoneBubble(BubbleKind.LINE, sent, turn.at, measure_segments(sent) if self.is_sms else None)
 
-    def _effect(self, effect: Effect, turn: Turn) -> Iterator[Bubble]:
+    def _effect(self, effect: Effect, turn: TrialTurn) -> Iterator[PhoneBubble]:
         match effect:
             case Reply():
                 return
             case StaySilent(why=why):
-                yield Bubble(BubbleKind.SILENT, f"Nothing is said: {why}.", turn.at)
+                yield PhoneBubble(BubbleKind.SILENT, f"Nothing is said: {why}.", turn.at)
             case RaiseAlarm(kind="flow_failed", detail=detail):
                 words = f"The flow failed: {detail}. The person is told so, and the operator gets an alarm."
-                yield Bubble(BubbleKind.FAILED, words, turn.at, place=_place(detail))
+                yield PhoneBubble(BubbleKind.FAILED, words, turn.at, place=_failure_place(detail))
             case _:
-                words = in_words(effect, lambda after: check_in_times.plan(turn.at, after, self.zone, 0), self.zone)
-                urgent = isinstance(effect, OpenHandoff) and effect.reason in (Reason.DANGER, Reason.FAILURE)
-                yield Bubble(BubbleKind.EFFECT, words, turn.at, urgent=urgent)
+                words = describe_effect(effect, lambda after: check_in_times.plan_times(turn.at, after, self.zone, 0), self.zone)
+                urgent = isinstance(effect, OpenHandoff) and effect.reason in (HandoffReason.DANGER, HandoffReason.FAILURE)
+                yield PhoneBubble(BubbleKind.EFFECT, words, turn.at, urgent=urgent)
 
 
-def _place(detail: str) -> tuple[str, str] | None:
-    """(flow, step) out of `flow/step: why`; the step may be a text's place in it."""
+def _failure_place(detail: str) -> tuple[str, str] | None:
+    """Parses (flow, step) from `flow/step: why`; the step may be followed by a text's place in it."""
     flow, slash, rest = detail.partition("/")
     step = rest.partition(":")[0].partition(".")[0]
     return (flow, step) if slash and flow.isidentifier() and step.isidentifier() else None

@@ -1,3 +1,3 @@
-"""Here live the pages of the staff: one module and one blueprint for each page, and access.py, which says who may open it.
-A page loads, calls a use case, and shows; each view is guarded by `access.needs`.
-No rule of who may do what, no SQL and no decision about a handoff belongs here."""
+"""The staff console: one module and one blueprint per page, and access.py, which checks who may open it.
+A view reads its request, calls a use case and renders the result; each view is guarded by a decorator of access.py.
+Permission rules, SQL and decisions about handoffs do not belong here."""

@@ -1,6 +1,7 @@
-"""One's own page: how residents hear of me, how I am called out, my password and second factor, and signing out everywhere.
+"""The staff member's own account page: name, languages, alert channels, password, second factor, signing out everywhere.
 
-What a stranger at an open page could use to stay in (telephone, second factor, codes) asks for a password or a code again.
+Changes that a stranger at an open page could use to keep access (phone, second factor, codes) need the password or a code
+again.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from bot.storage import staff
 from bot.storage.staff_tables import Staff
 from bot.web import forms
 from bot.web.console import access
-from bot.web.console.access import me, needs, record
-from bot.web.forms import runtime
+from bot.web.console.access import current_user, require_permission, record_audit
+from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, links, security, steps
-from bot.web.sign_in.accounts import Account
+from bot.web.sign_in.accounts import SignInAccount
 
 account = Blueprint("account", __name__, url_prefix="/console")
 
-SPOKEN = ("en", "es", "bs", "vi", "ar", "zh", "fr", "so", "sw", "ps", "fa", "uk", "ru", "am", "ne", "pt")
-"""What people in the city speak, the commonest first."""
-FRESH = timedelta(minutes=10)
-"""So long after a sign-in it counts as proof for who has neither password nor code: the city's sign-in has seen them."""
-LONGEST_NAME = 40
+CITY_LANGUAGES = ("en", "es", "bs", "vi", "ar", "zh", "fr", "so", "sw", "ps", "fa", "uk", "ru", "am", "ne", "pt")
+"""The languages spoken in the city, the most common first."""
+PROOF_BY_SIGN_IN = timedelta(minutes=10)
+"""How long a sign-in counts as proof of identity for accounts with neither password nor code: the city has checked it."""
+MAX_NAME_LENGTH = 40
 
-_NOT_PROVEN = "That password or code is not right. Nothing was changed."
-_SAID = {
+_IDENTITY_NOT_PROVEN = "That password or code is not right. Nothing was changed."
+_SUCCESS_TEXTS = {
     "saved": "Saved.",
     "phone": "Your telephone number is changed.",
     "password": "Your password is changed. Every other browser is signed out.",
@@ -40,193 +41,194 @@ _SAID = {
 
 
 @account.get("/start")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def start() -> Response:
-    """Where somebody arrives after the sign-in: the first page of theirs."""
+    """After the sign-in: redirect to the first page that the staff member may open."""
     pages = (
         (Permission.SEE_INBOX, "/console"),
         (Permission.EDIT_STAFF, "/console/staff"),
         (Permission.SEE_AUDIT, "/console/audit"),
     )
-    return _to(next((path for permission, path in pages if me().may(permission)), "/console/account"))
+    return _redirect_to(next((path for permission, path in pages if current_user().may(permission)), "/console/account"))
 
 
 @account.get("/account")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def show() -> Response:
-    return _page(said=_SAID.get(request.args.get("said", ""), ""))
+    return _page(said=_SUCCESS_TEXTS.get(request.args.get("said", ""), ""))
 
 
 @account.post("/account/self")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def change_self() -> Response:
-    """The name that residents are told, and the languages that I speak with them."""
-    called = forms.words("called")
-    if not called or len(called) > LONGEST_NAME or "\n" in called:
-        return _page(f"Write the first name that people are told, in up to {LONGEST_NAME} characters.", 422)
-    spoken = [code for code in _choices(()) if code in request.form.getlist("language")]
+    """Change the name that people are told, and the languages that the staff member speaks with them."""
+    called = forms.clean_text("called")
+    if not called or len(called) > MAX_NAME_LENGTH or "\n" in called:
+        return _page(f"Write the first name that people are told, in up to {MAX_NAME_LENGTH} characters.", 422)
+    spoken = [code for code in _language_choices(()) if code in request.form.getlist("language")]
     if not spoken:
         return _page("Choose at least one language that you speak.", 422)
-    return _change(called=called, tells_name=bool(forms.field("tells_name")), languages=spoken)
+    return _save(called=called, tells_name=bool(forms.field("tells_name")), languages=spoken)
 
 
 @account.post("/account/alerts")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def change_alerts() -> Response:
-    """By which ways I am called out. At least one must be left, or nobody would ever come."""
+    """Change the channels by which the staff member is alerted. At least one must stay on, or alerts would be lost."""
     ways = {f"alerts_by_{way}": bool(forms.field(way)) for way in ("text", "email", "voice")}
     if not any(ways.values()):
         return _page("Leave at least one way on. Who is away for a while is taken off the roster instead.", 422)
-    return _change(**ways)
+    return _save(**ways)
 
 
 @account.post("/account/phone")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def change_phone() -> Response:
-    """Where I am alerted; whoever has this telephone may answer for me, so it is asked again who I am."""
-    if runtime().settings.is_demo:
+    """Change the phone number. Needs proof of identity: the owner of this phone can answer alerts as this staff member."""
+    if current_runtime().settings.is_demo:
         return _page("The pretend telephones of a demo cannot be changed.", 422)
-    if _prove() is None:
-        return _page(_NOT_PROVEN, 422)
-    open_ = runtime()
+    if _prove_identity() is None:
+        return _page(_IDENTITY_NOT_PROVEN, 422)
+    runtime = current_runtime()
     try:
-        with open_.database.transaction() as db:
-            member = _mine(db)
-            staff.set_phone(db, open_.desk.sealer, member, forms.words("phone"))
-            record(db, "account_changed", open_.clock.now(), detail="telephone")
-    except (staff.BadPhone, staff.Taken) as problem:
+        with runtime.database.transaction() as db:
+            member = _load_own(db)
+            staff.set_phone(db, runtime.context.sealer, member, forms.clean_text("phone"))
+            record_audit(db, "account_changed", runtime.clock.now(), detail="telephone")
+    except (staff.InvalidPhone, staff.DuplicateStaff) as problem:
         return _page(str(problem), 422)
-    return _to("/console/account?said=phone")
+    return _redirect_to("/console/account?said=phone")
 
 
 @account.post("/account/password")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def change_password() -> Response:
-    """A new password; every other session of mine ends."""
-    mine = _prove() if runtime().settings.staff_passwords else None
+    """Set a new password; the account's other sessions end."""
+    mine = _prove_identity() if current_runtime().settings.staff_passwords else None
     if mine is None:
-        return _page(_NOT_PROVEN, 422)
-    chosen = security.engine().password_util.normalize(forms.field("password"))
-    if complaint := passwords.complaint(chosen, (mine.name, mine.email)):
+        return _page(_IDENTITY_NOT_PROVEN, 422)
+    chosen = security.current_security().password_util.normalize(forms.field("password"))
+    if complaint := passwords.refusal_reason(chosen, (mine.name, mine.email)):
         return _page(complaint, 422)
     links.set_password(mine, chosen, "own page")
     session["_user_id"] = mine.fs_uniquifier
-    return _to("/console/account?said=password")
+    return _redirect_to("/console/account?said=password")
 
 
 @account.get("/account/second-factor")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def ask_second_factor() -> Response:
-    """The picture to scan, for a first or a new authenticator."""
+    """Show the QR code to scan, for a first or a new authenticator."""
     return _set_up_page()
 
 
 @account.post("/account/second-factor")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def turn_on() -> Response:
-    """The new authenticator is on with its first code; the one before is worth nothing, nor are its recovery codes."""
-    mine = _prove()
+    """Turn the new authenticator on with its first code; the old one and its recovery codes become invalid."""
+    mine = _prove_identity()
     if mine is None:
-        return _set_up_page(_NOT_PROVEN, 422)
-    codes = steps.confirm_new(mine, forms.words("code"))
+        return _set_up_page(_IDENTITY_NOT_PROVEN, 422)
+    codes = steps.confirm_second_factor(mine, forms.clean_text("code"))
     if codes is None:
         return _set_up_page("That code is not right. Look at your app for the newest one.", 422)
     return _codes_page(codes)
 
 
 @account.post("/account/second-factor/off")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def turn_off() -> Response:
-    """Only where the line does not require one."""
-    if runtime().settings.needs_second_factor:
+    """Turn the second factor off, unless it is required of all staff."""
+    if current_runtime().settings.needs_second_factor:
         return _page("Everybody here needs a second factor. You can set up another one in place of it.", 422)
-    mine = _prove()
+    mine = _prove_identity()
     if mine is None:
-        return _page(_NOT_PROVEN, 422)
+        return _page(_IDENTITY_NOT_PROVEN, 422)
     security.accounts().tf_reset(mine)
     security.accounts().mf_set_recovery_codes(mine, None)
-    steps.write_down(mine, "second_factor_off")
-    return _to("/console/account?said=factor_off")
+    steps.record_audit(mine, "second_factor_off")
+    return _redirect_to("/console/account?said=factor_off")
 
 
 @account.post("/account/codes")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def new_codes() -> Response:
-    """New recovery codes, shown once; the older ones are worth nothing."""
-    mine = _prove()
+    """Make new recovery codes, shown once; the old ones become invalid."""
+    mine = _prove_identity()
     if mine is None or not steps.has_second_factor(mine):
-        return _page(_NOT_PROVEN, 422)
-    codes = security.recovery().create_recovery_codes(mine)
-    steps.write_down(mine, "account_changed", "recovery codes")
+        return _page(_IDENTITY_NOT_PROVEN, 422)
+    codes = security.recovery_codes().create_recovery_codes(mine)
+    steps.record_audit(mine, "account_changed", "recovery codes")
     return _codes_page(codes)
 
 
 @account.post("/account/everywhere")
-@needs(Permission.EDIT_OWN)
+@require_permission(Permission.EDIT_OWN)
 def sign_out_everywhere() -> Response:
-    """Every session of mine ends, this one too."""
-    mine = attempts.lock_row(Account.__table__.c.id == me().id)
+    """End all sessions of the account, also this one."""
+    mine = attempts.lock_row(SignInAccount.__table__.c.id == current_user().id)
     if mine:
         security.accounts().set_uniquifier(mine)
-        steps.write_down(mine, "signed_out", "everywhere")
+        steps.record_audit(mine, "signed_out", "everywhere")
     session.clear()
-    return _to("/sign-in?notice=everywhere")
+    return _redirect_to("/sign-in?notice=everywhere")
 
 
-def _prove() -> Account | None:
-    """My account, once I have shown again that it is me; None, counted and audited, otherwise."""
-    mine = attempts.lock_row(Account.__table__.c.id == me().id)
-    now = access.real_now(runtime())
-    if mine is None or attempts.is_shut(mine, now):
+def _prove_identity() -> SignInAccount | None:
+    """The signed-in account, with its row locked, if the posted password or code proves it; None, counted and audited,
+    otherwise."""
+    mine = attempts.lock_row(SignInAccount.__table__.c.id == current_user().id)
+    now = access.real_now(current_runtime())
+    if mine is None or attempts.is_locked(mine, now):
         return None
     typed = forms.field("proof")
     if not mine.password and not steps.has_second_factor(mine):
-        return mine if now.timestamp() - session["since"] < FRESH.total_seconds() else None
-    has_shown = (steps.has_second_factor(mine) and steps.take_code(mine, typed)) or (
-        mine.password and attempts.fits(mine, typed)
+        return mine if now.timestamp() - session["since"] < PROOF_BY_SIGN_IN.total_seconds() else None
+    has_shown = (steps.has_second_factor(mine) and steps.use_code(mine, typed)) or (
+        mine.password and attempts.is_password(mine, typed)
     )
     if not has_shown:
-        attempts.failed(mine, "own page")
+        attempts.record_failure(mine, "own page")
         return None
-    # A code that was shown is used, whatever comes after; and the row must be free for what follows in another session.
+    # The code counts as used whatever happens next, and the caller may need the row in another database session.
     security.accounts().commit()
     return mine
 
 
-def _mine(db: Any) -> Staff:
-    found = staff.get(db, me().id)
+def _load_own(db: Any) -> Staff:
+    found = staff.get(db, current_user().id)
     assert found is not None  # the guard has just read it
     return found
 
 
-def _change(**values: Any) -> Response:
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        member = _mine(db)
+def _save(**values: Any) -> Response:
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        member = _load_own(db)
         for name, value in values.items():
             setattr(member, name, value)
-        record(db, "account_changed", open_.clock.now(), detail=" ".join(values))
-    return _to("/console/account?said=saved")
+        record_audit(db, "account_changed", runtime.clock.now(), detail=" ".join(values))
+    return _redirect_to("/console/account?said=saved")
 
 
 def _page(error: str = "", status: int = 200, *, said: str = "") -> Response:
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        member = _mine(db)
-        phone = staff.phone(open_.desk.sealer, member)
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        member = _load_own(db)
+        phone = staff.phone_of(runtime.context.sealer, member)
     page = render_template(
         "console/account.html",
         member=member,
         phone_end=phone.value[-4:] if phone else "",
-        choices={code: _named(code) for code in _choices(member.languages)},
-        roles=[role.replace("_", " ") for role in sorted(me().roles)],
-        teams=[team.replace("_", " ") for team in sorted(me().teams)],
+        choices={code: _language_name(code) for code in _language_choices(member.languages)},
+        roles=[role.replace("_", " ") for role in sorted(current_user().roles)],
+        teams=[team.replace("_", " ") for team in sorted(current_user().teams)],
         codes_left=len(member.mf_recovery_codes or []),
         has_factor=bool(member.tf_totp_secret and member.tf_primary_method),
-        asks_proof=_asks_proof(member),
-        settings=open_.settings,
-        shortest=passwords.SHORTEST,
-        longest_name=LONGEST_NAME,
+        asks_proof=_needs_proof(member),
+        settings=runtime.settings,
+        shortest=passwords.MIN_LENGTH,
+        longest_name=MAX_NAME_LENGTH,
         error=error,
         said=said,
     )
@@ -234,9 +236,9 @@ def _page(error: str = "", status: int = 200, *, said: str = "") -> Response:
 
 
 def _set_up_page(error: str = "", status: int = 200) -> Response:
-    mine = attempts.lock_row(Account.__table__.c.id == me().id)
+    mine = attempts.lock_row(SignInAccount.__table__.c.id == current_user().id)
     assert mine is not None  # the guard has just read it
-    values = {"error": error, "asks_proof": _asks_proof(mine), "has_factor": steps.has_second_factor(mine)}
+    values = {"error": error, "asks_proof": _needs_proof(mine), "has_factor": steps.has_second_factor(mine)}
     return steps.setup_page("console/second_factor.html", mine, status, **values)
 
 
@@ -244,20 +246,20 @@ def _codes_page(codes: list[str]) -> Response:
     return make_response(render_template("sign_in/codes.html", codes=codes, onward="/console/account"))
 
 
-def _asks_proof(whose: Staff | Account) -> bool:
+def _needs_proof(whose: Staff | SignInAccount) -> bool:
     return bool(whose.password or whose.tf_totp_secret)
 
 
-def _choices(own: Any) -> list[str]:
-    return list(dict.fromkeys((*runtime().settings.languages, *SPOKEN, *own)))
+def _language_choices(own: Any) -> list[str]:
+    return list(dict.fromkeys((*current_runtime().settings.languages, *CITY_LANGUAGES, *own)))
 
 
-def _named(code: str) -> str:
+def _language_name(code: str) -> str:
     try:
         return str(Locale.parse(code, sep="-").get_display_name("en") or code)
     except ValueError:
         return code
 
 
-def _to(path: str) -> Response:
+def _redirect_to(path: str) -> Response:
     return make_response(redirect(path, 303))

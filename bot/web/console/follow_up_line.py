@@ -1,6 +1,6 @@
-"""The drawing of one person's check-ins along a line of time; the list below it says the same in words.
+"""The timeline chart of one person's check-ins; the list below it has the same content.
 
-What lies along the line is in hundredths of its width, so that it fits a telephone and a desk alike.
+Horizontal positions are in percent of its width, so that it fits a phone and a desktop alike.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.usecases.read_follow_up import Planned
+from bot.usecases.read_follow_up import CheckInEntry
 
 LEFT, RIGHT = 5.0, 95.0
-_APART = 7.5
-"""Marks that would touch on a telephone are pushed apart: a cadence begins with hours and ends with months."""
-MOST = 12
-"""More than these have no room to be told apart, so the oldest of what is over are left to the list."""
+_MIN_DISTANCE = 7.5
+"""Marks that would touch on a phone's screen are moved apart: a cadence begins with hours and ends with months."""
+MAX_MARKS = 12
+"""More marks would be too close together; older check-ins are only in the list."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A check-in on the line; `shape` is its state."""
+class CheckInMark:
+    """A check-in on the timeline; `shape` is its state."""
 
     x: float
     shape: str
@@ -28,10 +28,11 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
-    """`today` is where now stands; `first` and `last` what is written at the ends; `left_out` check-ins are not drawn."""
+class CheckInTimeline:
+    """The timeline: `today` is the position of now, `first` and `last` are the labels at its ends, and `left_out` check-ins
+    are not drawn."""
 
-    marks: tuple[Mark, ...]
+    marks: tuple[CheckInMark, ...]
     today: float
     first: str
     last: str
@@ -39,23 +40,23 @@ class Drawing:
 
 
 def draw(
-    check_ins: Sequence[Planned], now: datetime, say: Callable[[Planned], str], day: Callable[[datetime], str]
-) -> Drawing:
-    """The line of these check-ins, which come in order of time."""
-    shown = check_ins[-MOST:]
+    check_ins: Sequence[CheckInEntry], now: datetime, say: Callable[[CheckInEntry], str], day: Callable[[datetime], str]
+) -> CheckInTimeline:
+    """The timeline of these check-ins, which are in chronological order."""
+    shown = check_ins[-MAX_MARKS:]
     moments = sorted([*(each.at for each in shown), now])
     start, length = moments[0], moments[-1] - moments[0]
     wanted = [LEFT + (RIGHT - LEFT) * ((at - start) / length if length else 0.5) for at in moments]
-    places = _apart(wanted)
-    # Now takes a place of its own in the row, after all that is before it.
+    places = _spread(wanted)
+    # Now has its own position, after all check-ins before it.
     today = places.pop(sum(each.at < now for each in shown))
-    marks = tuple(Mark(x, each.state, say(each)) for x, each in zip(places, shown, strict=True))
-    return Drawing(marks, today, day(moments[0]), day(moments[-1]), len(check_ins) - len(shown))
+    marks = tuple(CheckInMark(x, each.state, say(each)) for x, each in zip(places, shown, strict=True))
+    return CheckInTimeline(marks, today, day(moments[0]), day(moments[-1]), len(check_ins) - len(shown))
 
 
-def _apart(wanted: Sequence[float]) -> list[float]:
-    """The same row with at least _APART between neighbours (less, where there are too many), within LEFT and RIGHT."""
-    gap = min(_APART, (RIGHT - LEFT) / max(1, len(wanted) - 1))
+def _spread(wanted: Sequence[float]) -> list[float]:
+    """The positions with a minimum distance between neighbours (less if there are too many), within LEFT and RIGHT."""
+    gap = min(_MIN_DISTANCE, (RIGHT - LEFT) / max(1, len(wanted) - 1))
     found: list[float] = []
     for x in wanted:
         found.append(max(x, found[-1] + gap) if found else max(x, LEFT))

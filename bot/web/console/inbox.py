@@ -1,4 +1,4 @@
-"""The inbox: who waits for a human, for how long, and who has whom."""
+"""The inbox: who is waiting for a social worker and for how long, and who has claimed whom."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
 from bot.domain.permissions import Permission
-from bot.usecases.read_inbox import Entry, Inbox, Section, read_inbox
+from bot.usecases.read_inbox import InboxEntry, Inbox, InboxSection, read_inbox
 from bot.web import forms
 from bot.web.console import news, wording
-from bot.web.console.access import me, needs, record
-from bot.web.forms import runtime
+from bot.web.console.access import current_user, require_permission, record_audit
+from bot.web.forms import current_runtime
 
 inbox = Blueprint("inbox", __name__, url_prefix="/console")
 
-MOST = 30
-"""Cards under a heading that calls for nobody; the others are a press away, and the page stays light."""
+MAX_CARDS = 30
+"""Cards shown under a heading that needs no action; the others are one click away, which keeps the page small."""
 HEADINGS = {
-    Section.OFFERED: "Offered to me",
-    Section.MINE: "Mine",
-    Section.WAITING: "Waiting",
-    Section.OTHERS: "With others",
-    Section.HANDED_BACK: "Handed back, not closed",
+    InboxSection.OFFERED: "Offered to me",
+    InboxSection.MINE: "Mine",
+    InboxSection.WAITING: "Waiting",
+    InboxSection.OTHERS: "With others",
+    InboxSection.HANDED_BACK: "Handed back, not closed",
 }
 
 
 @inbox.get("")
-@needs(Permission.SEE_INBOX)
+@require_permission(Permission.SEE_INBOX)
 def index() -> Response:
-    """The inbox as a page; `team` and `language` narrow it."""
+    """The inbox as a page; the query parameters `team` and `language` filter it."""
     return make_response(render_template("console/inbox.html", **_values(is_recorded=True)))
 
 
 @inbox.get("/inbox/news")
-@needs(Permission.SEE_INBOX)
+@require_permission(Permission.SEE_INBOX)
 def parts() -> Response:
-    """What changes of the page, for its script."""
+    """The parts of the page that can change, for its script."""
     values = _values()
     found: Inbox = values["found"]
     return jsonify(
@@ -44,42 +44,42 @@ def parts() -> Response:
         newsPass=values["news_pass"],
         now=values["now"].isoformat(),
         parts={"list": render_template("console/inbox_list.html", **values)},
-        waiting=[[each.id, wording.plain(each.urgency, wording.URGENCIES)] for each in _calling_for_me(found)],
+        waiting=[[each.id, wording.plain(each.urgency, wording.URGENCIES)] for each in _needing_action(found)],
     )
 
 
 @inbox.get("/news", endpoint="news")
-def is_there_news() -> Response:
-    """Whether an open page has anything new; see news.py."""
-    return news.answer()
+def check_news() -> Response:
+    """Whether an open page is out of date; see news.py."""
+    return news.news_response()
 
 
 def _values(*, is_recorded: bool = False) -> dict[str, Any]:
-    """Everything for the page. Where somebody asked for it, and not its script, that it was read is written down."""
-    open_ = runtime()
-    now = open_.clock.now()
+    """The template values; with `is_recorded` (not for the page's script) the reading is audited."""
+    runtime = current_runtime()
+    now = runtime.clock.now()
     team, language = request.args.get("team", ""), request.args.get("language", "")
-    with open_.database.transaction() as db:
-        found = read_inbox(db, open_.desk.sealer, me(), team, language)
+    with runtime.database.transaction() as db:
+        found = read_inbox(db, runtime.context.sealer, current_user(), team, language)
         if is_recorded:
-            record(db, "read_inbox", now)
+            record_audit(db, "read_inbox", now)
     return {
         "found": found,
         "headings": HEADINGS,
         "w": wording,
         "now": now,
-        "zone": open_.settings.timezone,
+        "zone": runtime.settings.timezone,
         "team": team,
         "language": language,
         "all": bool(request.args.get("all")),
-        "most": MOST,
-        "waiting": _calling_for_me(found),
-        "news_pass": news.make_pass(me().id),
-        "may_answer": me().may(Permission.ANSWER),
-        "is_part": forms.asks_for_part(),
+        "most": MAX_CARDS,
+        "waiting": _needing_action(found),
+        "news_pass": news.make_pass(current_user().id),
+        "may_answer": current_user().may(Permission.ANSWER),
+        "is_part": forms.is_script_request(),
     }
 
 
-def _calling_for_me(found: Inbox) -> tuple[Entry, ...]:
-    """Those about which the page makes itself heard."""
-    return (*found.sections[Section.OFFERED], *found.sections[Section.WAITING])
+def _needing_action(found: Inbox) -> tuple[InboxEntry, ...]:
+    """The entries for which the page plays a sound."""
+    return (*found.sections[InboxSection.OFFERED], *found.sections[InboxSection.WAITING])

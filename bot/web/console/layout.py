@@ -1,4 +1,4 @@
-"""What every page of the console shows around its content: the way to the other pages, who is signed in, and refusals."""
+"""The layout of the console's pages: navigation, the signed-in staff member, and pages that say why something is refused."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from typing import Any
 from flask import Response, current_app, g, make_response, render_template, url_for
 
 from bot.domain.permissions import Permission
-from bot.web.console.access import Me, record
-from bot.web.forms import runtime
+from bot.web.console.access import CurrentUser, record_audit
+from bot.web.forms import current_runtime
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """One entry of the navigation. `key` is what a page's `here` says."""
+class NavigationLink:
+    """One entry of the navigation. `key` is the `here` of its page."""
 
     key: str
     label: str
     path: str
     permissions: tuple[Permission, ...]
-    """Any of them is enough."""
+    """Any one of them is enough."""
 
 
 _P = Permission
-LINKS = (
-    Link("inbox", "Inbox", "/console", (_P.SEE_INBOX,)),
-    Link("board", "Board", "/console/board", (_P.SEE_BOARD,)),
-    Link("people", "People", "/console/people", (_P.READ_TRANSCRIPT,)),
-    Link("follow_up", "Follow-up", "/console/follow-up", (_P.FOLLOW_UP,)),
-    Link("directory", "Directory", "/console/directory", (_P.SEE_DIRECTORY,)),
-    Link("flows", "Flows", "/console/flows", (_P.SEE_FLOWS,)),
-    Link("roster", "Roster", "/console/roster", (_P.SEE_ROSTER,)),
-    Link("replies", "Replies", "/console/replies", (_P.ANSWER, _P.EDIT_REPLIES)),
-    Link("staff", "Staff", "/console/staff", (_P.SEE_STAFF,)),
-    Link("audit", "Audit", "/console/audit", (_P.SEE_AUDIT,)),
-    Link("account", "My account", "/console/account", (_P.EDIT_OWN,)),
+NAVIGATION = (
+    NavigationLink("inbox", "Inbox", "/console", (_P.SEE_INBOX,)),
+    NavigationLink("board", "Board", "/console/board", (_P.SEE_BOARD,)),
+    NavigationLink("people", "People", "/console/people", (_P.READ_TRANSCRIPT,)),
+    NavigationLink("follow_up", "Follow-up", "/console/follow-up", (_P.FOLLOW_UP,)),
+    NavigationLink("directory", "Directory", "/console/directory", (_P.SEE_DIRECTORY,)),
+    NavigationLink("flows", "Flows", "/console/flows", (_P.SEE_FLOWS,)),
+    NavigationLink("roster", "Roster", "/console/roster", (_P.SEE_ROSTER,)),
+    NavigationLink("replies", "Replies", "/console/replies", (_P.ANSWER, _P.EDIT_REPLIES)),
+    NavigationLink("staff", "Staff", "/console/staff", (_P.SEE_STAFF,)),
+    NavigationLink("audit", "Audit", "/console/audit", (_P.SEE_AUDIT,)),
+    NavigationLink("account", "My account", "/console/account", (_P.EDIT_OWN,)),
 )
 _SIGN_OUT = "sign_in.sign_out"
 
 
-def around() -> dict[str, Any]:
-    """What console/base.html needs beside the page's own values; nothing on pages that are no staff's."""
-    me: Me | None = g.get("me")
+def layout_values() -> dict[str, Any]:
+    """The template values that console/base.html needs; none without a signed-in staff member."""
+    me: CurrentUser | None = g.get("me")
     if me is None:
         return {}
     has_way_out = _SIGN_OUT in current_app.view_functions
     return {
         "console_links": lambda: [
-            link for link in LINKS if any(me.may(each) for each in link.permissions) and link.path in _known_paths()
+            link for link in NAVIGATION if any(me.may(each) for each in link.permissions) and link.path in _known_paths()
         ],
         "staff_name": me.name,
         "sign_out_path": url_for(_SIGN_OUT) if has_way_out else "",
@@ -56,7 +56,7 @@ def around() -> dict[str, Any]:
 
 
 def _known_paths() -> frozenset[str]:
-    """The addresses that this application answers; an application never gets more of them while it runs."""
+    """The URL rules of this application, cached: they do not change while it runs."""
     known: frozenset[str] | None = current_app.extensions.get("warmline paths")
     if known is None:
         known = frozenset(rule.rule for rule in current_app.url_map.iter_rules())
@@ -64,17 +64,17 @@ def _known_paths() -> frozenset[str]:
     return known
 
 
-def refused(title: str, words: str, status: int) -> Response:
-    """A page in the layout that says why something cannot be shown or done."""
+def refusal_page(title: str, words: str, status: int) -> Response:
+    """A page in the console's layout that says why something cannot be shown or done."""
     return make_response(render_template("console/refused.html", title=title, words=words), status)
 
 
-def not_here(handoff_id: int | None, detail: str) -> Response:
-    """404 for what does not exist or is not theirs to see: the two look the same, and both are written down."""
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        record(db, "refused", open_.clock.now(), handoff_id=handoff_id if _fits(handoff_id) else None, detail=detail)
-    return refused(
+def not_found(handoff_id: int | None, detail: str) -> Response:
+    """404 for what does not exist or the staff member may not see: the two look the same, and both are audited."""
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        record_audit(db, "refused", runtime.clock.now(), handoff_id=handoff_id if _fits_id_column(handoff_id) else None, detail=detail)
+    return refusal_page(
         "This is not here",
         "There is no such conversation among those that you may see. It may belong to another team. If you were sent here "
         "by an alert, ask your supervisor. That you looked is in the audit log.",
@@ -82,6 +82,6 @@ def not_here(handoff_id: int | None, detail: str) -> Response:
     )
 
 
-def _fits(row: int | None) -> bool:
-    """Whether a number can be a row's: an address may hold any."""
+def _fits_id_column(row: int | None) -> bool:
+    """Whether a number fits into an id column: a URL may hold any number."""
     return row is not None and row < 2**63

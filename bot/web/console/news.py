@@ -1,8 +1,8 @@
-"""Whether an open page has anything new, asked by every open console all the time, and so made to cost next to nothing.
+"""Whether an open page is out of date. Every open console polls this all the time, so it must cost next to nothing.
 
-A page carries a signed pass that says whose it is and which page; with it no session is opened and no account is read. One
-thread of the process asks the database for all pages at most twice a second, and the others answer from what it found.
-What is new is never told here: for that the page asks its own guarded address.
+A page carries a signed pass with the staff id and the handoff id; with it no session is opened and no account is loaded. One
+thread of the process reads the versions for all pages at most twice a second, and the others answer from its result. The
+news itself is never given here: for that the page requests its own guarded path.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from bot.storage import inbox
 from bot.storage.database import DATABASE_ERRORS, Database
-from bot.web.forms import runtime
+from bot.web.forms import current_runtime
 
 PASS_SECONDS: Final = int(timedelta(minutes=10).total_seconds())
-EVERY: Final = 0.5
-"""Seconds for which an answer of the database serves everybody."""
-TOO_OLD: Final = 3.0
-"""Seconds after which what was read is no answer any more: the database hangs, and the page must say so."""
-_FORGET: Final = 20.0
-"""Seconds after which a page that does not ask any more is not read for."""
+READ_INTERVAL: Final = 0.5
+"""Seconds for which one reading of the database serves all requests."""
+MAX_AGE: Final = 3.0
+"""Seconds after which the last reading is stale: the database hangs, and the page must show that."""
+_FORGET_AFTER: Final = 20.0
+"""Seconds after which a handoff that no page asks about is not read any more."""
 
-Read = Callable[[Collection[int]], tuple[str, Mapping[int, str]]]
-"""Handoff ids -> (what the inbox stands at, what each of these handoffs stands at)."""
+VersionReader = Callable[[Collection[int]], tuple[str, Mapping[int, str]]]
+"""Handoff ids -> (version of the inbox, version of each of these handoffs)."""
 
 
 @cache
@@ -40,93 +40,93 @@ def _serializer(secret_key: str) -> URLSafeTimedSerializer:
 
 
 def make_pass(staff_id: int, handoff_id: int = 0) -> str:
-    """A pass for ten minutes: for the inbox, or for the page of one handoff."""
-    return str(_serializer(runtime().settings.secret_key).dumps([staff_id, handoff_id]))
+    """A pass, valid for ten minutes, for the inbox (0) or for the page of one handoff."""
+    return str(_serializer(current_runtime().settings.secret_key).dumps([staff_id, handoff_id]))
 
 
 @dataclass
-class Watch:
-    """What was read last. Shared by the threads of a process."""
+class VersionCache:
+    """The versions that were read last. Shared by the threads of a process."""
 
-    read: Read
+    read: VersionReader
     clock: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _inbox: str | None = None
-    _cases: Mapping[int, str] = field(default_factory=dict)
-    _asked: dict[int, float] = field(default_factory=dict)
+    _handoffs: Mapping[int, str] = field(default_factory=dict)
+    _asked_at: dict[int, float] = field(default_factory=dict)
     _tried_at: float = -1000.0
     _read_at: float = -1000.0
     _failed: bool = False
 
     def version(self, handoff_id: int) -> str | None:
-        """What the inbox (0) or a handoff stands at; None where the database does not tell."""
+        """The version of the inbox (0) or of a handoff; None in a database outage."""
         if handoff_id:
-            self._asked[handoff_id] = self.clock()
-        known = self._knows(handoff_id)
-        # Who has nothing to show waits for the reading; all others are answered from what there is.
+            self._asked_at[handoff_id] = self.clock()
+        known = self._is_known(handoff_id)
+        # Wait for a running read only if there is no known version; else answer from the last reading.
         if (not known or self._is_stale()) and self._lock.acquire(blocking=not known):
             try:
-                self._look(handoff_id)
+                self._refresh(handoff_id)
             finally:
                 self._lock.release()
-        if self._failed or self.clock() - self._read_at > TOO_OLD:
+        if self._failed or self.clock() - self._read_at > MAX_AGE:
             return None
-        return self._cases.get(handoff_id) if handoff_id else self._inbox
+        return self._handoffs.get(handoff_id) if handoff_id else self._inbox
 
-    def _knows(self, handoff_id: int) -> bool:
-        return handoff_id in self._cases if handoff_id else self._inbox is not None
+    def _is_known(self, handoff_id: int) -> bool:
+        return handoff_id in self._handoffs if handoff_id else self._inbox is not None
 
     def _is_stale(self) -> bool:
-        return self.clock() - self._tried_at >= EVERY
+        return self.clock() - self._tried_at >= READ_INTERVAL
 
-    def _look(self, handoff_id: int) -> None:
-        if not self._is_stale() and (self._failed or self._knows(handoff_id)):
+    def _refresh(self, handoff_id: int) -> None:
+        if not self._is_stale() and (self._failed or self._is_known(handoff_id)):
             return
         now = self._tried_at = self.clock()
-        self._asked = {each: at for each, at in list(self._asked.items()) if now - at < _FORGET}
-        # What is asked for first while this is being read is unknown until the next look, not without a version.
-        wanted = list(self._asked)
+        self._asked_at = {each: at for each, at in list(self._asked_at.items()) if now - at < _FORGET_AFTER}
+        # A handoff first asked for during this read stays unknown until the next one; it must not get an empty version.
+        wanted = list(self._asked_at)
         try:
             self._inbox, cases = self.read(wanted)
         except DATABASE_ERRORS:
             self._failed = True
             return
-        self._cases = {each: cases.get(each, "") for each in wanted}
+        self._handoffs = {each: cases.get(each, "") for each in wanted}
         self._read_at, self._failed = now, False
 
 
-def _watch() -> Watch:
-    known: Watch | None = current_app.extensions.get("warmline news")
-    return known or current_app.extensions.setdefault("warmline news", Watch(reader(runtime().database)))
+def _version_cache() -> VersionCache:
+    known: VersionCache | None = current_app.extensions.get("warmline news")
+    return known or current_app.extensions.setdefault("warmline news", VersionCache(version_reader(current_runtime().database)))
 
 
-def reader(database: Database) -> Read:
-    """Reads both versions in one short transaction."""
+def version_reader(database: Database) -> VersionReader:
+    """Returns a function that reads both kinds of versions in one short transaction."""
 
     def read(handoff_ids: Collection[int]) -> tuple[str, Mapping[int, str]]:
         with database.transaction() as db:
-            return inbox.version(db), inbox.versions(db, handoff_ids)
+            return inbox.inbox_version(db), inbox.handoff_versions(db, handoff_ids)
 
     return read
 
 
-def answer() -> Response:
-    """204 while the page is up to date, 200 when it is not, 202 when only those that call for nobody have changed: with
-    two hundred consoles open nobody need see at once that a colleague was written to.
+def news_response() -> Response:
+    """204 if the page is up to date, 200 if not, 202 if only entries that need no action have changed: with two hundred
+    consoles open, no page has to show at once that a colleague's person wrote.
 
-    410 for a pass that is too old or not ours (the page asks its own guarded address, and gets a new one there), 503 while
-    the database is away.
+    410 for a pass that is too old or not ours (the page then requests its own guarded path, which gives it a new one), 503
+    in a database outage.
     """
     try:
-        _, handoff_id = _serializer(runtime().settings.secret_key).loads(
+        _, handoff_id = _serializer(current_runtime().settings.secret_key).loads(
             request.headers.get("X-Pass", ""), max_age=PASS_SECONDS
         )
     except BadSignature:
         return Response(status=410)
-    version, seen = _watch().version(handoff_id), request.args.get("seen", "")
+    version, seen = _version_cache().version(handoff_id), request.args.get("seen", "")
     if version is None:
         return Response(status=503)
     if version == seen:
         return Response(status=204)
-    calls_alike = not handoff_id and version.partition(".")[0] == seen.partition(".")[0]
-    return Response(status=202 if calls_alike else 200)
+    only_quiet_changes = not handoff_id and version.partition(".")[0] == seen.partition(".")[0]
+    return Response(status=202 if only_quiet_changes else 200)

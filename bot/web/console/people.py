@@ -1,4 +1,4 @@
-"""Finding people, and one person's page: how they may be reached safely, and all that happened."""
+"""Finding people, and one person's page: safe-contact settings, name, and timeline."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff import HandoffState
-from bot.domain.message import Lane
+from bot.domain.message import OutboxLane
 from bot.domain.permissions import Permission
 from bot.storage import board
-from bot.storage.people import Filter
-from bot.storage.staff import BadPhone
+from bot.storage.people import PeopleFilter
+from bot.storage.staff import InvalidPhone
 from bot.usecases import find_people
 from bot.usecases.answering import Refused, reach_out
-from bot.usecases.find_people import Results
-from bot.usecases.name_person import LONGEST, name_person
-from bot.usecases.read_case import may_read
-from bot.usecases.read_person import read_person, whole_number
-from bot.usecases.set_safe_contact import NoSuchPerson, set_safe_contact
+from bot.usecases.find_people import PeopleResults
+from bot.usecases.name_person import LONGEST_NAME, name_person
+from bot.usecases.read_case import may_read_conversation
+from bot.usecases.read_person import read_person, full_number
+from bot.usecases.set_safe_contact import PersonNotFound, set_safe_contact
 from bot.web import forms
 from bot.web.console import access, layout, safe_form, spoken, wording
-from bot.web.console.access import me, needs
+from bot.web.console.access import current_user, require_permission
 from bot.web.console.safe_form import SafeForm
-from bot.web.forms import runtime
+from bot.web.forms import current_runtime
 
 people = Blueprint("people", __name__, url_prefix="/console")
 
-_LARGEST = 2**63 - 1
-_PERSON = f"/people/<int(max={_LARGEST}):conversation_id>"
-_STATES = {
+_MAX_ID = 2**63 - 1
+_PERSON_PATH = f"/people/<int(max={_MAX_ID}):conversation_id>"
+_STATE_LABELS = {
     "open": "Open",
     HandoffState.WAITING: "Waiting: nobody could be called",
     HandoffState.ALERTED: "Somebody was called",
@@ -44,93 +44,93 @@ _STATES = {
     HandoffState.HANDED_BACK: "Handed back to the line",
     HandoffState.CLOSED: "Closed",
 }
-_ASKED = ("team", "language", "state", "since", "until")
+_FILTER_FIELDS = ("team", "language", "state", "since", "until")
 
 
 @people.get("/people")
-@needs(Permission.READ_TRANSCRIPT)
+@require_permission(Permission.READ_TRANSCRIPT)
 def search() -> ResponseReturnValue:
-    """The forms, with a page of the list where it was asked for, else with the people whom this social worker has."""
-    open_ = runtime()
-    now, sealer = open_.clock.now(), open_.desk.sealer
-    asked = {name: request.args.get(name, "").strip() for name in _ASKED}
-    with open_.database.transaction() as db:
+    """The search forms, with a page of the filtered list if it was asked for, else with the social worker's own people."""
+    runtime = current_runtime()
+    now, sealer = runtime.clock.now(), runtime.context.sealer
+    asked = {name: request.args.get(name, "").strip() for name in _FILTER_FIELDS}
+    with runtime.database.transaction() as db:
         if "list" not in request.args:
-            return _results(find_people.mine(db, sealer, me()), "mine", asked, _teams(db))
-        found = find_people.by_list(db, sealer, me(), _filter(asked, open_.settings.timezone))
-        used = ", ".join(name for name in _ASKED if asked[name])
-        access.record(db, "search_people", now, detail=f"by list: {used}" if used else "by list")
+            return _results_page(find_people.list_own(db, sealer, current_user()), "mine", asked, _teams(db))
+        found = find_people.list_handoffs(db, sealer, current_user(), _filter(asked, runtime.settings.timezone))
+        used = ", ".join(name for name in _FILTER_FIELDS if asked[name])
+        access.record_audit(db, "search_people", now, detail=f"by list: {used}" if used else "by list")
         teams = _teams(db)
-    return _results(found, "list", asked, teams)
+    return _results_page(found, "list", asked, teams)
 
 
 @people.post("/people")
-@needs(Permission.READ_TRANSCRIPT)
+@require_permission(Permission.READ_TRANSCRIPT)
 def find() -> ResponseReturnValue:
-    """Find one person by what was posted: a number or a name must stand in no address."""
+    """Find a person by the posted number, phone number or name: these must be in no URL."""
     by = forms.field("by") if forms.field("by") in _FINDERS else "number"
-    return _FINDERS[by](forms.words("sought"))
+    return _FINDERS[by](forms.clean_text("sought"))
 
 
 def _by_number(typed: str) -> ResponseReturnValue:
     digits = typed.removeprefix("#")
-    if not (digits.isascii() and digits.isdecimal() and int(digits) <= _LARGEST):
-        return _nobody("number", "Write digits only, as they stand on the person's page.", typed)
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        found = find_people.by_number(db, me(), int(digits))
-        access.record(db, "search_people", open_.clock.now(), detail="by person number")
-    return _to(found) if found is not None else _nobody("number", _NOBODY, typed)
+    if not (digits.isascii() and digits.isdecimal() and int(digits) <= _MAX_ID):
+        return _nothing_found_page("number", "Write digits only, as they stand on the person's page.", typed)
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        found = find_people.find_by_id(db, current_user(), int(digits))
+        access.record_audit(db, "search_people", runtime.clock.now(), detail="by person number")
+    return _redirect_to_person(found) if found is not None else _nothing_found_page("number", _NOTHING_FOUND, typed)
 
 
 def _by_telephone(typed: str) -> ResponseReturnValue:
-    open_ = runtime()
+    runtime = current_runtime()
     try:
-        with open_.database.transaction() as db:
-            access.record(db, "search_people", open_.clock.now(), detail="by telephone")
-            found = find_people.by_telephone(db, open_.desk.sealer, me(), typed)
-    except BadPhone as bad:
-        return _nobody("telephone", str(bad), typed)
+        with runtime.database.transaction() as db:
+            access.record_audit(db, "search_people", runtime.clock.now(), detail="by telephone")
+            found = find_people.find_by_telephone(db, runtime.context.sealer, current_user(), typed)
+    except InvalidPhone as bad:
+        return _nothing_found_page("telephone", str(bad), typed)
     if not found:
-        return _nobody("telephone", _NOBODY, typed)
+        return _nothing_found_page("telephone", _NOTHING_FOUND, typed)
     if len(found) > 1:
         flash("This telephone has more than one conversation; the others stand under Other conversations or can be opened "
               f"by their person numbers: {', '.join(map(str, found[1:]))}.")  # fmt: skip
-    return _to(found[0])
+    return _redirect_to_person(found[0])
 
 
 def _by_name(typed: str) -> ResponseReturnValue:
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        found = find_people.by_name(db, open_.desk.sealer, me(), typed, open_.clock.now())
-        access.record(db, "search_people", open_.clock.now(), detail="by name")
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        found = find_people.find_by_name(db, runtime.context.sealer, current_user(), typed, runtime.clock.now())
+        access.record_audit(db, "search_people", runtime.clock.now(), detail="by name")
         teams = _teams(db)
-    return _results(found, "name", {}, teams, sought=typed) if found.rows else _nobody("name", _NOBODY, typed)
+    return _results_page(found, "name", {}, teams, sought=typed) if found.rows else _nothing_found_page("name", _NOTHING_FOUND, typed)
 
 
 _FINDERS = {"number": _by_number, "telephone": _by_telephone, "name": _by_name}
-_NOBODY = "Nobody was found whom you may see."
+_NOTHING_FOUND = "Nobody was found whom you may see."
 
 
-def _nobody(by: str, problem: str, typed: str) -> ResponseReturnValue:
-    with runtime().database.transaction() as db:
+def _nothing_found_page(by: str, problem: str, typed: str) -> ResponseReturnValue:
+    with current_runtime().database.transaction() as db:
         teams = _teams(db)
-    return _results(Results(()), by, {}, teams, problem=problem, sought=typed), 404 if problem == _NOBODY else 422
+    return _results_page(PeopleResults(()), by, {}, teams, problem=problem, sought=typed), 404 if problem == _NOTHING_FOUND else 422
 
 
-def _to(conversation_id: int) -> ResponseReturnValue:
+def _redirect_to_person(conversation_id: int) -> ResponseReturnValue:
     return redirect(url_for("people.person", conversation_id=conversation_id), 303)
 
 
 def _teams(db: Session) -> dict[str, str]:
-    """Every team by its slug, and whoever answers what no team is asked for."""
-    return {"anyone": "Anyone", **board.teams(db)}
+    """Team names by slug, with "anyone" for handoffs without a team."""
+    return {"anyone": "Anyone", **board.team_names(db)}
 
 
-def _results(
-    found: Results, by: str, asked: dict[str, str], teams: dict[str, str], *, problem: str = "", sought: str = ""
+def _results_page(
+    found: PeopleResults, by: str, asked: dict[str, str], teams: dict[str, str], *, problem: str = "", sought: str = ""
 ) -> str:
-    open_ = runtime()
+    runtime = current_runtime()
     given: dict[str, Any] = {name: value for name, value in asked.items() if value}
     more = url_for("people.search", list=1, below=found.more, **given) if found.more else ""
     return render_template(
@@ -143,19 +143,19 @@ def _results(
         sought=sought,
         more=more,
         teams=teams,
-        states=_STATES,
+        states=_STATE_LABELS,
         channels=wording.CHANNELS,
-        named_languages=[(code, wording.language(code)) for code in open_.settings.languages],
-        days=find_people.TALKED_WITHIN.days,
-        **_helpers(open_.settings.timezone),
+        named_languages=[(code, wording.language(code)) for code in runtime.settings.languages],
+        days=find_people.NAME_SEARCH_PERIOD.days,
+        **_helpers(runtime.settings.timezone),
     )
 
 
 def _helpers(zone: ZoneInfo) -> dict[str, Any]:
-    year = runtime().clock.now().astimezone(zone).year
+    year = current_runtime().clock.now().astimezone(zone).year
 
     def moment(at: datetime) -> str:
-        # A person is known for years: a day without its year would be taken for one of this year.
+        # People are known for years: a day without its year would be taken for one of this year.
         then = at.astimezone(zone).year
         return spoken.moment(at, zone) if then == year else f"{spoken.moment(at, zone)} ({then})"
 
@@ -168,20 +168,20 @@ def _helpers(zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _filter(asked: dict[str, str], zone: ZoneInfo) -> Filter:
+def _filter(asked: dict[str, str], zone: ZoneInfo) -> PeopleFilter:
     below = request.args.get("below", "")
-    until = _day(asked["until"])
-    return Filter(
+    until = _read_day(asked["until"])
+    return PeopleFilter(
         team=asked["team"] or None,
         language=asked["language"] or None,
-        state=asked["state"] if asked["state"] in _STATES else None,
-        since=_midnight(day, zone) if (day := _day(asked["since"])) else None,
+        state=asked["state"] if asked["state"] in _STATE_LABELS else None,
+        since=_midnight(day, zone) if (day := _read_day(asked["since"])) else None,
         before=_midnight(until + timedelta(days=1), zone) if until else None,
-        below=int(below) if below.isascii() and below.isdecimal() and int(below) <= _LARGEST else None,
+        below=int(below) if below.isascii() and below.isdecimal() and int(below) <= _MAX_ID else None,
     )
 
 
-def _day(typed: str) -> date | None:
+def _read_day(typed: str) -> date | None:
     try:
         found = date.fromisoformat(typed)
     except ValueError:
@@ -193,125 +193,125 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(0), zone).astimezone(UTC)
 
 
-@people.get(_PERSON)
-@needs(Permission.READ_TRANSCRIPT)
+@people.get(_PERSON_PATH)
+@require_permission(Permission.READ_TRANSCRIPT)
 def person(conversation_id: int) -> ResponseReturnValue:
     """One person's page."""
     return _show(conversation_id)
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
-    """A form that was not kept: what was typed, and what is wrong with it."""
+class _RefusedForm:
+    """A refused safe-contact form: the typed values, and the problems by field."""
 
     form: SafeForm
     problems: dict[str, str]
 
 
-def _show(conversation_id: int, refused: _Refused | None = None, number: str = "") -> ResponseReturnValue:
-    open_ = runtime()
-    now = open_.clock.now()
-    before = _day(request.args.get("before", ""))
-    with open_.database.transaction() as db:
-        page = read_person(db, open_.desk, me(), conversation_id, now, before)
+def _show(conversation_id: int, refused: _RefusedForm | None = None, number: str = "") -> ResponseReturnValue:
+    runtime = current_runtime()
+    now = runtime.clock.now()
+    before = _read_day(request.args.get("before", ""))
+    with runtime.database.transaction() as db:
+        page = read_person(db, runtime.context, current_user(), conversation_id, now, before)
         if page is not None:
-            access.record(db, "read_person", now, conversation_id=conversation_id)
+            access.record_audit(db, "read_person", now, conversation_id=conversation_id)
         teams = _teams(db)
     if page is None:
-        return _not_theirs(conversation_id)
+        return _not_found(conversation_id)
     return render_template(
         "console/person.html",
         here="people",
         page=page,
         whole_number=number,
-        form=refused.form if refused else safe_form.of(page.safe),
+        form=refused.form if refused else safe_form.from_settings(page.safe),
         problems=refused.problems if refused else {},
-        summary=safe_form.in_words(page.safe),
+        summary=safe_form.summary(page.safe),
         weekdays=safe_form.WEEKDAYS,
         before=before,
         teams=teams,
         channels=wording.CHANNELS,
-        states=_STATES,
-        longest_name=LONGEST,
-        today=now.astimezone(open_.settings.timezone).date(),
-        may_answer=me().may(Permission.ANSWER),
-        **_helpers(open_.settings.timezone),
+        states=_STATE_LABELS,
+        longest_name=LONGEST_NAME,
+        today=now.astimezone(runtime.settings.timezone).date(),
+        may_answer=current_user().may(Permission.ANSWER),
+        **_helpers(runtime.settings.timezone),
     ), (422 if refused else 200)
 
 
-def _not_theirs(conversation_id: int) -> ResponseReturnValue:
-    # The same for somebody whom others talk to and for a number that nobody has: a guess must teach nothing.
-    return layout.not_here(None, f"person {conversation_id}")
+def _not_found(conversation_id: int) -> ResponseReturnValue:
+    # The same for a person of another team and for a number that does not exist: guessing must reveal nothing.
+    return layout.not_found(None, f"person {conversation_id}")
 
 
-@people.post(f"{_PERSON}/safe-contact")
-@needs(Permission.ANSWER)
+@people.post(f"{_PERSON_PATH}/safe-contact")
+@require_permission(Permission.ANSWER)
 def change_safe_contact(conversation_id: int) -> ResponseReturnValue:
-    """Keep how this person may be reached safely."""
-    open_ = runtime()
-    form = safe_form.posted()
-    asked, problems = safe_form.read(form)
-    with open_.database.transaction() as db:
-        if not may_read(db, me(), conversation_id):
-            return _not_theirs(conversation_id)
+    """Save the person's safe-contact settings."""
+    runtime = current_runtime()
+    form = safe_form.read_form()
+    asked, problems = safe_form.parse(form)
+    with runtime.database.transaction() as db:
+        if not may_read_conversation(db, current_user(), conversation_id):
+            return _not_found(conversation_id)
         if not problems:
             try:
-                wrong = set_safe_contact(db, open_.desk, conversation_id, me().id, asked, open_.clock.now())
-            except NoSuchPerson:
+                wrong = set_safe_contact(db, runtime.context, conversation_id, current_user().id, asked, runtime.clock.now())
+            except PersonNotFound:
                 flash("What was kept of this person has been deleted. Nothing was saved.", "danger")
-                return _to(conversation_id)
+                return _redirect_to_person(conversation_id)
             for complaint in wrong:
                 problems.setdefault(complaint.field, complaint.text)
     if problems:
-        return _show(conversation_id, _Refused(form, problems))
+        return _show(conversation_id, _RefusedForm(form, problems))
     flash("Saved: this is how they may be reached.", "good")
-    return _to(conversation_id)
+    return _redirect_to_person(conversation_id)
 
 
-@people.post(f"{_PERSON}/name")
-@needs(Permission.ANSWER)
+@people.post(f"{_PERSON_PATH}/name")
+@require_permission(Permission.ANSWER)
 def change_name(conversation_id: int) -> ResponseReturnValue:
-    """Keep what this person is called."""
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        if not may_read(db, me(), conversation_id):
-            return _not_theirs(conversation_id)
-        name_person(db, open_.desk.sealer, conversation_id, me().id, forms.words("name"), open_.clock.now())
+    """Save the person's name."""
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        if not may_read_conversation(db, current_user(), conversation_id):
+            return _not_found(conversation_id)
+        name_person(db, runtime.context.sealer, conversation_id, current_user().id, forms.clean_text("name"), runtime.clock.now())
     flash("The name was saved.", "good")
-    return _to(conversation_id)
+    return _redirect_to_person(conversation_id)
 
 
-@people.post(f"{_PERSON}/number")
-@needs(Permission.ANSWER)
+@people.post(f"{_PERSON_PATH}/number")
+@require_permission(Permission.ANSWER)
 def show_number(conversation_id: int) -> ResponseReturnValue:
-    """Show the whole telephone number to somebody who must phone: texts are blocked, or a voice is better. Audited, and
-    never in an address."""
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        if not may_read(db, me(), conversation_id):
-            return _not_theirs(conversation_id)
-        number = whole_number(db, open_.desk.sealer, conversation_id)
-        access.record(db, "number_shown", open_.clock.now(), conversation_id=conversation_id)
+    """Show the whole phone number to a social worker who must call, because texts are blocked or a call is better. Audited,
+    and posted so that it is in no URL."""
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        if not may_read_conversation(db, current_user(), conversation_id):
+            return _not_found(conversation_id)
+        number = full_number(db, runtime.context.sealer, conversation_id)
+        access.record_audit(db, "number_shown", runtime.clock.now(), conversation_id=conversation_id)
     if number is None:
         flash("There is no telephone number of this person.", "danger")
-        return _to(conversation_id)
+        return _redirect_to_person(conversation_id)
     return _show(conversation_id, number=number)
 
 
-@people.post(f"{_PERSON}/reach-out")
-@needs(Permission.ANSWER)
+@people.post(f"{_PERSON_PATH}/reach-out")
+@require_permission(Permission.ANSWER)
 def write_first(conversation_id: int) -> ResponseReturnValue:
-    """Open a handoff of one's own with somebody who is known, so as to write to them first."""
-    open_ = runtime()
+    """Open a handoff with a known person, owned by the social worker, to write to them first."""
+    runtime = current_runtime()
     try:
-        with open_.database.transaction() as db:
-            if not may_read(db, me(), conversation_id):
-                return _not_theirs(conversation_id)
-            done = reach_out(db, open_.desk, conversation_id, me().id, open_.clock.now())
+        with runtime.database.transaction() as db:
+            if not may_read_conversation(db, current_user(), conversation_id):
+                return _not_found(conversation_id)
+            done = reach_out(db, runtime.context, conversation_id, current_user().id, runtime.clock.now())
     except Refused as refused:
-        access.refuse(f"reach_out: {refused.reason}")
+        access.record_refusal(f"reach_out: {refused.reason}")
         flash(refused.text, "danger")
-        return _to(conversation_id)
-    if done.wake:
-        open_.queue.wake_delivery(done.wake, Lane.CRISIS)
+        return _redirect_to_person(conversation_id)
+    if done.outbox_ids:
+        runtime.queue.wake_delivery(done.outbox_ids, OutboxLane.CRISIS)
     return redirect(f"/console/handoffs/{done.handoff_id}", 303)

@@ -1,4 +1,4 @@
-"""The roster: the week as a timetable, who is on now, what is wrong, and the forms and files by which it is changed."""
+"""The roster: the week as a timetable, who is on duty now, warnings, and the forms and CSV files that change it."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from bot.domain.permissions import Permission, Role, allowed
+from bot.domain.permissions import Permission, Role, is_allowed
 from bot.domain.roster_cells import BadCell
-from bot.domain.roster_file import COLUMNS, LARGEST, decode, read_cells
-from bot.domain.roster_rows import Row, is_over, kind_of
+from bot.domain.roster_file import COLUMNS, MAX_BYTES, decode, read_cells
+from bot.domain.roster_rows import RosterRow, is_over, kind_of
 from bot.storage import rosters, staff
 from bot.usecases import keep_roster
-from bot.usecases.check_roster import check, only_new
-from bot.usecases.keep_roster import Change, Keeper, Refused
+from bot.usecases.check_roster import check, added_warnings
+from bot.usecases.keep_roster import RosterChange, RosterEditor, Refused
 from bot.web import forms
 from bot.web.console import access, roster_week, roster_words
-from bot.web.console.access import me, needs
-from bot.web.forms import runtime
+from bot.web.console.access import current_user, require_permission
+from bot.web.forms import current_runtime
 
 roster = Blueprint("roster", __name__, url_prefix="/console/roster")
 
-LARGEST_SHOWN = 1024 * 1024
-"""A file rides in the page that shows what it would change; a bigger one is for the command line."""
+MAX_PREVIEW_CHARACTERS = 1024 * 1024
+"""Characters. The preview page carries the whole file in a form; larger files must be imported on the command line."""
 
 
 @roster.url_value_preprocessor
-def _room_for_files(endpoint: str | None, _values: dict[str, Any] | None) -> None:
-    """A file may be bigger than what other pages take. This runs before anything looks at the form."""
+def _allow_large_files(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Allow larger requests for file imports. This runs before the form is parsed."""
     if endpoint == "roster.show_file":
-        request.max_content_length = LARGEST + 64 * 1024
+        request.max_content_length = MAX_BYTES + 64 * 1024
     if endpoint == "roster.take_file":
-        # Line ends and quotes grow on the way through a form.
-        request.max_content_length = request.max_form_memory_size = 4 * LARGEST_SHOWN
+        # Line ends and quotes become longer in a form's encoding.
+        request.max_content_length = request.max_form_memory_size = 4 * MAX_PREVIEW_CHARACTERS
 
 
 @roster.get("")
-@needs(Permission.SEE_ROSTER)
+@require_permission(Permission.SEE_ROSTER)
 def week() -> ResponseReturnValue:
     """The week as a timetable."""
-    open_ = runtime()
-    zone, now = open_.settings.timezone, open_.clock.now()
-    with open_.database.transaction() as db:
+    runtime = current_runtime()
+    zone, now = runtime.settings.timezone, runtime.clock.now()
+    with runtime.database.transaction() as db:
         plan = rosters.load(db, zone)
-        names = {member.id: member.name for member in staff.all_active(db)}
-        teams = {team.slug: team.name for team in staff.teams(db)}
-        warned = check(db, zone, open_.settings.languages, now)
+        names = {member.id: member.name for member in staff.list_active(db)}
+        teams = {team.slug: team.name for team in staff.list_teams(db)}
+        warned = check(db, zone, runtime.settings.languages, now)
     picked = request.args.get("team", "")
     shown = {picked: teams[picked]} if picked in teams else teams
     monday = roster_week.monday_of(request.args.get("week", ""), roster_week.today_in(zone, now))
@@ -58,36 +58,36 @@ def week() -> ResponseReturnValue:
         week=roster_week.draw(plan, monday, now, shown, names),
         is_this_week=monday == roster_week.monday_of("", roster_week.today_in(zone, now)),
         on_now=plan.on_duty(now),
-        next_on=plan.next_on(now),
+        next_on=plan.next_on_duty(now),
         names=names,
         teams=teams,
         picked=picked if picked in teams else "",
         warned=[one for one in warned if not picked or one.team in ("", picked)],
-        may_edit=me().may(Permission.EDIT_ROSTER),
-        **_words(),
+        may_edit=current_user().may(Permission.EDIT_ROSTER),
+        **_formatters(),
     )
 
 
 @roster.get("/plan")
-@needs(Permission.EDIT_ROSTER)
+@require_permission(Permission.EDIT_ROSTER)
 def plan() -> ResponseReturnValue:
-    """All that is stored, with forms to add and remove."""
+    """All rows of the roster, with forms to add and remove them."""
     return _plan_page()
 
 
 @roster.post("/add")
-@needs(Permission.EDIT_ROSTER)
+@require_permission(Permission.EDIT_ROSTER)
 def add() -> ResponseReturnValue:
-    """Put in what one of the forms says: a weekly shift, one on one occasion, time off or a holiday."""
-    open_ = runtime()
-    zone, now = open_.settings.timezone, open_.clock.now()
-    values = {name: ",".join(request.form.getlist(name)) if name == "day" else forms.words(name) for name in COLUMNS}
+    """Add the posted row: a weekly shift, an extra shift, time off or a holiday."""
+    runtime = current_runtime()
+    zone, now = runtime.settings.timezone, runtime.clock.now()
+    values = {name: ",".join(request.form.getlist(name)) if name == "day" else forms.clean_text(name) for name in COLUMNS}
     days = request.form.getlist("day") or [""]
     try:
-        with open_.database.transaction() as db:
-            before = check(db, zone, open_.settings.languages, now)
-            known = keep_roster.known(db, zone)
-            rows: list[Row] = []
+        with runtime.database.transaction() as db:
+            before = check(db, zone, runtime.settings.languages, now)
+            known = keep_roster.known_names(db, zone)
+            rows: list[RosterRow] = []
             for day in dict.fromkeys(days):
                 found, complaints = read_cells({**values, "day": day}, known)
                 if complaints:
@@ -95,44 +95,44 @@ def add() -> ResponseReturnValue:
                     return _plan_page(db, values, problems)
                 rows += found
             keep_roster.add(db, _keeper(), tuple(rows))
-            access.record(db, "roster_changed", now, detail=f"added {len(rows)} {kind_of(rows[0])}")
-            new = only_new(before, check(db, zone, open_.settings.languages, now))
+            access.record_audit(db, "roster_changed", now, detail=f"added {len(rows)} {kind_of(rows[0])}")
+            new = added_warnings(before, check(db, zone, runtime.settings.languages, now))
     except Refused as refused:
         return _plan_page(None, values, {"": str(refused)})
-    flash(f"It is in the roster. {roster_words.in_short(new, zone)}".strip(), "danger" if new else "good")
+    flash(f"It is in the roster. {roster_words.summarize(new, zone)}".strip(), "danger" if new else "good")
     return redirect(url_for("roster.plan"), 303)
 
 
 @roster.post("/remove")
-@needs(Permission.EDIT_ROSTER)
+@require_permission(Permission.EDIT_ROSTER)
 def remove() -> ResponseReturnValue:
-    """Take one row out."""
-    open_ = runtime()
-    zone, now = open_.settings.timezone, open_.clock.now()
+    """Remove one row."""
+    runtime = current_runtime()
+    zone, now = runtime.settings.timezone, runtime.clock.now()
     kind, number = forms.field("kind"), forms.field("id")
     if kind not in rosters.KINDS or not number.isdecimal() or len(number) > 18:
-        return _back("There is nothing like that in the roster.", "danger")
+        return _redirect_to_plan("There is nothing like that in the roster.", "danger")
     try:
-        with open_.database.transaction() as db:
-            before = check(db, zone, open_.settings.languages, now)
+        with runtime.database.transaction() as db:
+            before = check(db, zone, runtime.settings.languages, now)
             entry = keep_roster.remove(db, _keeper(), kind, int(number))
-            access.record(db, "roster_changed", now, detail=f"removed {kind} {number}")
-            new = only_new(before, check(db, zone, open_.settings.languages, now))
+            access.record_audit(db, "roster_changed", now, detail=f"removed {kind} {number}")
+            new = added_warnings(before, check(db, zone, runtime.settings.languages, now))
     except Refused as refused:
-        return _back(str(refused), "danger")
-    gone = roster_words.row(entry.row, zone)
-    told = f"Taken out: {entry.staff or entry.team}, {gone}. {roster_words.in_short(new, zone)}"
-    return _back(told.strip(), "danger" if new else "good")
+        return _redirect_to_plan(str(refused), "danger")
+    gone = roster_words.describe_row(entry.row, zone)
+    message = f"Taken out: {entry.staff or entry.team}, {gone}. {roster_words.summarize(new, zone)}"
+    return _redirect_to_plan(message.strip(), "danger" if new else "good")
 
 
 @roster.get("/export.csv")
-@needs(Permission.SEE_ROSTER)
+@require_permission(Permission.SEE_ROSTER)
 def export() -> ResponseReturnValue:
     """The roster as a file for a spreadsheet."""
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        text = keep_roster.export(db, open_.settings.timezone, open_.clock.now())
-    # With the mark in front Excel knows it for UTF-8; reading takes the mark away.
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        text = keep_roster.export(db, runtime.settings.timezone, runtime.clock.now())
+    # With a byte order mark Excel recognizes UTF-8; our import removes it.
     response = make_response(text.encode("utf-8-sig"))
     response.headers["Content-Type"] = "text/csv; charset=utf-8"
     response.headers["Content-Disposition"] = 'attachment; filename="roster.csv"'
@@ -140,64 +140,64 @@ def export() -> ResponseReturnValue:
 
 
 @roster.get("/import")
-@needs(Permission.EDIT_ROSTER)
+@require_permission(Permission.EDIT_ROSTER)
 def choose_file() -> ResponseReturnValue:
-    """The form for a file."""
+    """The form to upload a file."""
     return _file_page()
 
 
 @roster.post("/import")
-@needs(Permission.EDIT_ROSTER)
+@require_permission(Permission.EDIT_ROSTER)
 def show_file() -> ResponseReturnValue:
-    """Show what a file would change, or what is wrong with it. Nothing is changed yet."""
-    open_ = runtime()
+    """Preview what a file would change, or what is wrong with it. Nothing is changed yet."""
+    runtime = current_runtime()
     sent = request.files.get("file")
-    data = sent.read(LARGEST + 1) if sent else b""
+    data = sent.read(MAX_BYTES + 1) if sent else b""
     if not data:
         return _file_page(problem="Choose a file first; this one was empty or missing.")
     whole = forms.field("how") != "add"
-    with open_.database.transaction() as db:
+    with runtime.database.transaction() as db:
         change = _plan_import(db, data, whole=whole)
     try:
         text = decode(data)
     except BadCell:
         text = ""
-    if len(text) > LARGEST_SHOWN and not change.complaints:
+    if len(text) > MAX_PREVIEW_CHARACTERS and not change.complaints:
         return _file_page(problem="This file is too big for this page. An operator can use: warmline roster import FILE")
     return _file_page(change, text, whole=whole)
 
 
 @roster.post("/import/do")
-@needs(Permission.EDIT_ROSTER)
+@require_permission(Permission.EDIT_ROSTER)
 def take_file() -> ResponseReturnValue:
-    """Do what was shown."""
-    open_ = runtime()
+    """Import the previewed file."""
+    runtime = current_runtime()
     # Not `words`: to take out marks could change what was shown.
     text, whole = forms.field("text"), forms.field("how") != "add"
-    zone, now = open_.settings.timezone, open_.clock.now()
+    zone, now = runtime.settings.timezone, runtime.clock.now()
     try:
-        with open_.database.transaction() as db:
-            given = (_keeper(), text.encode("utf-8", "ignore"), zone, open_.settings.languages, now)
-            change = keep_roster.carry_out(db, *given, whole=whole, mark=forms.field("mark"))
+        with runtime.database.transaction() as db:
+            given = (_keeper(), text.encode("utf-8", "ignore"), zone, runtime.settings.languages, now)
+            change = keep_roster.apply_import(db, *given, whole=whole, mark=forms.field("mark"))
             detail = f"file: {len(change.added)} added, {len(change.removed)} removed"
-            access.record(db, "roster_changed", now, detail=detail)
+            access.record_audit(db, "roster_changed", now, detail=detail)
     except Refused as refused:
-        with open_.database.transaction() as db:
+        with runtime.database.transaction() as db:
             change = _plan_import(db, text.encode("utf-8", "ignore"), whole=whole)
         return _file_page(change, text, whole=whole, problem=str(refused))
     flash(f"The roster is changed: {len(change.added)} put in, {len(change.removed)} taken out.", "good")
     return redirect(url_for("roster.week"), 303)
 
 
-def _plan_import(db: Session, data: bytes, *, whole: bool) -> Change:
-    open_ = runtime()
-    settings = open_.settings
+def _plan_import(db: Session, data: bytes, *, whole: bool) -> RosterChange:
+    runtime = current_runtime()
+    settings = runtime.settings
     return keep_roster.plan_import(
-        db, _keeper(), data, settings.timezone, settings.languages, open_.clock.now(), whole=whole
+        db, _keeper(), data, settings.timezone, settings.languages, runtime.clock.now(), whole=whole
     )
 
 
-def _file_page(change: Change | None = None, text: str = "", *, whole: bool = True, problem: str = "") -> Response:
+def _file_page(change: RosterChange | None = None, text: str = "", *, whole: bool = True, problem: str = "") -> Response:
     shown = render_template(
         "console/roster_import.html",
         here="roster",
@@ -207,7 +207,7 @@ def _file_page(change: Change | None = None, text: str = "", *, whole: bool = Tr
         problem=problem,
         columns=COLUMNS,
         is_all=_keeper().teams is None,
-        **_words(),
+        **_formatters(),
     )
     return make_response(shown, 422 if problem or (change and change.complaints) else 200)
 
@@ -215,47 +215,47 @@ def _file_page(change: Change | None = None, text: str = "", *, whole: bool = Tr
 def _plan_page(
     db: Session | None = None, values: dict[str, str] | None = None, problems: dict[str, str] | None = None
 ) -> Response:
-    """The forms with what is stored; `values` and `problems` of a form that was refused are shown again."""
+    """The roster's rows with the forms; `values` and `problems` are those of a refused form."""
     if db is None:
-        with runtime().database.transaction() as fresh:
+        with current_runtime().database.transaction() as fresh:
             return _plan_page(fresh, values, problems)
-    now, keeper = runtime().clock.now(), _keeper()
-    entries = [entry for entry in rosters.entries(db) if not is_over(entry.row, now)]
-    teams = [team for team in staff.teams(db) if keeper.teams is None or team.slug in keeper.teams]
+    now, keeper = current_runtime().clock.now(), _keeper()
+    entries = [entry for entry in rosters.list_entries(db) if not is_over(entry.row, now)]
+    teams = [team for team in staff.list_teams(db) if keeper.teams is None or team.slug in keeper.teams]
     shown = render_template(
         "console/roster_plan.html",
         here="roster",
         entries=entries,
-        mine=keep_roster.may_change(db, keeper, entries),
+        mine=keep_roster.editable_rows(db, keeper, entries),
         teams=teams,
         is_all=keeper.teams is None,
-        people=_answering(db),
+        people=_possible_staff(db),
         typed=values or {},
         problems=problems or {},
-        **_words(),
+        **_formatters(),
     )
     return make_response(shown, 422 if problems else 200)
 
 
-def _answering(db: Session) -> list[tuple[str, str]]:
-    """Everybody who may be on duty, by name: e-mail and name."""
-    found = [(one.email, one.name) for one in staff.all_active(db) if allowed(staff.roles(one), Permission.ANSWER)]
+def _possible_staff(db: Session) -> list[tuple[str, str]]:
+    """(e-mail, name) of all staff who may be on duty, sorted by name."""
+    found = [(one.email, one.name) for one in staff.list_active(db) if is_allowed(staff.roles_of(one), Permission.ANSWER)]
     return sorted(found, key=lambda one: one[1].casefold())
 
 
-def _keeper() -> Keeper:
-    """An admin changes every team's roster, a supervisor that of their own teams."""
-    return Keeper(None if Role.ADMIN in me().roles else me().teams)
+def _keeper() -> RosterEditor:
+    """Whose roster may be changed: an admin changes that of every team, a supervisor that of their own teams."""
+    return RosterEditor(None if Role.ADMIN in current_user().roles else current_user().teams)
 
 
-def _back(told: str, kind: str) -> ResponseReturnValue:
-    flash(told, kind)
+def _redirect_to_plan(message: str, kind: str) -> ResponseReturnValue:
+    flash(message, kind)
     return redirect(url_for("roster.plan"), 303)
 
 
-def _words() -> dict[str, Any]:
-    """What the templates say times with."""
-    zone = runtime().settings.timezone
+def _formatters() -> dict[str, Any]:
+    """The templates' formatters for times and rows."""
+    zone = current_runtime().settings.timezone
 
     def moment(at: datetime) -> str:
         return roster_words.moment(at, zone)
@@ -263,6 +263,6 @@ def _words() -> dict[str, Any]:
     return {
         "moment": moment,
         "span": lambda one: roster_words.span(one.start, one.end, zone),
-        "row_words": lambda row: roster_words.row(row, zone),
+        "row_words": lambda row: roster_words.describe_row(row, zone),
         "kinds": roster_words.KINDS,
     }

@@ -1,4 +1,4 @@
-"""A week of the roster as it is drawn: teams, people, and what stands in the cell of each day."""
+"""A week of the roster as it is drawn: teams, their staff, and the bars in the cell of each day."""
 
 from __future__ import annotations
 
@@ -10,101 +10,101 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
-from bot.domain.roster import Away, Overlap, Roster, Span, Spell, instant
+from bot.domain.roster import Absence, Overlap, Roster, TimeSpan, DutyPeriod, local_instant
 from bot.web.console import spoken
 
 WIDTH = 1000
-"""Units of a day from left to right; a day of 23 or 25 hours is as wide as another."""
+"""Horizontal units of a day; a day of 23 or 25 hours is as wide as any other."""
 _DAY = timedelta(days=1)
-_AROUND = timedelta(days=3)
+_MARGIN = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A bar in the cell of one day: where, and what it means (on, away, hole)."""
+class DutyBar:
+    """A bar in the cell of one day: its position, and its kind: `on` duty, `away`, or a `hole` without anyone on duty."""
 
     x: int
     width: int
-    look: str
+    kind: str
     place: int = 1
     clashes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """The words beside a bar. `look` as the bar's."""
+class BarText:
+    """The text beside a bar, with the bar's kind."""
 
     text: str
-    look: str
+    kind: str
     clashes: bool = False
 
 
 @dataclass(slots=True)
-class Cell:
-    blocks: list[Block] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
+class DayCell:
+    blocks: list[DutyBar] = field(default_factory=list)
+    texts: list[BarText] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class Lane:
-    """One person of one team through the week."""
+class StaffLane:
+    """The week of one staff member in one team."""
 
     name: str
-    cells: list[Cell]
+    cells: list[DayCell]
     sort: tuple[int, str] = (0, "")
 
 
 @dataclass(slots=True)
-class Group:
-    """One team: when nobody is on, and its people."""
+class TeamWeek:
+    """One team: the hours without anyone on duty, and its staff."""
 
     slug: str
     name: str
-    holes: list[Cell]
-    lanes: list[Lane] = field(default_factory=list)
+    holes: list[DayCell]
+    lanes: list[StaffLane] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One line of a day's list, as a telephone shows it."""
+class DayListLine:
+    """One line of a day's list, which narrow screens show instead of the timetable."""
 
     times: str
     name: str
     team: str
-    look: str
+    kind: str
     place: int = 1
     clashes: bool = False
 
 
 @dataclass(slots=True)
-class Day:
+class RosterDay:
     day: date
     short: str
     long: str
     is_today: bool
     now_x: int | None
     holidays: list[str]
-    told: list[Told] = field(default_factory=list)
+    list_lines: list[DayListLine] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class Week:
+class RosterWeek:
     monday: date
     title: str
-    days: list[Day]
-    groups: list[Group]
+    days: list[RosterDay]
+    groups: list[TeamWeek]
 
     @property
-    def before(self) -> date:
+    def previous_monday(self) -> date:
         return self.monday - 7 * _DAY
 
     @property
-    def after(self) -> date:
+    def next_monday(self) -> date:
         return self.monday + 7 * _DAY
 
 
 def monday_of(text: str, today: date) -> date:
-    """The Monday of the week that an address names; of this week where it names none."""
+    """The Monday of the week that contains the ISO date `text`; of the current week if it is no valid date."""
     try:
         named = date.fromisoformat(text)
     except ValueError:
@@ -116,47 +116,47 @@ def monday_of(text: str, today: date) -> date:
 
 def draw(
     roster: Roster, monday: date, now: datetime, teams: Mapping[str, str], names: Mapping[int, str]
-) -> Week:  # fmt: skip
-    """The week from `monday`. `teams` (slug to name) are those to show, `names` are the staff's."""
-    return _Pen(roster, monday, now, teams, names).week()
+) -> RosterWeek:  # fmt: skip
+    """The week from `monday`. `teams` (slug -> name) are those to show, `names` are staff id -> name."""
+    return _WeekBuilder(roster, monday, now, teams, names).build()
 
 
-class _Pen:
-    """What the parts of one drawing share."""
+class _WeekBuilder:
+    """Builds one Week; holds what its parts share."""
 
     def __init__(
         self, roster: Roster, monday: date, now: datetime, teams: Mapping[str, str], names: Mapping[int, str]
     ) -> None:
         self.roster, self.monday, self.now, self.teams, self.names = roster, monday, now, teams, names
-        midnights = [instant(monday + number * _DAY, time(0), roster.zone) for number in range(8)]
-        self.spans = [Span(start, end) for start, end in pairwise(midnights)]
+        midnights = [local_instant(monday + number * _DAY, time(0), roster.zone) for number in range(8)]
+        self.spans = [TimeSpan(start, end) for start, end in pairwise(midnights)]
         self.start, self.end = midnights[0], midnights[-1]
-        # Whole spells: one that began on Sunday evening is told with its true hours.
+        # Whole spells, so that one that began on Sunday evening is shown with its true hours.
         self.spells = [
             spell
-            for spell in roster.spells(self.start - _AROUND, self.end + _AROUND)
+            for spell in roster.duty_periods(self.start - _MARGIN, self.end + _MARGIN)
             if spell.start < self.end and spell.end > self.start and spell.team in teams
         ]
         self.overlaps = roster.overlaps(self.start, self.end)
         self.days = [self._day(number) for number in range(7)]
 
-    def week(self) -> Week:
+    def build(self) -> RosterWeek:
         groups = [self._group(slug, name) for slug, name in self.teams.items()]
         for one in self.days:
-            one.told.sort(key=lambda told: told.look != "hole")
+            one.list_lines.sort(key=lambda told: told.kind != "hole")
         last = self.monday + 6 * _DAY
         title = f"{format_date(self.monday, 'MMM d', locale='en_US')} to {format_date(last, 'MMM d, y', locale='en_US')}"
-        return Week(self.monday, title, self.days, groups)
+        return RosterWeek(self.monday, title, self.days, groups)
 
-    def _day(self, number: int) -> Day:
+    def _day(self, number: int) -> RosterDay:
         day, span = self.monday + number * _DAY, self.spans[number]
         is_today = span.start <= self.now < span.end
-        return Day(
+        return RosterDay(
             day,
             format_date(day, "EEE d", locale="en_US"),
             format_date(day, "EEEE, MMM d", locale="en_US"),
             is_today,
-            _x(self.now, span) if is_today else None,
+            _x_position(self.now, span) if is_today else None,
             [
                 holiday.name if holiday.team is None else f"{holiday.name} ({self.teams[holiday.team]})"
                 for holiday in self.roster.holidays
@@ -164,64 +164,64 @@ class _Pen:
             ],
         )
 
-    def _group(self, slug: str, name: str) -> Group:
-        group = Group(slug, name, self._cells())
+    def _group(self, slug: str, name: str) -> TeamWeek:
+        group = TeamWeek(slug, name, self._cells())
         holes = [
             hole
-            for hole in self.roster.holes(slug, self.start - _AROUND, self.end + _AROUND)
+            for hole in self.roster.gaps(slug, self.start - _MARGIN, self.end + _MARGIN)
             if hole.start < self.end and hole.end > self.start
         ]
         for hole in holes:
-            self._put(group.holes, hole, "hole", name)
-        people: dict[int, list[Spell]] = {}
+            self._add_bars(group.holes, hole, "hole", name)
+        people: dict[int, list[DutyPeriod]] = {}
         for spell in self.spells:
             if spell.team == slug:
                 people.setdefault(spell.staff, []).append(spell)
         group.lanes = sorted((self._lane(staff, spells, name) for staff, spells in people.items()), key=lambda one: one.sort)
         return group
 
-    def _lane(self, staff: int, spells: list[Spell], team: str) -> Lane:
+    def _lane(self, staff: int, spells: list[DutyPeriod], team: str) -> StaffLane:
         name = self.names.get(staff, f"Number {staff}")
         cells = self._cells()
         for gone in self._away(staff):
-            self._put(cells, Span(gone.starts, gone.ends), "away", team, name, tells=False)
+            self._add_bars(cells, TimeSpan(gone.starts, gone.ends), "away", team, name, in_list=False)
         for spell in spells:
-            clashes = any(_is_in(spell, overlap) for overlap in self.overlaps)
-            self._put(cells, Span(spell.start, spell.end), "on", team, name, spell.place, clashes)
-        return Lane(name, cells, (min(spell.place for spell in spells), name))
+            clashes = any(_is_part_of(spell, overlap) for overlap in self.overlaps)
+            self._add_bars(cells, TimeSpan(spell.start, spell.end), "on", team, name, spell.place, clashes)
+        return StaffLane(name, cells, (min(spell.place for spell in spells), name))
 
-    def _away(self, staff: int) -> Iterable[Away]:
+    def _away(self, staff: int) -> Iterable[Absence]:
         return (
             gone
-            for gone in self.roster.away
+            for gone in self.roster.absences
             if gone.staff == staff and gone.starts < self.end and gone.ends > self.start
         )  # fmt: skip
 
-    def _cells(self) -> list[Cell]:
-        return [Cell() for _ in range(7)]
+    def _cells(self) -> list[DayCell]:
+        return [DayCell() for _ in range(7)]
 
-    def _put(
-        self, cells: list[Cell], span: Span, look: str, team: str, name: str = "Nobody", place: int = 1,
-        clashes: bool = False, *, tells: bool = True,
+    def _add_bars(
+        self, cells: list[DayCell], span: TimeSpan, kind: str, team: str, name: str = "Nobody", place: int = 1,
+        clashes: bool = False, *, in_list: bool = True,
     ) -> None:  # fmt: skip
-        """A bar in each day that the span meets, and its words in the first of them."""
-        words = _times(span, self.roster.zone, self.start, self.end)
+        """Add a bar to each day that the span overlaps, and its text to the first of them."""
+        words = _format_times(span, self.roster.zone, self.start, self.end)
         is_first = True
         for number, day in enumerate(self.spans):
             start, end = max(span.start, day.start), min(span.end, day.end)
             if start >= end:
                 continue
-            x = _x(start, day)
-            cells[number].blocks.append(Block(x, max(_x(end, day) - x, 1), look, place, clashes))
+            x = _x_position(start, day)
+            cells[number].blocks.append(DutyBar(x, max(_x_position(end, day) - x, 1), kind, place, clashes))
             if is_first:
-                text = f"away {words}" if look == "away" else words
-                cells[number].said.append(Said(text, look, clashes))
-                if tells:
-                    self.days[number].told.append(Told(words, name, team, look, place, clashes))
+                text = f"away {words}" if kind == "away" else words
+                cells[number].texts.append(BarText(text, kind, clashes))
+                if in_list:
+                    self.days[number].list_lines.append(DayListLine(words, name, team, kind, place, clashes))
             is_first = False
 
 
-def _is_in(spell: Spell, overlap: Overlap) -> bool:
+def _is_part_of(spell: DutyPeriod, overlap: Overlap) -> bool:
     return any(
         (one.staff, one.team, one.place) == (spell.staff, spell.team, spell.place)
         and spell.start < overlap.end
@@ -230,15 +230,15 @@ def _is_in(spell: Spell, overlap: Overlap) -> bool:
     )
 
 
-def _x(at: datetime, day: Span) -> int:
+def _x_position(at: datetime, day: TimeSpan) -> int:
     return round((at - day.start) / (day.end - day.start) * WIDTH)
 
 
-def _times(span: Span, zone: ZoneInfo, start: datetime, end: datetime) -> str:
-    """8 AM to 5 PM; with the weekday where it ends more than a day later; what sticks out of the week is open there."""
+def _format_times(span: TimeSpan, zone: ZoneInfo, start: datetime, end: datetime) -> str:
+    """`8 AM to 5 PM`; with the weekday if it ends more than a day later; open-ended where it extends beyond the week."""
     is_long = span.end - max(span.start, start) > timedelta(hours=25)
-    runs_on = span.end >= end + _AROUND
-    first, last = hour(span.start, zone), hour(span.end, zone)
+    runs_on = span.end >= end + _MARGIN
+    first, last = format_hour(span.start, zone), format_hour(span.end, zone)
     if is_long:
         last = f"{span.end.astimezone(zone):%a} {last}"
     if span.start <= start and span.end >= end:
@@ -250,8 +250,8 @@ def _times(span: Span, zone: ZoneInfo, start: datetime, end: datetime) -> str:
     return f"{first} to {last}"
 
 
-def hour(at: datetime, zone: ZoneInfo) -> str:
-    """8 AM, 5:30 PM, midnight, noon."""
+def format_hour(at: datetime, zone: ZoneInfo) -> str:
+    """`8 AM`, `5:30 PM`, `midnight`, `noon`."""
     local = at.astimezone(zone)
     if local.minute == 0 and local.hour in (0, 12):
         return "noon" if local.hour else "midnight"
@@ -259,5 +259,5 @@ def hour(at: datetime, zone: ZoneInfo) -> str:
 
 
 def today_in(zone: ZoneInfo, now: datetime) -> date:
-    """The day that the city has now."""
+    """Today's date in `zone`."""
     return now.astimezone(zone).date()

@@ -1,4 +1,4 @@
-"""How the roster's pages say rows, times and what is wrong."""
+"""Formatting of the roster's rows, times and warnings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, get_day_names
 
-from bot.domain.roster_rows import ExtraRow, HolidayRow, Row, ShiftRow, TimeOffRow
-from bot.usecases.check_roster import Warned
+from bot.domain.roster_rows import ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow
+from bot.usecases.check_roster import RosterWarning
 from bot.web.console import spoken
 
 KINDS = {"shift": "Weekly shifts", "extra": "Extra shifts", "time_off": "Time off", "holiday": "Holidays"}
@@ -20,13 +20,13 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
 
 
 def span(start: datetime, end: datetime, zone: ZoneInfo) -> str:
-    """Mon, Oct 5, 8:00 AM to 5:00 PM; with the day of the end where it is another."""
+    """`Mon, Oct 5, 8:00 AM to 5:00 PM`; with the day of the end if it is another."""
     same = start.astimezone(zone).date() == end.astimezone(zone).date()
     return f"{moment(start, zone)} to {spoken.clock(end, zone) if same else moment(end, zone)}"
 
 
-def row(one: Row, zone: ZoneInfo) -> str:
-    """When a row holds, in a line; its person and team are said beside it."""
+def describe_row(one: RosterRow, zone: ZoneInfo) -> str:
+    """When a row applies, in one line; its staff member and team are shown beside it."""
     match one:
         case ShiftRow():
             day = get_day_names("wide", locale="en_US")[one.weekday]
@@ -39,8 +39,8 @@ def row(one: Row, zone: ZoneInfo) -> str:
             return f"{_day(one.day)}: {one.name}"
 
 
-def in_short(new: Sequence[Warned], zone: ZoneInfo) -> str:
-    """What a change has brought, in a sentence or two for the notice after it."""
+def summarize(new: Sequence[RosterWarning], zone: ZoneInfo) -> str:
+    """The new warnings after a change, in one or two sentences; "" for none."""
     if not new:
         return ""
     first = new[0]

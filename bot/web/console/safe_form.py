@@ -1,4 +1,4 @@
-"""The form of the safe-contact settings: as it is shown, as it was posted, and in one sentence each."""
+"""The form of the safe-contact settings: building it, parsing it, and the summary of the settings."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from datetime import datetime, time
 from babel.dates import format_time
 from flask import request
 
-from bot.domain.safe_contact import MOST_WINDOWS, SafeContact, Window
-from bot.usecases.set_safe_contact import Asked
+from bot.domain.safe_contact import MAX_WINDOWS, SafeContact, TimeWindow
+from bot.usecases.set_safe_contact import SafeContactForm
 from bot.web import forms
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_SPARE, _FEWEST = 1, 2
-"""Empty rows below those in use, and rows in all: somebody without scripts can always add one more."""
+_SPARE_ROWS, _MIN_ROWS = 1, 2
+"""Empty rows below those in use, and the least rows in all: without scripts there is always a row to add one."""
 
 
 @dataclass(frozen=True, slots=True)
-class TimeRow:
+class SafeTimeRow:
     """One row of safe times as it was typed."""
 
     days: frozenset[int] = frozenset()
@@ -32,9 +32,9 @@ class TimeRow:
 
 @dataclass(frozen=True, slots=True)
 class SafeForm:
-    """What stands in the form. `seen` and `was_paused` say which settings it was made from."""
+    """The form's values. `seen` and `was_paused` identify the settings that the form was built from."""
 
-    rows: tuple[TimeRow, ...]
+    rows: tuple[SafeTimeRow, ...]
     word: str
     exit_word: str
     neutral: bool
@@ -46,9 +46,9 @@ class SafeForm:
     was_paused: bool
 
 
-def of(safe: SafeContact) -> SafeForm:
+def from_settings(safe: SafeContact) -> SafeForm:
     """The form for these settings."""
-    rows = [TimeRow(w.days, w.starts.isoformat("minutes"), w.ends.isoformat("minutes")) for w in safe.times]
+    rows = [SafeTimeRow(w.days, w.starts.isoformat("minutes"), w.ends.isoformat("minutes")) for w in safe.times]
     return SafeForm(
         rows=_with_spare(rows),
         word=safe.word,
@@ -63,33 +63,33 @@ def of(safe: SafeContact) -> SafeForm:
     )
 
 
-def posted() -> SafeForm:
-    """The form as it was posted; blank rows in the middle are left out."""
-    rows = [_posted_row(number) for number in range(MOST_WINDOWS + _SPARE)]
+def read_form() -> SafeForm:
+    """The posted form; blank rows in the middle are left out."""
+    rows = [_posted_row(number) for number in range(MAX_WINDOWS + _SPARE_ROWS)]
     return SafeForm(
         rows=_with_spare([row for row in rows if not row.is_blank]),
-        word=forms.words("word"),
-        exit_word=forms.words("exit_word"),
+        word=forms.clean_text("word"),
+        exit_word=forms.clean_text("exit_word"),
         neutral="neutral" in request.form,
         may_leave_voice="may_leave_voice" in request.form,
         may_name_line="may_name_line" in request.form,
-        note=forms.words("note"),
+        note=forms.clean_text("note"),
         paused="paused" in request.form,
         seen=forms.field("seen"),
         was_paused=forms.field("was_paused") == "1",
     )
 
 
-def read(form: SafeForm) -> tuple[Asked, dict[str, str]]:
-    """The settings that the form asks for, and by field what could not be read at all."""
+def parse(form: SafeForm) -> tuple[SafeContactForm, dict[str, str]]:
+    """The settings that the form asks for, and the problems by field."""
     problems: dict[str, str] = {}
-    times: list[Window] = []
+    times: list[TimeWindow] = []
     for number, row in enumerate((row for row in form.rows if not row.is_blank), 1):
-        starts, ends = _time(row.starts), _time(row.ends)
+        starts, ends = _read_time(row.starts), _read_time(row.ends)
         if starts is None or ends is None:
             problems.setdefault("times", f"Safe time {number}: say when it begins and ends, like 18:30 and 20:00.")
         else:
-            times.append(Window(row.days, starts, ends))
+            times.append(TimeWindow(row.days, starts, ends))
     safe = SafeContact(
         times=tuple(times),
         word=form.word,
@@ -100,11 +100,11 @@ def read(form: SafeForm) -> tuple[Asked, dict[str, str]]:
         note=form.note,
         paused=form.paused,
     )
-    return Asked(safe, _moment(form.seen), form.was_paused), problems
+    return SafeContactForm(safe, _read_moment(form.seen), form.was_paused), problems
 
 
-def in_words(safe: SafeContact) -> list[tuple[str, str]]:
-    """The settings as a page shows them before the form is opened: what, and how it is. No word is among them."""
+def summary(safe: SafeContact) -> list[tuple[str, str]]:
+    """A summary of the settings as (label, text), without the safe word and the exit word themselves."""
     return [
         ("When", "; ".join(map(_window, safe.times)) if safe.times else "Any time: no safe times were given"),
         ("Safe word", "Agreed: open the settings to see it" if safe.word else "None agreed"),
@@ -115,7 +115,7 @@ def in_words(safe: SafeContact) -> list[tuple[str, str]]:
     ]
 
 
-def _window(window: Window) -> str:
+def _window(window: TimeWindow) -> str:
     if not window.days:
         return "a time that can't be read (nothing is sent in it)"
     if window.starts == window.ends:
@@ -133,24 +133,24 @@ def _clock(at: time) -> str:
     return format_time(at, "short", locale="en_US").replace("\u202f", " ")
 
 
-def _with_spare(rows: list[TimeRow]) -> tuple[TimeRow, ...]:
-    wanted = min(max(len(rows) + _SPARE, _FEWEST), MOST_WINDOWS + _SPARE)
-    return (*rows, *[TimeRow()] * (wanted - len(rows)))
+def _with_spare(rows: list[SafeTimeRow]) -> tuple[SafeTimeRow, ...]:
+    wanted = min(max(len(rows) + _SPARE_ROWS, _MIN_ROWS), MAX_WINDOWS + _SPARE_ROWS)
+    return (*rows, *[SafeTimeRow()] * (wanted - len(rows)))
 
 
-def _posted_row(number: int) -> TimeRow:
+def _posted_row(number: int) -> SafeTimeRow:
     days = {int(day) for day in request.form.getlist(f"days_{number}") if day in list("0123456")}
-    return TimeRow(frozenset(days), forms.words(f"starts_{number}"), forms.words(f"ends_{number}"))
+    return SafeTimeRow(frozenset(days), forms.clean_text(f"starts_{number}"), forms.clean_text(f"ends_{number}"))
 
 
-def _time(typed: str) -> time | None:
+def _read_time(typed: str) -> time | None:
     try:
         return time.fromisoformat(typed).replace(second=0, microsecond=0, tzinfo=None)
     except ValueError:
         return None
 
 
-def _moment(typed: str) -> datetime | None:
+def _read_moment(typed: str) -> datetime | None:
     try:
         return datetime.fromisoformat(typed)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How the supervisor's pages say moments, figures and fixed words; what the inbox says as well is in wording.py."""
+"""Labels and formatting of times for the supervisor's pages; those shared with the inbox are in wording.py."""
 
 from __future__ import annotations
 
@@ -39,45 +39,45 @@ ROLE_HINTS = {
 }
 
 
-def exact(time: timedelta | None) -> str:
-    """The same for a table of figures, with seconds below ten minutes; a dash for none."""
+def exact_span(time: timedelta | None) -> str:
+    """A duration for a table, with seconds below ten minutes; a dash for None."""
     if time is None:
         return "-"
     seconds = int(time.total_seconds())
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 600:
-        return _two(seconds // 60, "min", seconds % 60, "s")
+        return _two_units(seconds // 60, "min", seconds % 60, "s")
     return span(time)
 
 
 def moment(at: datetime | None, zone: ZoneInfo) -> str:
-    """Weekday, day and time in the city's zone; "never" for none."""
+    """Weekday, day and time in `zone`; "never" for None."""
     if at is None:
         return "never"
     local = at.astimezone(zone)
-    return f"{_day(local.date())}, {_minute(local.hour, local.minute)}"
+    return f"{_format_day(local.date())}, {_format_minute(local.hour, local.minute)}"
 
 
 def clock(at: datetime, zone: ZoneInfo) -> str:
-    """Hour and minute in the city's zone."""
+    """Hour and minute in `zone`."""
     local = at.astimezone(zone)
-    return _minute(local.hour, local.minute)
+    return _format_minute(local.hour, local.minute)
 
 
-# A page says some dozen moments, and Babel takes a tenth of a millisecond for each: what was said once is remembered.
-# What is said depends on nothing but the local day and the local minute.
+# A page shows dozens of times, and Babel takes a tenth of a millisecond for each, so the results are cached. They depend on
+# nothing but the local day and the local minute.
 
 
 @lru_cache(maxsize=1000)
-def _day(day: date) -> str:
+def _format_day(day: date) -> str:
     return format_date(day, "EEE, MMM d", locale="en_US")
 
 
 @lru_cache(maxsize=24 * 60)
-def _minute(hour: int, minute: int) -> str:
+def _format_minute(hour: int, minute: int) -> str:
     return format_time(time(hour, minute), "short", locale="en_US").replace("\u202f", " ")
 
 
-def _two(many: int, unit: str, few: int, small: str) -> str:
+def _two_units(many: int, unit: str, few: int, small: str) -> str:
     return f"{many} {unit} {few} {small}" if few else f"{many} {unit}"

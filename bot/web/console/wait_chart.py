@@ -1,4 +1,4 @@
-"""The drawing of the waits of the last day: where each bar stands. The template makes the SVG, and a table says the same."""
+"""The chart of the last day's waits: positions of its bars. The template renders the SVG, next to a table with the same."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_time
 
-from bot.domain.promises import Hour
+from bot.domain.promises import HourlyWaits
 from bot.web.console.wording import span
 
 WIDTH, HEIGHT = 520, 176
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 6, 10, 24
-_SCALES = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1440)
-"""Minutes at the top of the drawing: the first that holds the longest wait."""
-_NAMED_HOURS = 4
+_TOPS_IN_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1440)
+"""Possible tops of the chart in minutes; the first that holds the longest wait is used."""
+_LABEL_EVERY_HOURS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One hour: a bar as high as the median wait, a line at the longest. All in the units of the drawing."""
+class HourBar:
+    """One hour: a bar as high as the median wait, a line at the longest. All in the chart's units."""
 
     x: float
     y: float
@@ -30,19 +30,19 @@ class Bar:
     longest_y: float
     middle: float
     label: str
-    """Below the bar; "" for most."""
+    """Shown below the bar; "" for most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class GridLine:
     y: float
     label: str
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
-    bars: tuple[Bar, ...]
-    lines: tuple[Line, ...]
+class WaitChart:
+    bars: tuple[HourBar, ...]
+    lines: tuple[GridLine, ...]
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
@@ -50,34 +50,34 @@ class Chart:
     floor: int = HEIGHT - _BOTTOM
 
 
-def draw(hours: Sequence[Hour], zone: ZoneInfo) -> Chart:
+def draw(hours: Sequence[HourlyWaits], zone: ZoneInfo) -> WaitChart:
     """Bars for these hours; hours without a wait have none."""
     longest = max((hour.longest for hour in hours if hour.longest), default=timedelta())
-    top = timedelta(minutes=next((scale for scale in _SCALES if timedelta(minutes=scale) >= longest), 0)) or longest
+    top = timedelta(minutes=next((scale for scale in _TOPS_IN_MINUTES if timedelta(minutes=scale) >= longest), 0)) or longest
     step = (WIDTH - _LEFT - _RIGHT) / max(len(hours), 1)
     bars = tuple(_bar(hour, place, step, top, zone) for place, hour in enumerate(hours))
-    lines = tuple(Line(_height(top * part, top), "0" if not part else span(top * part)) for part in (0, 0.5, 1))
-    return Chart(bars, lines)
+    lines = tuple(GridLine(_y_position(top * part, top), "0" if not part else span(top * part)) for part in (0, 0.5, 1))
+    return WaitChart(bars, lines)
 
 
-def _bar(hour: Hour, place: int, step: float, top: timedelta, zone: ZoneInfo) -> Bar:
+def _bar(hour: HourlyWaits, place: int, step: float, top: timedelta, zone: ZoneInfo) -> HourBar:
     x, floor = _LEFT + place * step, HEIGHT - _BOTTOM
-    median_y = _height(hour.median or timedelta(), top)
-    # A wait of seconds is seen as well: without a bar the hour would look as if nobody had waited.
+    median_y = _y_position(hour.median or timedelta(), top)
+    # A wait of seconds still gets a visible bar; without one the hour would look as if no one had waited.
     median_y = min(median_y, floor - 2) if hour.began else floor
-    label = format_time(hour.start, "h a", tzinfo=zone, locale="en_US") if not place % _NAMED_HOURS else ""
-    return Bar(
+    label = format_time(hour.start, "h a", tzinfo=zone, locale="en_US") if not place % _LABEL_EVERY_HOURS else ""
+    return HourBar(
         x=round(x + step * 0.15, 1),
         y=round(median_y, 1),
         width=round(step * 0.7, 1),
         height=round(floor - median_y, 1),
-        longest_y=round(min(_height(hour.longest or timedelta(), top), median_y), 1),
+        longest_y=round(min(_y_position(hour.longest or timedelta(), top), median_y), 1),
         middle=round(x + step / 2, 1),
         label=label,
     )
 
 
-def _height(time: timedelta, top: timedelta) -> float:
-    """Where this length of time stands; y grows downwards."""
+def _y_position(time: timedelta, top: timedelta) -> float:
+    """The y position of this duration; y grows downwards."""
     share = time / top if top else 0.0
     return round(HEIGHT - _BOTTOM - share * (HEIGHT - _BOTTOM - _TOP), 1)

@@ -1,4 +1,4 @@
-"""The words of the inbox and of the conversation page: plain English for what the rows hold as fixed words."""
+"""Labels of the inbox and the conversation page: plain English for the fixed words in the database."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from babel.core import UnknownLocaleError
 from babel.dates import format_date
 from babel.lists import format_list
 
-from bot.domain.delivery import State
+from bot.domain.delivery import DeliveryState
 from bot.domain.handoff import DISPOSITIONS, LAPSED, HandoffState
-from bot.usecases.read_timeline import Happened
+from bot.usecases.read_timeline import TimelineEvent
 
 _ENGLISH = Locale.parse("en_US")
-"""Found once: to look a locale up by its name costs more than to say a list of names in it."""
+"""Parsed once: looking a locale up by name costs more than formatting a list of names."""
 URGENCIES = {
     "now": "Now",
     "minutes": "Within minutes",
@@ -40,24 +40,23 @@ DANGERS = {
     "medical": "Medical emergency",
     "distress": "Deep distress",
 }
-SILENCES = {"opted_out": "the person has opted out", "with_human": "a human has the conversation"}
 CHANNELS = {"sms": "Text message", "whatsapp": "WhatsApp", "web": "Web chat", "simulator": "Phone simulator"}
 STATES = {
-    State.WAITING.value: "Waiting to leave",
-    State.CLAIMED.value: "Leaving",
-    State.UNKNOWN.value: "Not sure yet whether it left",
-    State.ANSWERED.value: "Sent",
-    State.DROPPED.value: "Not sent",
-    State.ACCEPTED.value: "Taken by the carrier",
-    State.SCHEDULED.value: "Planned with the carrier",
-    State.QUEUED.value: "Taken by the carrier",
-    State.SENDING.value: "Leaving",
-    State.SENT.value: "Sent",
-    State.DELIVERED.value: "Delivered",
-    State.UNDELIVERED.value: "Not delivered",
-    State.FAILED.value: "Failed",
-    State.CANCELED.value: "Cancelled",
-    State.READ.value: "Read",
+    DeliveryState.WAITING.value: "Waiting to leave",
+    DeliveryState.CLAIMED.value: "Leaving",
+    DeliveryState.UNKNOWN.value: "Not sure yet whether it left",
+    DeliveryState.ANSWERED.value: "Sent",
+    DeliveryState.DROPPED.value: "Not sent",
+    DeliveryState.ACCEPTED.value: "Taken by the carrier",
+    DeliveryState.SCHEDULED.value: "Planned with the carrier",
+    DeliveryState.QUEUED.value: "Taken by the carrier",
+    DeliveryState.SENDING.value: "Leaving",
+    DeliveryState.SENT.value: "Sent",
+    DeliveryState.DELIVERED.value: "Delivered",
+    DeliveryState.UNDELIVERED.value: "Not delivered",
+    DeliveryState.FAILED.value: "Failed",
+    DeliveryState.CANCELED.value: "Cancelled",
+    DeliveryState.READ.value: "Read",
     "received": "",
 }
 UNREACHABLE = {
@@ -71,7 +70,7 @@ UNREACHABLE = {
 
 
 def plain(word: str, table: Mapping[str, str]) -> str:
-    """The word of a row in plain English; one that is not in the table with its underlines as spaces."""
+    """The label of a fixed word; if the table has none, the word itself with spaces for underscores."""
     return table[word] if word in table else word.replace("_", " ").capitalize()
 
 
@@ -85,11 +84,11 @@ def language(code: str) -> str:
 
 
 MOST_NAMES = 4
-"""When everybody is called, a card must not grow to the length of the staff."""
+"""When all staff are called, a card must not list all of them."""
 
 
 def names(people: Sequence[str]) -> str:
-    """`Joy Adams, Sam Reed and Li Chen`; of more than `MOST_NAMES` the first three and how many others."""
+    """`Joy Adams, Sam Reed and Li Chen`; of more than `MOST_NAMES` the first three and the number of others."""
     shown = list(people)
     if len(shown) > MOST_NAMES:
         shown = [*shown[:3], f"{len(shown) - 3} others"]
@@ -97,7 +96,7 @@ def names(people: Sequence[str]) -> str:
 
 
 def span(length: timedelta) -> str:
-    """How long: `under a minute`, `4 min`, `2 h 5 min`, `3 days`. Never negative."""
+    """A duration: `under a minute`, `4 min`, `2 h 5 min`, `3 days`. Never negative."""
     minutes = max(0, int(length.total_seconds())) // 60
     if minutes < 1:
         return "under a minute"
@@ -110,23 +109,23 @@ def span(length: timedelta) -> str:
 
 
 def since(at: datetime, now: datetime) -> str:
-    """How long ago."""
+    """How long ago `at` was."""
     return span(now - at)
 
 
 def limit(at: datetime, now: datetime) -> str:
-    """How much time is left until `at`, or how long it is over."""
+    """How much time is left until `at`, or by how much it has passed."""
     if timedelta() < now - at < timedelta(minutes=1):
         return "just over"
     return f"over by {span(now - at)}" if now > at else f"{span(at - now)} left"
 
 
-def answer(said: str) -> str:
-    """What a person answered, with a date as people write it."""
+def answer(text: str) -> str:
+    """A person's answer; an ISO date as people write it."""
     try:
-        return format_date(date.fromisoformat(said), "EEEE, MMMM d, y", locale=_ENGLISH)
+        return format_date(date.fromisoformat(text), "EEEE, MMMM d, y", locale=_ENGLISH)
     except ValueError:
-        return said
+        return text
 
 
 def disposition(key: str) -> str:
@@ -134,8 +133,8 @@ def disposition(key: str) -> str:
     return "Nobody closed it, so the line did" if key == LAPSED else plain(key, DISPOSITIONS)
 
 
-def state_of(state: str, owner: str, owner_is_me: bool, calling: Sequence[str], rung: int) -> str:
-    """Who has it, or who is being called on which rung of the ladder, in one sentence."""
+def describe_state(state: str, owner: str, owner_is_me: bool, calling: Sequence[str], tier: int) -> str:
+    """Who has the handoff, or who is being called on which tier of the escalation policy, in one sentence."""
     who = "You" if owner_is_me else owner or "Nobody"
     if state == HandoffState.CLAIMED:
         return f"{who} {'have' if owner_is_me else 'has'} it and {'have' if owner_is_me else 'has'} not written yet"
@@ -146,7 +145,7 @@ def state_of(state: str, owner: str, owner_is_me: bool, calling: Sequence[str], 
     if state == HandoffState.CLOSED:
         return "Closed"
     if calling:
-        return f"Call {rung}: {names(calling)} {'is' if len(calling) == 1 else 'are'} being called"
+        return f"Call {tier}: {names(calling)} {'is' if len(calling) == 1 else 'are'} being called"
     return "Nobody could be called yet" if state == HandoffState.WAITING else "Nobody has answered the calls yet"
 
 
@@ -171,7 +170,7 @@ _EVENTS = {
     "not_sent": "A planned text did not leave: things had changed since it was planned",
     "offer_expired": "The offer was not answered in time",
 }
-_DONE = {
+_STAFF_ACTS = {
     "claimed": "took it",
     "passed": "passed",
     "released": "gave it back, for others to answer",
@@ -187,23 +186,23 @@ _DONE = {
     "noted": "wrote a note",
     "reached_out": "wrote first",
 }
-SILENT = frozenset({"spoke"})
-"""Events that the conversation shows by itself."""
+HIDDEN_EVENTS = frozenset({"spoke"})
+"""Events that the timeline leaves out, because the conversation itself shows them."""
 
 
-def event(happened: Happened, teams: Mapping[str, str]) -> str:
-    """What happened, in one line."""
+def event(happened: TimelineEvent, teams: Mapping[str, str]) -> str:
+    """A timeline event in one line."""
     kind, detail = happened.kind, happened.detail
     others = [name for name in happened.names.values() if name != happened.by]
     if kind == "called":
         return f"Call {detail.get('rung', '')}: {names(others)} {'was' if len(others) == 1 else 'were'} called"
-    sentence = f"{happened.by or 'The line'} {_DONE[kind]}" if kind in _DONE else plain(kind, _EVENTS)
+    sentence = f"{happened.by or 'The line'} {_STAFF_ACTS[kind]}" if kind in _STAFF_ACTS else plain(kind, _EVENTS)
     if others:
         sentence += f" to {names(others)}" if kind == "offered" else f" ({names(others)})"
-    return "".join([sentence, *(f": {more}" for more in _more(kind, detail, teams))])
+    return "".join([sentence, *(f": {more}" for more in _event_details(kind, detail, teams))])
 
 
-def _more(kind: str, detail: Mapping[str, object], teams: Mapping[str, str]) -> Iterator[str]:
+def _event_details(kind: str, detail: Mapping[str, object], teams: Mapping[str, str]) -> Iterator[str]:
     if kind == "sent_to_team":
         yield teams.get(str(detail.get("team")), str(detail.get("team")))
     if kind in ("opened", "rose") and "urgency" in detail:

@@ -1,7 +1,7 @@
-"""The staff's accounts as Flask-Security wants them: the same tables, mapped a second time.
+"""The staff's accounts as Flask-Security needs them: the same tables, mapped a second time.
 
-The storage room knows nothing of Flask, so its `Staff` cannot be Flask-Security's model. These classes map the account's
-columns of the same rows, in a registry of their own, and are used by the doors alone.
+The storage package does not depend on Flask, so its `Staff` cannot be Flask-Security's model. These classes map the same
+rows in a separate registry, and only the sign-in uses them.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, registry, relationship, scoped_session, sessionmaker
 
 from bot.storage.staff_tables import Role, Staff, staff_role
-from bot.storage.tables import Table
+from bot.storage.tables import Base
 
-_mapped = registry(metadata=Table.metadata)
+_mapped = registry(metadata=Base.metadata)
 
 
 @_mapped.mapped
 class AccountRole(RoleMixin):
-    """What somebody is here."""
+    """A role of staff members, for Flask-Security."""
 
     __table__ = Role.__table__
 
 
 @_mapped.mapped
-class Account(UserMixin):
-    """One member of staff at the door. Locked, left and deactivated accounts are told apart by sign_in.py."""
+class SignInAccount(UserMixin):
+    """One staff member, for Flask-Security."""
 
     __table__ = Staff.__table__
     roles = relationship(AccountRole, secondary=staff_role, viewonly=True)
@@ -44,17 +44,17 @@ class Account(UserMixin):
         oidc_subject: str | None
 
     @property
-    def may_come_in(self) -> bool:
-        """Whether the account is open: not deactivated, and they have not left."""
+    def may_sign_in(self) -> bool:
+        """Whether the account is active and its owner has not left. A lock after wrong passwords is checked elsewhere."""
         return bool(self.active) and self.left_at is None
 
 
-class Accounts(SQLAlchemySessionUserDatastore):
-    """Flask-Security's way to the accounts, with a session for each request that asks for one."""
+class AccountStore(SQLAlchemySessionUserDatastore):
+    """Flask-Security's data store, with a database session for each request that needs one."""
 
     def __init__(self, engine: Engine) -> None:
         self.sessions: scoped_session[Session] = scoped_session(sessionmaker(engine, expire_on_commit=False))
-        super().__init__(self.sessions, Account, AccountRole)
+        super().__init__(self.sessions, SignInAccount, AccountRole)
 
     @property
     def session(self) -> Session:
@@ -62,14 +62,14 @@ class Accounts(SQLAlchemySessionUserDatastore):
         return self.sessions()
 
     def commit(self) -> None:
-        """Keep what was changed in this request, and let the locked row go."""
+        """Commit this request's changes and release the locked row."""
         self.session.commit()
 
     def close_after_requests(self, app: Flask) -> None:
-        """Give the connection back when a request is done."""
+        """Return the connection to the pool when a request ends."""
         app.teardown_appcontext(self._close)
 
     def _close(self, _error: BaseException | None) -> Any:
-        # Most requests, a carrier's among them, never asked for one.
+        # Most requests, such as the carrier's, never opened one.
         if self.sessions.registry.has():
             self.sessions.remove()

@@ -1,4 +1,4 @@
-"""The pages that a link leads to: an invited or forgetful member of staff chooses a password."""
+"""The pages behind an invitation or password-reset link, where a staff member chooses a password."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from flask import Response, abort, make_response, render_template
 from flask_security.utils import hash_password
 
 from bot.domain import passwords
-from bot.domain.message import Channel, Lane
+from bot.domain.message import Channel, OutboxLane
 from bot.storage import accounts, audits, staff, staff_threads
 from bot.usecases import invite
-from bot.usecases.invite import Invited, Purpose
+from bot.usecases.invite import PasswordLink, LinkPurpose
 from bot.web import forms
 from bot.web.console import access
-from bot.web.forms import runtime
+from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, security, steps
-from bot.web.sign_in.accounts import Account
+from bot.web.sign_in.accounts import SignInAccount
 from bot.web.sign_in.doors import sign_in
 
-_EVERY = timedelta(minutes=5)
-"""One mail in this time: nobody's mailbox is filled by somebody else's presses."""
+_MAIL_INTERVAL = timedelta(minutes=5)
+"""At most one reset mail per account in this time, so that a stranger cannot flood a staff member's mailbox."""
 
 
 @sign_in.get("/sign-in/link/<token>")
 def open_link(token: str) -> Response:
-    """A mail program that looks at links before their reader does changes nothing: only the form spends it."""
-    found = _found(token)
-    return _page(*found) if found else _spent()
+    """Show the form. Mail programs open links before their reader does, so only posting the form uses up the link."""
+    found = _load_invited(token)
+    return _page(*found) if found else _redirect_used_link()
 
 
 @sign_in.post("/sign-in/link/<token>")
 def choose_password(token: str) -> Response:
-    """Set the password; every open session and every older link of theirs ends."""
-    found = _found(token)
+    """Set the password; the account's open sessions and older links become invalid."""
+    found = _load_invited(token)
     if found is None:
-        return _spent()
+        return _redirect_used_link()
     invited, account = found
-    chosen = security.engine().password_util.normalize(forms.field("password"))
-    if complaint := passwords.complaint(chosen, (account.name, account.email)):
+    chosen = security.current_security().password_util.normalize(forms.field("password"))
+    if complaint := passwords.refusal_reason(chosen, (account.name, account.email)):
         return _page(invited, account, complaint, 422)
     set_password(account, chosen, invited.purpose.value)
     return steps.after_first_factor(account, invited.purpose.value)
@@ -46,73 +46,74 @@ def choose_password(token: str) -> Response:
 
 @sign_in.get("/sign-in/forgotten")
 def ask_forgotten() -> Response:
-    """Where to send a link; there is none without mail."""
-    _need_mail()
+    """The form for asking for a reset link; 404 if no mail server or no passwords are configured."""
+    _require_mail()
     return make_response(render_template("sign_in/forgotten.html", sent=False))
 
 
 @sign_in.post("/sign-in/forgotten")
 def send_forgotten() -> Response:
-    """The answer is always the same: whether somebody has an account here is nobody's business."""
-    _need_mail()
-    if not attempts.throttle().wait(attempts.address()):
-        attempts.throttle().count(attempts.address())
-        _mail_link(forms.words("email"))
+    """Mail a reset link. The response is always the same, so that it does not reveal who has an account."""
+    _require_mail()
+    if not attempts.current_throttle().seconds_to_wait(attempts.client_address()):
+        attempts.current_throttle().add_failure(attempts.client_address())
+        _mail_link(forms.clean_text("email"))
     return make_response(render_template("sign_in/forgotten.html", sent=True))
 
 
-def set_password(account: Account, chosen: str, how: str) -> None:
-    """Store it and end every session and link of theirs; the caller has checked it, and keeps its own session going."""
-    account.password = str(hash_password(chosen))
-    account.confirmed_at = account.confirmed_at or access.real_now(runtime())
+def set_password(account: SignInAccount, password: str, how: str) -> None:
+    """Store a password that the caller has checked, and end the account's sessions and links. The caller keeps its own
+    session alive, if it wants to."""
+    account.password = str(hash_password(password))
+    account.confirmed_at = account.confirmed_at or access.real_now(current_runtime())
     account.failed_sign_ins, account.locked_until = 0, None
     security.accounts().set_uniquifier(account)
-    steps.write_down(account, "password_changed", how)
+    steps.record_audit(account, "password_changed", how)
 
 
-def _found(token: str) -> tuple[Invited, Account] | None:
-    settings = runtime().settings
+def _load_invited(token: str) -> tuple[PasswordLink, SignInAccount] | None:
+    settings = current_runtime().settings
     if not settings.staff_passwords:
         return None
-    invited = invite.verify(security.accounts().session, settings.secret_key, token)
+    invited = invite.verify_link(security.accounts().session, settings.secret_key, token)
     if invited is None:
         return None
-    account = attempts.lock_row(Account.__table__.c.id == invited.staff_id)
-    # Seen again with the row locked: of two presses at once only one sets a password.
-    if account is None or invite.verify(security.accounts().session, settings.secret_key, token) != invited:
+    account = attempts.lock_row(SignInAccount.__table__.c.id == invited.staff_id)
+    # Verify again with the row locked: of two simultaneous requests only one may set a password.
+    if account is None or invite.verify_link(security.accounts().session, settings.secret_key, token) != invited:
         return None
     return invited, account
 
 
 def _mail_link(email: str) -> None:
-    open_ = runtime()
-    settings, now = open_.settings, open_.clock.now()
-    with open_.database.transaction() as db:
+    runtime = current_runtime()
+    settings, now = runtime.settings, runtime.clock.now()
+    with runtime.database.transaction() as db:
         member = staff.find_by_email(db, email)
         if member is None or not member.active or member.left_at is not None:
             return
-        if accounts.did_lately(db, member.id, "password_link", now - _EVERY):
+        if accounts.has_recent_act(db, member.id, "password_link", now - _MAIL_INTERVAL):
             return
-        audits.record(db, member.id, "password_link", now, detail=Purpose.FORGOTTEN.value)
-        link = invite.make_link(settings.public_url, settings.secret_key, member, Purpose.FORGOTTEN)
+        audits.record(db, member.id, "password_link", now, detail=LinkPurpose.FORGOTTEN.value)
+        link = invite.make_link(settings.public_url, settings.secret_key, member, LinkPurpose.FORGOTTEN)
         body = render_template("sign_in/mail_forgotten.txt", called=member.called, link=link, line_name=settings.line_name)
-        about = staff_threads.Concerns("password_link")
-        row = staff_threads.write(db, open_.desk.sealer, member, Channel.EMAIL, "", body, Lane.REPLY, now, about)
+        about = staff_threads.StaffMessageSubject("password_link")
+        row = staff_threads.enqueue(db, runtime.context.sealer, member, Channel.EMAIL, "", body, OutboxLane.REPLY, now, about)
     if row:
-        open_.queue.wake_delivery([row], Lane.REPLY)
+        runtime.queue.wake_delivery([row], OutboxLane.REPLY)
 
 
-def _need_mail() -> None:
-    settings = runtime().settings
+def _require_mail() -> None:
+    settings = current_runtime().settings
     if not settings.smtp_url or not settings.staff_passwords:
         abort(404)
 
 
-def _page(invited: Invited, account: Account, error: str = "", status: int = 200) -> Response:
-    is_new = invited.purpose is Purpose.INVITATION
+def _page(invited: PasswordLink, account: SignInAccount, error: str = "", status: int = 200) -> Response:
+    is_new = invited.purpose is LinkPurpose.INVITATION
     values = {"called": account.called, "email": account.email, "is_new": is_new, "error": error}
-    return make_response(render_template("sign_in/choose.html", shortest=passwords.SHORTEST, **values), status)
+    return make_response(render_template("sign_in/choose.html", shortest=passwords.MIN_LENGTH, **values), status)
 
 
-def _spent() -> Response:
-    return steps.go("/sign-in?notice=spent")
+def _redirect_used_link() -> Response:
+    return steps.redirect_to("/sign-in?notice=spent")

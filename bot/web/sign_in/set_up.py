@@ -1,4 +1,4 @@
-"""Opening the staff's doors in an application."""
+"""Installing the staff's sign-in in an application."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bot.web.sign_in.attempts import Throttle
 from bot.web.sign_in.doors import sign_in
 
 PAGES = (links, city)
-"""Modules whose pages become part of the blueprint `sign_in` when they are imported."""
+"""Modules that add their pages to the blueprint `sign_in` when they are imported."""
 
 
 def set_up(app: Flask, runtime: Runtime) -> None:
-    """Register the pages of the sign-in, and look at every post to them and to the console."""
+    """Register the sign-in pages, and the CSRF check for every post to them and to the console."""
     security.set_up(app, runtime)
     access.set_up(app)
     app.extensions["warmline throttle"] = Throttle()

@@ -1,6 +1,6 @@
-"""From the first proof to the open door: what is still missing, and what happens when nothing is.
+"""The steps of a sign-in after the first factor: the second factor or its set-up, and then the session.
 
-Who has shown one factor of two is remembered in the session for ten minutes, and is nobody until then.
+An account that has passed the first of two factors is remembered in the session for ten minutes; it is not signed in yet.
 """
 
 from __future__ import annotations
@@ -15,128 +15,127 @@ from flask_security.utils import login_user
 from bot.storage import audits
 from bot.web import forms
 from bot.web.console import access
-from bot.web.forms import runtime
+from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, security
-from bot.web.sign_in.accounts import Account
+from bot.web.sign_in.accounts import SignInAccount
 
-HALF_WAY = timedelta(minutes=10)
-_PENDING = "pending"
-_NEW = "new_totp"
-FEW = 3
-"""So few recovery codes left are worth a word."""
+PENDING_LIFETIME = timedelta(minutes=10)
+_PENDING_KEY = "pending"
+_NEW_SECRET_KEY = "new_totp"
+FEW_RECOVERY_CODES = 3
+"""Below this many recovery codes left, the account page with new ones is shown after sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A second factor was accepted; `recovery_left` where it was a recovery code."""
+class AcceptedCode:
+    """An accepted second factor; `recovery_left` is the number of recovery codes left, if it was one of them."""
 
     recovery_left: int | None = None
 
 
-def after_first_factor(account: Account, how: str) -> Response:
-    """They know their password, or came by a link: ask for what is missing, or open."""
+def after_first_factor(account: SignInAccount, how: str) -> Response:
+    """Continue after a correct password or a link: ask for the second factor, have it set up, or sign in."""
     if has_second_factor(account):
-        _remember(account, how)
-        return go("/sign-in/code")
-    if runtime().settings.needs_second_factor:
-        _remember(account, how)
-        return go("/sign-in/set-up")
-    return go(let_in(account, how))
+        _remember_pending(account, how)
+        return redirect_to("/sign-in/code")
+    if current_runtime().settings.needs_second_factor:
+        _remember_pending(account, how)
+        return redirect_to("/sign-in/set-up")
+    return redirect_to(start_session(account, how))
 
 
-def has_second_factor(account: Account) -> bool:
+def has_second_factor(account: SignInAccount) -> bool:
     return bool(account.tf_totp_secret and account.tf_primary_method)
 
 
-def pending() -> tuple[Account, str] | None:
-    """Who has shown their first factor in this browser, with their row locked, and how; None after ten minutes."""
-    kept = session.get(_PENDING)
-    now = access.real_now(runtime())
-    if not kept or now.timestamp() - kept["at"] > HALF_WAY.total_seconds():
+def pending() -> tuple[SignInAccount, str] | None:
+    """The account that has passed its first factor in this browser, with its row locked, and how; None after ten minutes."""
+    entry = session.get(_PENDING_KEY)
+    now = access.real_now(current_runtime())
+    if not entry or now.timestamp() - entry["at"] > PENDING_LIFETIME.total_seconds():
         return None
-    account = attempts.lock_row(Account.__table__.c.fs_uniquifier == kept["key"])
-    return (account, kept["how"]) if account and account.may_come_in else None
+    account = attempts.lock_row(SignInAccount.__table__.c.fs_uniquifier == entry["key"])
+    return (account, entry["how"]) if account and account.may_sign_in else None
 
 
-def let_in(account: Account, how: str) -> str:
-    """Open the door, and say where they wanted to go. `how` is a fixed word for the audit."""
-    onward = wanted()
-    now = access.real_now(runtime())
-    # Nothing of before may stay: neither a half-done sign-in nor the form secret of whoever sat here.
+def start_session(account: SignInAccount, how: str) -> str:
+    """Sign the account in; returns the path to go to. `how` is a fixed word for the audit."""
+    onward = target_path()
+    now = access.real_now(current_runtime())
+    # Nothing of the old session may stay: no half-finished sign-in, no CSRF secret of an earlier user of this browser.
     session.clear()
-    g.pop(access.FIELD, None)
+    g.pop(access.CSRF_FIELD, None)
     account.failed_sign_ins, account.locked_until = 0, None
     login_user(account, remember=False, authn_via=[how])
-    access.begin(now)
-    write_down(account, "signed_in", how)
+    access.begin_session(now)
+    record_audit(account, "signed_in", how)
     return onward
 
 
-def take_code(account: Account, typed: str) -> Taken | None:
-    """Take a code of the authenticator or a recovery code, once; None where it is wrong. The caller counts and commits."""
+def use_code(account: SignInAccount, typed: str) -> AcceptedCode | None:
+    """Use up a code of the authenticator or a recovery code; None if it is wrong. The caller counts and commits."""
     plain = "".join(typed.split()).replace("-", "")
     if plain.isascii() and plain.isdecimal() and len(plain) == 6:
-        kept = security.totp().use(plain, account.tf_totp_secret or "")
-        if kept is None:
+        secret = security.one_time_codes().use_code(plain, account.tf_totp_secret or "")
+        if secret is None:
             return None
-        account.tf_totp_secret = kept
-        return Taken()
-    if plain and security.recovery().take(account, plain):
-        return Taken(recovery_left=len(account.mf_recovery_codes or []))
+        account.tf_totp_secret = secret
+        return AcceptedCode()
+    if plain and security.recovery_codes().use_code(account, plain):
+        return AcceptedCode(recovery_left=len(account.mf_recovery_codes or []))
     return None
 
 
-def new_secret() -> str:
-    """The secret of the second factor that is being set up in this browser."""
-    if _NEW not in session:
-        session[_NEW] = security.totp().generate_totp_secret()
-    return str(session[_NEW])
+def pending_secret() -> str:
+    """The secret of the second factor that is being set up in this browser, kept in the session."""
+    if _NEW_SECRET_KEY not in session:
+        session[_NEW_SECRET_KEY] = security.one_time_codes().generate_totp_secret()
+    return str(session[_NEW_SECRET_KEY])
 
 
-def confirm_new(account: Account, typed: str) -> list[str] | None:
-    """Turn the second factor on when its first code is right. Returns the recovery codes, to be shown this once."""
-    kept = security.totp().use("".join(typed.split()), new_secret())
-    if kept is None:
+def confirm_second_factor(account: SignInAccount, typed: str) -> list[str] | None:
+    """Turn the second factor on if its first code is right. Returns the recovery codes, to be shown once; None if not."""
+    secret = security.one_time_codes().use_code("".join(typed.split()), pending_secret())
+    if secret is None:
         return None
-    session.pop(_NEW, None)
-    security.accounts().tf_set(account, "authenticator", totp_secret=kept)
-    codes = security.recovery().create_recovery_codes(account)
-    write_down(account, "second_factor_on", "authenticator")
+    session.pop(_NEW_SECRET_KEY, None)
+    security.accounts().tf_set(account, "authenticator", totp_secret=secret)
+    codes = security.recovery_codes().create_recovery_codes(account)
+    record_audit(account, "second_factor_on", "authenticator")
     return codes
 
 
-def setup_page(template: str, account: Account, status: int = 200, **values: Any) -> Response:
-    """The page with the picture to scan."""
-    shown = security.totp().fetch_setup_values(new_secret(), account)
+def setup_page(template: str, account: SignInAccount, status: int = 200, **values: Any) -> Response:
+    """The page with the QR code to scan."""
+    shown = security.one_time_codes().fetch_setup_values(pending_secret(), account)
     return make_response(render_template(template, picture=shown["image"], key=shown["key"], **values), status)
 
 
-def write_down(account: Account | None, act: str, detail: str = "") -> None:
-    """Into the audit, and commit all that was changed with it."""
+def record_audit(account: SignInAccount | None, act: str, detail: str = "") -> None:
+    """Write an audit row and commit it together with this request's other changes."""
     accounts = security.accounts()
-    audits.record(accounts.session, account.id if account else None, act, runtime().clock.now(), detail=detail)
+    audits.record(accounts.session, account.id if account else None, act, current_runtime().clock.now(), detail=detail)
     accounts.commit()
 
 
-def forget_changes() -> None:
-    """What was changed in this request and not committed is not kept."""
+def roll_back() -> None:
+    """Roll back this request's uncommitted changes."""
     security.accounts().session.rollback()
 
 
-def wanted() -> str:
-    """Where they were going when they were asked to sign in; only our own console."""
-    kept = session.get("next") or forms.field("next") or request.args.get("next", "")
-    path = str(kept)
+def target_path() -> str:
+    """The path that the staff member wanted when they were asked to sign in; only paths of our own console."""
+    path = str(session.get("next") or forms.field("next") or request.args.get("next", ""))
     is_ours = path == "/console" or path.startswith(("/console/", "/console?"))
-    return path if is_ours and "\\" not in path and not path.endswith("/news") else access.START
+    return path if is_ours and "\\" not in path and not path.endswith("/news") else access.START_PATH
 
 
-def go(path: str) -> Response:
+def redirect_to(path: str) -> Response:
     return make_response(redirect(path, 303))
 
 
-def _remember(account: Account, how: str) -> None:
-    onward = wanted()
-    session[_PENDING] = {"key": account.fs_uniquifier, "at": access.real_now(runtime()).timestamp(), "how": how}
+def _remember_pending(account: SignInAccount, how: str) -> None:
+    onward = target_path()
+    session[_PENDING_KEY] = {"key": account.fs_uniquifier, "at": access.real_now(current_runtime()).timestamp(), "how": how}
     session["next"] = onward
     security.accounts().commit()

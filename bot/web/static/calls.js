@@ -1,5 +1,5 @@
-/** Making oneself heard when somebody needs an answer: a count, a spoken line, a sound and a notice, as far as wished.
-    Never a name and never a word of theirs: the screen may be anybody's. */
+/** Alerts the social worker when a person needs an answer: a count in the title, a line for screen readers, and, if
+    switched on, a sound and a notification. Never with a name or a person's text: others may see the screen. */
 
 const KEYS = { sound: "warmline.sound", notify: "warmline.notices" };
 let audio = null;
@@ -16,11 +16,11 @@ function set(name, on) {
   try {
     localStorage.setItem(KEYS[name], on ? "on" : "off");
   } catch {
-    // A browser that remembers nothing asks again next time.
+    // Without storage the setting is lost and must be switched on again next time.
   }
 }
 
-/** Two soft tones. A browser allows sound only after the page was touched, so it is begun by the switch itself. */
+/** Two soft tones. Browsers allow sound only after a user gesture, so the switch itself starts the audio. */
 function beep() {
   audio ??= new AudioContext();
   for (const [at, pitch] of [[0, 660], [0.18, 880]]) {
@@ -56,7 +56,7 @@ async function press(button) {
   if (on && name === "sound") beep();
 }
 
-/** `waiting`: ids that the page already shows. `show` takes [[id, urgency], ...] and gives what should be spoken, or "". */
+/** `waiting`: ids that the page already shows. `show` takes [[id, urgency], ...] and returns the line to announce, or "". */
 export function setUpCalls(waiting) {
   let known = new Set((waiting ?? "").split(" ").filter(Boolean).map(Number));
   for (const button of document.querySelectorAll("[data-switch]")) {

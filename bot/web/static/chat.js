@@ -1,6 +1,6 @@
 /**
- * The web chat. The page works without this; with it, messages come by themselves and the page can be left by Esc.
- * The conversation's token is held in the form and in nothing that outlives the page.
+ * The web chat. The page works without this script; with it, messages arrive without a reload and Esc leaves the page.
+ * The conversation's token is kept in the form only, never in storage that outlives the page.
  */
 import { keepLooking, once } from "./wire.js";
 
@@ -22,13 +22,13 @@ function start() {
   let working = false;
   let after = Number(said.after);
   let asked = 0;
-  // The same words under the same number are taken once, should a failed sending have arrived after all.
+  // A retry with the same text and nonce counts once, in case the failed attempt did reach the server.
   let again = null;
 
   document.documentElement.dataset.script = "";
   scrollDown();
 
-  /** `isQuiet`: read out, but not shown, since the page shows it already. */
+  /** `isQuiet`: announced to screen readers but not shown, because the page shows it already. */
   function tell(text, isError = false, isQuiet = false) {
     if (notice.textContent !== text) notice.textContent = text;
     notice.classList.toggle("is-quiet", isQuiet);
@@ -70,7 +70,7 @@ function start() {
     return line;
   }
 
-  /** Put in what is new. Lines that a row has now taken the place of go. */
+  /** Add the new lines. Placeholder lines that are now in the database are removed. */
   function show(answer, pending) {
     form.elements.token.value = answer.token;
     const fresh = new DOMParser().parseFromString(`<ol>${answer.html}</ol>`, "text/html");
@@ -89,7 +89,7 @@ function start() {
       if (line.classList.contains("theirs")) line.classList.add("is-new");
       log.append(document.adoptNode(line));
     }
-    // Whoever has written more meanwhile sees it stay below the answer to the earlier text.
+    // Messages that the person has written meanwhile stay below the answer to the earlier one.
     for (const item of waiting) log.append(item.line);
     if (lines.length > 0) {
       firstWords();
@@ -111,7 +111,7 @@ function start() {
       cache: "no-store",
       credentials: "omit",
       referrerPolicy: "no-referrer",
-      // A message that is on its way when the page is left still arrives.
+      // keepalive: a message that is being sent when the page is left still arrives.
       keepalive: true,
     });
     if (reply.status === 413) return { refused: said.tooLong };
@@ -119,7 +119,7 @@ function start() {
     return { answer: await reply.json(), isNewest: mine === asked };
   }
 
-  /** Send what waits, one after the other, so that they arrive in the order in which they were written. */
+  /** Send the waiting messages one after the other, so that they arrive in the order in which they were written. */
   async function work() {
     if (working) return;
     working = true;
@@ -154,7 +154,7 @@ function start() {
     fail(why);
   }
 
-  /** The line cannot be reached: all that waits goes back into the box, where it cannot be overlooked. */
+  /** The server cannot be reached: all waiting messages go back into the text box, where the person sees them. */
   function giveBackAll() {
     const texts = waiting.map((item) => item.text);
     again = waiting.length === 1 ? { text: waiting[0].text, once: waiting[0].once } : null;
@@ -187,13 +187,13 @@ function start() {
   async function look() {
     if (working) return;
     const { answer, isNewest } = await ask({ do: "check" });
-    // An answer that a later question has overtaken would bring the same lines twice.
+    // Ignore a response that a later request has overtaken: it would add the same lines twice.
     if (!isNewest || working || leaving) return;
     show(answer);
     if (answer.notice) tell(answer.notice, true);
   }
 
-  /** The page in the other language, put in place of this one: a navigation would be an entry in the history. */
+  /** Replace this page by the one in the other language: a navigation would add an entry to the browser's history. */
   async function turnTo(language) {
     const reply = await fetch(form.action.split("#")[0], {
       method: "POST",
@@ -222,7 +222,7 @@ function start() {
   body.addEventListener("input", measure);
   body.addEventListener("keydown", (event) => {
     const composing = event.isComposing || event.keyCode === 229;
-    // On a touch keyboard Enter is a new line; there is a button to send.
+    // On a touch keyboard Enter starts a new line; the button sends.
     if (event.key !== "Enter" || event.shiftKey || composing || matchMedia("(hover: none)").matches) return;
     event.preventDefault();
     send(body.value.trim());
@@ -237,25 +237,25 @@ function start() {
   });
 }
 
-/** Leave: what is on the screen goes first, since the next page may be slow to come. */
+/** Quick exit: clear the screen first, because the next page may load slowly. */
 function leave(to) {
   leaving = true;
   stop();
   document.body.replaceChildren();
   document.title = "";
-  // Where the browser allows it, another tab comes to the front; this one goes to the same page and has no way back.
+  // If the browser allows it, a new tab opens in front; this tab goes to the same page, without a way back.
   window.open(to, "_blank", "noopener,noreferrer");
   window.location.replace(to);
 }
 
 document.addEventListener("keydown", (event) => {
-  // While letters are being composed, Esc only takes back the composing.
+  // While an input method is composing, Esc only cancels the composition.
   if (event.key !== "Escape" || event.isComposing || event.keyCode === 229 || leaving) return;
   event.preventDefault();
   leave(document.getElementById("composer").dataset.leave);
 });
 
-// A browser may keep a page to bring it back whole: then there must be nothing left on it.
+// The browser may restore the page from its back-forward cache: then it must be empty.
 window.addEventListener("pagehide", () => {
   leaving = true;
   stop();

@@ -1,13 +1,13 @@
-/** The console's live pages: asks for news all the time, puts in what changed, and loses nothing that somebody types. */
+/** The console's live pages: polls for news, updates what has changed, and never loses text that is being typed. */
 import { keepLooking } from "./wire.js";
 import { setUpReply, afterReplace } from "./reply.js";
 import { setUpCalls } from "./calls.js";
 
 const page = document.body.dataset;
 const EVERY = 1200;
-/** Also a page behind another one calls its worker in time. */
+/** A page in a background tab must alert its social worker in time, too. */
 const HIDDEN = 3000;
-/** What calls for nobody is shown this late: with hundreds of consoles every text of anybody would load all of them. */
+/** Changes that need no action are shown with this delay: else, with hundreds of consoles, every text would reload all. */
 const UNHURRIED = 8000;
 const trouble = document.getElementById("trouble");
 const announce = document.getElementById("announce");
@@ -18,7 +18,7 @@ let title = document.title;
 
 document.documentElement.dataset.script = "";
 
-/* -- times that go on while the page is open -- */
+/* -- times that are updated while the page is open -- */
 function span(milliseconds) {
   const minutes = Math.max(0, Math.floor(milliseconds / 60000));
   if (minutes < 1) return "under a minute";
@@ -65,13 +65,13 @@ export async function refresh() {
   if (reply.status === 401) return signedOut();
   if (reply.status === 403 || reply.status === 404) return say("You may not see this any more. What you typed is still here.");
   if (!reply.ok) throw new Error(String(reply.status));
-  // Two questions can be on their way at once; the answer to the older one is old news.
+  // Two requests can be pending at once; the response to the older one is outdated.
   if (mine < shown) return;
   shown = mine;
   putIn(await reply.json());
 }
 
-/** Put an answer of the server into the page; also what comes back from an act. */
+/** Update the page from a response of the server, also from the response to a posted form. */
 export function putIn(fresh) {
   page.seen = fresh.seen;
   shownAt = Date.now();
@@ -90,7 +90,7 @@ export function putIn(fresh) {
   tick();
 }
 
-/** What differs at every rendering without anything having changed. */
+/** Remove what differs in every rendering without a real change. */
 function settled(html) {
   return html.replace(/name="(csrf_token|once)" (type="hidden" )?value="[^"]*"/g, "").replace(/<time[^>]*data-(since|limit)[^>]*>[^<]*/g, "");
 }
@@ -113,7 +113,7 @@ function replacePart(name, html) {
   if (name === "reply") afterReplace(place);
 }
 
-/** Rows keep their elements, so that nothing is read out, moved or animated twice. */
+/** Unchanged rows keep their elements, so that nothing is announced, moved or animated twice. */
 function merge(place, fresh) {
   const old = new Map([...place.querySelectorAll("[data-row]")].map((row) => [row.dataset.row, row]));
   const stays = isAtEnd();
@@ -136,7 +136,7 @@ function refocus(place, was) {
   (again ?? document.getElementById("content")).focus({ preventScroll: true });
 }
 
-/** The box stays as long as it is the same kind of box; a reply that is being written is never taken away. */
+/** The reply area stays as long as it is of the same kind; a reply that is being written is never replaced. */
 function replyMayChange(place, html) {
   const body = place.querySelector("textarea[name=body]");
   const fresh = parse(`<div>${html}</div>`).querySelector("textarea[name=body]");
@@ -150,7 +150,7 @@ function replyMayChange(place, html) {
   return true;
 }
 
-/** What was typed when somebody else took over: shown above the new box, to be copied. */
+/** Text that was being typed when a colleague took over: shown above the new reply area, to be copied. */
 function keepTyped(place, text) {
   document.getElementById("typed")?.remove();
   const kept = document.createElement("p");
@@ -167,7 +167,7 @@ function keepTyped(place, text) {
   place.before(kept);
 }
 
-/** What stands above the box changes while somebody writes: warnings, and the texts that are planned. */
+/** The parts above the text box can change while the social worker writes: warnings and scheduled texts. */
 function renewPiece(place, html) {
   const fresh = parse(`<div>${html}</div>`).querySelector("[data-piece]");
   const old = place.querySelector("[data-piece]");
@@ -192,7 +192,7 @@ function parse(html) {
   return new DOMParser().parseFromString(html, "text/html");
 }
 
-/* -- where the newest text is -- */
+/* -- scrolling to the newest text -- */
 function scroller() {
   const place = document.querySelector(".talk-scroll");
   if (!place) return null;
@@ -210,7 +210,7 @@ export function toEnd() {
   else document.getElementById("newest")?.scrollIntoView({ block: "end" });
 }
 
-/* -- trouble -- */
+/* -- errors and signing out -- */
 function say(text, kind = "") {
   trouble.textContent = text;
   trouble.dataset.kind = kind;

@@ -1,4 +1,4 @@
-// Shows the open step in the middle of a drawing that is wider than its frame; else the step that the flow starts with.
+// Scrolls a diagram that is wider than its frame to the open step, or to the flow's first step.
 for (const frame of document.querySelectorAll(".diagram-frame")) {
   const step = frame.querySelector(".fd-step.is-selected") ?? frame.querySelector(".fd-step.is-start");
   if (!step) continue;

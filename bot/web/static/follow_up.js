@@ -1,4 +1,4 @@
-/** Keeps the counts of the lists true while the page is open, and says when a list has changed. It moves nothing by itself. */
+/** Keeps the lists' counts up to date while the page is open, and says when a list has changed. It changes no list itself. */
 import { keepLooking } from "./wire.js";
 
 const EVERY = 30000;

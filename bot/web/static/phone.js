@@ -1,4 +1,4 @@
-/** The phone simulator: texts go without a reload, replies and records come by themselves, the clock ticks. */
+/** The phone simulator: sends texts without a reload, shows new replies and records, and updates the clock. */
 import { lookout, mergeLines, parse, setUpCompose, start } from "./telephone.js";
 
 const look = lookout((fresh, isFirst) => {

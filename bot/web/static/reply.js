@@ -1,4 +1,4 @@
-/** The box to answer in: counts what a text costs, sends without a reload, and gives everything back that did not go out. */
+/** The reply area: counts what a text costs, sends without a reload, and keeps typed text that was not sent. */
 import { measure } from "./segments.js";
 import { once } from "./wire.js";
 
@@ -8,7 +8,7 @@ function say(text) {
   document.getElementById("notice").textContent = text;
 }
 
-/** As SMS carries it: the letters that it lacks lose their accents. */
+/** The text as it is sent by SMS: letters that GSM-7 lacks lose their accents. */
 function folded(text) {
   return text.replace(/[áíóúÁÍÓÚ]/g, (letter) => letter.normalize("NFD")[0]);
 }
@@ -29,7 +29,7 @@ async function post(form, fields) {
   });
 }
 
-/** Do it and put in what came of it. Gives whether it was done; what was typed stays where it is until then. */
+/** Post the form and update the page from the response. Returns whether it succeeded; typed text stays until then. */
 async function act(form, submitter) {
   const fields = submitter?.name ? [[submitter.name, submitter.value]] : [];
   const buttons = [...form.querySelectorAll("button")];
@@ -61,7 +61,7 @@ function leave(form, address) {
   window.location.assign(address);
 }
 
-/** After it was done the form is as new, so that it can be replaced by what the server now offers. */
+/** Reset the form after success, so that the server's new version can replace it. */
 function clear(form) {
   for (const each of form.querySelectorAll("textarea")) each.value = each.defaultValue = "";
   if (form.elements.once) form.elements.once.value = once();
@@ -94,13 +94,13 @@ async function submit(event) {
   if (done) page.toEnd();
 }
 
-/** The box was put in anew. */
+/** To be called after the reply area was replaced. */
 export function afterReplace(place) {
   const form = place.querySelector("form[data-reply]");
   if (form) showCount(form);
 }
 
-/** `given`: what the page does for it: putIn, signedOut, toEnd. */
+/** `given`: functions of the page: putIn, signedOut, toEnd. */
 export function setUpReply(given) {
   page = given;
   const main = document.getElementById("content");
@@ -116,7 +116,7 @@ export function setUpReply(given) {
       form.requestSubmit(form.querySelector(".send"));
     }
   });
-  // To leave by a slip of the thumb must not cost what was typed.
+  // Leaving the page by mistake must not lose typed text.
   window.addEventListener("beforeunload", (event) => {
     if ([...main.querySelectorAll("textarea")].some((each) => !each.readOnly && each.value !== each.defaultValue)) event.preventDefault();
   });

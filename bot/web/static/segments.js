@@ -1,4 +1,4 @@
-/** What a text would cost as an SMS, while it is written. The count that holds is the server's (domain/segments.py). */
+/** What a text would cost as an SMS, while it is written. The server's count is authoritative (domain/segments.py). */
 
 const BASIC = new Set(
   "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿" +
@@ -7,7 +7,7 @@ const BASIC = new Set(
 const EXTENDED = new Set("\f^{}\\[~]|€");
 const graphemes = globalThis.Intl?.Segmenter ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
 
-/** Encoding ("GSM-7" or "UCS-2"), parts that are paid for, and the room that is left in the last of them. */
+/** The encoding ("GSM-7" or "UCS-2"), the number of billed segments, and the space left in the last one. */
 export function measure(text) {
   const marks = [...text];
   if (marks.every((mark) => BASIC.has(mark) || EXTENDED.has(mark))) {

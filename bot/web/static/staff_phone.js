@@ -1,4 +1,4 @@
-/** The social workers' phones: texts go and come without a reload, calls ring, keys are answered. */
+/** The social workers' phones: sends and shows texts without a reload, shows ringing calls, and posts pressed keys. */
 import { lookout, mergeLines, parse, post, say, setUpCompose, start } from "./telephone.js";
 
 const shown = new Map();
@@ -14,7 +14,7 @@ function show(device, pieces) {
   mergeThreads(device, parse(pieces.threads).body);
   for (const name of ["ringing", "calls", "choices"]) replacePiece(device, name, pieces[name]);
   const mails = device.querySelector('[data-piece="mails"]');
-  // A mail that is open stays open: its words never change.
+  // A mail that is open stays open: its text never changes.
   if (mails) mergeLines(mails, parse(`<ol>${pieces.mails}</ol>`).querySelector("ol"), false, () => true);
   for (const place of device.querySelectorAll("[data-count]")) {
     place.textContent = pieces.counts[place.dataset.count] || "";
@@ -27,7 +27,7 @@ function replacePiece(device, name, html) {
   const known = `${device.dataset.phone} ${name}`;
   if (!place || shown.get(known) === html) return;
   shown.set(known, html);
-  // Whoever is about to press a key must not lose it to a fresh copy of the same call.
+  // Do not replace the buttons of the same call: a key may be about to be pressed.
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
   const body = parse(name === "calls" ? `<ol>${html}</ol>` : html).body;
   place.replaceChildren(...(name === "calls" ? body.querySelector("ol") : body).childNodes);
@@ -59,7 +59,7 @@ function mergeThreads(device, fresh) {
   }
 }
 
-/** A number has written. It comes to the front, unless somebody is about to write: their words must not change hands. */
+/** A number has sent a text. Bring its thread to the front, unless text is being typed: it must not go to another number. */
 function hear(device, line) {
   if (line === "" || line === device.dataset.line) return;
   const body = device.querySelector("textarea");

@@ -1,5 +1,5 @@
-/** The flow studio's pages: counts what a text costs while it is written, shows the step on a phone, adds rows, keeps keys.
-    Everything here is a help: without it the same forms are posted by hand. */
+/** The flow studio's pages: counts what a text costs while it is written, previews the step on a phone, adds rows, and
+    handles keyboard shortcuts. All of it is optional: without this script the same forms work. */
 import { measure } from "./segments.js";
 
 document.documentElement.dataset.script = "";
@@ -21,7 +21,7 @@ function count(box) {
     : "";
 }
 
-/* -- the step as the phone shows it: the server's own words, a moment after the last key -- */
+/* -- the preview of the step on a phone: rendered by the server, shortly after the last key press -- */
 let timer = 0;
 let asked = 0;
 
@@ -44,11 +44,11 @@ async function show() {
     if (!reply.ok || !isOurs || number !== asked) return;
     place.innerHTML = (await reply.json()).html;
   } catch {
-    // The preview stays as it was; saving tells what is wrong.
+    // The preview stays as it was; saving reports what is wrong.
   }
 }
 
-/* -- one more choice, one more way on -- */
+/* -- adding a choice or a branch -- */
 function addRow(group, kind) {
   const rows = group.querySelectorAll("[data-row]");
   const last = rows[rows.length - 1];
@@ -78,7 +78,7 @@ for (const group of form?.querySelectorAll("[data-rows]") ?? []) {
   group.append(button);
 }
 
-/* -- nothing typed is lost by leaving the page -- */
+/* -- leaving the page must not lose typed text -- */
 let dirty = false;
 const guarded = form ?? document.querySelector("form:has(textarea.code)");
 if (guarded) {
@@ -91,13 +91,13 @@ if (guarded) {
   addEventListener("beforeunload", (event) => dirty && event.preventDefault());
   for (const box of guarded.querySelectorAll("[data-counted]")) {
     count(box);
-    // Typed before this script was there, or given back by the browser.
+    // Typed before this script was loaded, or restored by the browser.
     if (box.value !== box.defaultValue) dirty = true;
   }
   if (dirty && form) later();
 }
 
-/* -- keys: Ctrl or Cmd with S saves, with Z and Y undoes and redoes outside of a text, Alt with the arrows moves the step -- */
+/* -- shortcuts: Ctrl or Cmd with S saves, with Z and Y undoes and redoes outside of text fields, Alt with arrows moves the step -- */
 const KEYS = { s: "s", z: "z", y: "y" };
 
 addEventListener("keydown", (event) => {

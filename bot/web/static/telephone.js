@@ -1,4 +1,4 @@
-/** What the pages with pretend telephones share: posting, putting in what is new without a jump, and the clock. */
+/** Shared by the pages with pretend phones: posting, updating without scroll jumps, and the clock. */
 import { measure } from "./segments.js";
 import { keepLooking, once } from "./wire.js";
 
@@ -38,7 +38,7 @@ export async function post(form, fields) {
   return (reply.headers.get("Content-Type") ?? "").includes("json") ? reply.json() : { error: "That text is too long." };
 }
 
-/** Makes the function that asks for what is new and hands it on: `show(fresh, isFirst)`, never old news after new. */
+/** Returns the function that polls for news and calls `show(fresh, isFirst)`, never with an older response after a newer. */
 export function lookout(show) {
   let seen = "";
   let asked = 0;
@@ -50,7 +50,7 @@ export function lookout(show) {
     if (reply.status === 404) return void window.location.reload();
     if (!reply.ok) throw new Error(String(reply.status));
     const fresh = await reply.json();
-    // Two questions can be on their way at once; the answer to the older one is old news.
+    // Two requests can be pending at once; the response to the older one is outdated.
     if (mine < shownLast) return;
     shownLast = mine;
     const first = seen === "";
@@ -68,8 +68,8 @@ export function parse(html) {
   return new DOMParser().parseFromString(html, "text/html");
 }
 
-/** Put fresh lines into a list; gives whether some are new. Known ones stay the same elements, so that nothing is read
-    out or moved twice. */
+/** Merge fresh lines into a list; returns whether there are new ones. Known lines keep their elements, so that nothing is
+    announced or moved twice. */
 export function mergeLines(list, fresh, isFirst, isSame = (known, line) => known.innerHTML === line.innerHTML) {
   const old = new Map([...list.children].map((line) => [line.dataset.row, line]));
   const added = [];
@@ -82,7 +82,7 @@ export function mergeLines(list, fresh, isFirst, isSame = (known, line) => known
     }
     return document.adoptNode(line);
   });
-  // What was just sent, or was kept while the database is away, has no row yet.
+  // A text that was just sent, or spooled in a database outage, has no row yet.
   const floating = [...list.querySelectorAll(".is-pending, [data-kept]")];
   const answered = added.some((line) => line.classList.contains("mine"));
   for (const line of list.children) if (!lines.includes(line) && !floating.includes(line)) line.remove();
@@ -106,7 +106,7 @@ function bubble(side, text) {
   return line;
 }
 
-/** A reply that is no row: bubbles that stay until the line has written again. */
+/** Show a reply that is not in the database; its bubbles stay until Warmline sends the next text. */
 function showKept(list, pending, reply, why) {
   pending.classList.remove("is-pending");
   pending.dataset.kept = "";
@@ -124,8 +124,7 @@ function showKept(list, pending, reply, why) {
 }
 
 /**
- * Wire a telephone's box for writing. `list()` is the list that its texts go into, `extra()` what is posted beside
- * the words.
+ * Set up a phone's text box. `list()` returns the list of its texts, `extra()` the fields that are posted with the text.
  */
 export function setUpCompose(device, look, { list, extra, scrollDown }) {
   const form = device.querySelector(".compose");
@@ -152,7 +151,7 @@ export function setUpCompose(device, look, { list, extra, scrollDown }) {
     typing.hidden = false;
     scrollDown();
     const posted = { once: once(), phone: device.dataset.phone, ...extra(), ...fields };
-    // One after the other: they must arrive in the order in which they were sent.
+    // One after the other: texts must arrive in the order in which they were sent.
     queue = queue.then(() => carry(posted, pending, lines)).finally(() => {
       under -= 1;
       typing.hidden = under === 0;
@@ -203,7 +202,7 @@ export function setUpCompose(device, look, { list, extra, scrollDown }) {
   scrollDown();
 }
 
-/** Wire the clock's buttons and begin to ask for what is new. */
+/** Set up the clock's buttons and start polling. */
 export function start(look) {
   for (const form of document.querySelectorAll("form[data-live]")) {
     form.addEventListener("submit", async (event) => {

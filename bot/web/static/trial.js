@@ -1,6 +1,6 @@
 /**
- * The studio's phone. The page works without this; with it a text is answered without a reload: the fresh pane is fetched, and
- * what has changed of it is put in. Lines that stay are not touched, so that what is read out is only what is new.
+ * The studio's trial phone. The page works without this script; with it a text is answered without a reload: the new pane is
+ * fetched and its changes are merged. Known lines are not touched, so that screen readers announce only new ones.
  */
 
 function start(pane) {
@@ -13,7 +13,7 @@ function start(pane) {
     if (!form) return;
     event.preventDefault();
     const submitter = event.submitter;
-    // One after the other. A button that is not there any more was pressed twice.
+    // One after the other. A button that is gone by now was pressed twice.
     last = last.then(() => (submitter?.isConnected ? act(form, submitter) : undefined));
   });
   pane.addEventListener("keydown", (event) => {
@@ -41,7 +41,7 @@ function start(pane) {
       const fresh = await reply.json();
       putIn(fresh.html);
       say(fresh.notice);
-      // What was typed while the answer was on its way stays.
+      // Text that was typed during the request stays.
       if (reply.ok && typed !== undefined && form.elements.body?.value === typed) form.elements.body.value = "";
     } catch {
       say("The line could not be reached. Nothing is lost: try again.");
@@ -65,7 +65,7 @@ function start(pane) {
     }
     const compose = pane.querySelector("[data-compose]");
     compose.elements.count.value = fresh.querySelector("[data-compose]").elements.count.value;
-    // The button that was pressed is another one now, or none.
+    // The pressed button was replaced or is gone.
     if (hadFocus && !hadFocus.isConnected) compose.elements.body.focus({ preventScroll: true });
     scrollDown();
   }

@@ -1,13 +1,13 @@
-/** Asking the server again and again, gently: slower when nobody looks, slower still when it does not answer. */
+/** Polls the server: slower while the page is hidden, and slower still while the server does not answer. */
 
 export const EVERY = 2000;
 const HIDDEN = 15000;
 const SLOWEST = 30000;
 
 /**
- * Call `look` until it is stopped. `look` is async and throws when the server could not be asked.
+ * Call `look` repeatedly; returns a function that stops it. `look` is async and throws if the server cannot be reached.
  * `onTrouble(true)` is called once when it has failed twice, `onTrouble(false)` when it works again.
- * `every` is the pace in milliseconds, `hidden` the pace while nobody looks.
+ * `every` is the interval in milliseconds, `hidden` the interval while the page is hidden.
  */
 export function keepLooking(look, onTrouble = () => {}, { every = EVERY, hidden = HIDDEN } = {}) {
   let failures = 0;
@@ -45,7 +45,7 @@ export function keepLooking(look, onTrouble = () => {}, { every = EVERY, hidden 
   };
 }
 
-/** A number that only this page knows, so that a text sent twice is taken once. */
+/** A nonce, so that a text that is sent twice counts once. */
 export function once() {
   const bytes = crypto.getRandomValues(new Uint8Array(9));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

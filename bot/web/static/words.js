@@ -1,4 +1,4 @@
-/** The translations of a flow: counts what a text alone costs while it is written, and asks before typed words are left. */
+/** The translations of a flow: counts what each text costs while it is written, and warns before leaving unsaved text. */
 import { measure } from "./segments.js";
 
 const form = document.querySelector(".words-form");

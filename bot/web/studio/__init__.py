@@ -1,5 +1,5 @@
 """The flow studio in the browser: the pages below /console/flows.
 
-Each page works without a script and gets better with one. What a page may do is decided in `bot/usecases/studio/`; sign-in,
-forms and the frame around are the console's (`bot/web/console/`).
+Each page works without scripts and is better with them. The rules are in `bot/usecases/studio/`; sign-in, forms and layout
+are shared with the console (`bot/web/console/`).
 """

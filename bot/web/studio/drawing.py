@@ -1,7 +1,7 @@
-"""A flow's graph as an SVG drawing: laid out by Graphviz in a program of its own, within a time, and kept.
+"""A flow's graph as an SVG drawing: laid out by Graphviz in a child process with a time limit, and cached.
 
-What is laid out is the structure alone, so that to choose a step or to show what transcripts cover costs no new layout.
-Why a program of its own: docs/decisions/diagram-in-a-child-process.md.
+The layout depends on the structure alone, so selecting a step or showing the transcripts' coverage needs no new layout.
+Why a child process: docs/decisions/diagram-in-a-child-process.md.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Any
 
-from bot.domain.flow_graph import Graph, around, neighbourhood
+from bot.domain.flow_graph import Graph, subgraph_around, widest_subgraph
 from bot.web.studio import drawing_parts, drawing_shapes
-from bot.web.studio.drawing_parts import Parts, Places
-from bot.web.studio.drawing_shapes import Shown
+from bot.web.studio.drawing_parts import DrawingParts, DrawingLayout
+from bot.web.studio.drawing_shapes import DrawingOverlay
 
-SECONDS = 4.0
-"""The longest that a page waits for a whole flow; a neighbourhood gets half of it."""
-MOST_WHOLE = 120
-"""More steps than these nobody reads as one picture."""
-MOST_AROUND = (40, 14)
-"""Steps of a neighbourhood; the smaller where the bigger takes too long."""
-MOST_KEPT = 64
-_MOST_AT_ONCE = 2
+LAYOUT_SECONDS = 4.0
+"""The longest that a page waits for the layout of a whole flow; a neighbourhood gets half of it."""
+MAX_STEPS = 120
+"""A diagram with more steps than this is unreadable, so only a neighbourhood is drawn."""
+NEIGHBOURHOOD_SIZES = (40, 14)
+"""Sizes of a neighbourhood in steps; the smaller is tried if the bigger takes too long."""
+MAX_CACHED = 64
+_MAX_PARALLEL = 2
 _PROGRAM = Path(__file__).with_name("lay_out.py")
 
 
-class TooSlow(Exception):
-    """The layout was stopped: it took too long, or too much memory."""
+class LayoutTooSlow(Exception):
+    """The layout was stopped because it took too long or too much memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The SVG, or None; `words` says why there is none, or that it is only a part. `graph` is what was drawn."""
+    """The SVG or None; `words` says why there is none, or that it shows only a part. `graph` is what was drawn."""
 
     svg: str | None
     words: str
@@ -50,98 +50,98 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    places: Places | None
-    """None: it took too long, and would again."""
+class _CachedLayout:
+    layout: DrawingLayout | None
+    """None: it took too long, and would do so again."""
 
 
-class _Memory:
-    """Layouts by the digest of what was laid out; the oldest use goes first."""
+class _LayoutCache:
+    """An LRU cache of layouts by the digest of their input."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._layouts: OrderedDict[str, _CachedLayout] = OrderedDict()
 
-    def get(self, key: str) -> _Kept | None:
+    def get(self, key: str) -> _CachedLayout | None:
         with self._lock:
-            found = self._kept.get(key)
+            found = self._layouts.get(key)
             if found is not None:
-                self._kept.move_to_end(key)
+                self._layouts.move_to_end(key)
             return found
 
-    def put(self, key: str, places: Places | None) -> None:
+    def put(self, key: str, layout: DrawingLayout | None) -> None:
         with self._lock:
-            self._kept[key] = _Kept(places)
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+            self._layouts[key] = _CachedLayout(layout)
+            while len(self._layouts) > MAX_CACHED:
+                self._layouts.popitem(last=False)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._layouts)
 
 
-memory = _Memory()
-_turns = BoundedSemaphore(_MOST_AT_ONCE)
-"""Two cores answer people too: no more layouts at once than these in one process."""
+layout_cache = _LayoutCache()
+_layout_slots = BoundedSemaphore(_MAX_PARALLEL)
+"""Limits the parallel layouts of one process, because the same two cores also answer people."""
 
 
-def draw(graph: Graph, shown: Shown | None = None, *, seconds: float = SECONDS, near: bool = False) -> Drawing:
-    """The drawing of a flow, or of what lies around the selected step, or none; `words` then says why. With `near`, only
-    the steps right beside the selected one: what fits beside a form.
+def draw(graph: Graph, shown: DrawingOverlay | None = None, *, seconds: float = LAYOUT_SECONDS, near: bool = False) -> Drawing:
+    """The drawing of a flow, or of the part around the selected step, or none; `words` then says why. With `near`, only
+    the steps next to the selected one, which fit beside a form.
 
-    Takes no longer than twice `seconds`, however tangled the flow is.
+    Takes at most twice `seconds`, however tangled the flow is.
     """
-    shown = shown or Shown()
+    shown = shown or DrawingOverlay()
     if near and shown.selected in graph.names:
-        graph = around(graph, shown.selected, 1, MOST_AROUND[1])
-    if len(graph.nodes) <= MOST_WHOLE:
-        drawn = _drawn(graph, shown, seconds)
+        graph = subgraph_around(graph, shown.selected, 1, NEIGHBOURHOOD_SIZES[1])
+    if len(graph.nodes) <= MAX_STEPS:
+        drawn = _draw_svg(graph, shown, seconds)
         if drawn is not None:
             return Drawing(drawn, "", graph)
     centre = shown.selected if shown.selected in graph.names else graph.start or graph.names[0]
-    for most in MOST_AROUND:
+    for most in NEIGHBOURHOOD_SIZES:
         if most < len(graph.nodes):
-            part = neighbourhood(graph, centre, most)
-            drawn = _drawn(part, shown, seconds / 2)
+            part = widest_subgraph(graph, centre, most)
+            drawn = _draw_svg(part, shown, seconds / 2)
             if drawn is not None:
                 return Drawing(drawn, f"The flow is too big to be drawn whole: this is what lies around `{centre}`.", part)
     return Drawing(None, "The flow is too tangled to be drawn, so it is told in words.", graph)
 
 
-def _drawn(graph: Graph, shown: Shown, seconds: float) -> str | None:
-    parts = drawing_parts.of(graph)
+def _draw_svg(graph: Graph, shown: DrawingOverlay, seconds: float) -> str | None:
+    parts = drawing_parts.parts_of(graph)
     try:
-        places = _places(parts, seconds)
-    except TooSlow:
+        places = _find_layout(parts, seconds)
+    except LayoutTooSlow:
         return None
-    return drawing_shapes.svg(graph, parts, places, shown)
+    return drawing_shapes.render_svg(graph, parts, places, shown)
 
 
-def _places(parts: Parts, seconds: float) -> Places:
-    """Where things go; raises TooSlow, at once where that was found out before."""
-    wanted = json.dumps(parts.wanted)
+def _find_layout(parts: DrawingParts, seconds: float) -> DrawingLayout:
+    """The layout; raises TooSlow, at once if the same layout was too slow before."""
+    wanted = json.dumps(parts.layout_input)
     key = sha256(wanted.encode()).hexdigest()
-    found = memory.get(key)
+    found = layout_cache.get(key)
     if found is None:
-        if not _turns.acquire(timeout=seconds):
-            # Others' layouts took all the time there was. That says nothing about this one.
-            raise TooSlow
+        if not _layout_slots.acquire(timeout=seconds):
+            # Other layouts used up the time. That says nothing about this one, so nothing is cached.
+            raise LayoutTooSlow
         try:
-            places = _laid_out(wanted, seconds)
+            places = _run_layout(wanted, seconds)
         finally:
-            _turns.release()
-        memory.put(key, places)
-        found = _Kept(places)
-    if found.places is None:
-        raise TooSlow
-    return found.places
+            _layout_slots.release()
+        layout_cache.put(key, places)
+        found = _CachedLayout(places)
+    if found.layout is None:
+        raise LayoutTooSlow
+    return found.layout
 
 
-def _laid_out(wanted: str, seconds: float) -> Places | None:
-    """What the child program answers; None where it was stopped. It is handed no setting, and no secret."""
+def _run_layout(layout_input: str, seconds: float) -> DrawingLayout | None:
+    """The child process's layout; None if it was stopped. It gets an empty environment, so no settings and no secrets."""
     command = [sys.executable, "-I", str(_PROGRAM)]
     try:
-        done = subprocess.run(command, input=wanted, capture_output=True, text=True, timeout=seconds, env={}, check=True)
+        done = subprocess.run(command, input=layout_input, capture_output=True, text=True, timeout=seconds, env={}, check=True)
         answer: dict[str, Any] = json.loads(done.stdout)
     except (subprocess.SubprocessError, ValueError, OSError):
         return None
-    return Places(tuple(answer["size"]), answer["boxes"], answer["arrows"])
+    return DrawingLayout(tuple(answer["size"]), answer["boxes"], answer["arrows"])

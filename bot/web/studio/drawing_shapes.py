@@ -1,6 +1,6 @@
-"""The SVG of a drawing whose places are known. Elements carry classes; their colours are `diagram.css`'s, in light and dark.
+"""The SVG of a drawing after its layout. Elements carry classes; `diagram.css` gives them their light and dark colours.
 
-Nothing is told by colour alone: what transcripts miss, what changed and what is wrong has its own dashes, mark and words.
+Colour is never the only sign: missing coverage, changes and problems also have dashes, a mark and words.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from bot.domain.flow_graph import Edge, Graph, Node
-from bot.domain.flow_watch import Coverage
+from bot.domain.flow_graph import Edge, Graph, StepNode
+from bot.domain.flow_watch import TranscriptCoverage
 from bot.domain.machine import ENDED, HUMAN
 from bot.web.studio import lettering
-from bot.web.studio.drawing_parts import HEAD, ICON, KINDS, LINE, NAME, PAD, SMALL, Arrow, Box, Parts, Places
+from bot.web.studio.drawing_parts import HEAD_HEIGHT, ICON_WIDTH, KIND_VERBS, LINE_HEIGHT, NAME_SIZE, PADDING, SMALL_SIZE, Arrow, Box, DrawingParts, DrawingLayout
 
 MARGIN = 16.0
 ICONS = {
@@ -38,33 +38,33 @@ ICONS = {
     "wait": "M8 1.5a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13M8 4.5V8l2.5 1.5",
     "end": "M8 1.5a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13M5.5 5.5h5v5h-5z",
 }
-CHANGES = {"added": "+", "removed": "-", "changed": "~", "renamed": "=", "moved": "~"}
-"""How a change of a step is marked, beside its dashes and its words."""
-_ROUND = {"ask": 12, "say": 12, "wait": 40, "end": 40, "check_in": 18, "handoff": 8}
-_TOWARDS = {ENDED: "the end", HUMAN: "a human"}
+CHANGE_BADGES = {"added": "+", "removed": "-", "changed": "~", "renamed": "=", "moved": "~"}
+"""The badge of a changed step."""
+_CORNER_RADII = {"ask": 12, "say": 12, "wait": 40, "end": 40, "check_in": 18, "handoff": 8}
+_MARK_NAMES = {ENDED: "the end", HUMAN: "a human"}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What is shown on the drawing beside the flow itself."""
+class DrawingOverlay:
+    """What the drawing shows besides the flow itself."""
 
     selected: str = ""
     path: str = ""
-    """Where a step leads when it is chosen, like `/console/flows/welcome`; without it nothing can be chosen."""
-    coverage: Coverage | None = None
-    """What transcripts pass through."""
+    """The page that steps link to, like `/console/flows/welcome`; "" for no links."""
+    coverage: TranscriptCoverage | None = None
+    """What the transcripts cover."""
     changes: Mapping[str, str] = field(default_factory=dict)
     """Step -> one of CHANGES."""
-    ways: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """(Step, step that it leads to) -> `added` or `removed`."""
+    edge_changes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(Source step, target step) -> `added` or `removed`."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """Step -> `error` or `warning`."""
     title: str = ""
 
 
-def svg(graph: Graph, parts: Parts, places: Places, shown: Shown) -> str:
-    """The drawing as text. Every word in it is escaped, and no style stands in it."""
-    width, height = (round(side + 2 * MARGIN) for side in places.size)
+def render_svg(graph: Graph, parts: DrawingParts, layout: DrawingLayout, shown: DrawingOverlay) -> str:
+    """The drawing as SVG text. All texts in it are escaped, and it contains no styles."""
+    width, height = (round(side + 2 * MARGIN) for side in layout.size)
     root = Element(
         "svg",
         {
@@ -77,63 +77,63 @@ def svg(graph: Graph, parts: Parts, places: Places, shown: Shown) -> str:
             "aria-label": lettering.clean(f"Drawing of the flow {shown.title or graph.flow}"),
         },
     )
-    # Arrows first, so that boxes lie over their ends, and labels over everything.
-    for arrow, (curve, tip, _) in zip(parts.arrows, places.arrows, strict=True):
+    # Arrows first, so that boxes cover their ends, and labels last, over everything.
+    for arrow, (curve, tip, _) in zip(parts.arrows, layout.arrows, strict=True):
         _arrow(root, arrow, curve, tip, shown)
-    for box, where in zip(parts.boxes, places.boxes, strict=True):
+    for box, where in zip(parts.boxes, layout.boxes, strict=True):
         if box.node is None:
             _mark(root, box, where)
         else:
             _step(root, box, box.node, where, graph, shown)
-    for arrow, (_, _, middle) in zip(parts.arrows, places.arrows, strict=True):
+    for arrow, (_, _, middle) in zip(parts.arrows, layout.arrows, strict=True):
         if middle is not None:
             _label(root, arrow, middle, shown)
     return tostring(root, encoding="unicode")
 
 
-def said_of(node: Node, graph: Graph, shown: Shown) -> str:
-    """A step in words: for who hears the drawing, and as what a pointer is told."""
+def describe_step(node: StepNode, graph: Graph, shown: DrawingOverlay) -> str:
+    """A step in words, for screen readers and as its tooltip."""
     kind = "start of the flow, " if node.is_start else ""
-    words = [f"{node.name}, {kind}{KINDS.get(node.kind, node.kind)}{': ' if node.text else ''}{_short(node.text)}"]
+    words = [f"{node.name}, {kind}{KIND_VERBS.get(node.kind, node.kind)}{': ' if node.text else ''}{_shorten(node.text)}"]
     words += [f"{word} in this draft" for word in [shown.changes.get(node.name)] if word]
     words += [f"has an {word}" if word == "error" else f"has a {word}" for word in [shown.problems.get(node.name)] if word]
     if shown.coverage is not None and shown.changes.get(node.name) != "removed":
         words.append("covered by a transcript" if node.name in shown.coverage.steps else "not covered by any transcript")
-    ways = [f"{_TOWARDS.get(edge.target, edge.target)}{_because(edge)}" for edge in graph.edges if edge.source == node.name]
+    ways = [f"{_MARK_NAMES.get(edge.target, edge.target)}{_reason_suffix(edge)}" for edge in graph.edges if edge.source == node.name]
     words += ["leads to " + "; ".join(ways)] if ways else []
     return lettering.clean(". ".join(word.rstrip(".") for word in words) + ".")
 
 
-def _because(edge: Edge) -> str:
+def _reason_suffix(edge: Edge) -> str:
     return f" ({edge.label})" if edge.label else ""
 
 
-def _short(words: str) -> str:
+def _shorten(words: str) -> str:
     return words if len(words) <= 160 else words[:157].rstrip() + lettering.ELLIPSIS
 
 
 def _step(
-    root: Element, box: Box, node: Node, where: tuple[float, float], graph: Graph, shown: Shown
+    root: Element, box: Box, node: StepNode, where: tuple[float, float], graph: Graph, shown: DrawingOverlay
 ) -> None:  # fmt: skip
     group = SubElement(root, "g", {"id": f"step-{node.name}", "class": _step_class(node, shown)})
-    said = said_of(node, graph, shown)
+    description = describe_step(node, graph, shown)
     holder = group
     if shown.path:
-        link = {"href": f"{shown.path}?step={quote(node.name, safe='')}#step", "aria-label": said}
+        link = {"href": f"{shown.path}?step={quote(node.name, safe='')}#step", "aria-label": description}
         holder = SubElement(group, "a", link | ({"aria-current": "true"} if node.name == shown.selected else {}))
-    SubElement(holder, "title").text = said
+    SubElement(holder, "title").text = description
     left, top = where[0] - box.width / 2, where[1] - box.height / 2
     _outline(holder, node.kind, left, top, box)
-    inset = PAD + (10 if node.kind in ("decide", "run") else 0)
+    inset = PADDING + (10 if node.kind in ("decide", "run") else 0)
     _icon(holder, node.kind, left + inset, top + 8)
-    _text(holder, left + inset + ICON, top + 21, node.name, "fd-name", NAME)
-    _text(holder, left + box.width - inset, top + 21, KINDS.get(node.kind, node.kind), "fd-kind", SMALL, "end")
+    _text(holder, left + inset + ICON_WIDTH, top + 21, node.name, "fd-name", NAME_SIZE)
+    _text(holder, left + box.width - inset, top + 21, KIND_VERBS.get(node.kind, node.kind), "fd-kind", SMALL_SIZE, "end")
     for number, line in enumerate(box.lines):
-        _text(holder, left + inset, top + HEAD + 11 + number * LINE, line, "fd-words", SMALL)
+        _text(holder, left + inset, top + HEAD_HEIGHT + 11 + number * LINE_HEIGHT, line, "fd-words", SMALL_SIZE)
     _badges(holder, node, left, top, box, shown)
 
 
-def _step_class(node: Node, shown: Shown) -> str:
+def _step_class(node: StepNode, shown: DrawingOverlay) -> str:
     words = ["fd-step", f"fd-{node.kind.replace('_', '-')}"]
     words += ["is-start"] if node.is_start else []
     words += ["is-selected"] if node.name == shown.selected else []
@@ -152,7 +152,7 @@ def _outline(holder: Element, kind: str, left: float, top: float, box: Box) -> N
                    (left + slant, bottom), (left, middle)]  # fmt: skip
         SubElement(holder, "polygon", {"class": "fd-box", "points": " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)})
         return
-    corner = min(_ROUND.get(kind, 3), height / 2)
+    corner = min(_CORNER_RADII.get(kind, 3), height / 2)
     _rect(holder, "fd-box", left, top, width, height, corner)
     if kind == "run":
         for x in (left + 8, left + width - 8):
@@ -181,10 +181,10 @@ def _text(
     SubElement(holder, "text", place | ({"text-anchor": anchor} if anchor != "start" else {})).text = words
 
 
-def _badges(holder: Element, node: Node, left: float, top: float, box: Box, shown: Shown) -> None:
+def _badges(holder: Element, node: StepNode, left: float, top: float, box: Box, shown: DrawingOverlay) -> None:
     right, bottom = left + box.width - 6, top + box.height - 1
     if node.name in shown.changes:
-        _badge(holder, left + 6, top + 1, "fd-badge-change", CHANGES.get(shown.changes[node.name], "~"))
+        _badge(holder, left + 6, top + 1, "fd-badge-change", CHANGE_BADGES.get(shown.changes[node.name], "~"))
     if node.name in shown.problems:
         _badge(holder, right, top + 1, f"fd-badge-{shown.problems[node.name]}", "!")
     if shown.coverage is not None and shown.changes.get(node.name) != "removed":
@@ -219,15 +219,15 @@ def _mark(root: Element, box: Box, where: tuple[float, float]) -> None:
     else:
         SubElement(group, "title").text = "Ways that lead to or come from steps that are not shown"
         _rect(group, "fd-ring", x - box.width / 2, y - box.height / 2, box.width, box.height, 12)
-        _text(group, x, y + 4, box.lines[0], "fd-words", SMALL, "middle")
+        _text(group, x, y + 4, box.lines[0], "fd-words", SMALL_SIZE, "middle")
 
 
 def _arrow(
-    root: Element, arrow: Arrow, curve: list[tuple[float, float]], tip: tuple[float, float], shown: Shown
+    root: Element, arrow: Arrow, curve: list[tuple[float, float]], tip: tuple[float, float], shown: DrawingOverlay
 ) -> None:  # fmt: skip
     group = SubElement(root, "g", {"class": _arrow_class(arrow, shown)})
     if arrow.edge is not None:
-        SubElement(group, "title").text = _said_of_way(arrow.edge, shown)
+        SubElement(group, "title").text = _describe_edge(arrow.edge, shown)
     start, *rest = curve
     path = f"M{start[0]:g},{start[1]:g}C" + " ".join(f"{x:g},{y:g}" for x, y in rest)
     SubElement(group, "path", {"class": "fd-line", "d": path})
@@ -237,30 +237,30 @@ def _arrow(
 
 
 def _head(end: tuple[float, float], tip: tuple[float, float]) -> list[tuple[float, float]]:
-    """A slim arrowhead that stands on the end of the curve."""
+    """The corners of a slim arrowhead at the end of the curve."""
     angle = math.atan2(tip[1] - end[1], tip[0] - end[0])
     sides = (angle + 0.42, angle - 0.42)
     return [tip, *((tip[0] - 8.5 * math.cos(side), tip[1] - 8.5 * math.sin(side)) for side in sides)]
 
 
-def _arrow_class(arrow: Arrow, shown: Shown) -> str:
+def _arrow_class(arrow: Arrow, shown: DrawingOverlay) -> str:
     words = ["fd-way"]
     if arrow.edge is None:
         return "fd-way"
     edge = arrow.edge
     words.append(f"fd-why-{edge.kind.value.replace('_', '-')}")
-    words += ["is-aside"] if edge.is_aside else []
+    words += ["is-aside"] if edge.is_side_way else []
     words += ["is-near"] if shown.selected in (edge.source, edge.target) and shown.selected else []
-    change = shown.ways.get((edge.source, edge.target))
+    change = shown.edge_changes.get((edge.source, edge.target))
     words += [f"is-{change}"] if change else []
     if shown.coverage is not None and change != "removed":
         words.append("is-covered" if (edge.source, edge.target) in shown.coverage.ways else "is-missed")
     return " ".join(words)
 
 
-def _said_of_way(edge: Edge, shown: Shown) -> str:
-    words = f"{edge.source} leads to {_TOWARDS.get(edge.target, edge.target)}{_because(edge)}"
-    change = shown.ways.get((edge.source, edge.target))
+def _describe_edge(edge: Edge, shown: DrawingOverlay) -> str:
+    words = f"{edge.source} leads to {_MARK_NAMES.get(edge.target, edge.target)}{_reason_suffix(edge)}"
+    change = shown.edge_changes.get((edge.source, edge.target))
     words += f", {change} in this draft" if change else ""
     if shown.coverage is not None and change != "removed":
         covered = (edge.source, edge.target) in shown.coverage.ways
@@ -270,18 +270,18 @@ def _said_of_way(edge: Edge, shown: Shown) -> str:
     return lettering.clean(words)
 
 
-def missed_choices(edge: Edge, coverage: Coverage) -> tuple[str, ...]:
-    """The labels of the choices on this way that no transcript picks."""
+def missed_choices(edge: Edge, coverage: TranscriptCoverage) -> tuple[str, ...]:
+    """The labels of this edge's choices that no transcript picks."""
     picked = coverage.choices
     return tuple(each.words for each in edge.reasons if each.choice and (edge.source, each.choice) not in picked)
 
 
-def _label(root: Element, arrow: Arrow, middle: tuple[float, float], shown: Shown) -> None:
+def _label(root: Element, arrow: Arrow, middle: tuple[float, float], shown: DrawingOverlay) -> None:
     group = SubElement(root, "g", {"class": _arrow_class(arrow, shown) + " fd-way-label", "aria-hidden": "true"})
     top = middle[1] - len(arrow.lines) * 15 / 2 + 11
     missed = missed_choices(arrow.edge, shown.coverage) if arrow.edge and shown.coverage is not None else ()
     for number, line in enumerate(arrow.lines):
         is_last = number == len(arrow.lines) - 1
         _text(
-            group, middle[0], top + number * 15, f"{line} (?)" if missed and is_last else line, "fd-label", SMALL, "middle"
+            group, middle[0], top + number * 15, f"{line} (?)" if missed and is_last else line, "fd-label", SMALL_SIZE, "middle"
         )

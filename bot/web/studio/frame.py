@@ -1,4 +1,4 @@
-"""What every page of the studio stands on: the flow that is open, the tabs around it, who changes, and refusals."""
+"""What all pages of the studio share: the open flow, the tabs around it, the author of changes, and the 404 page."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bot.domain.flow_content import FlowContent
 from bot.domain.permissions import Permission
 from bot.domain.script import STEP_NAME
 from bot.storage import drafts, flows
-from bot.storage.drafts import Author, Draft
+from bot.storage.drafts import DraftAuthor, Draft
 from bot.storage.flows import StoredFlow
 from bot.web import forms
 from bot.web.console import layout
-from bot.web.console.access import me
+from bot.web.console.access import current_user
 
 TABS = (
     ("steps", "Steps", ""),
@@ -33,8 +33,9 @@ TABS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """The flow that a page is about. `content` is the draft's, else what is live; `number` its revision, or 0."""
+class OpenFlow:
+    """The flow that a page is about. `content` is the draft's, else the live version's; `number` is the draft's revision or
+    0."""
 
     flow: str
     title: str
@@ -43,30 +44,31 @@ class Opened:
     content: FlowContent
     number: int
     is_changed: bool
-    """Whether the draft differs from what is live."""
+    """Whether the draft differs from the live version."""
     can_undo: bool = False
     can_redo: bool = False
 
     @property
-    def seen(self) -> int:
-        """What a form of this page was made from: the revision, or with a minus the version where there is no draft."""
+    def version_token(self) -> int:
+        """The state that this page was rendered from, posted by its forms to detect conflicts: the draft's revision, or
+        without a draft the live version as a negative number."""
         return self.number if self.draft is not None or self.live is None else -self.live.version
 
 
-def opened(db: Session, flow: str) -> Opened | None:
-    """The flow of this name, where it is drafted or published."""
+def open_flow(db: Session, flow: str) -> OpenFlow | None:
+    """The flow with this name; None if it is neither drafted nor published."""
     if not re.fullmatch(STEP_NAME, flow):
         return None
     draft = drafts.find(db, flow)
-    version = flows.published(db, flow)
-    live = flows.load(db, version) if version is not None else None
+    version = flows.current_version(db, flow)
+    live = flows.load_version(db, version) if version is not None else None
     if draft is not None:
         content, number = draft.revision.content, draft.revision.number
     elif live is not None:
         content, number = live.content, 0
     else:
         return None
-    return Opened(
+    return OpenFlow(
         flow=flow,
         title=title_of(content, flow),
         draft=draft,
@@ -80,32 +82,32 @@ def opened(db: Session, flow: str) -> Opened | None:
 
 
 _TITLE = re.compile(r"^title:[ \t]*(.+)$", re.MULTILINE)
-_LONGEST_TITLE = 400
-"""Characters of the line that are read; hundreds of brackets would be nested too deeply to read."""
+_MAX_TITLE_CHARACTERS = 400
+"""Characters of the title line that are parsed; hundreds of brackets would be nested too deeply for the parser."""
 
 
 def title_of(content: FlowContent, flow: str) -> str:
-    """The title that the source gives, also where the rest of it cannot be read."""
+    """The title in the source, even if the rest of the source cannot be parsed; else the flow's name."""
     found = _TITLE.search(content.source)
     if found is None:
         return flow
     try:
-        # All values as texts: a title like 2026-13-45 is no date, and must not keep the page from being shown.
-        title = yaml.load(found[1][:_LONGEST_TITLE], Loader=yaml.BaseLoader)  # noqa: S506 (it makes texts only)
+        # BaseLoader makes all values strings: a title like 2026-13-45 is an invalid date and must not break the page.
+        title = yaml.load(found[1][:_MAX_TITLE_CHARACTERS], Loader=yaml.BaseLoader)  # noqa: S506 (it makes texts only)
     except (yaml.YAMLError, ValueError, RecursionError):
         return flow
     return title[:80] if title and isinstance(title, str) else flow
 
 
-def coded(words: str) -> Markup:
-    """Words of the checks for a page: what stands between backquotes is shown as code."""
+def with_code_marks(words: str) -> Markup:
+    """A message of the checks as HTML: text between backquotes becomes code. Also a Jinja filter."""
     parts = [escape(part) for part in str(words).split("`")]
     if len(parts) % 2 == 0:
         return escape(words)
     return Markup().join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
-def page(template: str, opened: Opened, tab: str, **values: Any) -> str:
+def render_page(template: str, opened: OpenFlow, tab: str, **values: Any) -> str:
     """A page about a flow, with the tabs around it."""
     return render_template(
         template,
@@ -113,25 +115,25 @@ def page(template: str, opened: Opened, tab: str, **values: Any) -> str:
         opened=opened,
         tab=tab,
         tabs=[(key, label, f"/console/flows/{opened.flow}{path}") for key, label, path in TABS],
-        may_edit=me().may(Permission.EDIT_FLOWS),
-        may_publish=me().may(Permission.PUBLISH_FLOWS),
+        may_edit=current_user().may(Permission.EDIT_FLOWS),
+        may_publish=current_user().may(Permission.PUBLISH_FLOWS),
         **values,
     )
 
 
-def not_there() -> Response:
+def not_found() -> Response:
     """404 for a flow that is neither drafted nor published."""
-    return layout.refused(
+    return layout.refusal_page(
         "There is no such flow", "It may have been renamed, or its draft was thrown away. Look in the list of flows.", 404
     )
 
 
-def author() -> Author:
-    """Who is signed in, as the one who changes."""
-    return Author(me().name, me().id)
+def current_author() -> DraftAuthor:
+    """The signed-in staff member as the author of changes."""
+    return DraftAuthor(current_user().name, current_user().id)
 
 
-def seen() -> int:
-    """The revision, or with a minus the version, from which the posted page was made."""
+def posted_version_token() -> int:
+    """The posted version token: the revision, or the negative version, that the form was rendered from; 0 if invalid."""
     found = re.fullmatch(r"-?[0-9]{1,9}", forms.field("seen"))
     return int(found[0]) if found else 0

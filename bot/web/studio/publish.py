@@ -1,4 +1,4 @@
-"""Publishing: what would become live, what the checks say of it, when and why; and the publications that wait."""
+"""Publishing a draft: what would change, the checks' warnings, when and why; and the requests that wait for approval."""
 
 from __future__ import annotations
 
@@ -10,163 +10,164 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from bot.domain.flow_yaml import Problem
+from bot.domain.flow_yaml import FlowProblem
 from bot.domain.permissions import Permission
 from bot.domain.script import STEP_NAME
 from bot.storage import flows, publish_requests
 from bot.usecases.studio import publish_drafts, roll_back
-from bot.usecases.studio.edit_draft import ChangedMeanwhile, NotThere, Unfit
-from bot.usecases.studio.publish_drafts import Outcome, Published, Refused, Scheduled, Waiting
-from bot.usecases.studio.read_publishing import read_sheet
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
+from bot.usecases.studio.publish_drafts import PublishOutcome, PublishedVersions, Refused, ScheduledPublication, AwaitingReview
+from bot.usecases.studio.read_publishing import read_publish_page
 from bot.web import forms
 from bot.web.console import layout, wording
-from bot.web.console.access import me, needs
-from bot.web.forms import runtime
+from bot.web.console.access import current_user, require_permission
+from bot.web.forms import current_runtime
 from bot.web.studio import diagram, frame
 
 publish = Blueprint("publish", __name__, url_prefix="/console")
 
-MOVED_ON = "Somebody changed a draft a moment ago. Here it is as it is now: look at it once more, then publish."
+CHANGED_MEANWHILE = "Somebody changed a draft a moment ago. Here it is as it is now: look at it once more, then publish."
 
 
 @dataclass
-class Typed:
-    """What the form held. `reasons` by the warning's key; `steps` is the map of those who move along."""
+class PublishForm:
+    """The posted form. `other_drafts`: flow -> draft revision published with it; `reasons`: warning's key -> why it is
+    accepted; `step_map`: old step -> new step for conversations that move to the new version."""
 
     why: str = ""
     at: str = ""
     is_later: bool = False
     moves_live: bool = False
-    along: dict[str, int] = field(default_factory=dict)
+    other_drafts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
-    steps: dict[str, str] = field(default_factory=dict)
+    step_map: dict[str, str] = field(default_factory=dict)
 
 
 @publish.get("/flows/<string:flow>/publish")
-@needs(Permission.SEE_FLOWS)
+@require_permission(Permission.SEE_FLOWS)
 def show(flow: str) -> ResponseReturnValue:
-    """What publishing this draft would change; `along` names flows whose drafts are ticked to be published with it."""
-    # Only the names count here: the numbers come from the page that is made, and are what the form then posts.
-    return _show(flow, Typed(along=dict.fromkeys(request.args.getlist("along"), 0)))
+    """Show what publishing this draft would change; `along` names flows whose drafts are to be published with it."""
+    # Only the names count here: the rendered page fills in the revision numbers, which the form then posts.
+    return _show(flow, PublishForm(other_drafts=dict.fromkeys(request.args.getlist("along"), 0)))
 
 
 @publish.post("/flows/<string:flow>/publish/look")
-@needs(Permission.PUBLISH_FLOWS)
+@require_permission(Permission.PUBLISH_FLOWS)
 def look(flow: str) -> ResponseReturnValue:
-    """Look again with the other drafts and the map of steps that were chosen. Nothing is kept."""
-    return _show(flow, _typed())
+    """Show the page again with the chosen other drafts and step map. Nothing is saved."""
+    return _show(flow, _read_form())
 
 
 @publish.post("/flows/<string:flow>/publish")
-@needs(Permission.PUBLISH_FLOWS)
+@require_permission(Permission.PUBLISH_FLOWS)
 def go(flow: str) -> ResponseReturnValue:
-    """Publish, plan it, or ask a second person."""
-    open_, typed = runtime(), _typed()
-    now = open_.clock.now()
+    """Publish now, schedule it, or ask a second person for approval."""
+    runtime, typed = current_runtime(), _read_form()
+    now = runtime.clock.now()
     try:
-        with open_.database.transaction() as db:
-            done = publish_drafts.ask(
-                db, open_.desk, {flow: frame.seen(), **typed.along}, frame.author(), now, why=typed.why,
-                reasons=typed.reasons, moves={flow: typed.steps} if typed.moves_live else {}, due_at=_moment(typed),
+        with runtime.database.transaction() as db:
+            done = publish_drafts.publish_or_request(
+                db, runtime.context, {flow: frame.posted_version_token(), **typed.other_drafts}, frame.current_author(), now, why=typed.why,
+                reasons=typed.reasons, moves={flow: typed.step_map} if typed.moves_live else {}, due_at=_read_due_time(typed),
             )  # fmt: skip
     except Refused as refused:
         return _show(flow, typed, refused=refused.problems, status=422)
     except Unfit as unfit:
         return _show(flow, typed, problem=str(unfit), status=422)
-    except ChangedMeanwhile:
-        return _show(flow, typed, problem=MOVED_ON, status=409)
-    except NotThere:
+    except DraftChangedMeanwhile:
+        return _show(flow, typed, problem=CHANGED_MEANWHILE, status=409)
+    except FlowNotFound:
         return _show(flow, typed, problem="There is no draft to publish any more.", status=409)
-    _tell(done)
-    where = "/console/flows/requests" if isinstance(done, Waiting | Scheduled) else f"/console/flows/{flow}/history"
+    _flash_outcome(done)
+    where = "/console/flows/requests" if isinstance(done, AwaitingReview | ScheduledPublication) else f"/console/flows/{flow}/history"
     return redirect(where, 303)
 
 
 @publish.get("/flows/requests")
-@needs(Permission.SEE_FLOWS)
+@require_permission(Permission.SEE_FLOWS)
 def requests() -> ResponseReturnValue:
-    """What waits for a second person or for its time, roll-backs to be looked at, and what became of the last ones."""
-    return _requests()
+    """Requests that wait for approval or for their time, roll-backs to be reviewed, and the last decisions."""
+    return _requests_page()
 
 
 @publish.post("/flows/requests/<int(max=2147483647):request_id>/approve")
-@needs(Permission.APPROVE_FLOWS)
+@require_permission(Permission.APPROVE_FLOWS)
 def approve(request_id: int) -> ResponseReturnValue:
-    """Agree, as the second person."""
-    open_ = runtime()
+    """Approve a request as the second person."""
+    runtime = current_runtime()
     try:
-        with open_.database.transaction() as db:
-            done = publish_drafts.approve(db, open_.desk, request_id, frame.author(), open_.clock.now())
+        with runtime.database.transaction() as db:
+            done = publish_drafts.approve(db, runtime.context, request_id, frame.current_author(), runtime.clock.now())
     except Refused as refused:
-        return _requests(f"It does not pass the checks any more. {refused.problems[0]}", 422)
-    except ChangedMeanwhile as meanwhile:
-        flow = meanwhile.theirs.flow
-        return _requests(f"The draft of {flow} was changed after this was asked for, so it must be asked for again.", 409)
-    except (Unfit, NotThere) as unfit:
-        return _requests(str(unfit), 422)
-    _tell(done)
+        return _requests_page(f"It does not pass the checks any more. {refused.problems[0]}", 422)
+    except DraftChangedMeanwhile as meanwhile:
+        flow = meanwhile.current.flow
+        return _requests_page(f"The draft of {flow} was changed after this was asked for, so it must be asked for again.", 409)
+    except (Unfit, FlowNotFound) as unfit:
+        return _requests_page(str(unfit), 422)
+    _flash_outcome(done)
     return redirect("/console/flows/requests", 303)
 
 
 @publish.post("/flows/requests/<int(max=2147483647):request_id>/refuse")
-@needs(Permission.APPROVE_FLOWS)
+@require_permission(Permission.APPROVE_FLOWS)
 def refuse(request_id: int) -> ResponseReturnValue:
-    """Say no, and why."""
-    open_ = runtime()
+    """Refuse a request, with the reason."""
+    runtime = current_runtime()
     try:
-        with open_.database.transaction() as db:
-            publish_drafts.refuse(db, request_id, frame.author(), forms.words("why"), open_.clock.now())
-    except (Unfit, NotThere) as unfit:
-        return _requests(str(unfit), 422)
+        with runtime.database.transaction() as db:
+            publish_drafts.reject(db, request_id, frame.current_author(), forms.clean_text("why"), runtime.clock.now())
+    except (Unfit, FlowNotFound) as unfit:
+        return _requests_page(str(unfit), 422)
     flash("Refused. Whoever asked sees why.", "good")
     return redirect("/console/flows/requests", 303)
 
 
 @publish.post("/flows/requests/<int(max=2147483647):request_id>/withdraw")
-@needs(Permission.PUBLISH_FLOWS)
+@require_permission(Permission.PUBLISH_FLOWS)
 def withdraw(request_id: int) -> ResponseReturnValue:
-    """Take it back."""
-    open_ = runtime()
+    """Withdraw a request."""
+    runtime = current_runtime()
     try:
-        with open_.database.transaction() as db:
-            publish_drafts.withdraw(db, request_id, frame.author(), open_.clock.now())
-    except (Unfit, NotThere) as unfit:
-        return _requests(str(unfit), 422)
+        with runtime.database.transaction() as db:
+            publish_drafts.withdraw(db, request_id, frame.current_author(), runtime.clock.now())
+    except (Unfit, FlowNotFound) as unfit:
+        return _requests_page(str(unfit), 422)
     flash("Withdrawn. Nothing was published.", "good")
     return redirect("/console/flows/requests", 303)
 
 
 @publish.post("/flows/requests/roll-back/<int(max=2147483647):publication_id>/seen")
-@needs(Permission.APPROVE_FLOWS)
+@require_permission(Permission.APPROVE_FLOWS)
 def seen(publication_id: int) -> ResponseReturnValue:
-    """A second person has looked at a roll-back."""
-    open_ = runtime()
+    """Record that a second person has reviewed a roll-back."""
+    runtime = current_runtime()
     try:
-        with open_.database.transaction() as db:
-            roll_back.look(db, publication_id, frame.author(), open_.clock.now())
+        with runtime.database.transaction() as db:
+            roll_back.review_roll_back(db, publication_id, frame.current_author(), runtime.clock.now())
     except Unfit as unfit:
-        return _requests(str(unfit), 422)
+        return _requests_page(str(unfit), 422)
     flash("Thank you. It is written down that you looked at it.", "good")
     return redirect("/console/flows/requests", 303)
 
 
 def _show(
-    flow: str, typed: Typed, *, problem: str = "", refused: tuple[Problem, ...] = (), status: int = 200
+    flow: str, typed: PublishForm, *, problem: str = "", refused: tuple[FlowProblem, ...] = (), status: int = 200
 ) -> ResponseReturnValue:
-    open_ = runtime()
-    now = open_.clock.now()
-    with open_.database.transaction() as db:
-        opened = frame.opened(db, flow)
+    runtime = current_runtime()
+    now = runtime.clock.now()
+    with runtime.database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
+            return frame.not_found()
         sheet = None
         if opened.draft is not None and opened.is_changed:
-            sheet = read_sheet(db, open_.desk, flow, typed.along, typed.steps, now)
+            sheet = read_publish_page(db, runtime.context, flow, typed.other_drafts, typed.step_map, now)
     figure = ""
     if sheet is not None and sheet.steps:
         before = opened.live.content if opened.live else None
         figure = diagram.figure(opened.content, flow, marks=sheet.marks, before=before, renamed=sheet.renamed)
-    shown = frame.page(
+    shown = frame.render_page(
         "studio/publish.html",
         opened,
         "publish",
@@ -176,18 +177,18 @@ def _show(
         refused=len(refused),
         figure=figure,
         language=wording.language,
-        zone=open_.settings.timezone,
-        earliest=_local(now),
+        zone=runtime.settings.timezone,
+        earliest=_to_local_input(now),
     )
     return make_response(shown, status)
 
 
-def _requests(problem: str = "", status: int = 200) -> Response:
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        waiting, decided = publish_requests.waiting(db), publish_requests.decided(db)
-        rolled_back = roll_back.wants_look(db)
-        live = flows.current(db)
+def _requests_page(problem: str = "", status: int = 200) -> Response:
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        waiting, decided = publish_requests.list_open(db), publish_requests.list_decided(db)
+        rolled_back = roll_back.unreviewed_roll_backs(db)
+        live = flows.current_versions(db)
     shown = render_template(
         "studio/publish_requests.html",
         here="flows",
@@ -196,67 +197,67 @@ def _requests(problem: str = "", status: int = 200) -> Response:
         rolled_back=rolled_back,
         live=live,
         problem=problem,
-        my_id=me().id,
-        may_approve=me().may(Permission.APPROVE_FLOWS),
-        may_publish=me().may(Permission.PUBLISH_FLOWS),
-        zone=open_.settings.timezone,
+        my_id=current_user().id,
+        may_approve=current_user().may(Permission.APPROVE_FLOWS),
+        may_publish=current_user().may(Permission.PUBLISH_FLOWS),
+        zone=runtime.settings.timezone,
     )
     return make_response(shown, status)
 
 
-def _typed() -> Typed:
+def _read_form() -> PublishForm:
     form = request.form
     along = {}
     for chosen in form.getlist("along"):
         name, _, number = chosen.rpartition(":")
         if name and number.isdecimal() and len(number) < 10:
             along[name] = int(number)
-    return Typed(
-        why=forms.words("why"),
+    return PublishForm(
+        why=forms.clean_text("why"),
         at=forms.field("at"),
         is_later=forms.field("when") == "later",
         moves_live=bool(forms.field("moves_live")),
-        along=along,
-        reasons={key.removeprefix("reason:"): forms.words(key) for key in form if key.startswith("reason:")},
-        steps=dict(_mapped()),
+        other_drafts=along,
+        reasons={key.removeprefix("reason:"): forms.clean_text(key) for key in form if key.startswith("reason:")},
+        step_map=dict(_read_step_map()),
     )
 
 
-def _mapped() -> Iterator[tuple[str, str]]:
-    """The map of steps; what can be no step's name is left out."""
+def _read_step_map() -> Iterator[tuple[str, str]]:
+    """The posted step map as (old, new) pairs, without what cannot be a step's name."""
     for key in request.form:
         old, new = key.removeprefix("step:"), request.form[key]
         if key.startswith("step:") and re.fullmatch(STEP_NAME, old) and (not new or re.fullmatch(STEP_NAME, new)):
             yield old, new
 
 
-def _moment(typed: Typed) -> datetime | None:
-    """When it is to become live, by the city's clock. Raises Unfit."""
+def _read_due_time(typed: PublishForm) -> datetime | None:
+    """The posted time of publication, in the city's time zone, as UTC; None for now. Raises Unfit."""
     if not typed.is_later and typed.at:
         raise Unfit("You chose Now, and a time as well. Choose one: nothing was published yet.")
     if not typed.is_later:
         return None
     try:
-        return datetime.fromisoformat(typed.at).replace(tzinfo=runtime().settings.timezone).astimezone(UTC)
+        return datetime.fromisoformat(typed.at).replace(tzinfo=current_runtime().settings.timezone).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Unfit("Say at which day and time it is to be published.") from None
 
 
-def _local(at: datetime) -> str:
-    return at.astimezone(runtime().settings.timezone).strftime("%Y-%m-%dT%H:%M")
+def _to_local_input(at: datetime) -> str:
+    return at.astimezone(current_runtime().settings.timezone).strftime("%Y-%m-%dT%H:%M")
 
 
-def _tell(done: Outcome) -> None:
+def _flash_outcome(done: PublishOutcome) -> None:
     match done:
-        case Published(versions=versions):
+        case PublishedVersions(versions=versions):
             flash(f"Published: {', '.join(sorted(versions))}. New conversations get it from this moment on.", "good")
-        case Waiting(teams=teams):
+        case AwaitingReview(teams=teams):
             flash(f"It waits for a second person to look at it (for {', '.join(teams)}).", "good")
-        case Scheduled(due_at=due_at):
-            when = due_at.astimezone(runtime().settings.timezone)
+        case ScheduledPublication(due_at=due_at):
+            when = due_at.astimezone(current_runtime().settings.timezone)
             flash(f"It becomes live on {when:%A, %B} {when.day} at {when:%I:%M %p}.", "good")
 
 
-def gone() -> Response:
-    """404 for a version or revision that is not there."""
-    return layout.refused("This is not here", "There is no such version or revision of this flow.", 404)
+def version_not_found() -> Response:
+    """404 for a version or revision that does not exist."""
+    return layout.refusal_page("This is not here", "There is no such version or revision of this flow.", 404)

@@ -1,4 +1,4 @@
-"""The YAML of a flow, for those who prefer it: what is typed is kept to the letter, also while it is not sound yet."""
+"""The YAML editor of a flow: the text is saved exactly as typed, even while it cannot be parsed."""
 
 from __future__ import annotations
 
@@ -9,79 +9,79 @@ from flask.typing import ResponseReturnValue
 
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing.content import write_source
-from bot.domain.flow_yaml import LARGEST
+from bot.domain.flow_yaml import MAX_BYTES
 from bot.domain.permissions import Permission
 from bot.usecases.studio import edit_draft
-from bot.usecases.studio.edit_draft import ChangedMeanwhile, NotThere
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
 from bot.web import forms
 from bot.web.console import access
-from bot.web.console.access import needs
-from bot.web.forms import runtime
+from bot.web.console.access import require_permission
+from bot.web.forms import current_runtime
 from bot.web.studio import frame
-from bot.web.studio.steps import read_sheet
+from bot.web.studio.steps import read_editor
 
 source = Blueprint("source", __name__, url_prefix="/console")
 
 
 @source.get("/flows/<string:flow>/source")
-@needs(Permission.SEE_FLOWS)
+@require_permission(Permission.SEE_FLOWS)
 def show(flow: str) -> ResponseReturnValue:
-    """The file, and what the checks say of it by line."""
+    """The file, with the checks' problems by line."""
     return _show(flow)
 
 
 @source.post("/flows/<string:flow>/source")
-@needs(Permission.EDIT_FLOWS)
+@require_permission(Permission.EDIT_FLOWS)
 def save(flow: str) -> ResponseReturnValue:
-    """Keep what was typed. What cannot be read is kept too, and named: an evening's work must not hang on a comma."""
-    open_ = runtime()
-    now = open_.clock.now()
+    """Save the typed text, even if it cannot be parsed: a typo must not prevent saving. The page then shows the problem."""
+    runtime = current_runtime()
+    now = runtime.clock.now()
     typed = forms.field("source").replace("\r\n", "\n").replace("\r", "\n")
     typed = typed.encode("utf-8", "ignore").decode("utf-8").replace("\0", "")
     if not typed.strip():
         return _show(flow, typed=typed, problem="The file is empty. Nothing was saved.", status=422)
-    if len(typed.encode()) > LARGEST:
-        return _show(flow, typed=typed, problem=f"The file is larger than {LARGEST:,} bytes. Nothing was saved.", status=422)
+    if len(typed.encode()) > MAX_BYTES:
+        return _show(flow, typed=typed, problem=f"The file is larger than {MAX_BYTES:,} bytes. Nothing was saved.", status=422)
     typed = typed if typed.endswith("\n") else f"{typed}\n"
 
     def act(content: FlowContent) -> FlowContent:
         return write_source(content, typed)
 
     try:
-        with open_.database.transaction() as db:
+        with runtime.database.transaction() as db:
             revision = edit_draft.change(
-                db, flow, frame.seen(), "Changed the YAML", act, frame.author(), now,
+                db, flow, frame.posted_version_token(), "Changed the YAML", act, frame.current_author(), now,
                 touches=lambda content: content.source,
             )  # fmt: skip
-            access.record(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
-    except ChangedMeanwhile as meanwhile:
+            access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
+    except DraftChangedMeanwhile as meanwhile:
         return _show(flow, typed=typed, theirs=meanwhile, status=409)
-    except NotThere:
-        return frame.not_there()
+    except FlowNotFound:
+        return frame.not_found()
     flash("Saved in the draft.", "good")
     return redirect(f"/console/flows/{flow}/source", 303)
 
 
 def _show(
-    flow: str, *, typed: str | None = None, problem: str = "", theirs: ChangedMeanwhile | None = None, status: int = 200
+    flow: str, *, typed: str | None = None, problem: str = "", theirs: DraftChangedMeanwhile | None = None, status: int = 200
 ) -> Response:
-    with runtime().database.transaction() as db:
-        opened = frame.opened(db, flow)
+    with current_runtime().database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        sheet = read_sheet(db, opened)
+            return frame.not_found()
+        sheet = read_editor(db, opened)
     rows: list[str] = []
     if theirs is not None:
         before = theirs.seen.content.source if theirs.seen else ""
-        rows = list(unified_diff(before.splitlines(), theirs.theirs.content.source.splitlines(), lineterm="", n=2))[2:]
-    shown = frame.page(
+        rows = list(unified_diff(before.splitlines(), theirs.current.content.source.splitlines(), lineterm="", n=2))[2:]
+    shown = frame.render_page(
         "studio/source.html",
         opened,
         "source",
         sheet=sheet,
         source=opened.content.source if typed is None else typed,
         problem=problem,
-        theirs=theirs.theirs if theirs else None,
+        theirs=theirs.current if theirs else None,
         their_rows=rows,
     )
     return make_response(shown, status)

@@ -1,6 +1,6 @@
-"""A step as a form: its fields, filled from the file and from the translations, and read back into plain data.
+"""A step as a form: its fields, filled from the flow file and the translations, and parsed back into plain data.
 
-What the form does not know stays as it is: a key of a step that has no field here is carried along untouched.
+Keys of a step that have no field in the form are kept unchanged.
 """
 
 from __future__ import annotations
@@ -11,38 +11,39 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.domain.flow_outline import kind_of
-from bot.domain.flow_translations import Written
-from bot.domain.suggestion import fit_name
+from bot.domain.flow_translations import RawEntry
+from bot.domain.suggestion import name_from_text
 
-Texts = dict[str, dict[str, str]]
+TranslatedTexts = dict[str, dict[str, str]]
 """Language -> context -> text."""
-_SPARE = 1
-"""Empty rows below the choices and the ways on, for those who have no script; with one, more are added by a button."""
+_SPARE_ROWS = 1
+"""Empty rows below the choices and the branches, for browsers without scripts; with scripts a button adds more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A text in one more language than the source."""
+class FieldTranslation:
+    """The translation of a text into one language."""
 
     language: str
     text: str = ""
     stale_source: str = ""
-    """The source that it was made from, where that is another by now."""
+    """The source text that it was translated from, if the source has changed since; else ""."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextField:
-    """A text that people read, in the source and beside it in the other languages. `key` names its fields."""
+    """A text that people read: the source and its translations. `key` is the prefix of its form fields, `context` its PO
+    context."""
 
     key: str
     context: str
     source: str
-    told: tuple[Told, ...] = ()
+    translations: tuple[FieldTranslation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ChoiceRow:
-    """`was` is its name in the file, where another was typed that is not saved yet."""
+    """One choice of a question; `was` is its name in the file, if another one was typed but is not saved yet."""
 
     at: int
     name: str
@@ -61,7 +62,7 @@ class BranchRow:
 
 @dataclass(frozen=True, slots=True)
 class StepForm:
-    """A step as it is shown for editing. `plain` holds single values by name; `data` is the step that it was made from."""
+    """A step as it is shown for editing. `plain` holds single values by name; `data` is the step itself."""
 
     name: str
     kind: str
@@ -72,7 +73,7 @@ class StepForm:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-_PLAIN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+_PLAIN_FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ask": {
         "answer": ("answer",), "save": ("save",), "optional": ("optional",), "private": ("private",),
         "tries": ("not_understood", "tries"), "lost_go": ("not_understood", "go"),
@@ -94,59 +95,58 @@ _PLAIN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "consent": {"consent": ("consent",), "withdrawn": ("withdrawn",)},
     "erase": {},
 }  # fmt: skip
-"""Kind -> name of the field -> where its value stands in the step."""
-_TEXTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+"""Kind -> name of the field -> path of its value in the step."""
+_TEXT_FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ask": {"ask": ("ask",), "lost_say": ("not_understood", "say")},
     "say": {"say": ("say",)},
     "handoff": {"say": ("say",)},
 }
-_FIXED: Mapping[str, tuple[tuple[str, ...], Any]] = {"decide": (("decide",), True), "erase": (("erase",), "everything")}
-_TICKED = frozenset({"optional", "private", "withdrawn"})
-NO_WAYS_ON = frozenset({"end"})
+_FIXED_VALUES: Mapping[str, tuple[tuple[str, ...], Any]] = {"decide": (("decide",), True), "erase": (("erase",), "everything")}
+_CHECKBOXES = frozenset({"optional", "private", "withdrawn"})
 
 
-def show(
-    name: str, step: Mapping[str, Any], languages: Sequence[str], written: Mapping[str, Mapping[str, Written]],
+def build_form(
+    name: str, step: Mapping[str, Any], languages: Sequence[str], written: Mapping[str, Mapping[str, RawEntry]],
     was: Mapping[str, str] | None = None,
 ) -> StepForm:  # fmt: skip
-    """The form of a step. `written` are the entries of the PO files: language -> context -> entry. `was` holds the names
-    in the file of the choices that were given another one."""
+    """The form of a step. `written` are the entries of the PO files: language -> context -> entry. `was`: typed name of a
+    choice -> its name in the file."""
     kind = kind_of(step)
-    maker = _TextMaker(name, languages, written)
+    maker = _TextFieldBuilder(name, languages, written)
     texts = {
-        key: maker.field(f"text.{key}", f"{name}.{'.'.join(path)}", _at(step, path))
-        for key, path in _TEXTS.get(kind, {}).items()
+        key: maker.field(f"text.{key}", f"{name}.{'.'.join(path)}", _text_at(step, path))
+        for key, path in _TEXT_FIELDS.get(kind, {}).items()
     }
     given = step.get("choices") if kind == "ask" else None
     choices = [
         _choice_row(at, str(key), value, maker) for at, (key, value) in enumerate((given or {}).items(), 1)
     ] if isinstance(given, dict) else []  # fmt: skip
     if kind == "ask":
-        choices += [_choice_row(len(choices) + 1 + spare, "", {}, maker) for spare in range(_SPARE)]
+        choices += [_choice_row(len(choices) + 1 + spare, "", {}, maker) for spare in range(_SPARE_ROWS)]
     choices = [replace(row, was=(was or {}).get(row.name, row.name)) for row in choices]
-    plain = {key: _flat(_value(step, path)) for key, path in _PLAIN.get(kind, {}).items()}
-    plain["note"] = _flat(step.get("note"))
+    plain = {key: _one_line(_value_at(step, path)) for key, path in _PLAIN_FIELDS.get(kind, {}).items()}
+    plain["note"] = _one_line(step.get("note"))
     return StepForm(name, kind, plain, texts, tuple(choices), _branches(step), dict(step))
 
 
-class _TextMaker:
-    def __init__(self, name: str, languages: Sequence[str], written: Mapping[str, Mapping[str, Written]]) -> None:
+class _TextFieldBuilder:
+    def __init__(self, name: str, languages: Sequence[str], written: Mapping[str, Mapping[str, RawEntry]]) -> None:
         self.name, self.languages, self.written = name, languages, written
 
     def field(self, key: str, context: str, source: str) -> TextField:
-        return TextField(key, context, source, tuple(self._told(one, context, source) for one in self.languages))
+        return TextField(key, context, source, tuple(self._translation(one, context, source) for one in self.languages))
 
-    def _told(self, language: str, context: str, source: str) -> Told:
+    def _translation(self, language: str, context: str, source: str) -> FieldTranslation:
         entry = self.written.get(language, {}).get(context)
         if entry is None or not entry.text:
-            return Told(language)
+            return FieldTranslation(language)
         is_stale = entry.is_fuzzy or entry.source != source
-        return Told(
+        return FieldTranslation(
             language, entry.text, entry.source if is_stale and entry.source != source else source if is_stale else ""
         )
 
 
-def _choice_row(at: int, name: str, value: object, maker: _TextMaker) -> ChoiceRow:
+def _choice_row(at: int, name: str, value: object, maker: _TextFieldBuilder) -> ChoiceRow:
     choice = value if isinstance(value, dict) else {}
     words = choice.get("words")
     joined = ", ".join(str(word) for word in words) if isinstance(words, list) else _as_text(words)
@@ -160,24 +160,24 @@ def _choice_row(at: int, name: str, value: object, maker: _TextMaker) -> ChoiceR
 
 
 def _branches(step: Mapping[str, Any]) -> tuple[BranchRow, ...]:
-    found = [BranchRow(at, when, go) for at, (when, go) in enumerate(_rows_of(step), 1)]
-    return (*found, *(BranchRow(len(found) + 1 + spare, "", "") for spare in range(_SPARE)))
+    found = [BranchRow(at, when, go) for at, (when, go) in enumerate(_branch_rows(step), 1)]
+    return (*found, *(BranchRow(len(found) + 1 + spare, "", "") for spare in range(_SPARE_ROWS)))
 
 
-def _rows_of(step: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The ways on as (when, go), as far as they can be shown."""
+def _branch_rows(step: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The step's branches as (when, go), as far as they can be shown."""
     given = step.get("next")
     if isinstance(given, str):
         given = [{"go": given}]
     rows = [row for row in given if isinstance(row, dict)] if isinstance(given, list) else []
-    return [(_flat(row.get("when")), _flat(row.get("go"))) for row in rows]
+    return [(_one_line(row.get("when")), _one_line(row.get("go"))) for row in rows]
 
 
-def _at(step: Mapping[str, Any], path: tuple[str, ...]) -> str:
-    return _as_text(_value(step, path))
+def _text_at(step: Mapping[str, Any], path: tuple[str, ...]) -> str:
+    return _as_text(_value_at(step, path))
 
 
-def _value(step: Mapping[str, Any], path: tuple[str, ...]) -> object:
+def _value_at(step: Mapping[str, Any], path: tuple[str, ...]) -> object:
     value: object = step
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
@@ -192,45 +192,45 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _flat(value: object) -> str:
-    """A value on one line: browsers take the line breaks out of such fields, and join the words around them."""
+def _one_line(value: object) -> str:
+    """A value on one line: browsers remove the line breaks in single-line fields and join the words around them."""
     return " ".join(_as_text(value).split())
 
 
-# Back from the form.
+# Parsing the posted form.
 
 
-def read(
+def parse_form(
     name: str, kind: str, before: Mapping[str, Any], posted: Mapping[str, str], languages: Iterable[str]
-) -> tuple[dict[str, Any], Texts]:
-    """The step as plain data, and its texts in the other languages, out of what was posted. Fields that the form does
-    not have stay as they were `before`."""
+) -> tuple[dict[str, Any], TranslatedTexts]:
+    """The step as plain data and its translations, from the posted form. Keys that the form does not have stay as they were
+    `before`."""
     step: dict[str, Any] = {key: value for key, value in before.items() if key != "next"}
-    texts: Texts = {language: {} for language in languages}
-    for key, path in _TEXTS.get(kind, {}).items():
-        _put(step, path, _unless_same(_value(before, path), _clean(posted.get(f"text.{key}", ""))))
-        _take_told(texts, posted, f"text.{key}", f"{name}.{'.'.join(path)}")
+    texts: TranslatedTexts = {language: {} for language in languages}
+    for key, path in _TEXT_FIELDS.get(kind, {}).items():
+        _set_at(step, path, _unless_same(_value_at(before, path), _clean(posted.get(f"text.{key}", ""))))
+        _read_translations(texts, posted, f"text.{key}", f"{name}.{'.'.join(path)}")
     if kind == "ask":
-        _put(step, ("choices",), _read_choices(name, before, posted, texts))
-    for key, path in _PLAIN.get(kind, {}).items():
+        _set_at(step, ("choices",), _read_choices(name, before, posted, texts))
+    for key, path in _PLAIN_FIELDS.get(kind, {}).items():
         typed = posted.get(f"plain.{key}", "")
         read_one = _read_plain(kind, key, typed)
-        _put(step, path, read_one if key in _TICKED else _unless_same(_value(before, path), read_one, typed))
+        _set_at(step, path, read_one if key in _CHECKBOXES else _unless_same(_value_at(before, path), read_one, typed))
     if step.get("answer") == "text" and "answer" not in before:
-        # What holds without a word is not written down, except where somebody wrote it.
+        # The default is not written, unless it was in the file before.
         del step["answer"]
-    if kind in _FIXED:
-        _put(step, *_FIXED[kind])
-    _put(step, ("note",), _unless_same(before.get("note"), _clean(posted.get("plain.note", ""))))
-    _put(step, ("next",), _read_branches(before, posted))
-    return _in_order(kind, step), texts
+    if kind in _FIXED_VALUES:
+        _set_at(step, *_FIXED_VALUES[kind])
+    _set_at(step, ("note",), _unless_same(before.get("note"), _clean(posted.get("plain.note", ""))))
+    _set_at(step, ("next",), _read_branches(before, posted))
+    return _ordered(kind, step), texts
 
 
 def _unless_same(before: object, value: object, typed: str | None = None) -> object:
-    """What was there, where only its line breaks and the spaces around it got lost on the way through the form: nobody
-    changed it, and what was translated from it is not stale."""
+    """`before`, if the form only lost its line breaks and surrounding spaces; else `value`. An unchanged text must stay
+    byte for byte, or its translations would become stale."""
     text = typed if typed is not None else _as_text(value)
-    return before if before is not None and _flat(before) == " ".join(text.split()) else value
+    return before if before is not None and _one_line(before) == " ".join(text.split()) else value
 
 
 def _clean(text: str) -> str | None:
@@ -240,46 +240,46 @@ def _clean(text: str) -> str | None:
 
 def _read_plain(kind: str, key: str, typed: str) -> object:
     text = " ".join(typed.split())
-    if key in _TICKED:
+    if key in _CHECKBOXES:
         return True if text else None
     if key == "after" and kind == "check_in":
         return [part for part in re.split(r"[,\s]+", text) if part]
     return text or None
 
 
-def _numbers(posted: Mapping[str, str], prefix: str) -> list[int]:
+def _row_numbers(posted: Mapping[str, str], prefix: str) -> list[int]:
     pattern = re.compile(rf"{prefix}\.(\d{{1,4}})\.")
     return sorted({int(found[1]) for key in posted if (found := pattern.match(key))})
 
 
-def named_rows(posted: Mapping[str, str]) -> list[tuple[int, str, str]]:
-    """The rows of the choices in their order: the number in the form, the name in the file ("" for a new one), and the
-    name that was typed, or made of the label. Of two that got the same name the one that had it keeps it."""
+def read_choice_rows(posted: Mapping[str, str]) -> list[tuple[int, str, str]]:
+    """The posted choices in order as (row number in the form, name in the file or "" for a new one, typed name or one made
+    from the label). If two have the same name, the one that has it in the file keeps it."""
     rows = []
-    for at in sorted(_numbers(posted, "choice"), key=lambda at: (_place(posted.get(f"choice.{at}.at", ""), at), at)):
+    for at in sorted(_row_numbers(posted, "choice"), key=lambda at: (_read_position(posted.get(f"choice.{at}.at", ""), at), at)):
         name, label = posted.get(f"choice.{at}.name", "").strip(), _clean(posted.get(f"choice.{at}.label", ""))
         if (name or label) and not posted.get(f"choice.{at}.remove"):
             rows.append((at, posted.get(f"choice.{at}.was", ""), name, label or ""))
-    kept = {name for _, was, name, _ in rows if name == was}
+    unchanged = {name for _, was, name, _ in rows if name == was}
     used: set[str] = set()
     found = []
     for at, was, name, label in rows:
-        others = used | (kept - {was} if name == was else kept)
-        name = name if name and name not in others else fit_name(name or label, others)
+        others = used | (unchanged - {was} if name == was else unchanged)
+        name = name if name and name not in others else name_from_text(name or label, others)
         used.add(name)
         found.append((at, was, name))
     return found
 
 
-def _read_choices(name: str, before: Mapping[str, Any], posted: Mapping[str, str], texts: Texts) -> object:
+def _read_choices(name: str, before: Mapping[str, Any], posted: Mapping[str, str], texts: TranslatedTexts) -> object:
     given = before.get("choices")
     old: Mapping[str, Any] = given if isinstance(given, dict) else {}
     choices: dict[str, Any] = {}
-    for at, was, key in named_rows(posted):
+    for at, was, key in read_choice_rows(posted):
         choices[key] = _read_choice(old.get(was), posted, f"choice.{at}")
         for part in ("label", "words"):
-            _take_told(texts, posted, f"choice.{at}.{part}", f"{name}.choices.{key}.{part}")
-    # What is no list of choices has no rows: it is mended in the YAML, and not lost here.
+            _read_translations(texts, posted, f"choice.{at}.{part}", f"{name}.choices.{key}.{part}")
+    # If `choices` is not a mapping, there are no rows: it is kept, to be corrected in the YAML.
     return choices or (given if not isinstance(given, dict) else None)
 
 
@@ -287,19 +287,19 @@ def _read_choice(old: object, posted: Mapping[str, str], at: str) -> object:
     choice: dict[str, Any] = dict(old) if isinstance(old, dict) else {}
     typed = posted.get(f"{at}.words", "")
     words = [word.strip() for word in typed.replace("\n", ",").split(",") if word.strip()]
-    _put(choice, ("label",), _unless_same(choice.get("label"), _clean(posted.get(f"{at}.label", ""))))
-    _put(choice, ("words",), _unless_same(choice.get("words"), words or None))
-    _put(choice, ("go",), posted.get(f"{at}.go", "").strip() or None)
+    _set_at(choice, ("label",), _unless_same(choice.get("label"), _clean(posted.get(f"{at}.label", ""))))
+    _set_at(choice, ("words",), _unless_same(choice.get("words"), words or None))
+    _set_at(choice, ("go",), posted.get(f"{at}.go", "").strip() or None)
     if not choice and old is not None:
         return old
     return {part: choice[part] for part in ("label", "words", "go") if part in choice} | choice
 
 
-def _place(typed: str, otherwise: int) -> int:
+def _read_position(typed: str, otherwise: int) -> int:
     return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 4 else otherwise
 
 
-def _take_told(texts: Texts, posted: Mapping[str, str], key: str, context: str) -> None:
+def _read_translations(texts: TranslatedTexts, posted: Mapping[str, str], key: str, context: str) -> None:
     for language, found in texts.items():
         field_name = f"{key}.{language}"
         if field_name in posted:
@@ -308,10 +308,10 @@ def _take_told(texts: Texts, posted: Mapping[str, str], key: str, context: str) 
 
 def _read_branches(before: Mapping[str, Any], posted: Mapping[str, str]) -> object:
     rows: list[dict[str, str]] = []
-    shown = _rows_of(before)
-    for at in _numbers(posted, "next"):
+    shown = _branch_rows(before)
+    for at in _row_numbers(posted, "next"):
         when, go = " ".join(posted.get(f"next.{at}.when", "").split()), posted.get(f"next.{at}.go", "").strip()
-        # A row that leads nowhere any more was taken out; a new condition waits for its step, and the checks say so.
+        # An existing row without a target was removed. A new row with only a condition is kept; the checks report it.
         if go or (when and at > len(shown)):
             rows.append(({"when": when} if when else {}) | ({"go": go} if go else {}))
     if [(row.get("when", ""), row.get("go", "")) for row in rows] == shown:
@@ -321,8 +321,8 @@ def _read_branches(before: Mapping[str, Any], posted: Mapping[str, str]) -> obje
     return rows or None
 
 
-def _put(step: dict[str, Any], path: tuple[str, ...], value: object) -> None:
-    """Write a value at its place; nothing takes the key out, and a block that gets empty with it."""
+def _set_at(step: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    """Set the value at this path; None removes the key, and the block around it if that becomes empty."""
     *around, last = path
     here = step
     for key in around:
@@ -341,12 +341,12 @@ def _put(step: dict[str, Any], path: tuple[str, ...], value: object) -> None:
         here[last] = value
 
 
-_FIRST = ("note",)
-_LAST = ("not_understood", "wait", "none", "end", "next")
+_FIRST_KEYS = ("note",)
+_LAST_KEYS = ("not_understood", "wait", "none", "end", "next")
 
 
-def _in_order(kind: str, step: dict[str, Any]) -> dict[str, Any]:
-    """The keys in the order in which they are read: the note, what the step does, its details, the ways on."""
-    own = [key for key in step if key not in _FIRST and (key == kind or key not in _LAST)]
-    order = [*[key for key in _FIRST if key in step], *own, *[key for key in _LAST if key in step and key not in own]]
+def _ordered(kind: str, step: dict[str, Any]) -> dict[str, Any]:
+    """The keys in reading order: the note, what the step does, its details, the branches."""
+    own = [key for key in step if key not in _FIRST_KEYS and (key == kind or key not in _LAST_KEYS)]
+    order = [*[key for key in _FIRST_KEYS if key in step], *own, *[key for key in _LAST_KEYS if key in step and key not in own]]
     return {key: step[key] for key in order}

@@ -1,4 +1,4 @@
-"""The kinds of steps in the words of the studio."""
+"""The studio's labels for the kinds of steps and their values."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """`label` names it in lists, `does` says in a sentence what it is for."""
+class StepKind:
+    """The texts for a kind of step: `label` for lists, `does` as a sentence."""
 
     label: str
     does: str
 
 
-KINDS: Mapping[str, Kind] = {
-    "ask": Kind("Ask", "Asks a question and waits for the answer."),
-    "say": Kind("Say", "Says something and goes on, or ends."),
-    "decide": Kind("Decide", "Says nothing. Chooses the way by what is known."),
-    "refer": Kind("Refer", "Looks up services near the person and texts them."),
-    "handoff": Kind("Hand off", "Calls a social worker."),
-    "check_in": Kind("Check in", "Plans to ask again, days or months later."),
-    "run": Kind("Run a flow", "Runs another flow and comes back."),
-    "consent": Kind("Consent", "Writes down that the person agreed, or took it back."),
-    "referral": Kind("Referral news", "Writes down what became of a referral."),
-    "measure": Kind("Measure", "Writes down how the household is."),
-    "wait": Kind("Wait", "Pauses. A text from the person ends the pause."),
-    "erase": Kind("Erase", "Deletes what is kept of this person."),
-    "end": Kind("End", "Ends without a word."),
-    "unknown": Kind("Not a step", "Has no key that says what it does. Mend it in the YAML."),
+KINDS: Mapping[str, StepKind] = {
+    "ask": StepKind("Ask", "Asks a question and waits for the answer."),
+    "say": StepKind("Say", "Says something and goes on, or ends."),
+    "decide": StepKind("Decide", "Says nothing. Chooses the way by what is known."),
+    "refer": StepKind("Refer", "Looks up services near the person and texts them."),
+    "handoff": StepKind("Hand off", "Calls a social worker."),
+    "check_in": StepKind("Check in", "Plans to ask again, days or months later."),
+    "run": StepKind("Run a flow", "Runs another flow and comes back."),
+    "consent": StepKind("Consent", "Writes down that the person agreed, or took it back."),
+    "referral": StepKind("Referral news", "Writes down what became of a referral."),
+    "measure": StepKind("Measure", "Writes down how the household is."),
+    "wait": StepKind("Wait", "Pauses. A text from the person ends the pause."),
+    "erase": StepKind("Erase", "Deletes what is kept of this person."),
+    "end": StepKind("End", "Ends without a word."),
+    "unknown": StepKind("Not a step", "Has no key that says what it does. Mend it in the YAML."),
 }
 ANSWERS: Mapping[str, str] = {
     "text": "Any words", "zip": "A ZIP code", "number": "A whole number", "date": "A date, or NO", "yes_no": "Yes or no",

@@ -1,4 +1,4 @@
-"""The editor: a flow as its steps in reading order beside the drawn machine, and a form for each step."""
+"""The editor: a flow's steps in file order beside its diagram, and a form for each step."""
 
 from __future__ import annotations
 
@@ -16,99 +16,99 @@ from sqlalchemy.orm import Session
 from bot.domain import readability
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing import content, document
-from bot.domain.flow_outline import Outline, outline
-from bot.domain.flow_texts import messages
-from bot.domain.flow_translations import Written, written
-from bot.domain.flow_yaml import FlowError, Problem
+from bot.domain.flow_outline import Outline, read_outline
+from bot.domain.flow_texts import translatable_texts
+from bot.domain.flow_translations import RawEntry, read_raw_entries
+from bot.domain.flow_yaml import FlowError, FlowProblem
 from bot.domain.permissions import Permission
-from bot.domain.suggestion import fit_name
+from bot.domain.suggestion import name_from_text
 from bot.storage import board
 from bot.usecases.studio import edit_draft, look_over
-from bot.usecases.studio.edit_draft import ChangedMeanwhile, NotThere
-from bot.usecases.studio.look_over import Look
-from bot.usecases.studio.preview_step import Preview, preview
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
+from bot.usecases.studio.look_over import FlowCheck
+from bot.usecases.studio.preview_step import StepPreview, preview
 from bot.web import forms
 from bot.web.console import access, wording
-from bot.web.console.access import needs
-from bot.web.forms import runtime
+from bot.web.console.access import require_permission
+from bot.web.forms import current_runtime
 from bot.web.studio import diagram, frame, step_form, step_words, trial
-from bot.web.studio.frame import Opened
+from bot.web.studio.frame import OpenFlow
 from bot.web.studio.step_form import StepForm
 
 steps = Blueprint("steps", __name__, url_prefix="/console")
 
-MOST_DRAWN = 400
-"""Longer flows show only what lies around the open step, also in the list: a page of 2,000 rows is read by nobody."""
+MAX_LISTED = 400
+"""The list of a longer flow shows only the steps around the open one: a page of 2,000 rows is not readable."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """What the editor knows of a flow: its outline where the file can be read, and what the checks say."""
+class EditorView:
+    """What the editor shows of a flow: its outline (None if the file cannot be parsed), and the checks' problems by step."""
 
     outline: Outline | None
-    look: Look
-    problems: Mapping[str, list[Problem]]
+    look: FlowCheck
+    problems: Mapping[str, list[FlowProblem]]
 
 
-def read_sheet(db: Session, opened: Opened) -> Sheet:
-    """The flow that is open, as it is edited."""
-    look = look_over.look_over(db, runtime().desk, opened.flow, opened.content)
+def read_editor(db: Session, opened: OpenFlow) -> EditorView:
+    """The open flow as the editor shows it."""
+    look = look_over.check_flow(db, current_runtime().context, opened.flow, opened.content)
     file = f"{opened.flow}.yaml"
     try:
-        found = outline(opened.content.source, file)
+        found = read_outline(opened.content.source, file)
     except FlowError:
-        return Sheet(None, look, {"": list(look.problems)})
-    return Sheet(found, look, look_over.by_step(found.rows, look.problems, file))
+        return EditorView(None, look, {"": list(look.problems)})
+    return EditorView(found, look, look_over.problems_by_step(found.rows, look.problems, file))
 
 
-def languages_of(opened: Opened) -> tuple[str, ...]:
-    """The languages beside the source: those of the line, then those that the flow has besides."""
-    here = [language for language in runtime().settings.languages if language != "en"]
+def translation_languages(opened: OpenFlow) -> tuple[str, ...]:
+    """The languages other than the source: the configured ones, then any others that the flow has."""
+    here = [language for language in current_runtime().settings.languages if language != "en"]
     return (*here, *sorted(set(opened.content.translations) - {*here, "en"}))
 
 
-def written_in(opened: Opened) -> dict[str, dict[str, Written]]:
-    """The entries of every readable PO file of the flow."""
+def read_catalogs(opened: OpenFlow) -> dict[str, dict[str, RawEntry]]:
+    """Language -> context -> entry of the flow's PO files; empty for a file that cannot be parsed."""
     found = {}
     for language, po in opened.content.translations.items():
         try:
-            found[language] = _entries(po, f"{opened.flow}.{language}.po")
+            found[language] = _parse_catalog(po, f"{opened.flow}.{language}.po")
         except FlowError:
             found[language] = {}
     return found
 
 
-# Reading the catalogs is a third of the page of a long flow, and most pages are asked for with the same ones.
-_entries = lru_cache(maxsize=32)(written)
+# Parsing the catalogs takes a third of the time for a long flow's page, and most requests have the same ones.
+_parse_catalog = lru_cache(maxsize=32)(read_raw_entries)
 
 
 @steps.get("/flows/<string:flow>")
-@needs(Permission.SEE_FLOWS)
+@require_permission(Permission.SEE_FLOWS)
 def editor(flow: str) -> ResponseReturnValue:
-    """The steps beside the drawing; with `?step=`, that step's form."""
-    with runtime().database.transaction() as db:
-        opened = frame.opened(db, flow)
+    """The steps beside the diagram; with `?step=`, that step's form."""
+    with current_runtime().database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        sheet = read_sheet(db, opened)
+            return frame.not_found()
+        sheet = read_editor(db, opened)
         selected = request.args.get("step", "")
         form = None
         if sheet.outline is not None and selected in sheet.outline.steps:
             data = sheet.outline.steps[selected]
-            form = step_form.show(selected, data, languages_of(opened), written_in(opened))
-        return _editor(db, opened, sheet, form=form, selected=selected)
+            form = step_form.build_form(selected, data, translation_languages(opened), read_catalogs(opened))
+        return _editor_page(db, opened, sheet, form=form, selected=selected)
 
 
-def _editor(
-    db: Session, opened: Opened, sheet: Sheet, *, form: StepForm | None, selected: str, status: int = 200, **values: Any
+def _editor_page(
+    db: Session, opened: OpenFlow, sheet: EditorView, *, form: StepForm | None, selected: str, status: int = 200, **values: Any
 ) -> Response:
-    # A form of what does not stand in the file yet is shown with what would come of it.
-    shown = frame.page(
+    # The preview is made from the form, which may hold values that are not saved yet.
+    shown = frame.render_page(
         "studio/steps.html",
         opened,
         "steps",
         sheet=sheet,
-        rows=_shown(sheet, selected),
+        rows=_listed_rows(sheet, selected),
         form=form,
         selected=selected,
         figure=diagram.figure(
@@ -118,42 +118,42 @@ def _editor(
             problems={name: problems for name, problems in sheet.problems.items() if name},
             near=form is not None,
         ),
-        pane=trial.pane(db, opened),
+        pane=trial.phone_pane(db, opened),
         seen_as=_preview_of(opened, sheet, form) if form else None,
-        reading=_reading(sheet),
+        reading=_reading_grade(sheet),
         names=list(sheet.outline.steps) if sheet.outline else [],
-        flows={name: _flow_label(name, sheet) for name in sorted(sheet.look.around.flows)},
-        teams=board.teams(db),
+        flows={name: _flow_label(name, sheet) for name in sorted(sheet.look.flow_set.flows)},
+        teams=board.team_names(db),
         words=step_words,
         language=wording.language,
-        languages=languages_of(opened),
+        languages=translation_languages(opened),
         **{"problem": "", "theirs": None, "is_new": False, "after": "", **values},
     )
     return make_response(shown, status)
 
 
-def _reading(sheet: Sheet) -> int | None:
-    """The school grade of all that the flow says in English; None where there are too few words to tell."""
+def _reading_grade(sheet: EditorView) -> int | None:
+    """The reading grade of the flow's English texts; None if there are too few words to tell."""
     script = sheet.look.script
-    spoken = [text for context, text, _ in messages(script) if context.endswith((".ask", ".say"))] if script else []
-    grade = readability.grade(spoken)
+    spoken = [text for context, text, _ in translatable_texts(script) if context.endswith((".ask", ".say"))] if script else []
+    grade = readability.school_grade(spoken)
     return max(1, round(grade)) if grade is not None else None
 
 
-def _flow_label(name: str, sheet: Sheet) -> str:
-    return f"{name} (not published yet)" if name in sheet.look.drafted else name
+def _flow_label(name: str, sheet: EditorView) -> str:
+    return f"{name} (not published yet)" if name in sheet.look.unpublished else name
 
 
-def _shown(sheet: Sheet, selected: str) -> list[Any]:
+def _listed_rows(sheet: EditorView, selected: str) -> list[Any]:
     rows = list(sheet.outline.rows) if sheet.outline else []
-    if len(rows) <= MOST_DRAWN:
+    if len(rows) <= MAX_LISTED:
         return rows
     at = next((number for number, row in enumerate(rows) if row.name == selected), 0)
-    start = max(0, min(at - MOST_DRAWN // 2, len(rows) - MOST_DRAWN))
-    return rows[start : start + MOST_DRAWN]
+    start = max(0, min(at - MAX_LISTED // 2, len(rows) - MAX_LISTED))
+    return rows[start : start + MAX_LISTED]
 
 
-def _preview_of(opened: Opened, sheet: Sheet, form: StepForm) -> Preview:
+def _preview_of(opened: OpenFlow, sheet: EditorView, form: StepForm) -> StepPreview:
     return _preview(opened, sheet, form.name, form.data, _texts_of(form))
 
 
@@ -161,87 +161,87 @@ def _texts_of(form: StepForm) -> dict[str, dict[str, str]]:
     fields = [*form.texts.values(), *(part for choice in form.choices for part in (choice.label, choice.words))]
     found: dict[str, dict[str, str]] = {}
     for one in fields:
-        for told in one.told:
+        for told in one.translations:
             found.setdefault(told.language, {})[one.context] = "" if told.stale_source else told.text
     return found
 
 
 def _preview(
-    opened: Opened, sheet: Sheet, name: str, data: Mapping[str, Any], texts: Mapping[str, Mapping[str, str]]
-) -> Preview:
-    settings = runtime().settings
+    opened: OpenFlow, sheet: EditorView, name: str, data: Mapping[str, Any], texts: Mapping[str, Mapping[str, str]]
+) -> StepPreview:
+    settings = current_runtime().settings
     head = sheet.outline.head if sheet.outline else {}
     budget = str(head.get("segments") or "2")
     return preview(
         name,
         data,
         texts,
-        languages=languages_of(opened),
+        languages=translation_languages(opened),
         budget=int(budget) if re.fullmatch(r"[0-9]{1,3}", budget) else 2,
         price=settings.segment_price,
         line_name=settings.line_name,
     )
 
 
-# A step is added or changed.
+# Adding and changing a step.
 
 
 @steps.get("/flows/<string:flow>/new-step")
-@needs(Permission.EDIT_FLOWS)
+@require_permission(Permission.EDIT_FLOWS)
 def new_step(flow: str) -> ResponseReturnValue:
-    """The form for a step that is not there yet."""
-    with runtime().database.transaction() as db:
-        opened = frame.opened(db, flow)
+    """The form for a new step."""
+    with current_runtime().database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        sheet = read_sheet(db, opened)
+            return frame.not_found()
+        sheet = read_editor(db, opened)
         kind = request.args.get("kind", "say")
         kind = kind if kind in step_words.KINDS else "say"
         names = list(sheet.outline.steps) if sheet.outline else []
-        name = fit_name(request.args.get("name", "") or kind, names)
-        form = step_form.show(name, _blank(kind), languages_of(opened), {})
+        name = name_from_text(request.args.get("name", "") or kind, names)
+        form = step_form.build_form(name, _empty_step(kind), translation_languages(opened), {})
         after = request.args.get("after", "")
-        return _editor(db, opened, sheet, form=form, selected=after, is_new=True, after=after)
+        return _editor_page(db, opened, sheet, form=form, selected=after, is_new=True, after=after)
 
 
-def _blank(kind: str) -> dict[str, Any]:
+def _empty_step(kind: str) -> dict[str, Any]:
     whole: dict[str, dict[str, Any]] = {"decide": {"decide": True}, "erase": {"erase": "everything"}}
     return whole.get(kind, {kind: None})
 
 
 @steps.post("/flows/<string:flow>/step")
-@needs(Permission.EDIT_FLOWS)
+@require_permission(Permission.EDIT_FLOWS)
 def save(flow: str) -> ResponseReturnValue:
-    """Keep the step as the form has it; or only show it, where that was asked for."""
-    open_ = runtime()
-    now = open_.clock.now()
-    with open_.database.transaction() as db:
-        opened = frame.opened(db, flow)
+    """Save the posted step; with `act=preview` only show it."""
+    runtime = current_runtime()
+    now = runtime.clock.now()
+    with runtime.database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        sheet = read_sheet(db, opened)
-        typed = _typed(opened, sheet)
+            return frame.not_found()
+        sheet = read_editor(db, opened)
+        typed = _read_form(opened, sheet)
     if forms.field("act") == "preview":
-        return _again(flow, typed)
+        return _form_again(flow, typed)
     try:
-        with open_.database.transaction() as db:
+        with runtime.database.transaction() as db:
             revision = edit_draft.change(
-                db, flow, frame.seen(), typed.deed, typed.act, frame.author(), now, touches=typed.touches
+                db, flow, frame.posted_version_token(), typed.description, typed.apply, frame.current_author(), now, touches=typed.conflict_key
             )
-            access.record(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
-    except ChangedMeanwhile as meanwhile:
-        return _again(flow, typed, theirs=meanwhile, status=409)
+            access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
+    except DraftChangedMeanwhile as meanwhile:
+        return _form_again(flow, typed, theirs=meanwhile, status=409)
     except (edit_draft.Unfit, document.Unfit, FlowError) as refusal:
-        return _again(flow, typed, problem=str(refusal), status=422)
-    except NotThere:
-        return frame.not_there()
+        return _form_again(flow, typed, problem=str(refusal), status=422)
+    except FlowNotFound:
+        return frame.not_found()
     flash("Saved in the draft.", "good")
     return redirect(f"/console/flows/{flow}?step={quote(typed.name)}#step", 303)
 
 
 @dataclass(frozen=True, slots=True)
-class _Typed:
-    """What was typed into a step's form, and what saving it would do."""
+class _TypedStep:
+    """The posted form of a step, and the change that saves it."""
 
     name: str
     kind: str
@@ -251,29 +251,29 @@ class _Typed:
     texts: dict[str, dict[str, str]]
     renamed: tuple[tuple[str, str], ...]
     """Choices whose name was changed: (old, new)."""
-    was: Mapping[str, str]
+    names_in_file: Mapping[str, str]
     """Name of a choice as it is shown again -> its name in the file."""
 
     @property
-    def deed(self) -> str:
+    def description(self) -> str:
         return f"{'Added' if self.is_new else 'Changed'} step {self.name}"
 
-    def act(self, now: FlowContent) -> FlowContent:
+    def apply(self, now: FlowContent) -> FlowContent:
         if self.is_new:
             return content.add_step(now, self.name, self.data, self.after or None, self.texts)
         data = self.data
         for old, new in self.renamed:
             now = content.rename_choice(now, self.name, old, new)
-            data = content.with_conditions_following(data, self.name, old, new)
+            data = content.rename_choice_in_step(data, self.name, old, new)
         return content.write_step(now, self.name, data, self.texts)
 
-    def touches(self, now: FlowContent) -> object:
-        """What saving depends on: this step, as it stands in the file and in every language."""
-        found = outline(now.source, "")
+    def conflict_key(self, now: FlowContent) -> object:
+        """What saving must not conflict with: this step as it is in the file and in every language."""
+        found = read_outline(now.source, "")
         entries = {
             language: sorted(
                 (context, entry.source, entry.text, entry.is_fuzzy)
-                for context, entry in written(po, "").items()
+                for context, entry in read_raw_entries(po, "").items()
                 if context.startswith(f"{self.name}.")
             )
             for language, po in now.translations.items()
@@ -281,14 +281,14 @@ class _Typed:
         return found.steps.get(self.name), entries
 
 
-def _typed(opened: Opened, sheet: Sheet) -> _Typed:
+def _read_form(opened: OpenFlow, sheet: EditorView) -> _TypedStep:
     is_new = bool(forms.field("is_new"))
     name = forms.field("name").strip()
     kind = forms.field("kind")
     kind = kind if kind in step_words.KINDS else "say"
     before = sheet.outline.steps.get(name, {}) if sheet.outline and not is_new else {}
     posted = request.form.to_dict()
-    data, texts = step_form.read(name, kind, before, posted, languages_of(opened))
+    data, texts = step_form.parse_form(name, kind, before, posted, translation_languages(opened))
     if is_new and kind not in data:
         data = {kind: "", **data}
     choices = before.get("choices")
@@ -301,53 +301,53 @@ def _typed(opened: Opened, sheet: Sheet) -> _Typed:
         and isinstance(choices, dict)
         and was in choices
     )
-    was = {key: old for _, old, key in step_form.named_rows(posted) if isinstance(choices, dict) and old in choices}
-    return _Typed(name, kind, is_new, forms.field("after"), data, texts, renamed, was)
+    was = {key: old for _, old, key in step_form.read_choice_rows(posted) if isinstance(choices, dict) and old in choices}
+    return _TypedStep(name, kind, is_new, forms.field("after"), data, texts, renamed, was)
 
 
-def _again(
-    flow: str, typed: _Typed, *, problem: str = "", theirs: ChangedMeanwhile | None = None, status: int = 200
+def _form_again(
+    flow: str, typed: _TypedStep, *, problem: str = "", theirs: DraftChangedMeanwhile | None = None, status: int = 200
 ) -> ResponseReturnValue:
-    """The form again with what was typed, so that nothing is lost; beside it what somebody else made of the step."""
-    with runtime().database.transaction() as db:
-        opened = frame.opened(db, flow)
+    """The form again with the typed values, so that nothing is lost; in a conflict also the step as saved by a colleague."""
+    with current_runtime().database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        sheet = read_sheet(db, opened)
-        form = step_form.show(typed.name, typed.data, languages_of(opened), _as_written(typed), typed.was)
+            return frame.not_found()
+        sheet = read_editor(db, opened)
+        form = step_form.build_form(typed.name, typed.data, translation_languages(opened), _as_written(typed), typed.names_in_file)
         other = None
         if theirs is not None:
             data = sheet.outline.steps.get(typed.name) if sheet.outline else None
-            other = (theirs.theirs, data and step_form.show(typed.name, data, languages_of(opened), written_in(opened)))
-        return _editor(
+            other = (theirs.current, data and step_form.build_form(typed.name, data, translation_languages(opened), read_catalogs(opened)))
+        return _editor_page(
             db, opened, sheet, form=form, selected=typed.name, status=status, problem=problem, theirs=other,
             is_new=typed.is_new, after=typed.after,
         )  # fmt: skip
 
 
-def _as_written(typed: _Typed) -> dict[str, dict[str, Written]]:
+def _as_written(typed: _TypedStep) -> dict[str, dict[str, RawEntry]]:
     sources = _sources(typed)
     return {
-        language: {context: Written(sources.get(context, ""), text, False) for context, text in texts.items()}
+        language: {context: RawEntry(sources.get(context, ""), text, False) for context, text in texts.items()}
         for language, texts in typed.texts.items()
     }
 
 
-def _sources(typed: _Typed) -> dict[str, str]:
-    form = step_form.show(typed.name, typed.data, (), {})
+def _sources(typed: _TypedStep) -> dict[str, str]:
+    form = step_form.build_form(typed.name, typed.data, (), {})
     fields = [*form.texts.values(), *(part for choice in form.choices for part in (choice.label, choice.words))]
     return {one.context: one.source for one in fields}
 
 
 @steps.post("/flows/<string:flow>/preview")
-@needs(Permission.EDIT_FLOWS)
+@require_permission(Permission.EDIT_FLOWS)
 def preview_typed(flow: str) -> ResponseReturnValue:
-    """How the typed step would look on a phone: a part of the page, asked for by the script while somebody types."""
-    with runtime().database.transaction() as db:
-        opened = frame.opened(db, flow)
+    """How the typed step would look on a phone: a part of the page, requested by the script while the author types."""
+    with current_runtime().database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        sheet = read_sheet(db, opened)
-    typed = _typed(opened, sheet)
+            return frame.not_found()
+        sheet = read_editor(db, opened)
+    typed = _read_form(opened, sheet)
     seen_as = _preview(opened, sheet, typed.name, typed.data, typed.texts)
     return jsonify(html=render_template("studio/step_preview.html", seen_as=seen_as, language=wording.language))

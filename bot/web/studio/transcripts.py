@@ -1,4 +1,4 @@
-"""The conversation tests of a flow: what each says of the draft, what they cover, and one of them to read and to change."""
+"""A flow's transcripts (conversation tests): their results on the draft, their coverage, and the editor for one of them."""
 
 from __future__ import annotations
 
@@ -11,73 +11,73 @@ from flask import Blueprint, flash, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_watch import Coverage, Uncovered, uncovered
-from bot.domain.flow_yaml import FlowError, Problem
+from bot.domain.flow_watch import TranscriptCoverage, CoverageGaps, coverage_gaps
+from bot.domain.flow_yaml import FlowError, FlowProblem
 from bot.domain.permissions import Permission
 from bot.domain.transcript import Transcript, read_transcript, write_transcript
 from bot.storage import drafts
 from bot.storage.drafts import Revision
-from bot.usecases.rehearse import Played, turns
+from bot.usecases.rehearse import PlayedTurn, play_turns
 from bot.usecases.studio import check_draft, keep_transcripts, try_flow
-from bot.usecases.studio.edit_draft import ChangedMeanwhile, NotThere, Unfit
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
 from bot.usecases.studio.play_trial import play
 from bot.usecases.studio.side_by_side import side_by_side
-from bot.usecases.studio.transcript_owners import own, passing
-from bot.usecases.studio.world import World
+from bot.usecases.studio.transcript_owners import own_results, passing_transcripts
+from bot.usecases.studio.world import FlowSet
 from bot.web import forms
 from bot.web.console import access
-from bot.web.console.access import me, needs
-from bot.web.forms import runtime
+from bot.web.console.access import current_user, require_permission
+from bot.web.forms import current_runtime
 from bot.web.studio import diagram, frame
-from bot.web.studio.frame import Opened
-from bot.web.studio.transcript_world import Stage, address, stage_of
+from bot.web.studio.frame import OpenFlow
+from bot.web.studio.transcript_world import TranscriptWorld, transcript_path, load_world
 
 transcripts = Blueprint("transcripts", __name__, url_prefix="/console")
 
 
 @dataclass(slots=True)
-class Typed:
-    """What was posted and refused, so that it is shown again, and why."""
+class TranscriptForm:
+    """A refused form: the typed text, its problems, a sentence with the reason, and the HTTP status."""
 
     text: str | None = None
-    problems: tuple[Problem, ...] = ()
-    words: str = ""
+    problems: tuple[FlowProblem, ...] = ()
+    message: str = ""
     status: int = 200
 
 
 @transcripts.get("/flows/<string:flow>/transcripts")
-@needs(Permission.SEE_FLOWS)
+@require_permission(Permission.SEE_FLOWS)
 def everything(flow: str) -> ResponseReturnValue:
-    """All transcripts of the flow with what the last check says, and what they cover; `name` leads on to one."""
+    """All transcripts of the flow with their results and coverage; with `name`, redirect to that transcript."""
     if request.args.get("name"):
-        return redirect(address(flow, request.args["name"]), 303)
-    with runtime().database.transaction() as db:
-        opened = frame.opened(db, flow)
+        return redirect(transcript_path(flow, request.args["name"]), 303)
+    with current_runtime().database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        stage = stage_of(db, opened)
-        drafted = {draft.flow for draft in drafts.everyone(db)}
+            return frame.not_found()
+        stage = load_world(db, opened)
+        drafted = {draft.flow for draft in drafts.list_all(db)}
     values: dict[str, Any] = {"problems": stage.world.problems, "results": [], "missing": None, "figure": None}
-    if not stage.unread:
-        values |= _covered(opened, stage.world)
-    return frame.page("studio/transcripts.html", opened, "transcripts", stage=stage, drafted=drafted, **values)
+    if not stage.unreadable_flow:
+        values |= _coverage_values(opened, stage.world)
+    return frame.render_page("studio/transcripts.html", opened, "transcripts", stage=stage, drafted=drafted, **values)
 
 
-def _covered(opened: Opened, world: World) -> dict[str, Any]:
-    desk = runtime().desk
-    report = check_draft.check(world, [opened.flow], desk.line, desk.zone, desk.line_name)
-    found = report.coverage.get(opened.flow, Coverage())
+def _coverage_values(opened: OpenFlow, world: FlowSet) -> dict[str, Any]:
+    context = current_runtime().context
+    report = check_draft.check_drafts(world, [opened.flow], context.system_texts, context.zone, context.line_name)
+    found = report.coverage.get(opened.flow, TranscriptCoverage())
     script = world.flows[opened.flow].script
-    missing: Uncovered = uncovered(script, found)
+    missing: CoverageGaps = coverage_gaps(script, found)
     choices = sum(len(getattr(step, "choices", ())) for step in script.steps.values())
     return {
-        "results": own(world, report, opened.flow),
+        "results": own_results(world, report, opened.flow),
         "missing": missing,
         "covered": {
             "steps": (len(script.steps) - len(missing.steps), len(script.steps)),
             "choices": (choices - len(missing.choices), choices),
         },
-        "passing": passing(world, report, opened.flow),
+        "passing": passing_transcripts(world, report, opened.flow),
         "figure": diagram.figure(opened.content, opened.flow, coverage=found),
     }
 
@@ -86,215 +86,216 @@ def _covered(opened: Opened, world: World) -> dict[str, Any]:
 
 
 @transcripts.get("/flows/<string:flow>/transcripts/record")
-@needs(Permission.EDIT_FLOWS)
+@require_permission(Permission.EDIT_FLOWS)
 def preview(flow: str) -> ResponseReturnValue:
-    """What was tried on the phone, as the transcript that it would be."""
-    return _recording(flow, request.args.get("title", ""), request.args.get("name", ""), "")
+    """Preview the conversation on the trial phone as a transcript."""
+    return _record_page(flow, request.args.get("title", ""), request.args.get("name", ""), "")
 
 
 @transcripts.post("/flows/<string:flow>/transcripts/record")
-@needs(Permission.EDIT_FLOWS)
+@require_permission(Permission.EDIT_FLOWS)
 def record(flow: str) -> ResponseReturnValue:
-    """Keep what was tried in the draft of the flow in which it begins."""
-    open_ = runtime()
-    title, typed = forms.words("title"), forms.words("name").lower()
-    now = open_.clock.now()
-    if not title or len(title) > keep_transcripts.LONGEST_TITLE:
-        words = f"Give it a title of at most {keep_transcripts.LONGEST_TITLE} characters: what it shows."
-        return _recording(flow, title, typed, words)
+    """Save the conversation on the trial phone as a transcript, in the draft of the flow in which it begins."""
+    runtime = current_runtime()
+    title, typed = forms.clean_text("title"), forms.clean_text("name").lower()
+    now = runtime.clock.now()
+    if not title or len(title) > keep_transcripts.MAX_TITLE_LENGTH:
+        words = f"Give it a title of at most {keep_transcripts.MAX_TITLE_LENGTH} characters: what it shows."
+        return _record_page(flow, title, typed, words)
     try:
-        with open_.database.transaction() as db:
-            opened = frame.opened(db, flow)
+        with runtime.database.transaction() as db:
+            opened = frame.open_flow(db, flow)
             if opened is None:
-                return frame.not_there()
-            made, owner = _recorded(db, opened, title)
-            there = frame.opened(db, owner)
+                return frame.not_found()
+            made, owner = _make_transcript(db, opened, title)
+            there = frame.open_flow(db, owner)
             taken = there.content.transcripts if there else {}
             name = typed or keep_transcripts.name_for(title, made.language, taken)
             text = write_transcript(made)
-            revision = keep_transcripts.add(db, owner, name, text, frame.author(), now)
-            access.record(db, "flow_changed", now, detail=f"{owner}, revision {revision.number}")
+            revision = keep_transcripts.add(db, owner, name, text, frame.current_author(), now)
+            access.record_audit(db, "flow_changed", now, detail=f"{owner}, revision {revision.number}")
     except Unfit as unfit:
-        return _recording(flow, title, typed, str(unfit))
-    except (NotThere, ChangedMeanwhile):
-        return _recording(flow, title, typed, "The flow has changed just now. Look at it again, then keep it.")
+        return _record_page(flow, title, typed, str(unfit))
+    except (FlowNotFound, DraftChangedMeanwhile):
+        return _record_page(flow, title, typed, "The flow has changed just now. Look at it again, then keep it.")
     where = "" if owner == flow else f" It begins with the menu, so it is kept with the flow {owner}."
     flash(f"Kept as the transcript {name}.{where}", "good")
-    return redirect(address(owner, name), 303)
+    return redirect(transcript_path(owner, name), 303)
 
 
-def _recorded(db: Session, opened: Opened, title: str) -> tuple[Transcript, str]:
-    """The tried conversation as a transcript, and the flow that it belongs to. Raises Unfit."""
-    open_ = runtime()
-    stage = stage_of(db, opened)
-    if stage.unread:
+def _make_transcript(db: Session, opened: OpenFlow, title: str) -> tuple[Transcript, str]:
+    """The conversation on the trial phone as a transcript, and the flow that it belongs to. Raises Unfit."""
+    runtime = current_runtime()
+    stage = load_world(db, opened)
+    if stage.unreadable_flow:
         raise Unfit("The draft cannot be played just now, so nothing can be recorded. Mend it in the YAML first.")
-    kept = try_flow.read(db, me().id, opened.flow, open_.clock.now(), open_.desk.zone)
-    desk = open_.desk
-    made = keep_transcripts.record(kept, opened.flow, title, desk.line, stage.library(), desk.zone)
-    owner = made.flow or stage.menu
+    tried = try_flow.read_trial(db, current_user().id, opened.flow, runtime.clock.now(), runtime.context.zone)
+    context = runtime.context
+    made = keep_transcripts.record(tried, opened.flow, title, context.system_texts, stage.library(), context.zone)
+    owner = made.flow or stage.menu_flow
     if owner is None:
         raise Unfit("No flow has `menu: true`, so there is nowhere to begin. Start at this flow instead.")
     return made, owner
 
 
-def _recording(flow: str, title: str, name: str, words: str) -> ResponseReturnValue:
-    with runtime().database.transaction() as db:
-        opened = frame.opened(db, flow)
+def _record_page(flow: str, title: str, name: str, problem: str) -> ResponseReturnValue:
+    with current_runtime().database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
+            return frame.not_found()
         made, differs = None, False
         try:
-            made, _ = _recorded(db, opened, title)
+            made, _ = _make_transcript(db, opened, title)
             differs = _differs_from_phone(db, opened)
         except Unfit as unfit:
-            words = words or str(unfit)
-    shown = frame.page(
+            problem = problem or str(unfit)
+    shown = frame.render_page(
         "studio/transcripts_record.html",
         opened,
         "transcripts",
         text=write_transcript(made) if made else "",
         title=title,
         name=name,
-        words=words,
+        words=problem,
         differs=differs,
-        longest=keep_transcripts.LONGEST_TITLE,
+        longest=keep_transcripts.MAX_TITLE_LENGTH,
     )
-    return make_response(shown, 422 if words else 200)
+    return make_response(shown, 422 if problem else 200)
 
 
-def _differs_from_phone(db: Session, opened: Opened) -> bool:
-    """Whether tests, which meet other services and no other drafts, go another way than the phone does."""
-    desk, stage = runtime().desk, stage_of(db, opened)
-    kept = try_flow.read(db, me().id, opened.flow, runtime().clock.now(), desk.zone)
-    shown = try_flow.show(db, desk, opened.flow, opened.content, kept)
-    run = play(kept, opened.flow, desk.line, stage.library(), desk.zone)
-    return shown.run is not None and shown.run.ways != run.ways
+def _differs_from_phone(db: Session, opened: OpenFlow) -> bool:
+    """Whether the transcript would take another path than the trial did: tests use other services and no other drafts."""
+    context, stage = current_runtime().context, load_world(db, opened)
+    tried = try_flow.read_trial(db, current_user().id, opened.flow, current_runtime().clock.now(), context.zone)
+    shown = try_flow.show_trial(db, context, opened.flow, opened.content, tried)
+    run = play(tried, opened.flow, context.system_texts, stage.library(), context.zone)
+    return shown.run is not None and shown.run.fingerprints != run.fingerprints
 
 
 # One transcript.
 
 
 @transcripts.get("/flows/<string:flow>/transcripts/one")
-@needs(Permission.SEE_FLOWS)
+@require_permission(Permission.SEE_FLOWS)
 def one(flow: str) -> ResponseReturnValue:
-    """What it expects beside what the draft does, and its text; with `anew`, what recording it anew would change."""
-    return _one(flow, request.args.get("name", ""), Typed(), anew="anew" in request.args)
+    """What the transcript expects beside what the draft does, and its text; with `anew`, what recording it again would
+    change."""
+    return _transcript_page(flow, request.args.get("name", ""), TranscriptForm(), anew="anew" in request.args)
 
 
 @transcripts.post("/flows/<string:flow>/transcripts/one")
-@needs(Permission.EDIT_FLOWS)
+@require_permission(Permission.EDIT_FLOWS)
 def change(flow: str) -> ResponseReturnValue:
-    """Save, rename, delete or record anew."""
+    """Save, rename, delete or re-record the transcript."""
     name, did = forms.field("name"), forms.field("do")
     acts: dict[str, Callable[[Session, str, str], tuple[Revision, str]]] = {
         "save": _save,
-        "anew": _save_anew,
+        "anew": _save_rerecorded,
         "rename": _rename,
         "delete": _delete,
     }
     if did not in acts:
-        return _one(flow, name, Typed(words="Nothing was chosen. Press one of the buttons.", status=422))
-    return _changed(flow, name, acts[did])
+        return _transcript_page(flow, name, TranscriptForm(message="Nothing was chosen. Press one of the buttons.", status=422))
+    return _change(flow, name, acts[did])
 
 
-def _changed(flow: str, name: str, act: Callable[[Session, str, str], tuple[Revision, str]]) -> ResponseReturnValue:
-    open_ = runtime()
+def _change(flow: str, name: str, act: Callable[[Session, str, str], tuple[Revision, str]]) -> ResponseReturnValue:
+    runtime = current_runtime()
     text = _posted_text() if "text" in request.form else None
     try:
-        with open_.database.transaction() as db:
+        with runtime.database.transaction() as db:
             revision, kept_as = act(db, flow, name)
-            access.record(db, "flow_changed", open_.clock.now(), detail=f"{flow}, revision {revision.number}")
+            access.record_audit(db, "flow_changed", runtime.clock.now(), detail=f"{flow}, revision {revision.number}")
     except FlowError as error:
-        return _one(
-            flow, name, Typed(text, tuple(error.problems), "It cannot be read as it is typed. Nothing was saved.", 422)
+        return _transcript_page(
+            flow, name, TranscriptForm(text, tuple(error.problems), "It cannot be read as it is typed. Nothing was saved.", 422)
         )
     except Unfit as unfit:
-        return _one(flow, name, Typed(text, words=str(unfit), status=422))
-    except ChangedMeanwhile as meanwhile:
-        theirs = meanwhile.theirs
+        return _transcript_page(flow, name, TranscriptForm(text, message=str(unfit), status=422))
+    except DraftChangedMeanwhile as meanwhile:
+        theirs = meanwhile.current
         words = f"{theirs.by} changed this transcript meanwhile ({theirs.what}). Save again what you typed to keep it."
-        return _one(flow, name, Typed(text, words=words, status=409))
-    except NotThere:
-        return frame.not_there()
+        return _transcript_page(flow, name, TranscriptForm(text, message=words, status=409))
+    except FlowNotFound:
+        return frame.not_found()
     flash(f"{revision.what}.", "good")
-    return redirect(address(flow, kept_as), 303)
+    return redirect(transcript_path(flow, kept_as), 303)
 
 
 def _posted_text() -> str:
-    # Not forms.words: blank rows and indented ones mean something here.
+    # Not stripped like other texts: blank and indented lines have a meaning here.
     text = forms.field("text").replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
     return text.encode("utf-8", "ignore").decode("utf-8")
 
 
 def _save(db: Session, flow: str, name: str) -> tuple[Revision, str]:
-    text, now = _posted_text(), runtime().clock.now()
-    menu = stage_of(db, _must_open(db, flow)).menu
-    return keep_transcripts.save(db, flow, menu, frame.seen(), name, text, frame.author(), now), name
+    text, now = _posted_text(), current_runtime().clock.now()
+    menu = load_world(db, _require_flow(db, flow)).menu_flow
+    return keep_transcripts.save(db, flow, menu, frame.posted_version_token(), name, text, frame.current_author(), now), name
 
 
-def _save_anew(db: Session, flow: str, name: str) -> tuple[Revision, str]:
-    desk, opened = runtime().desk, _must_open(db, flow)
-    stage = stage_of(db, opened)
-    if stage.unread:
+def _save_rerecorded(db: Session, flow: str, name: str) -> tuple[Revision, str]:
+    context, opened = current_runtime().context, _require_flow(db, flow)
+    stage = load_world(db, opened)
+    if stage.unreadable_flow:
         raise Unfit("The draft cannot be played just now. Mend it in the YAML first.")
-    text = keep_transcripts.anew(opened.content.transcripts.get(name, ""), name, desk.line, stage.library(), desk.zone)
+    text = keep_transcripts.rerecord(opened.content.transcripts.get(name, ""), name, context.system_texts, stage.library(), context.zone)
     if _digest(text) != forms.field("fresh"):
         raise Unfit("The draft has changed since you looked. Look again at what would be kept.")
-    now, menu = runtime().clock.now(), stage.menu
+    now, menu = current_runtime().clock.now(), stage.menu_flow
     what = "Recorded anew the transcript"
-    return keep_transcripts.save(db, flow, menu, frame.seen(), name, text, frame.author(), now, what=what), name
+    return keep_transcripts.save(db, flow, menu, frame.posted_version_token(), name, text, frame.current_author(), now, what=what), name
 
 
 def _rename(db: Session, flow: str, name: str) -> tuple[Revision, str]:
-    new = forms.words("new").lower()
-    return keep_transcripts.rename(db, flow, frame.seen(), name, new, frame.author(), runtime().clock.now()), new
+    new = forms.clean_text("new").lower()
+    return keep_transcripts.rename(db, flow, frame.posted_version_token(), name, new, frame.current_author(), current_runtime().clock.now()), new
 
 
 def _delete(db: Session, flow: str, name: str) -> tuple[Revision, str]:
-    return keep_transcripts.delete(db, flow, frame.seen(), name, frame.author(), runtime().clock.now()), ""
+    return keep_transcripts.delete(db, flow, frame.posted_version_token(), name, frame.current_author(), current_runtime().clock.now()), ""
 
 
-def _must_open(db: Session, flow: str) -> Opened:
-    opened = frame.opened(db, flow)
+def _require_flow(db: Session, flow: str) -> OpenFlow:
+    opened = frame.open_flow(db, flow)
     if opened is None:
-        raise NotThere(flow)
+        raise FlowNotFound(flow)
     return opened
 
 
 @transcripts.post("/flows/<string:flow>/transcripts/phone")
-@needs(Permission.SEE_FLOWS)
+@require_permission(Permission.SEE_FLOWS)
 def to_phone(flow: str) -> ResponseReturnValue:
-    """Put it on the phone, to go on from there."""
-    open_, name = runtime(), forms.field("name")
-    now = open_.clock.now()
-    with open_.database.transaction() as db:
-        opened = frame.opened(db, flow)
+    """Load the transcript into the trial phone, to continue from there."""
+    runtime, name = current_runtime(), forms.field("name")
+    now = runtime.clock.now()
+    with runtime.database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
+            return frame.not_found()
         try:
-            read = read_transcript(opened.content.transcripts.get(name, ""), keep_transcripts.file_of(name))
-            made = keep_transcripts.as_trial(read, try_flow.begin(now, open_.desk.zone).moment)
+            read = read_transcript(opened.content.transcripts.get(name, ""), keep_transcripts.problem_file(name))
+            made = keep_transcripts.to_trial(read, try_flow.new_trial(now, runtime.context.zone).moment)
         except (FlowError, Unfit):
             flash("This transcript cannot be read, so it cannot be put on the phone. Mend it first.", "danger")
-            return redirect(address(flow, name), 303)
-        try_flow.keep(db, open_.desk, me().id, flow, opened.content, made, now)
+            return redirect(transcript_path(flow, name), 303)
+        try_flow.store_trial(db, runtime.context, current_user().id, flow, opened.content, made, now)
     return redirect(f"/console/flows/{flow}/try#phone", 303)
 
 
-def _one(flow: str, name: str, typed: Typed, *, anew: bool = False) -> ResponseReturnValue:
-    with runtime().database.transaction() as db:
-        opened = frame.opened(db, flow)
+def _transcript_page(flow: str, name: str, typed: TranscriptForm, *, anew: bool = False) -> ResponseReturnValue:
+    with current_runtime().database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        stage = stage_of(db, opened)
+            return frame.not_found()
+        stage = load_world(db, opened)
     text = opened.content.transcripts.get(name)
     if text is None:
         flash("There is no such transcript in this flow any more.", "danger")
-        return redirect(address(flow, ""), 303)
-    played, problems = _played(stage, name, text)
-    fresh, refusal = _fresh(stage, name, text) if anew else ("", "")
-    shown = frame.page(
+        return redirect(transcript_path(flow, ""), 303)
+    played, problems = _run_transcript(stage, name, text)
+    fresh, refusal = _rerecord(stage, name, text) if anew else ("", "")
+    shown = frame.render_page(
         "studio/transcripts_one.html",
         opened,
         "transcripts",
@@ -315,25 +316,25 @@ def _one(flow: str, name: str, typed: Typed, *, anew: bool = False) -> ResponseR
     return make_response(shown, typed.status)
 
 
-def _played(stage: Stage, name: str, text: str) -> tuple[list[Played], tuple[Problem, ...]]:
-    desk = runtime().desk
-    file = keep_transcripts.file_of(name)
+def _run_transcript(stage: TranscriptWorld, name: str, text: str) -> tuple[list[PlayedTurn], tuple[FlowProblem, ...]]:
+    context = current_runtime().context
+    file = keep_transcripts.problem_file(name)
     try:
         read = read_transcript(text, file)
     except FlowError as error:
         return [], tuple(error.problems)
-    if stage.unread:
+    if stage.unreadable_flow:
         return [], stage.world.problems
-    return list(turns(read, file, desk.line, stage.library(), desk.zone)), ()
+    return list(play_turns(read, file, context.system_texts, stage.library(), context.zone)), ()
 
 
-def _fresh(stage: Stage, name: str, text: str) -> tuple[str, str]:
-    """The text recorded anew, or why it cannot be."""
-    desk = runtime().desk
-    if stage.unread:
+def _rerecord(stage: TranscriptWorld, name: str, text: str) -> tuple[str, str]:
+    """The text recorded again and "", or "" and why it cannot be."""
+    context = current_runtime().context
+    if stage.unreadable_flow:
         return "", "The draft cannot be played just now. Mend it in the YAML first."
     try:
-        return keep_transcripts.anew(text, name, desk.line, stage.library(), desk.zone), ""
+        return keep_transcripts.rerecord(text, name, context.system_texts, stage.library(), context.zone), ""
     except (FlowError, Unfit) as error:
         return "", str(error)
 

@@ -1,4 +1,4 @@
-"""Try it: the phone on which a draft is tried, on a page of its own and beside the steps of the editor."""
+"""The trial phone, on which an admin tries a draft: on its own page and beside the editor's steps."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sqlalchemy.orm import Session
 
 from bot.domain.permissions import Permission
 from bot.domain.script import STEP_NAME
-from bot.domain.segments import LONGEST_BODY
-from bot.domain.transcript import CHANNELS
+from bot.domain.segments import MAX_BODY_LENGTH
+from bot.domain.transcript import PLAYABLE_CHANNELS
 from bot.usecases.studio import effect_words, trial_answers, try_flow
 from bot.usecases.studio.edit_draft import Unfit
-from bot.usecases.studio.play_trial import Run
-from bot.usecases.studio.trials import MOST_ENTRIES, Start, Trial
-from bot.usecases.studio.try_flow import Tried
-from bot.usecases.studio.world import World
+from bot.usecases.studio.play_trial import TrialRun
+from bot.usecases.studio.trials import MAX_ENTRIES, TrialStart, Trial
+from bot.usecases.studio.try_flow import ShownTrial
+from bot.usecases.studio.world import FlowSet
 from bot.web import forms
 from bot.web.console import wording
-from bot.web.console.access import me, needs
-from bot.web.forms import runtime
+from bot.web.console.access import current_user, require_permission
+from bot.web.forms import current_runtime
 from bot.web.studio import frame
-from bot.web.studio.frame import Opened
+from bot.web.studio.frame import OpenFlow
 
 trial = Blueprint("trial", __name__, url_prefix="/console")
 
@@ -45,184 +45,184 @@ WAITS = (
     ("7d", "7 days"),
     ("wakes", "Until silence counts"),
 )
-_ANSWER = "answer."
-_MOMENT = "Write the day and time like 2026-11-23 10:00."
-_MOST_YEARS = (2000, 2100)
+_ANSWER_PREFIX = "answer."
+_MOMENT_HINT = "Write the day and time like 2026-11-23 10:00."
+_YEAR_RANGE = (2000, 2100)
 
 
 @dataclass(slots=True)
-class Refusal:
-    """Why an act was not done, and what was typed, so that it is shown again."""
+class RefusedAct:
+    """Why an action was refused, and the typed values to show again."""
 
-    words: str = ""
+    message: str = ""
     body: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @trial.get("/flows/<string:flow>/try")
-@needs(Permission.SEE_FLOWS)
+@require_permission(Permission.SEE_FLOWS)
 def phone(flow: str) -> ResponseReturnValue:
-    """The phone, how the conversation begins, and where it stands."""
-    with runtime().database.transaction() as db:
-        opened = frame.opened(db, flow)
+    """The phone with the conversation so far and the settings of its beginning."""
+    with current_runtime().database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        return _page(db, opened, _show(db, opened), Refusal())
+            return frame.not_found()
+        return _page(db, opened, _show(db, opened), RefusedAct())
 
 
 @trial.post("/flows/<string:flow>/try")
-@needs(Permission.SEE_FLOWS)
+@require_permission(Permission.SEE_FLOWS)
 def act(flow: str) -> ResponseReturnValue:
-    """One act on the phone: a text, a picture, a wait, a check-in, one step back, another beginning."""
-    open_ = runtime()
-    with open_.database.transaction() as db:
-        opened = frame.opened(db, flow)
+    """One action on the phone: a text, a picture, a wait, a check-in, undo, or another beginning."""
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        opened = frame.open_flow(db, flow)
         if opened is None:
-            return frame.not_there()
-        now, desk = open_.clock.now(), open_.desk
-        kept = try_flow.read(db, me().id, flow, now, desk.zone, lock=True)
+            return frame.not_found()
+        now, context = runtime.clock.now(), runtime.context
+        current = try_flow.read_trial(db, current_user().id, flow, now, context.zone, lock=True)
         try:
-            changed = _acted(db, opened, kept)
+            changed = _apply_act(db, opened, current)
         except Unfit as unfit:
-            shown = try_flow.show(db, desk, flow, opened.content, kept)
-            return _refused(db, opened, shown, Refusal(str(unfit), forms.words("body"), dict(request.form)))
-        tried = try_flow.keep(db, desk, me().id, flow, opened.content, changed, now)
-        if forms.asks_for_part():
-            return jsonify({"html": _pane(opened, tried, Refusal()), "notice": ""})
-    return redirect(_back_to(flow), 303)
+            shown = try_flow.show_trial(db, context, flow, opened.content, current)
+            return _refusal_page(db, opened, shown, RefusedAct(str(unfit), forms.clean_text("body"), dict(request.form)))
+        tried = try_flow.store_trial(db, context, current_user().id, flow, opened.content, changed, now)
+        if forms.is_script_request():
+            return jsonify({"html": _pane(opened, tried, RefusedAct()), "notice": ""})
+    return redirect(_return_path(flow), 303)
 
 
-def pane(db: Session, opened: Opened) -> Markup:
-    """The phone beside another page about the flow, with what was tried so far. The page loads trial.css and trial.js."""
-    return _pane(opened, _show(db, opened), Refusal())
+def phone_pane(db: Session, opened: OpenFlow) -> Markup:
+    """The phone with the current trial, for another page about the flow. That page must load trial.css and trial.js."""
+    return _pane(opened, _show(db, opened), RefusedAct())
 
 
-def _show(db: Session, opened: Opened) -> Tried:
-    open_ = runtime()
-    kept = try_flow.read(db, me().id, opened.flow, open_.clock.now(), open_.desk.zone)
-    return try_flow.show(db, open_.desk, opened.flow, opened.content, kept)
+def _show(db: Session, opened: OpenFlow) -> ShownTrial:
+    runtime = current_runtime()
+    current = try_flow.read_trial(db, current_user().id, opened.flow, runtime.clock.now(), runtime.context.zone)
+    return try_flow.show_trial(db, runtime.context, opened.flow, opened.content, current)
 
 
-# Acts.
+# Actions.
 
 
-def _acted(db: Session, opened: Opened, kept: Trial) -> Trial:
-    """The trial as the posted form wants it. Raises Unfit."""
+def _apply_act(db: Session, opened: OpenFlow, current: Trial) -> Trial:
+    """The trial after the posted action. Raises Unfit."""
     did = next((name for name in ("quick", "wait", "check_in") if forms.field(name)), "") or forms.field("do")
     if did in ("say", "quick", "picture", "wait", "check_in", "undo"):
-        _refuse_stale(kept)
+        _check_count(current)
     acts: dict[str, Callable[[], Trial]] = {
-        "say": lambda: kept.says(forms.words("body")),
-        "quick": lambda: kept.says(forms.words("quick")),
-        "picture": kept.picture,
-        "wait": lambda: kept.waits(_length(_run(db, opened, kept))),
-        "check_in": lambda: kept.check_in(_check_in(_run(db, opened, kept))),
-        "undo": kept.undone,
-        "again": kept.restarted,
-        "jump": lambda: kept.begun(Start.STEP, _step(opened, db, forms.field("step"))),
-        "set": lambda: _settled(db, opened, kept),
-        "restart": lambda: _settled(db, opened, kept).restarted(),
+        "say": lambda: current.with_text(forms.clean_text("body")),
+        "quick": lambda: current.with_text(forms.clean_text("quick")),
+        "picture": current.with_picture,
+        "wait": lambda: current.with_wait(_wait_length(_run(db, opened, current))),
+        "check_in": lambda: current.with_check_in(_chosen_check_in(_run(db, opened, current))),
+        "undo": current.without_last,
+        "again": current.restarted,
+        "jump": lambda: current.restarted_at(TrialStart.STEP, _chosen_step(opened, db, forms.field("step"))),
+        "set": lambda: _with_settings(db, opened, current),
+        "restart": lambda: _with_settings(db, opened, current).restarted(),
     }
     if did not in acts:
         raise Unfit("Nothing was chosen. Write a text, or press one of the buttons.")
     return acts[did]()
 
 
-def _refuse_stale(kept: Trial) -> None:
-    """A second press of a button, or another window: what is done must fit what was seen."""
+def _check_count(current: Trial) -> None:
+    """Raise Unfit if the page was out of date: after a double click, or with the trial open in another window."""
     seen = forms.field("count")
-    if seen.isdecimal() and int(seen[:6]) != len(kept.entries):
+    if seen.isdecimal() and int(seen[:6]) != len(current.entries):
         raise Unfit("The conversation has gone on since this page was made. Look at it first, then do it again.")
 
 
-def _run(db: Session, opened: Opened, kept: Trial) -> Run:
-    shown = try_flow.show(db, runtime().desk, opened.flow, opened.content, kept)
+def _run(db: Session, opened: OpenFlow, current: Trial) -> TrialRun:
+    shown = try_flow.show_trial(db, current_runtime().context, opened.flow, opened.content, current)
     if shown.run is None:
         raise Unfit("The draft cannot be played just now.")
     return shown.run
 
 
-def _length(run: Run) -> timedelta:
-    return try_flow.wait_until(forms.field("wait"), run, runtime().desk.zone)
+def _wait_length(run: TrialRun) -> timedelta:
+    return try_flow.wait_length(forms.field("wait"), run, current_runtime().context.zone)
 
 
-def _check_in(run: Run) -> str:
+def _chosen_check_in(run: TrialRun) -> str:
     flow = forms.field("check_in")
     if flow not in {name for name, _ in run.planned}:
         raise Unfit("No such check-in is planned in this conversation.")
     return flow
 
 
-def _step(opened: Opened, db: Session, name: str) -> str:
-    world = try_flow.world_of(db, opened.flow, opened.content, all_drafts=False)
+def _chosen_step(opened: OpenFlow, db: Session, name: str) -> str:
+    world = try_flow.flow_set_for(db, opened.flow, opened.content, all_drafts=False)
     read = world.flows.get(opened.flow)
     if read is None or name not in read.script.steps:
         raise Unfit(f"There is no step {name[:40]!r} in this flow just now. Choose another one.")
     return name
 
 
-def _settled(db: Session, opened: Opened, kept: Trial) -> Trial:
-    """The trial with another beginning. Raises Unfit."""
+def _with_settings(db: Session, opened: OpenFlow, current: Trial) -> Trial:
+    """The trial with the posted settings of its beginning. Raises Unfit."""
     start = forms.field("start")
     is_step = start.startswith("step:")
-    if not is_step and start not in (Start.MENU, Start.FLOW):
+    if not is_step and start not in (TrialStart.MENU, TrialStart.FLOW):
         raise Unfit("Choose where it starts.")
     language, channel = forms.field("language"), forms.field("channel")
-    if language not in runtime().desk.line.languages or channel not in CHANNELS:
+    if language not in current_runtime().context.system_texts.languages or channel not in PLAYABLE_CHANNELS:
         raise Unfit("Choose a language and a channel of the line.")
     return replace(
-        kept,
-        moment=_moment(forms.field("moment")),
+        current,
+        moment=_read_moment(forms.field("moment")),
         language=language,
         channel=channel,
-        start=Start.STEP if is_step else Start(start),
-        step=_step(opened, db, start.removeprefix("step:")) if is_step else "",
-        answers=_typed_answers(db, opened),
+        start=TrialStart.STEP if is_step else TrialStart(start),
+        step=_chosen_step(opened, db, start.removeprefix("step:")) if is_step else "",
+        answers=_read_answers(db, opened),
         all_drafts=bool(forms.field("all_drafts")),
     )
 
 
-def _moment(typed: str) -> datetime:
+def _read_moment(typed: str) -> datetime:
     try:
         moment = datetime.fromisoformat(typed)
     except ValueError:
-        raise Unfit(_MOMENT) from None
-    if moment.tzinfo is not None or not _MOST_YEARS[0] <= moment.year < _MOST_YEARS[1]:
-        raise Unfit(_MOMENT)
+        raise Unfit(_MOMENT_HINT) from None
+    if moment.tzinfo is not None or not _YEAR_RANGE[0] <= moment.year < _YEAR_RANGE[1]:
+        raise Unfit(_MOMENT_HINT)
     return moment.replace(second=0, microsecond=0)
 
 
-def _typed_answers(db: Session, opened: Opened) -> dict[str, Any]:
-    world = try_flow.world_of(db, opened.flow, opened.content, all_drafts=False)
+def _read_answers(db: Session, opened: OpenFlow) -> dict[str, Any]:
+    world = try_flow.flow_set_for(db, opened.flow, opened.content, all_drafts=False)
     found = {}
-    for one in _known(opened, world):
-        typed = forms.words(f"{_ANSWER}{one.name}")
+    for one in _known_answers(opened, world):
+        typed = forms.clean_text(f"{_ANSWER_PREFIX}{one.name}")
         if typed:
-            found[one.name] = trial_answers.read_typed(one, typed)
+            found[one.name] = trial_answers.parse_answer(one, typed)
     return found
 
 
-def _known(opened: Opened, world: World) -> tuple[trial_answers.Known, ...]:
-    return trial_answers.known(opened.flow, world.scripts) if opened.flow in world.flows else ()
+def _known_answers(opened: OpenFlow, world: FlowSet) -> tuple[trial_answers.KnownAnswer, ...]:
+    return trial_answers.known_answers(opened.flow, world.scripts) if opened.flow in world.flows else ()
 
 
-# Showing.
+# Rendering.
 
 
-def _refused(db: Session, opened: Opened, shown: Tried, refusal: Refusal) -> ResponseReturnValue:
-    if forms.asks_for_part():
-        return make_response(jsonify({"html": _pane(opened, shown, refusal), "notice": refusal.words}), 422)
+def _refusal_page(db: Session, opened: OpenFlow, shown: ShownTrial, refusal: RefusedAct) -> ResponseReturnValue:
+    if forms.is_script_request():
+        return make_response(jsonify({"html": _pane(opened, shown, refusal), "notice": refusal.message}), 422)
     return _page(db, opened, shown, refusal)
 
 
-def _page(db: Session, opened: Opened, shown: Tried, refusal: Refusal) -> ResponseReturnValue:
-    world = try_flow.world_of(db, opened.flow, opened.content, all_drafts=False)
+def _page(db: Session, opened: OpenFlow, shown: ShownTrial, refusal: RefusedAct) -> ResponseReturnValue:
+    world = try_flow.flow_set_for(db, opened.flow, opened.content, all_drafts=False)
     read = world.flows.get(opened.flow)
-    known = _known(opened, world)
-    if refusal.words and "start" not in refusal.settings:
+    known = _known_answers(opened, world)
+    if refusal.message and "start" not in refusal.settings:
         refusal = replace(refusal, settings={})
-    settings = refusal.settings or _settings(shown.trial, known)
-    page = frame.page(
+    settings = refusal.settings or _settings_values(shown.trial, known)
+    page = frame.render_page(
         "studio/trial.html",
         opened,
         "try",
@@ -231,30 +231,30 @@ def _page(db: Session, opened: Opened, shown: Tried, refusal: Refusal) -> Respon
         settings=settings,
         known=known,
         steps=list(read.script.steps) if read else [],
-        has_answers=any(key.startswith(_ANSWER) and value for key, value in settings.items()),
-        language_names={code: wording.language(code) for code in runtime().desk.line.languages},
+        has_answers=any(key.startswith(_ANSWER_PREFIX) and value for key, value in settings.items()),
+        language_names={code: wording.language(code) for code in current_runtime().context.system_texts.languages},
         channels=CHANNEL_NAMES,
     )
-    return make_response(page, 422 if refusal.words else 200)
+    return make_response(page, 422 if refusal.message else 200)
 
 
-def _settings(kept: Trial, known: tuple[trial_answers.Known, ...]) -> dict[str, str]:
-    """The fields of the form of a trial's beginning."""
-    answers = {f"{_ANSWER}{one.name}": trial_answers.typed_of(kept.answers.get(one.name)) for one in known}
-    start = f"step:{kept.step}" if kept.start is Start.STEP else kept.start.value
+def _settings_values(current: Trial, known: tuple[trial_answers.KnownAnswer, ...]) -> dict[str, str]:
+    """The field values of the settings form."""
+    answers = {f"{_ANSWER_PREFIX}{one.name}": trial_answers.field_text(current.answers.get(one.name)) for one in known}
+    start = f"step:{current.step}" if current.start is TrialStart.STEP else current.start.value
     return {
-        "moment": kept.moment.isoformat("T", "minutes"),
-        "language": kept.language,
-        "channel": kept.channel,
+        "moment": current.moment.isoformat("T", "minutes"),
+        "language": current.language,
+        "channel": current.channel,
         "start": start,
-        "all_drafts": "1" if kept.all_drafts else "",
+        "all_drafts": "1" if current.all_drafts else "",
         **answers,
     }
 
 
-def _pane(opened: Opened, shown: Tried, refusal: Refusal) -> Markup:
-    open_ = runtime()
-    at = _at()
+def _pane(opened: OpenFlow, shown: ShownTrial, refusal: RefusedAct) -> Markup:
+    runtime = current_runtime()
+    at = _current_page()
     return Markup(  # noqa: S704 - a template of ours, which escapes what it is given
         render_template(
             "studio/trial_phone.html",
@@ -263,16 +263,16 @@ def _pane(opened: Opened, shown: Tried, refusal: Refusal) -> Markup:
             refusal=refusal,
             at=at,
             is_beside=at != _OWN_PAGE,
-            may_keep=me().may(Permission.EDIT_FLOWS) and bool(shown.trial.entries),
-            zone=open_.desk.zone,
-            line_name=open_.settings.line_name,
+            may_keep=current_user().may(Permission.EDIT_FLOWS) and bool(shown.trial.entries),
+            zone=runtime.context.zone,
+            line_name=runtime.settings.line_name,
             holders=HOLDERS,
-            waits=[one for one in WAITS if one[0] != "wakes" or (shown.run and shown.run.conversation.waking)],
-            moment=effect_words.moment,
-            clock=effect_words.clock,
+            waits=[one for one in WAITS if one[0] != "wakes" or (shown.run and shown.run.conversation.timeout_at)],
+            moment=effect_words.format_moment,
+            clock=effect_words.format_clock,
             language=wording.language,
-            longest=LONGEST_BODY,
-            most=MOST_ENTRIES,
+            longest=MAX_BODY_LENGTH,
+            most=MAX_ENTRIES,
         )
     )
 
@@ -280,8 +280,8 @@ def _pane(opened: Opened, shown: Tried, refusal: Refusal) -> Markup:
 _OWN_PAGE = ":try"
 
 
-def _at() -> str:
-    """Which page the phone stands on: its own, or the editor, with the step that is open there (may be "")."""
+def _current_page() -> str:
+    """The page that the phone is on: `_OWN_PAGE`, or the editor, given as the step that is open there (may be "")."""
     if request.method == "POST":
         posted = forms.field("at")
         return posted if posted == "" or re.fullmatch(STEP_NAME, posted) else _OWN_PAGE
@@ -291,8 +291,8 @@ def _at() -> str:
     return step if re.fullmatch(STEP_NAME, step) else ""
 
 
-def _back_to(flow: str) -> str:
-    at = _at()
+def _return_path(flow: str) -> str:
+    at = _current_page()
     if at == _OWN_PAGE or "at" not in request.form:
         return f"/console/flows/{flow}/try#phone"
     return f"/console/flows/{flow}?step={at}#phone" if at else f"/console/flows/{flow}#phone"

@@ -11,17 +11,17 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from bot.domain.directory.mapping import Mapping, load
+from bot.domain.directory.mapping import DirectoryMapping, read_mapping
 from bot.domain.directory.reading import read
 from bot.domain.directory.records import (
-    AtLocation,
-    Files,
-    Found,
+    ServiceAtLocationRecord,
+    PackageFiles,
+    RecordOrReport,
     LocationRecord,
     OrganizationRecord,
     Record,
-    Refusal,
-    Remark,
+    ImportRefusal,
+    ImportRemark,
     ServiceRecord,
 )
 
@@ -82,54 +82,54 @@ def shared(folder: str, only: Callable[[str], bool] = lambda _: True) -> Folder:
     return Folder(SHARED / folder, only)
 
 
-def our_mapping(name: str) -> Mapping:
-    return load((ROOT / "directory" / "mappings" / f"{name}.yaml").read_text("utf-8"))
+def our_mapping(name: str) -> DirectoryMapping:
+    return read_mapping((ROOT / "directory" / "mappings" / f"{name}.yaml").read_text("utf-8"))
 
 
-def found_in(files: Files, mapping: Mapping | None = None) -> list[Found]:
+def found_in(files: PackageFiles, mapping: DirectoryMapping | None = None) -> list[RecordOrReport]:
     return list(read(files, mapping))
 
 
-def records(found: list[Found]) -> list[Record]:
-    return [one for one in found if not isinstance(one, Refusal | Remark)]
+def records(found: list[RecordOrReport]) -> list[Record]:
+    return [one for one in found if not isinstance(one, ImportRefusal | ImportRemark)]
 
 
-def refusals(found: list[Found]) -> list[Refusal]:
-    return [one for one in found if isinstance(one, Refusal)]
+def refusals(found: list[RecordOrReport]) -> list[ImportRefusal]:
+    return [one for one in found if isinstance(one, ImportRefusal)]
 
 
-def remarks(found: list[Found]) -> list[Remark]:
-    return [one for one in found if isinstance(one, Remark)]
+def remarks(found: list[RecordOrReport]) -> list[ImportRemark]:
+    return [one for one in found if isinstance(one, ImportRemark)]
 
 
-def services(found: list[Found]) -> list[ServiceRecord]:
+def services(found: list[RecordOrReport]) -> list[ServiceRecord]:
     return [one for one in found if isinstance(one, ServiceRecord)]
 
 
-def counts(found: list[Found]) -> dict[str, int]:
+def counts(found: list[RecordOrReport]) -> dict[str, int]:
     made: dict[str, int] = {}
     for one in found:
         made[type(one).__name__] = made.get(type(one).__name__, 0) + 1
     return made
 
 
-def the_service(found: list[Found]) -> ServiceRecord:
+def the_service(found: list[RecordOrReport]) -> ServiceRecord:
     (one,) = services(found)
     return one
 
 
-def the_location(found: list[Found]) -> LocationRecord:
+def the_location(found: list[RecordOrReport]) -> LocationRecord:
     (one,) = (one for one in found if isinstance(one, LocationRecord))
     return one
 
 
-def the_organization(found: list[Found]) -> OrganizationRecord:
+def the_organization(found: list[RecordOrReport]) -> OrganizationRecord:
     (one,) = (one for one in found if isinstance(one, OrganizationRecord))
     return one
 
 
-def the_link(found: list[Found]) -> AtLocation:
-    (one,) = (one for one in found if isinstance(one, AtLocation))
+def the_link(found: list[RecordOrReport]) -> ServiceAtLocationRecord:
+    (one,) = (one for one in found if isinstance(one, ServiceAtLocationRecord))
     return one
 
 

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.domain.directory import phone_lines, week
-from bot.domain.directory.editing import Freshness, Known, Typed, freshness, good_until, merge, read, typed_of
+from bot.domain.directory.editing import Freshness, ServiceFormFacts, ServiceForm, freshness_of, offered_until, merge, read, form_of
 from bot.domain.directory.schedules import is_open
 
 CHICAGO = ZoneInfo("America/Chicago")
 NOON = datetime(2026, 11, 23, 18, tzinfo=UTC)
-KNOWN = Known(needs=("food", "rent"))
-PANTRY = Typed(
+KNOWN = ServiceFormFacts(needs=("food", "rent"))
+PANTRY = ServiceForm(
     name="Harbor Pantry",
     phones="314-555-0142 ext. 3 (intake)\n211",
     street="1 Main St",
@@ -43,7 +43,7 @@ def test_it_reads_a_whole_form() -> None:
 
 def test_it_shows_in_the_form_what_it_has_read() -> None:
     values, _ = read(PANTRY, KNOWN)
-    shown = typed_of(values, values["address"], ("en", "es"))
+    shown = form_of(values, values["address"], ("en", "es"))
     assert read(shown, KNOWN) == (values, {})
 
 
@@ -55,16 +55,16 @@ def test_it_reads_hours_that_the_search_understands() -> None:
 
 @pytest.mark.parametrize("typed", ["9-5", "5pm-9am, noon-25", "morning", "9am-9am", "9am-12pm, 11am-5pm", "8am-7am"])
 def test_it_refuses_hours_that_cannot_be_meant(typed: str) -> None:
-    assert set(problems(hours=(typed, *week.EMPTY[1:]))) == {"hours-0"}
+    assert set(problems(hours=(typed, *week.EMPTY_WEEK[1:]))) == {"hours-0"}
 
 
 def test_it_says_that_a_closing_stands_before_the_opening() -> None:
-    assert "closes before it opens" in problems(hours=("", "5pm-9:30", *week.EMPTY[2:])).get("hours-1", "")
+    assert "closes before it opens" in problems(hours=("", "5pm-9:30", *week.EMPTY_WEEK[2:])).get("hours-1", "")
 
 
 @pytest.mark.parametrize(("typed", "said"), [("8pm-7am", "8pm-7am"), ("24h", "24 hours"), ("9:30 to 17", "9:30am-5pm")])
 def test_it_takes_a_night_and_a_whole_day(typed: str, said: str) -> None:
-    assert week.week_of(week.schedules_of([week.read_day(typed), *[[]] * 6])) == (said, *week.EMPTY[1:])
+    assert week.week_of(week.schedules_of([week.read_day(typed), *[[]] * 6])) == (said, *week.EMPTY_WEEK[1:])
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_it_refuses_a_telephone_that_cannot_be_read(typed: str) -> None:
 
 def test_it_keeps_of_an_imported_number_what_no_line_shows() -> None:
     row = {"id": "p1", "number": "(314) 555-0142", "languages": [{"code": "es"}]}
-    assert phone_lines.read(phone_lines.line(row), [row]) == ([row], "")
+    assert phone_lines.read(phone_lines.format_line(row), [row]) == ([row], "")
 
 
 def test_it_wants_some_way_to_be_reached() -> None:
@@ -134,7 +134,7 @@ def test_it_does_not_complain_of_what_nobody_has_touched() -> None:
 
 
 def test_it_leaves_hours_alone_that_seven_lines_cannot_say() -> None:
-    complex_ = replace(PANTRY, hours=week.EMPTY)
+    complex_ = replace(PANTRY, hours=week.EMPTY_WEEK)
     assert "schedules" not in read(replace(complex_, name="New"), replace(KNOWN, current=complex_))[0]
 
 
@@ -154,12 +154,12 @@ def test_it_gives_up_nothing_typed_where_it_is_not_known_what_stood_there() -> N
 
 def test_it_knows_fresh_from_stale_and_never_and_hidden() -> None:
     later, earlier = NOON + timedelta(days=1), NOON - timedelta(days=1)
-    assert freshness(True, later, "active", False, NOON) is Freshness.FRESH
-    assert freshness(True, earlier, "active", False, NOON) is Freshness.STALE
-    assert freshness(False, later, "active", False, NOON) is Freshness.NEVER
-    assert freshness(True, later, "defunct", False, NOON) is Freshness.HIDDEN
-    assert freshness(True, later, "active", True, NOON) is Freshness.HIDDEN
+    assert freshness_of(True, later, "active", False, NOON) is Freshness.FRESH
+    assert freshness_of(True, earlier, "active", False, NOON) is Freshness.STALE
+    assert freshness_of(False, later, "active", False, NOON) is Freshness.NEVER
+    assert freshness_of(True, later, "defunct", False, NOON) is Freshness.HIDDEN
+    assert freshness_of(True, later, "active", True, NOON) is Freshness.HIDDEN
 
 
 def test_it_lets_a_check_hold_to_the_end_of_its_last_day() -> None:
-    assert good_until(date(2026, 11, 23), 1, CHICAGO) == datetime(2026, 11, 25, 6, tzinfo=UTC)
+    assert offered_until(date(2026, 11, 23), 1, CHICAGO) == datetime(2026, 11, 25, 6, tzinfo=UTC)

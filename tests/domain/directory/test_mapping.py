@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.directory.mapping import load
-from bot.domain.directory.mapping_values import MappingFault, Scope, value_of
+from bot.domain.directory.mapping import read_mapping
+from bot.domain.directory.mapping_values import MappingError, MappingScope, compile_value
 from tests.domain.directory.packages import (
     ROOT,
     Memory,
@@ -20,7 +20,7 @@ from tests.domain.directory.packages import (
 
 
 def made(spec: Any, row: dict[str, Any]) -> Any:
-    return value_of(spec, "here")(Scope(row, "key", Scope({"id": "outer"}, "out")))
+    return compile_value(spec, "here")(MappingScope(row, "key", MappingScope({"id": "outer"}, "out")))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ services:
 def test_it_leads_through_rows_within_rows() -> None:
     offer = {"id": "s1", "what": "Pantry"}
     rows = {"data": [{"id": "o1", "called": "Helpers", "places": {"p1": {"name": "Hall", "offers": [offer]}}}]}
-    found = found_in(Memory(all__json=rows), load(NESTED))
+    found = found_in(Memory(all__json=rows), read_mapping(NESTED))
     assert not refusals(found)
     assert (the_organization(found).key, the_location(found).organization_key) == ("o1", "o1")
     assert the_service(found).organization_key == "o1"
@@ -101,12 +101,12 @@ def test_it_leads_through_rows_within_rows() -> None:
 
 def test_it_names_the_place_of_a_row_that_it_refuses() -> None:
     rows = {"data": [{"id": "o1", "called": "Helpers", "places": {"p1": {"offers": [{"id": "s1"}]}}}]}
-    refusal = next(one for one in refusals(found_in(Memory(all__json=rows), load(NESTED))))
+    refusal = next(one for one in refusals(found_in(Memory(all__json=rows), read_mapping(NESTED))))
     assert (refusal.at, refusal.what) == ("/data/0/places/p1/offers/0", "the service has no name")
 
 
 def test_it_reads_csv_by_the_names_of_its_columns() -> None:
-    mapping = load('{mapping: m, services: [{file: s.csv, fields: {id: "The ID", name: Name}}]}')
+    mapping = read_mapping('{mapping: m, services: [{file: s.csv, fields: {id: "The ID", name: Name}}]}')
     found = found_in(Memory(s__csv="The ID,Name\n1,Pantry\n2,Shelter\n"), mapping)
     assert [service.name for service in services(found)] == ["Pantry", "Shelter"]
 
@@ -114,7 +114,7 @@ def test_it_reads_csv_by_the_names_of_its_columns() -> None:
 def test_it_finds_its_file_inside_a_folder_of_the_package() -> None:
     package = Memory()
     package.files["export/2026/s.csv"] = b"id,name\n1,Pantry\n"
-    mapping = load("{mapping: m, services: [{file: s.csv, fields: {id: id, name: name}}]}")
+    mapping = read_mapping("{mapping: m, services: [{file: s.csv, fields: {id: id, name: name}}]}")
     assert the_service(found_in(package, mapping)).name == "Pantry"
 
 
@@ -122,7 +122,7 @@ def test_it_finds_its_file_inside_a_folder_of_the_package() -> None:
     "files", [Memory(other__json={}), Memory(all__json={"rows": []}), Memory(all__json=b'{"data": [{"id": "o1", '), Memory()]
 )
 def test_it_says_so_where_the_files_do_not_fit_the_mapping(files: Memory) -> None:
-    assert refusals(found_in(files, load(NESTED)))[0].fatal
+    assert refusals(found_in(files, read_mapping(NESTED)))[0].fatal
 
 
 @pytest.mark.parametrize(
@@ -142,12 +142,12 @@ def test_it_says_so_where_the_files_do_not_fit_the_mapping(files: Memory) -> Non
     ],
 )
 def test_it_refuses_a_mapping_and_says_where(words: str, where: str) -> None:
-    with pytest.raises(MappingFault) as fault:
-        load(words)
+    with pytest.raises(MappingError) as fault:
+        read_mapping(words)
     assert fault.value.where == where
     assert fault.value.remedy
 
 
 def test_it_can_read_each_mapping_of_ours() -> None:
     found = sorted((ROOT / "directory" / "mappings").glob("*.yaml"))
-    assert [load(path.read_text("utf-8")).name for path in found] == [path.stem for path in found]
+    assert [read_mapping(path.read_text("utf-8")).name for path in found] == [path.stem for path in found]

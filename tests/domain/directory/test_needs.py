@@ -6,14 +6,14 @@ from functools import cache
 import pytest
 import yaml
 
-from bot.domain.directory.needs import Rules, RulesFault, load_rules, needs_of
+from bot.domain.directory.needs import NeedRules, NeedRulesError, load_rules, needs_of
 from tests.domain.directory.packages import ROOT, found_in, our_mapping, services, shared
 
 FLOWS_ASK_FOR = {"rent", "utilities", "food", "shelter", "jobs", "counseling", "safety", "youth"}
 
 
 @cache
-def rules() -> Rules:
+def rules() -> NeedRules:
     return load_rules((ROOT / "directory" / "needs.yaml").read_text("utf-8"))
 
 
@@ -66,7 +66,7 @@ def test_it_finds_a_need_by_name_and_by_clear_phrases(name: str, description: st
         ("Food handler training", "Learn food safety."),
         ("City animal shelter", "Adopt a dog."),
         ("Library", "No housing assistance available. We do not provide emergency shelter."),
-        ("Information desk", "Referrals to food pantries, emergency shelter and job training."),
+        ("Information context", "Referrals to food pantries, emergency shelter and job training."),
         ("Museum", "Room rental for parties. Sheltered garden."),
         ("Public safety office", "A safety net for the city."),
         ("Homework club room", "Tax shelter advice."),
@@ -88,7 +88,7 @@ def test_it_puts_the_surest_need_first() -> None:
 
 @pytest.mark.parametrize("words", ["x: [", "needs: []", "needs: {food: {words: [a]}}", "needs: {food: {names: [1]}}", "{}"])
 def test_it_refuses_rules_that_it_cannot_use(words: str) -> None:
-    with pytest.raises(RulesFault):
+    with pytest.raises(NeedRulesError):
         load_rules(words)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.directory.records import AtLocation, LocationRecord, OrganizationRecord, ServiceRecord, TermRecord
+from bot.domain.directory.records import ServiceAtLocationRecord, LocationRecord, OrganizationRecord, ServiceRecord, TermRecord
 from tests.domain.directory.packages import (
     PANTRY,
     Memory,
@@ -71,7 +71,7 @@ def test_it_gives_everything_before_what_points_to_it() -> None:
         taxonomy_terms__csv="id,name\nt1,Food Pantry\n",
     )
     kinds = [type(one) for one in found_in(files)]
-    assert kinds == [TermRecord, OrganizationRecord, LocationRecord, ServiceRecord, AtLocation]
+    assert kinds == [TermRecord, OrganizationRecord, LocationRecord, ServiceRecord, ServiceAtLocationRecord]
 
 
 def test_it_files_a_service_under_its_terms() -> None:
@@ -109,7 +109,7 @@ def test_it_reads_a_place_with_its_zip_and_city_from_the_physical_address() -> N
     found = found_in(Memory(services__json=[{**PANTRY, "service_at_locations": [{"id": "x", "location": location}]}]))
     place = the_location(found)
     assert (place.zip, place.city, place.latitude) == ("63101", "St. Louis", 38.6)
-    assert the_link(found) == AtLocation("x", "pantry", "l1", {})
+    assert the_link(found) == ServiceAtLocationRecord("x", "pantry", "l1", {})
 
 
 def test_it_reads_the_words_of_older_versions() -> None:

@@ -26,7 +26,7 @@ def test_it_reads_san_francisco() -> None:
     assert (made["OrganizationRecord"], made["LocationRecord"], made["ServiceRecord"]) == (217, 217, 239)
     assert [refusal.what for refusal in refusals(found)] == ["the service has no name"] * 3
     assert sum(len(service.details.get("schedules", ())) for service in services(found)) > 1_400
-    assert made["AtLocation"] == 239
+    assert made["ServiceAtLocationRecord"] == 239
 
 
 def test_it_reads_the_legal_aid_of_florida() -> None:
@@ -50,7 +50,7 @@ def test_it_reads_the_tables_of_version_1_without_a_mapping() -> None:
     found = found_in(shared("ohana", lambda name: name.endswith(".csv")))
     made = counts(found)
     assert (made["TermRecord"], made["OrganizationRecord"], made["LocationRecord"]) == (290, 8, 22)
-    assert (made["ServiceRecord"], made["AtLocation"]) == (23, 23)
+    assert (made["ServiceRecord"], made["ServiceAtLocationRecord"]) == (23, 23)
     # Three holidays in the year 1, and one day that closes at 3 in the night.
     assert len(refusals(found)) == 4
     assert all(service.organization_key for service in services(found))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.directory.records import Refusal
+from bot.domain.directory.records import ImportRefusal
 from tests.domain.directory.packages import (
     PANTRY,
     Memory,
@@ -22,7 +22,7 @@ from tests.domain.directory.packages import (
 HEAD = "id,name\n"
 
 
-def only_refusal(files: Memory) -> Refusal:
+def only_refusal(files: Memory) -> ImportRefusal:
     (one,) = (refusal for refusal in refusals(found_in(files)) if refusal.file)
     return one
 
@@ -162,7 +162,7 @@ def test_it_says_that_nothing_may_be_imported_of_a_broken_package(files: Memory)
 def test_it_reads_up_to_where_a_file_breaks_off_and_then_says_so() -> None:
     files = Memory(organizations__json=b'[{"id": "o1", "name": "Helpers"}, {"id": "o2", "na')
     found = found_in(files)
-    assert counts(found)["Refusal"] == 1
+    assert counts(found)["ImportRefusal"] == 1
     assert refusals(found)[0].fatal
 
 

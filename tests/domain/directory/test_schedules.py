@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.directory.hours_words import hours_words
+from bot.domain.directory.hours_words import hours_in_words
 from bot.domain.directory.schedules import is_open
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -138,7 +138,7 @@ def test_it_is_open_all_day() -> None:
 )
 def test_it_answers_whatever_a_row_holds(schedule: dict[str, Any]) -> None:
     assert opened(at(11, 23, 10), schedule) in (True, False, None)
-    assert isinstance(hours_words([schedule], "en"), str)
+    assert isinstance(hours_in_words([schedule], "en"), str)
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,11 @@ def test_it_answers_whatever_a_row_holds(schedule: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_it_says_the_hours_in_few_words(schedules: list[dict[str, Any]], english: str, spanish: str) -> None:
-    assert hours_words(schedules, "en") == english
-    assert hours_words(schedules, "es") == spanish
+    assert hours_in_words(schedules, "en") == english
+    assert hours_in_words(schedules, "es") == spanish
 
 
 def test_it_says_only_the_hours_that_hold_on_a_day() -> None:
     summer = {**WEEK, "valid_from": "2026-06-01", "valid_to": "2026-08-31"}
     winter = {**WEEK, "opens_at": "10:00", "valid_from": "2026-09-01", "valid_to": "2027-05-31"}
-    assert hours_words([summer, winter], "en", on=date(2026, 11, 23)) == "Mon-Fri 10am-5pm"
+    assert hours_in_words([summer, winter], "en", on=date(2026, 11, 23)) == "Mon-Fri 10am-5pm"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.directory.fields import TABLES
-from bot.domain.directory.records import AtLocation, LocationRecord, OrganizationRecord, Record, ServiceRecord
+from bot.domain.directory.records import ServiceAtLocationRecord, LocationRecord, OrganizationRecord, Record, ServiceRecord
 from bot.domain.directory.writing import Sink, write_csv, write_json
 from tests.domain.directory.packages import SHARED, Memory, found_in, our_mapping, records, refusals, shared
 
@@ -93,7 +93,7 @@ def test_it_writes_what_reads_the_same_of_any_directory(rows: list[dict[str, Any
 @pytest.mark.parametrize("write", WRITERS)
 def test_it_takes_records_in_any_order(write: Write) -> None:
     some: list[Record] = [
-        AtLocation("x", "s1", "l1", {"description": "Back door"}),
+        ServiceAtLocationRecord("x", "s1", "l1", {"description": "Back door"}),
         ServiceRecord("s1", "Pantry", "o1", {"status": "active", "url": "https://example.org"}),
         LocationRecord("l2", "Where nothing is offered", None, {"location_type": "physical"}),
         LocationRecord("l1", "Hall", "o2", {"location_type": "virtual"}),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bot.domain.flow_editing.breakage import breaks, used_elsewhere
+from bot.domain.flow_editing.breakage import deletion_problems, uses_in_other_flows
 from bot.domain.flow_reader import read_flow
 from tests.domain.flow_editing.test_document import SMALL, SOURCES
 
@@ -9,7 +9,7 @@ SHIPPED = {name: read_flow(source, f"{name}.yaml") for name, source in SOURCES.i
 
 
 def test_it_names_what_leads_to_a_step() -> None:
-    assert breaks(SCRIPT, "bye") == [
+    assert deletion_problems(SCRIPT, "bye") == [
         "`need`, choice `food`, leads to it.",
         "`need` leads to it when nobody answers.",
         "`zip` leads to it.",
@@ -18,22 +18,22 @@ def test_it_names_what_leads_to_a_step() -> None:
 
 
 def test_it_names_what_needs_the_answer() -> None:
-    found = breaks(SCRIPT, "need")
+    found = deletion_problems(SCRIPT, "need")
     assert found[0] == "The flow begins with it."
     assert "The text `bye.say` fills in the answer `need`. Nobody else keeps this answer." in found
 
 
 def test_it_names_conditions_and_steps_that_nothing_reaches_any_more() -> None:
-    found = breaks(SHIPPED["emergency_assistance"], "court_date")
+    found = deletion_problems(SHIPPED["emergency_assistance"], "court_date")
     assert "`rent_sorry` leads to it." in found
     assert "Nothing leads to `court_person` any more." in found
     assert any(said.startswith("The text `court_person.because` fills in") for said in found)
 
 
 def test_it_finds_nothing_to_break_for_a_step_that_is_not_there() -> None:
-    assert breaks(SCRIPT, "nope") == []
+    assert deletion_problems(SCRIPT, "nope") == []
 
 
 def test_it_names_other_flows_that_use_an_answer() -> None:
-    found = used_elsewhere("need", SHIPPED)
+    found = uses_in_other_flows("need", SHIPPED)
     assert found == ["Flow `household_check_in`: the text `worse.because` fills in the answer `need`."]

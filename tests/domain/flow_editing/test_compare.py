@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing import content, document
-from bot.domain.flow_editing.compare import Change, changes, step_changes, unified_diff
+from bot.domain.flow_editing.compare import FlowChange, list_changes, step_changes, unified_diff
 from tests.domain.flow_editing.test_content import FLOW, PO, SHIPPED, set_ask
 from tests.domain.flow_editing.test_document import SMALL
 
@@ -14,12 +14,12 @@ def written(step: str, **fields: object) -> FlowContent:
 
 
 def said(after: FlowContent, before: FlowContent | None = FLOW) -> list[tuple[str, str, str]]:
-    return [(change.kind, change.step, change.what) for change in changes(before, after)]
+    return [(change.kind, change.step, change.what) for change in list_changes(before, after)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_it_finds_nothing_where_nothing_differs(name: str) -> None:
-    assert changes(SHIPPED[name], SHIPPED[name]) == []
+    assert list_changes(SHIPPED[name], SHIPPED[name]) == []
     assert step_changes(SHIPPED[name], SHIPPED[name]) == {}
 
 
@@ -32,9 +32,9 @@ def test_it_tells_a_rename_as_a_rename_and_nothing_else(name: str) -> None:
 
 
 def test_it_tells_a_new_text_and_the_translation_that_is_stale_by_it() -> None:
-    assert changes(FLOW, set_ask(FLOW, "What now?")) == [
-        Change("changed", "need", "Question changed", "What is it?", "What now?"),
-        Change("words", "need", "Spanish of `need.ask` stale: its source changed", "¿Qué es?", "¿Qué es?"),
+    assert list_changes(FLOW, set_ask(FLOW, "What now?")) == [
+        FlowChange("changed", "need", "Question changed", "What is it?", "What now?"),
+        FlowChange("words", "need", "Spanish of `need.ask` stale: its source changed", "¿Qué es?", "¿Qué es?"),
     ]
 
 
@@ -107,10 +107,10 @@ def test_it_tells_transcripts_and_translations() -> None:
 def test_it_never_fails_on_a_file_that_can_not_be_read(source: str) -> None:
     other = FlowContent(source, {"es": "msgid nothing"}, {})
     for before, after in ((FLOW, other), (other, FLOW), (other, other), (None, other)):
-        assert isinstance(changes(before, after), list)
+        assert isinstance(list_changes(before, after), list)
         assert isinstance(step_changes(before, after), dict)
     if source == "flow: {":
-        assert "can't be read" in changes(FLOW, other)[0].what
+        assert "can't be read" in list_changes(FLOW, other)[0].what
 
 
 def test_it_shows_lines_that_went_and_came() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bot.domain import po_file
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_editing import catalogs, content, document
-from bot.domain.flow_reader import messages, read_flow, read_translations
+from bot.domain.flow_reader import translatable_texts, read_flow, read_translations
 from bot.domain.flow_yaml import FlowError
 from tests.domain.flow_editing.test_document import SMALL, SOURCES
 
@@ -41,8 +41,8 @@ msgstr "Gracias, {{ need }}"
 FLOW = FlowContent(SMALL, {"es": PO}, {"en/a": "title: A\nflow: small\n\nperson: hi\n"})
 
 
-def entry(made: FlowContent, context: str, language: str = "es") -> po_file.Entry | None:
-    return next((one for one in po_file.entries(made.translations[language]) if one.context == context), None)
+def entry(made: FlowContent, context: str, language: str = "es") -> po_file.PoEntry | None:
+    return next((one for one in po_file.read_entries(made.translations[language]) if one.context == context), None)
 
 
 def set_ask(flow: FlowContent, ask: str, texts: dict[str, dict[str, str]] | None = None) -> FlowContent:
@@ -52,9 +52,9 @@ def set_ask(flow: FlowContent, ask: str, texts: dict[str, dict[str, str]] | None
 @pytest.mark.parametrize("name", SOURCES)
 def test_it_finds_the_same_texts_as_the_reader_does(name: str) -> None:
     data = document.read_data(SOURCES[name])
-    found = catalogs.all_spoken(data, document.steps_data(SOURCES[name]))
+    found = catalogs.all_translatable_texts(data, document.steps_data(SOURCES[name]))
     script = read_flow(SOURCES[name], "a.yaml")
-    assert list(found.items()) == [(context, source) for context, source, _ in messages(script)]
+    assert list(found.items()) == [(context, source) for context, source, _ in translatable_texts(script)]
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -71,14 +71,14 @@ def test_it_loses_no_translation_when_steps_are_renamed(name: str) -> None:
         script = read_flow(there.source, "a.yaml")
         read = read_translations(there.translations["es"], "es.po")
         before = read_translations(SHIPPED[name].translations["es"], "es.po")
-        known = {(context, source) for context, source, _ in messages(script)}
+        known = {(context, source) for context, source, _ in translatable_texts(script)}
         assert len(read) == len(before)
         assert len(known & set(read)) == len(read)
 
 
 def test_it_marks_a_translation_whose_source_changed() -> None:
     made = set_ask(FLOW, "What now?")
-    assert entry(made, "need.ask") == po_file.Entry("need.ask", "What now?", "¿Qué es?", True, "What is it?")
+    assert entry(made, "need.ask") == po_file.PoEntry("need.ask", "What now?", "¿Qué es?", True, "What is it?")
     assert ("need.ask", "What now?") not in read_translations(made.translations["es"], "es.po")
 
 
@@ -91,7 +91,7 @@ def test_it_changes_no_other_line_of_the_po_file() -> None:
 
 def test_it_takes_a_new_translation_with_a_new_source() -> None:
     made = set_ask(FLOW, "What now?", {"es": {"need.ask": "¿Y ahora?"}})
-    assert entry(made, "need.ask") == po_file.Entry("need.ask", "What now?", "¿Y ahora?")
+    assert entry(made, "need.ask") == po_file.PoEntry("need.ask", "What now?", "¿Y ahora?")
 
 
 def test_it_marks_a_translation_that_was_sent_along_unchanged() -> None:
@@ -114,7 +114,7 @@ def test_it_confirms_a_stale_translation_by_a_new_text_only() -> None:
 def test_it_begins_a_language_with_a_head_that_can_be_read() -> None:
     made = set_ask(FLOW, "What is it?", {"bs": {"need.ask": "Šta je?"}, "vi": {"need.ask": " "}})
     assert read_translations(made.translations["bs"], "bs.po") == {("need.ask", "What is it?"): "Šta je?"}
-    assert po_file.head(made.translations["bs"])["language"] == "bs"
+    assert po_file.read_head(made.translations["bs"])["language"] == "bs"
     assert set(made.translations) == {"es", "bs"}
 
 
@@ -142,7 +142,7 @@ def test_it_carries_what_is_set_aside_along_when_its_step_is_renamed() -> None:
 def test_it_renames_an_answer_within_translated_texts() -> None:
     made = content.rename_step(FLOW, "need", "topic")
     said = entry(made, "bye.say")
-    assert said == po_file.Entry("bye.say", "Thank you, {{ topic }}", "Gracias, {{ topic }}")
+    assert said == po_file.PoEntry("bye.say", "Thank you, {{ topic }}", "Gracias, {{ topic }}")
 
 
 def test_it_carries_translations_along_when_a_choice_is_renamed() -> None:
@@ -179,4 +179,4 @@ def test_it_makes_the_translated_title_stale_with_the_title() -> None:
         SMALL.replace("'Small'", "Small"), {"es": PO + '\nmsgctxt "title"\nmsgid "Small"\nmsgstr "Pequeño"\n'}
     )
     made = entry(content.write_head(titled, {"title": "Big"}), "title")
-    assert made == po_file.Entry("title", "Big", "Pequeño", True, "Small")
+    assert made == po_file.PoEntry("title", "Big", "Pequeño", True, "Small")

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.flow_editing import document
 from bot.domain.flow_editing.document import Unfit
 from bot.domain.flow_reader import read_flow
-from bot.domain.flow_yaml import FlowError, load
+from bot.domain.flow_yaml import FlowError, load_yaml
 
 FLOWS = sorted((Path(__file__).resolve().parents[3] / "flows").glob("*.yaml"))
 SOURCES = {path.stem: path.read_text("utf-8") for path in FLOWS}
@@ -188,7 +188,7 @@ def test_it_adds_the_first_step_of_an_empty_flow() -> None:
 def test_it_changes_the_head() -> None:
     made = document.set_head(SMALL, {"title": "It's small", "menu": True, "segments": 3, "purpose": "To help: people"})
     assert "title: 'It''s small'   # shown to staff\npurpose: \"To help: people\"\n" in made
-    data = load(made, "a")[0]
+    data = load_yaml(made, "a")[0]
     assert isinstance(data, dict) and (data["menu"], data["segments"]) == (True, "3")
 
 

@@ -47,13 +47,13 @@ def test_it_reads_as_meant_after_any_acts(data: st.DataObject) -> None:
             new = data.draw(STEPS)
             new = {**meant[name], **new} if act == "mix" else new
             source = document.set_step(source, name, new)
-            meant[name] = document.plain(new)
+            meant[name] = document.to_plain(new)
         elif act == "add" and (fresh := data.draw(NAMES)) not in meant:
             new = data.draw(STEPS)
             source = document.add_step(source, fresh, new, other)
             order = list(meant)
             order.insert(order.index(other) + 1 if other else len(order), fresh)
-            meant[fresh] = document.plain(new)
+            meant[fresh] = document.to_plain(new)
             meant = {key: meant[key] for key in order}
         elif act == "move" and other != name:
             source = document.move_step(source, name, other)

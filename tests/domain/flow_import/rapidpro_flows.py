@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 
 from bot.domain.flow_import.rapidpro import read_rapidpro
-from bot.domain.flow_import.report import Imported
+from bot.domain.flow_import.report import ImportedDraft
 
 FLOWS = Path(__file__).parents[4] / "shared" / "data" / "flows"
 
@@ -32,7 +32,7 @@ def load(path: Path) -> Any:
 
 
 @cache
-def imported(path: Path) -> list[Imported]:
+def imported(path: Path) -> list[ImportedDraft]:
     """The drafts of a file; each file is read once for all tests."""
     return read_rapidpro(load(path), path.name)
 
@@ -82,6 +82,6 @@ def export(*flows: dict[str, Any], **rest: Any) -> dict[str, Any]:
     return {"version": "13", "flows": list(flows), **rest}
 
 
-def read(*nodes: dict[str, Any], **rest: Any) -> Imported:
+def read(*nodes: dict[str, Any], **rest: Any) -> ImportedDraft:
     """The draft of one flow with these nodes."""
     return read_rapidpro(export(flow(*nodes, **rest)), "export.json")[0]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.flow_import.detect import LARGEST, read_any
+from bot.domain.flow_import.detect import MAX_BYTES, read_flows
 from bot.domain.flow_import.report import NotImportable
 from tests.domain.flow_import.studio_files import flow, real_files, split, widget
 
@@ -29,12 +29,12 @@ def whole() -> str:
 
 def refusal(raw: bytes | str) -> str:
     with pytest.raises(NotImportable) as refused:
-        read_any(raw.encode() if isinstance(raw, str) else raw, "theirs.json")
+        read_flows(raw.encode() if isinstance(raw, str) else raw, "theirs.json")
     return str(refused.value)
 
 
 def test_it_reads_a_flow_that_is_whole() -> None:
-    assert [made.name for made in read_any(whole().encode(), "theirs.json")] == ["theirs"]
+    assert [made.name for made in read_flows(whole().encode(), "theirs.json")] == ["theirs"]
 
 
 @pytest.mark.parametrize(
@@ -71,20 +71,20 @@ def test_it_refuses_with_the_reason(raw: bytes | str, told: str) -> None:
 
 
 def test_it_refuses_a_file_that_is_too_large_without_reading_it() -> None:
-    assert f"{LARGEST + 1:,} bytes" in refusal(b"[" * (LARGEST + 1))
+    assert f"{MAX_BYTES + 1:,} bytes" in refusal(b"[" * (MAX_BYTES + 1))
 
 
 def test_it_refuses_every_broken_file_of_rapidpro() -> None:
     for path in real_files("rapidpro_broken"):
         with pytest.raises(NotImportable, match=path.name):
-            read_any(path.read_bytes(), path.name)
+            read_flows(path.read_bytes(), path.name)
 
 
 def test_it_reads_flows_of_flow_interop_and_refuses_their_schema() -> None:
     refused = 0
     for path in real_files("floip"):
         try:
-            made = read_any(path.read_bytes(), path.name)
+            made = read_flows(path.read_bytes(), path.name)
         except NotImportable:
             refused += 1
         else:
@@ -103,7 +103,7 @@ def test_it_never_fails_otherwise_on_a_damaged_file(data: st.DataObject) -> None
             st.sampled_from([b"", b"null", b"[]", b"{}", b'"', b"0", b"\\ud800", b"{{", b"\xff"])
         )
     try:
-        read_any(bytes(raw), "theirs.json")
+        read_flows(bytes(raw), "theirs.json")
     except NotImportable as refused:
         assert "theirs.json" in str(refused) or "flow" in str(refused)
 
@@ -127,6 +127,6 @@ def test_it_never_fails_otherwise_on_a_value_of_another_kind(data: st.DataObject
     else:
         state[part] = data.draw(VALUES)
     try:
-        assert read_any(json.dumps(made).encode(), "theirs.json")
+        assert read_flows(json.dumps(made).encode(), "theirs.json")
     except NotImportable as refused:
         assert str(refused)

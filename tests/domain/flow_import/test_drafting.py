@@ -9,25 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.flow_checks import check
-from bot.domain.flow_import.drafting import Drafting, Names, duration, fit_name, language_code
-from bot.domain.flow_import.finish import finish
-from bot.domain.flow_import.report import Imported
+from bot.domain.flow_checks import check_flow
+from bot.domain.flow_import.drafting import DraftBuilder, NameAllocator, format_seconds, make_identifier, language_code
+from bot.domain.flow_import.finish import finish_drafts
+from bot.domain.flow_import.report import ImportedDraft
 from bot.domain.flow_reader import read_flow, read_translations
 from bot.domain.flow_yaml import Severity
 from bot.domain.script import STEP_NAME, Say, Script, read_duration
 
 
-def made_of(*steps: tuple[str, dict[str, Any]], start: str = "") -> tuple[Imported, Script]:
-    draft = Drafting("demo", "Demo", start=start)
+def made_of(*steps: tuple[str, dict[str, Any]], start: str = "") -> tuple[ImportedDraft, Script]:
+    draft = DraftBuilder("demo", "Demo", start=start)
     for name, data in steps:
-        draft.add(draft.names.of(name), data, node=name, kind="kind")
-    (made,) = finish([draft])
+        draft.add(draft.names.name_for(name), data, node=name, kind="kind")
+    (made,) = finish_drafts([draft])
     return made, read_flow(made.content.source, "demo.yaml")
 
 
 def errors(script: Script) -> list[str]:
-    return [problem.what for problem in check(script, {}, {}) if problem.severity is Severity.ERROR]
+    return [problem.what for problem in check_flow(script, {}, {}) if problem.severity is Severity.ERROR]
 
 
 def ask(count: int, **more: Any) -> dict[str, Any]:
@@ -36,12 +36,12 @@ def ask(count: int, **more: Any) -> dict[str, Any]:
 
 @given(st.text())
 def test_it_makes_a_fit_name_of_anything(wish: str) -> None:
-    assert re.fullmatch(STEP_NAME, fit_name(wish))
+    assert re.fullmatch(STEP_NAME, make_identifier(wish))
 
 
 def test_it_gives_each_thing_a_name_of_its_own() -> None:
-    names = Names()
-    assert [names.of("a", "Send menu"), names.of("b", "send_menu"), names.of("a")] == [
+    names = NameAllocator()
+    assert [names.name_for("a", "Send menu"), names.name_for("b", "send_menu"), names.name_for("a")] == [
         "send_menu",
         "send_menu_2",
         "send_menu",
@@ -50,7 +50,7 @@ def test_it_gives_each_thing_a_name_of_its_own() -> None:
 
 @given(st.floats())
 def test_it_writes_every_length_of_time_so_that_it_reads(seconds: float) -> None:
-    assert read_duration(duration(seconds))
+    assert read_duration(format_seconds(seconds))
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [("spa", "es"), ("es-MX", "es"), ("eng", "en"), ("xxq", None), ("", None)])
@@ -61,15 +61,15 @@ def test_it_knows_languages_by_their_codes(theirs: str, ours: str | None) -> Non
 def test_it_says_a_long_text_in_several_steps() -> None:
     made, script = made_of(("a", {"say": "one two three. " * 200}))
     assert len(script.steps) > 1 and errors(script) == [] and script.start != "a"
-    assert any("too long" in item.how for item in made.items)
+    assert any("too long" in item.remark for item in made.items)
     assert sum(step.say.count("three") for step in script.steps.values() if isinstance(step, Say)) == 200
 
 
 def test_it_splits_a_translation_with_its_text() -> None:
-    draft = Drafting("demo", "Demo")
+    draft = DraftBuilder("demo", "Demo")
     draft.add("a", {"say": "one two three. " * 200})
-    draft.translate("es", "a.say", "uno dos tres. " * 200)
-    (made,) = finish([draft])
+    draft.set_translation("es", "a.say", "uno dos tres. " * 200)
+    (made,) = finish_drafts([draft])
     told = read_translations(made.content.translations["es"], "es.po")
     assert len(told) == len(read_flow(made.content.source, "demo.yaml").steps)
 
@@ -77,7 +77,7 @@ def test_it_splits_a_translation_with_its_text() -> None:
 def test_it_asks_more_than_nine_choices_on_pages() -> None:
     made, script = made_of(("a", ask(20)))
     assert [len(step.choices) for step in script.steps.values() if hasattr(step, "choices")] == [9, 9, 4]
-    assert errors(script) == [] and any("more than 9" in item.how for item in made.items)
+    assert errors(script) == [] and any("more than 9" in item.remark for item in made.items)
 
 
 def test_it_changes_labels_and_words_that_telephone_companies_act_on() -> None:
@@ -99,12 +99,12 @@ def test_it_puts_choices_in_the_order_of_their_digits() -> None:
 def test_it_calls_a_human_where_a_way_leads_to_nothing() -> None:
     made, script = made_of(("a", {"say": "Hi", "next": "nowhere"}))
     assert "handoff" in made.content.source and errors(script) == []
-    assert any("`nowhere`" in item.how for item in made.items)
+    assert any("`nowhere`" in item.remark for item in made.items)
 
 
 def test_it_breaks_a_circle_that_never_waits() -> None:
     made, script = made_of(("a", {"say": "Hi", "next": "b"}), ("b", {"decide": True, "next": "a"}))
-    assert errors(script) == [] and any("without waiting" in item.how for item in made.items)
+    assert errors(script) == [] and any("without waiting" in item.remark for item in made.items)
 
 
 def test_it_begins_somewhere() -> None:
@@ -120,26 +120,26 @@ def test_it_ends_where_nothing_follows() -> None:
 def test_it_leaves_out_what_nothing_leads_to_and_says_so() -> None:
     made, script = made_of(("a", {"say": "Hi"}), ("b", {"say": "", "end": "x"}))
     assert list(script.steps) == ["a"]
-    assert [item.fate for item in made.items if item.node == "b"] == ["left_out"]
+    assert [item.status for item in made.items if item.node == "b"] == ["left_out"]
 
 
 def test_it_drops_a_condition_that_nobody_can_meet() -> None:
     rows = [{"when": "color == 'red'", "go": "b"}, {"when": "a == 'nothing'", "go": "b"}, {"when": "a ===", "go": "b"}]
     made, script = made_of(("a", ask(2, next="d")), ("d", {"decide": True, "next": rows}), ("b", {"say": "Hi"}))
-    assert errors(script) == [] and sum("is left out" in item.how for item in made.items) == 3
+    assert errors(script) == [] and sum("is left out" in item.remark for item in made.items) == 3
 
 
 def test_it_ends_flows_that_run_each_other_without_end() -> None:
-    drafts = [Drafting("one", "One"), Drafting("two", "Two")]
+    drafts = [DraftBuilder("one", "One"), DraftBuilder("two", "Two")]
     drafts[0].add("a", {"run": "two"}, node="a", kind="run")
     drafts[1].add("a", {"run": "one"}, node="a", kind="run")
-    made = finish(drafts)
+    made = finish_drafts(drafts)
     scripts = {flow.name: read_flow(flow.content.source, "x") for flow in made}
     assert [errors_with(script, scripts) for script in scripts.values()] == [[], []]
 
 
 def errors_with(script: Script, others: dict[str, Script]) -> list[str]:
-    return [problem.what for problem in check(script, {}, others) if problem.severity is Severity.ERROR]
+    return [problem.what for problem in check_flow(script, {}, others) if problem.severity is Severity.ERROR]
 
 
 TEXTS = st.text(alphabet=st.sampled_from("ab {}%#\n'\"\\:-é\u2028\ud800\x00😀@"), max_size=40)
@@ -157,8 +157,8 @@ STEPS = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=3), TEXTS)
 def test_it_makes_a_clean_flow_of_any_steps(steps: list[dict[str, Any]], title: str) -> None:
-    draft = Drafting("demo", title)
+    draft = DraftBuilder("demo", title)
     for name, data in zip("abc", steps, strict=False):
-        draft.add(draft.names.of(name), data, node=name, kind="kind")
-    (made,) = finish([draft])
+        draft.add(draft.names.name_for(name), data, node=name, kind="kind")
+    (made,) = finish_drafts([draft])
     assert errors(read_flow(made.content.source, "demo.yaml")) == [] and made.missing == ()

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from babel.messages.pofile import read_po
 
-from bot.domain.flow_import.detect import read_any
-from bot.domain.flow_import.report import Imported, NotImportable
+from bot.domain.flow_import.detect import read_flows
+from bot.domain.flow_import.report import ImportedDraft, NotImportable
 from tests.domain.flow_import.rapidpro_flows import node, read, say, uid
 
 FLOWS = Path(__file__).resolve().parents[4] / "shared" / "data" / "flows"
@@ -77,7 +77,7 @@ def of_other_products(data: Any) -> Iterator[Any]:
             yield from of_other_products(inner)
 
 
-def read_texts(made: Imported) -> Iterator[str]:
+def read_texts(made: ImportedDraft) -> Iterator[str]:
     """All that an import gives to read: what is said in its order, in each language, then the rest and the report."""
     steps = yaml.safe_load(made.content.source)["steps"].values()
     said = [text for step in steps for text in (step.get("say"), step.get("ask")) if text]
@@ -91,10 +91,10 @@ def read_texts(made: Imported) -> Iterator[str]:
         rows = [(str(message.context), str(message.string)) for message in read_po(StringIO(po)) if message.id]
         yield " ".join(text for context, text in rows if context.endswith((".say", ".ask")))
         yield from (text for _, text in rows)
-    yield from (item.how for item in made.items)
+    yield from (item.remark for item in made.items)
 
 
-def lost_of(texts: Iterator[Any], imported: list[Imported]) -> list[str]:
+def lost_of(texts: Iterator[Any], imported: list[ImportedDraft]) -> list[str]:
     """The parts of these texts that stand nowhere in what was made of them."""
     whole = " | ".join(f" {normal(text)} " for made in imported for text in read_texts(made))
     lost = []
@@ -110,7 +110,7 @@ def lost_in(path: Path) -> list[str]:
     """What is lost of one file, flow by flow where its flows are told apart."""
     raw = path.read_bytes()
     try:
-        imported = read_any(raw, path.name)
+        imported = read_flows(raw, path.name)
     except NotImportable:
         return []
     data = json.loads(raw)
@@ -141,7 +141,7 @@ def test_it_names_a_text_that_nothing_leads_to_in_each_language() -> None:
 
     told = {item.node: "" for item in made.items}
     for item in made.items:
-        told[item.node] += f"{item.how} "
+        told[item.node] += f"{item.remark} "
 
     assert "Never said." in told[uid("alone")] and "Nunca." in told[uid("alone")] and "Oh" in told[uid("alone")]
     assert "De nadie." in told[uid("gone")]
@@ -153,7 +153,7 @@ def test_it_names_a_text_in_full_however_long() -> None:
 
     made = read(node("first", say("Hello.")), node("alone", say(said)))
 
-    assert any(said in item.how for item in made.items)
+    assert any(said in item.remark for item in made.items)
 
 
 def test_it_names_what_was_cut_off() -> None:
@@ -162,4 +162,4 @@ def test_it_names_what_was_cut_off() -> None:
     made = read(node("first", say(said)))
 
     assert "word2999" not in made.content.source
-    assert any(item.node == uid("first") and "word2999" in item.how for item in made.items)
+    assert any(item.node == uid("first") and "word2999" in item.remark for item in made.items)

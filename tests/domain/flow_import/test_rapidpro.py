@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.flow import Flow
-from bot.domain.flow_checks import check
+from bot.domain.flow_checks import check_flow
 from bot.domain.flow_import.rapidpro import kinds, read_rapidpro
-from bot.domain.flow_import.rapidpro.expressions import Path as Looked
-from bot.domain.flow_import.rapidpro.expressions import convert
-from bot.domain.flow_import.report import Fate, Imported
+from bot.domain.flow_import.rapidpro.expressions import ExpressionPath as Looked
+from bot.domain.flow_import.rapidpro.expressions import convert_text
+from bot.domain.flow_import.report import ImportStatus, ImportedDraft
 from bot.domain.flow_reader import names_in, read_flow, read_translations, template_problems
 from bot.domain.flow_yaml import Severity
 from bot.domain.script import Ask, Decide, Handoff, Run, Say, Script
@@ -24,16 +24,16 @@ EXPORTS = files("rapidpro")
 DOCS = Path(__file__).parents[3] / "docs" / "admins" / "importing-flows.md"
 
 
-def script(draft: Imported) -> Script:
+def script(draft: ImportedDraft) -> Script:
     return read_flow(draft.content.source, draft.name)
 
 
-def fates(draft: Imported, kind: str) -> list[Fate]:
-    return [item.fate for item in draft.items if item.kind == kind]
+def fates(draft: ImportedDraft, kind: str) -> list[ImportStatus]:
+    return [item.status for item in draft.items if item.kind == kind]
 
 
-def told(draft: Imported, kind: str) -> str:
-    return " ".join(item.how for item in draft.items if item.kind == kind)
+def told(draft: ImportedDraft, kind: str) -> str:
+    return " ".join(item.remark for item in draft.items if item.kind == kind)
 
 
 # The real exports.
@@ -46,7 +46,7 @@ def test_it_gives_drafts_that_check_clean_or_say_what_is_missing(path: Path) -> 
     assert len(scripts) == len(drafts)
     for draft in drafts:
         words = {code: read_translations(text, "po") for code, text in draft.content.translations.items()}
-        found = check(scripts[draft.name], words, scripts)
+        found = check_flow(scripts[draft.name], words, scripts)
         errors = [problem.what for problem in found if problem.severity is Severity.ERROR]
         assert not errors or draft.missing, errors
 
@@ -75,7 +75,7 @@ def test_its_table_holds_every_kind_that_the_exports_have() -> None:
     need(EXPORTS)
     known = {
         part
-        for rows in (kinds.ACTIONS, kinds.ROUTERS, kinds.TESTS, kinds.OTHERS)
+        for rows in (kinds.ACTIONS, kinds.ROUTERS, kinds.TESTS, kinds.OTHER_PARTS)
         for key in rows
         for part in key.split(", ")
     }
@@ -87,7 +87,7 @@ def test_its_table_holds_every_kind_that_the_exports_have() -> None:
 
 def test_its_table_stands_in_the_manual() -> None:
     text = DOCS.read_text(encoding="utf-8").partition("<!-- rapidpro -->")[2]
-    assert kinds.table() in text, "write kinds.table() behind the mark <!-- rapidpro -->"
+    assert kinds.markdown_table() in text, "write kinds.table() behind the mark <!-- rapidpro -->"
 
 
 # Questions.
@@ -104,7 +104,7 @@ def test_it_makes_a_question_with_choices_of_a_message_and_a_wait() -> None:
     assert isinstance(ask, Ask) and ask.ask == "What do you need?"
     assert {key: (choice.label, choice.words) for key, choice in ask.choices.items()} == {
         "food": ("Food", ("hungry",)), "rent": ("Rent", ("pay rent",))}  # fmt: skip
-    assert fates(draft, "quick_replies") == [Fate.CARRIED] and not draft.missing
+    assert fates(draft, "quick_replies") == [ImportStatus.CARRIED] and not draft.missing
 
 
 def test_it_says_their_apology_before_it_asks_again() -> None:
@@ -152,7 +152,7 @@ def test_it_reads_free_answers_by_their_test(kind: str, answer: str) -> None:
     )
     ask = script(draft).steps["told"]
     assert isinstance(ask, Ask) and ask.answer == answer
-    assert (Fate.APPROXIMATED in fates(draft, kind)) == (kind == "has_pattern")
+    assert (ImportStatus.APPROXIMATED in fates(draft, kind)) == (kind == "has_pattern")
 
 
 def test_it_waits_as_long_as_theirs() -> None:
@@ -234,12 +234,12 @@ def test_it_marks_what_can_not_be_filled_in() -> None:
     step = next(iter(script(draft).steps.values()))
     assert isinstance(step, Say)
     assert step.say == "Hi [contact.name], it is [format_date(now())]. Mail a@b.org or me@home"
-    assert fates(draft, "expressions") == [Fate.LEFT_OUT, Fate.LEFT_OUT]
+    assert fates(draft, "expressions") == [ImportStatus.LEFT_OUT, ImportStatus.LEFT_OUT]
 
 
 @given(st.text(alphabet='{}%#@()[]. abresults"\n|\\', max_size=60))
 def test_it_never_lets_a_template_of_theirs_run(text: str) -> None:
-    made = convert(text, lambda path: "a" if path == Looked("results", "a") else None).text
+    made = convert_text(text, lambda path: "a" if path == Looked("results", "a") else None).text
     assert not template_problems(made)
     assert names_in(made) <= {"a"}
     assert "{%" not in made and "{#" not in made and made.count("{{") == len(re.findall(r"\{\{ a(?:\|\w+)? \}\}", made))
@@ -258,7 +258,7 @@ def test_it_carries_translations() -> None:
 
 
 def test_it_says_so_where_a_flow_is_not_written_in_english() -> None:
-    assert fates(read(node("a", say("Hola")), language="spa"), "language") == [Fate.APPROXIMATED]
+    assert fates(read(node("a", say("Hola")), language="spa"), "language") == [ImportStatus.APPROXIMATED]
 
 
 # What stands around flows.

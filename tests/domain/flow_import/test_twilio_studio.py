@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.domain.flow_checks import check
+from bot.domain.flow_checks import check_flow
 from bot.domain.flow_import import floip
-from bot.domain.flow_import.report import Fate, Imported
+from bot.domain.flow_import.report import ImportStatus, ImportedDraft
 from bot.domain.flow_import.twilio_studio import read_studio
 from bot.domain.flow_import.twilio_studio_kinds import KINDS
 from bot.domain.flow_reader import read_flow
@@ -19,11 +19,11 @@ from tests.domain.flow_import.studio_files import flow, real_files, split, widge
 REPLY = "{{widgets.menu.inbound.Body}}"
 
 
-def steps_of(made: Imported) -> dict[str, Any]:
+def steps_of(made: ImportedDraft) -> dict[str, Any]:
     return dict(read_flow(made.content.source, "made.yaml").steps)
 
 
-def only(data: object) -> Imported:
+def only(data: object) -> ImportedDraft:
     (made,) = read_studio(data, "test.json")
     return made
 
@@ -43,10 +43,10 @@ def test_it_checks_clean_or_says_what_is_missing_for_every_real_file() -> None:
         data = json.loads(path.read_bytes())
         for made in read_studio(data, path.name):
             script = read_flow(made.content.source, path.name)
-            errors = [problem for problem in check(script, {}, {}) if problem.severity is Severity.ERROR]
+            errors = [problem for problem in check_flow(script, {}, {}) if problem.severity is Severity.ERROR]
             assert not errors or made.missing, path.name
             assert {state["name"] for state in data["states"]} <= {item.node for item in made.items}, path.name
-            assert all(item.how for item in made.items if item.fate is not Fate.CARRIED), path.name
+            assert all(item.remark for item in made.items if item.status is not ImportStatus.CARRIED), path.name
             assert all(item.step is None or item.step in script.steps for item in made.items), path.name
 
 
@@ -73,7 +73,7 @@ def test_it_says_their_apology_before_it_asks_again() -> None:
     made = only(menu(otherwise="sorry"))
     ask = steps_of(made)["menu"]
     assert ask.not_understood.say == "Please pick one."
-    assert [item.fate for item in made.items if item.node == "sorry"] == [Fate.APPROXIMATED]
+    assert [item.status for item in made.items if item.node == "sorry"] == [ImportStatus.APPROXIMATED]
 
 
 def test_it_calls_a_human_where_theirs_went_to_one() -> None:
@@ -90,8 +90,8 @@ def test_it_passes_a_web_request_by_on_the_way_of_success() -> None:
         )
     )
     assert list(steps_of(made)) == ["hello"]
-    assert {item.node: item.fate for item in made.items}["ask_them"] is Fate.LEFT_OUT
-    assert any(item.node == "sorry" and item.fate is Fate.LEFT_OUT for item in made.items)
+    assert {item.node: item.status for item in made.items}["ask_them"] is ImportStatus.LEFT_OUT
+    assert any(item.node == "sorry" and item.status is ImportStatus.LEFT_OUT for item in made.items)
 
 
 def test_it_keeps_the_ways_of_a_split_that_looks_at_something_unknown() -> None:
@@ -136,7 +136,7 @@ def test_it_marks_what_it_can_not_fill_in() -> None:
     made = only(flow(widget("hello", "send-message", {}, body="Hi {{contact.name}} {% if x %}a{% endif %} {{ {% }} {#")))
     step = steps_of(made)["hello"]
     assert isinstance(step, Say) and step.say.startswith("Hi [contact.name]")
-    assert [item.fate for item in made.items if item.node == "hello"] == [Fate.APPROXIMATED]
+    assert [item.status for item in made.items if item.node == "hello"] == [ImportStatus.APPROXIMATED]
 
 
 def test_it_names_the_flow_that_is_not_in_the_file() -> None:
@@ -189,12 +189,12 @@ def test_it_tells_of_every_kind_that_it_knows() -> None:
                 )
             )
             found = [item for item in made.items if item.node == "it"]
-            assert found and (fate is not Fate.LEFT_OUT or found[0].fate is fate), kind
+            assert found and (fate is not ImportStatus.LEFT_OUT or found[0].status is fate), kind
 
 
 def test_it_says_in_the_docs_what_the_code_does() -> None:
     told = (Path(__file__).resolve().parents[3] / "docs" / "admins" / "importing-flows.md").read_text("utf-8")
     for mark, kinds in (("studio", KINDS), ("floip", floip.KINDS)):
         table = told.split(f"<!-- {mark} -->")[1].split(f"<!-- /{mark} -->")[0].strip().splitlines()[2:]
-        words = {Fate.CARRIED: "carried over", Fate.APPROXIMATED: "approximated", Fate.LEFT_OUT: "left out"}
+        words = {ImportStatus.CARRIED: "carried over", ImportStatus.APPROXIMATED: "approximated", ImportStatus.LEFT_OUT: "left out"}
         assert table == [f"| `{kind}` | {words[fate]} | {how} |" for kind, (fate, how) in kinds.items()]

@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.domain.flow_content import FlowContent
-from bot.domain.flow_yaml import LARGEST, Problem, Severity
-from bot.usecases.line import read_line
+from bot.domain.flow_yaml import MAX_BYTES, FlowProblem, Severity
+from bot.usecases.line import read_system_texts
 from bot.usecases.studio import check_draft
-from bot.usecases.studio.check_draft import Report, uncovered, warning_key
-from bot.usecases.studio.world import World, read
+from bot.usecases.studio.check_draft import CheckReport, coverage_gaps, warning_key
+from bot.usecases.studio.world import FlowSet, parse_flow
 
 ZONE = ZoneInfo("America/Chicago")
-LINE = read_line(("en",))
+LINE = read_system_texts(("en",))
 MENU = (
     "flow: welcome\ntitle: Welcome\nstart: topic\nmenu: true\nsteps:\n"
     "  topic: {ask: What do you need?, choices: {food: {label: Food, go: food}, other: {label: Other, go: person}}}\n"
@@ -28,12 +28,12 @@ FOOD = (
 TO_FOOD = "title: To food\nflow: welcome\nline: What do you need? ...\nperson: food\nline: What is your ZIP?\n"
 
 
-def report(*, welcome: str = MENU, food: str = FOOD, teams: tuple[str, ...] | None = None, **transcripts: str) -> Report:
+def report(*, welcome: str = MENU, food: str = FOOD, teams: tuple[str, ...] | None = None, **transcripts: str) -> CheckReport:
     flows = {
-        "welcome": read("welcome", FlowContent(welcome, {}, transcripts)),
-        "food": read("food", FlowContent(food)),
+        "welcome": parse_flow("welcome", FlowContent(welcome, {}, transcripts)),
+        "food": parse_flow("food", FlowContent(food)),
     }
-    return check_draft.check(World(flows), ["food"], LINE, ZONE, "STL Help", teams=teams)
+    return check_draft.check_drafts(FlowSet(flows), ["food"], LINE, ZONE, "STL Help", teams=teams)
 
 
 def test_it_plays_the_transcripts_of_all_flows_and_tells_what_they_cover() -> None:
@@ -41,7 +41,7 @@ def test_it_plays_the_transcripts_of_all_flows_and_tells_what_they_cover() -> No
     assert (found.problems, found.played, found.failed) == ((), 1, ())
     covered = found.coverage["food"]
     assert covered.transcripts == {"to_food": frozenset({"zip"})}
-    assert uncovered(read("food", FlowContent(FOOD)).script, covered).steps == ("person",)
+    assert coverage_gaps(parse_flow("food", FlowContent(FOOD)).script, covered).steps == ("person",)
 
 
 def test_it_names_the_transcript_that_goes_otherwise() -> None:
@@ -56,7 +56,7 @@ def test_it_names_the_transcript_that_goes_otherwise() -> None:
         ("title: X\nflow: nowhere\nperson: hi\n", 1, "nowhere"),
         ("title: X\nhello there\n", 2, "does not say who speaks"),
         ("title: X\nperson: hi\nline: ...\nwait: 900000000d\n", 4, ""),
-        ("title: X\n" + "# remark\n" * (LARGEST // 9), 1, "characters"),
+        ("title: X\n" + "# remark\n" * (MAX_BYTES // 9), 1, "characters"),
     ],
 )
 def test_it_says_why_a_transcript_can_not_be_played(text: str, line: int, words: str) -> None:
@@ -77,9 +77,9 @@ def test_it_asks_for_one_menu() -> None:
 
 
 def test_it_plays_nothing_where_a_flow_can_not_be_read() -> None:
-    flows = {"welcome": read("welcome", FlowContent(MENU, {}, {"to_food": TO_FOOD}))}
-    problem = Problem("food.yaml", 3, "This can't be read.", "Write it again.")
-    found = check_draft.check(World(flows, (problem,)), ["food"], LINE, ZONE, "STL Help")
+    flows = {"welcome": parse_flow("welcome", FlowContent(MENU, {}, {"to_food": TO_FOOD}))}
+    problem = FlowProblem("food.yaml", 3, "This can't be read.", "Write it again.")
+    found = check_draft.check_drafts(FlowSet(flows, (problem,)), ["food"], LINE, ZONE, "STL Help")
     assert (found.played, problem in found.problems) == (0, True)
 
 
@@ -90,13 +90,13 @@ def test_it_keeps_a_report_until_something_changes() -> None:
 
 
 def test_it_keeps_no_more_reports_than_it_may() -> None:
-    for number in range(check_draft.MOST_KEPT + 5):
+    for number in range(check_draft.MAX_CACHED + 5):
         report(food=FOOD.replace("Food", f"Food {number}"))
-    assert len(check_draft._kept._reports) == check_draft.MOST_KEPT
+    assert len(check_draft._report_cache._reports) == check_draft.MAX_CACHED
 
 
 def test_it_knows_a_warning_again_on_another_line() -> None:
-    one = Problem("food.yaml", 3, "Nothing uses it.", "Use it.", Severity.WARNING)
-    moved = Problem("food.yaml", 9, "Nothing uses it.", "Use it.", Severity.WARNING)
-    other = Problem("food.yaml", 3, "Nobody uses it.", "Use it.", Severity.WARNING)
+    one = FlowProblem("food.yaml", 3, "Nothing uses it.", "Use it.", Severity.WARNING)
+    moved = FlowProblem("food.yaml", 9, "Nothing uses it.", "Use it.", Severity.WARNING)
+    other = FlowProblem("food.yaml", 3, "Nobody uses it.", "Use it.", Severity.WARNING)
     assert warning_key(one) == warning_key(moved) != warning_key(other)

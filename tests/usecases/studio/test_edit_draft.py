@@ -10,34 +10,34 @@ from sqlalchemy.orm import Session
 
 from bot.domain.flow_content import FlowContent
 from bot.storage import drafts, flows
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
-from bot.usecases.studio.edit_draft import ChangedMeanwhile, NotThere, Unfit
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
 from tests.doubles import MONDAY_MORNING as NOW
 
-ANA, BEN = Author("Ana"), Author("Ben")
+ANA, BEN = DraftAuthor("Ana"), DraftAuthor("Ben")
 
 
 def says(words: str) -> Callable[[FlowContent], FlowContent]:
     return lambda content: replace(content, source=f"{content.source}# {words}\n")
 
 
-def changed(db: Session, seen: int, words: str, by: Author = ANA, touches: object = None) -> drafts.Revision:
+def changed(db: Session, seen: int, words: str, by: DraftAuthor = ANA, touches: object = None) -> drafts.Revision:
     depends = (lambda content: touches) if touches is not None else None
     return edit_draft.change(db, "welcome", seen, words, says(words), by, NOW, touches=depends)
 
 
 def test_it_begins_from_what_is_published(db: Session) -> None:
-    version = flows.published(db, "welcome")
+    version = flows.current_version(db, "welcome")
     draft = edit_draft.open_draft(db, "welcome", ANA, NOW)
     assert version is not None
     assert (draft.based_on, draft.revision.number) == (version, 1)
-    stored = flows.load(db, version)
+    stored = flows.load_version(db, version)
     assert stored and draft.revision.content == stored.content
 
 
 def test_it_is_refused_for_a_flow_that_nobody_knows(db: Session) -> None:
-    with pytest.raises(NotThere):
+    with pytest.raises(FlowNotFound):
         edit_draft.open_draft(db, "nowhere", ANA, NOW)
 
 
@@ -58,9 +58,9 @@ def test_it_makes_no_state_of_what_changes_nothing(db: Session) -> None:
 def test_it_refuses_what_somebody_else_changed_meanwhile(db: Session) -> None:
     seen = changed(db, 0, "one")
     changed(db, seen.number, "hers")
-    with pytest.raises(ChangedMeanwhile) as caught:
+    with pytest.raises(DraftChangedMeanwhile) as caught:
         changed(db, seen.number, "his", BEN)
-    assert (caught.value.theirs.what, caught.value.theirs.by) == ("hers", "Ana")
+    assert (caught.value.current.what, caught.value.current.by) == ("hers", "Ana")
     assert caught.value.seen and caught.value.seen.number == seen.number
 
 
@@ -73,7 +73,7 @@ def test_it_joins_changes_of_different_things(db: Session) -> None:
 
 def test_it_does_not_take_a_first_page_for_a_newer_one(db: Session) -> None:
     changed(db, 0, "one")
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(DraftChangedMeanwhile):
         changed(db, 0, "from a page that was made before the draft", BEN)
 
 

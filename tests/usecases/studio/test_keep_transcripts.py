@@ -9,21 +9,21 @@ import pytest
 
 from bot.domain.flow_content import FlowContent
 from bot.domain.flow_yaml import FlowError
-from bot.domain.transcript import Kind, Transcript, read_transcript, write_transcript
+from bot.domain.transcript import LineKind, Transcript, read_transcript, write_transcript
 from bot.storage import drafts, flows
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.usecases.library import DraftLibrary
 from bot.usecases.rehearse import replay
 from bot.usecases.studio import check_draft, keep_transcripts, transcript_owners, try_flow
-from bot.usecases.studio.edit_draft import ChangedMeanwhile, Unfit
-from bot.usecases.studio.keep_transcripts import Result
-from bot.usecases.studio.trials import Start, Trial
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, Unfit
+from bot.usecases.studio.keep_transcripts import TranscriptResult
+from bot.usecases.studio.trials import TrialStart, Trial
 from bot.usecases.studio.world import rehearsal_cards
 from tests.demo import Demo
 
 MORNING = datetime.fromisoformat("2026-11-23 10:00")
 RENT = "emergency_assistance"
-ADA = Author("Ada Ortiz")
+ADA = DraftAuthor("Ada Ortiz")
 TEXT = """title: Rent, without a court date
 flow: emergency_assistance
 language: en
@@ -43,37 +43,37 @@ line: What is your ZIP code, so we can look near you? ...
 
 def content(demo: Demo, flow: str = RENT) -> FlowContent:
     with demo.db() as db:
-        draft, version = drafts.find(db, flow), flows.published(db, flow)
-        stored = flows.load(db, version or 0)
+        draft, version = drafts.find(db, flow), flows.current_version(db, flow)
+        stored = flows.load_version(db, version or 0)
     assert stored is not None
     return draft.revision.content if draft else stored.content
 
 
 def library(demo: Demo, draft: FlowContent) -> DraftLibrary:
     """What tests are played on."""
-    desk = demo.runtime.desk
+    context = demo.runtime.context
     with demo.db() as db:
-        world = try_flow.world_of(db, RENT, draft, all_drafts=False)
-    return world.library(desk.zone, desk.line_name, rehearsal_cards(desk.zone))
+        world = try_flow.flow_set_for(db, RENT, draft, all_drafts=False)
+    return world.library(context.zone, context.line_name, rehearsal_cards(context.zone))
 
 
-def results_of(demo: Demo, draft: FlowContent) -> list[Result]:
+def results_of(demo: Demo, draft: FlowContent) -> list[TranscriptResult]:
     """The flow's own transcripts as the check plays them."""
-    desk = demo.runtime.desk
+    context = demo.runtime.context
     with demo.db() as db:
-        world = try_flow.world_of(db, RENT, draft, all_drafts=False)
-    report = check_draft.check(world, [RENT], desk.line, desk.zone, desk.line_name)
-    return transcript_owners.own(world, report, RENT)
+        world = try_flow.flow_set_for(db, RENT, draft, all_drafts=False)
+    report = check_draft.check_drafts(world, [RENT], context.system_texts, context.zone, context.line_name)
+    return transcript_owners.own_results(world, report, RENT)
 
 
 def recorded(demo: Demo, trial: Trial, draft: FlowContent | None = None) -> Transcript:
-    desk = demo.runtime.desk
-    return keep_transcripts.record(trial, RENT, "A title", desk.line, library(demo, draft or content(demo)), desk.zone)
+    context = demo.runtime.context
+    return keep_transcripts.record(trial, RENT, "A title", context.system_texts, library(demo, draft or content(demo)), context.zone)
 
 
 def anew(demo: Demo, text: str, draft: FlowContent) -> str:
-    desk = demo.runtime.desk
-    return keep_transcripts.anew(text, "en/rent", desk.line, library(demo, draft), desk.zone)
+    context = demo.runtime.context
+    return keep_transcripts.rerecord(text, "en/rent", context.system_texts, library(demo, draft), context.zone)
 
 
 def worded(demo: Demo, old: str, new: str) -> FlowContent:
@@ -85,29 +85,29 @@ def worded(demo: Demo, old: str, new: str) -> FlowContent:
 @pytest.mark.parametrize(
     "trial",
     [
-        Trial(MORNING).says("my landlord is evicting me").says("11/27").waits(timedelta(hours=2)),
-        Trial(MORNING, "es", start=Start.FLOW).says("comida").says("63118").says("no").says("1"),
-        Trial(MORNING, "en", "web", Start.STEP, "zip", {"need": "food"}).says("nowhere").picture().says("63118"),
-        Trial(MORNING, start=Start.FLOW).says("rent").waits(timedelta(days=7)).says("i want to kill myself"),
-        Trial(datetime.fromisoformat("2026-10-31 20:00")).says("STOP").waits(timedelta(days=3)).says("START"),
+        Trial(MORNING).with_text("my landlord is evicting me").with_text("11/27").with_wait(timedelta(hours=2)),
+        Trial(MORNING, "es", start=TrialStart.FLOW).with_text("comida").with_text("63118").with_text("no").with_text("1"),
+        Trial(MORNING, "en", "web", TrialStart.STEP, "zip", {"need": "food"}).with_text("nowhere").with_picture().with_text("63118"),
+        Trial(MORNING, start=TrialStart.FLOW).with_text("rent").with_wait(timedelta(days=7)).with_text("i want to kill myself"),
+        Trial(datetime.fromisoformat("2026-10-31 20:00")).with_text("STOP").with_wait(timedelta(days=3)).with_text("START"),
     ],
 )
 def test_it_records_what_replays_also_with_another_directory(demo: Demo, trial: Trial) -> None:
     made = recorded(demo, trial)
     again = read_transcript(write_transcript(made), "x.txt")
-    desk = demo.runtime.desk
-    assert replay(again, "x.txt", desk.line, library(demo, content(demo)), desk.zone) == []
+    context = demo.runtime.context
+    assert replay(again, "x.txt", context.system_texts, library(demo, content(demo)), context.zone) == []
 
 
 def test_it_writes_the_cards_of_services_as_any_words(demo: Demo) -> None:
-    made = recorded(demo, Trial(MORNING, start=Start.FLOW).says("food").says("63118"))
+    made = recorded(demo, Trial(MORNING, start=TrialStart.FLOW).with_text("food").with_text("63118"))
     offer = next(number for number, line in enumerate(made.lines) if line.text.startswith("services food"))
     assert made.lines[offer - 1].text == "..."
     assert not any("211 can look" in line.text for line in made.lines)
 
 
 def test_it_says_where_a_conversation_after_a_jump_begins(demo: Demo) -> None:
-    made = recorded(demo, Trial(MORNING, "en", "web", Start.STEP, "zip", {"need": "food", "adults": 2}).says("63118"))
+    made = recorded(demo, Trial(MORNING, "en", "web", TrialStart.STEP, "zip", {"need": "food", "adults": 2}).with_text("63118"))
     head = write_transcript(made).split("\n\n", 1)[0]
     assert head.split("\n")[1:4] == ["flow: emergency_assistance", "step: zip", "channel: web"]
     assert 'answers: {"need": "food", "adults": 2}' in head
@@ -117,10 +117,10 @@ def test_it_refuses_to_record_what_no_test_should_ask_for(demo: Demo) -> None:
     with pytest.raises(Unfit, match="Nothing was tried"):
         recorded(demo, Trial(MORNING))
     with pytest.raises(Unfit, match="one beginning"):
-        recorded(demo, Trial(MORNING).says("food").check_in("household_check_in"))
+        recorded(demo, Trial(MORNING).with_text("food").with_check_in("household_check_in"))
     broken = worded(demo, "We are sorry, that is hard.", "Sorry, {{ need + 1 }}.")
     with pytest.raises(Unfit, match="emergency_assistance/rent_sorry"):
-        recorded(demo, Trial(MORNING).says("rent"), broken)
+        recorded(demo, Trial(MORNING).with_text("rent"), broken)
 
 
 def test_it_keeps_a_new_transcript_in_the_draft_once(demo: Demo) -> None:
@@ -140,7 +140,7 @@ def test_it_saves_renames_and_deletes_what_nobody_else_has_changed(demo: Demo) -
         first = keep_transcripts.add(db, RENT, "en/rent", TEXT, ADA, now)
         other = TEXT.replace("Rent,", "Rent is late,")
         second = keep_transcripts.save(db, RENT, "welcome", first.number, "en/rent", other, ADA, now)
-        with pytest.raises(ChangedMeanwhile):
+        with pytest.raises(DraftChangedMeanwhile):
             keep_transcripts.delete(db, RENT, first.number, "en/rent", ADA, now)
         third = keep_transcripts.rename(db, RENT, second.number, "en/rent", "en/late", ADA, now)
         assert third.content.transcripts["en/late"] == other
@@ -167,8 +167,8 @@ def test_it_takes_new_answers_and_leaves_what_still_fits_to_the_letter(demo: Dem
     assert [row for row in before if row not in after] == ["line: Do you have an eviction court date? ..."]
     assert "line: Is there an eviction court date? Reply with the date, like 12/5, or NO." in after
     assert "# A counsellor has read this." in after
-    desk = demo.runtime.desk
-    assert replay(read_transcript(fresh, "x"), "x", desk.line, library(demo, draft), desk.zone) == []
+    context = demo.runtime.context
+    assert replay(read_transcript(fresh, "x"), "x", context.system_texts, library(demo, draft), context.zone) == []
     assert anew(demo, fresh, draft) == fresh
 
 
@@ -193,10 +193,10 @@ def test_it_puts_every_shipped_transcript_on_the_phone_and_back(demo: Demo) -> N
     whole = content(demo, "welcome")
     for name, text in whole.transcripts.items():
         read = read_transcript(text, name)
-        trial = keep_transcripts.as_trial(read, MORNING)
+        trial = keep_transcripts.to_trial(read, MORNING)
         made = recorded(demo, trial)
-        assert [line for line in made.lines if line.kind is Kind.PERSON] == [
-            line for line in read.lines if line.kind is Kind.PERSON
+        assert [line for line in made.lines if line.kind is LineKind.PERSON] == [
+            line for line in read.lines if line.kind is LineKind.PERSON
         ], name
 
 

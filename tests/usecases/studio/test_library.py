@@ -10,8 +10,8 @@ from bot.domain.conversation import Conversation
 from bot.domain.effects import Reply
 from bot.domain.flow_content import FlowContent
 from bot.storage import flows
-from bot.usecases.converse import begin
-from bot.usecases.library import StoredLibrary
+from bot.usecases.converse import begin_at_menu
+from bot.usecases.library import PublishedLibrary
 from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING as NOW
 
@@ -39,23 +39,23 @@ def publish(demo: Demo, number: int) -> Mapping[str, int]:
     with demo.db() as db:
         flows.publish(db, "welcome", FlowContent(OUTER.format(number)), "test", NOW)
         flows.publish(db, "inner", FlowContent(INNER.format(number)), "test", NOW)
-        return flows.current(db)
+        return flows.current_versions(db)
 
 
 def test_it_goes_on_with_what_the_turn_saw_first(demo: Demo) -> None:
     before = publish(demo, 1)
     with demo.db() as db:
-        library = StoredLibrary(db, demo.runtime.desk.cache)
+        library = PublishedLibrary(db, demo.runtime.context.flow_cache)
         menu = library.menu()
         after = publish(demo, 2)
         assert (menu.version, library.published("inner").version) == (before["welcome"], before["inner"])
-        assert StoredLibrary(db, demo.runtime.desk.cache).published("inner").version == after["inner"]
+        assert PublishedLibrary(db, demo.runtime.context.flow_cache).published("inner").version == after["inner"]
 
 
 def test_it_reads_what_holds_by_one_statement_a_turn(demo: Demo) -> None:
     publish(demo, 1)
     with demo.db() as db:
-        library = StoredLibrary(db, demo.runtime.desk.cache)
+        library = PublishedLibrary(db, demo.runtime.context.flow_cache)
         library.menu(), library.published("inner")
         db.connection().exec_driver_sql("delete from flow_publication")
         # Nothing is asked again: a turn lives for a moment, and what it saw holds for it.
@@ -68,10 +68,10 @@ def test_it_never_enters_flows_of_two_publications_in_one_turn(demo: Demo) -> No
     stop, mixed, turns = threading.Event(), list[str](), list[int]()
 
     def text() -> None:
-        desk = demo.runtime.desk
+        context = demo.runtime.context
         while not stop.is_set():
             with demo.db() as db:
-                turn = begin(StoredLibrary(db, desk.cache, desk.zone), Conversation(), "", NOW, desk.line.text)
+                turn = begin_at_menu(PublishedLibrary(db, context.flow_cache, context.zone), Conversation(), "", NOW, context.system_texts.text)
             said = " ".join(effect.text for effect in turn.effects if isinstance(effect, Reply))
             numbers = set(re.findall(r"\d+", said))
             turns.append(1)

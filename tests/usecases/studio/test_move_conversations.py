@@ -15,14 +15,14 @@ from sqlalchemy.orm import Session
 from bot.domain.conversation import Conversation as State
 from bot.domain.conversation import Frame, Holder, load
 from bot.domain.flow_content import FlowContent
-from bot.domain.flow_moving import Stay
-from bot.domain.message import Address, Channel, Inbound
+from bot.domain.flow_moving import StayReason
+from bot.domain.message import Address, Channel, InboundMessage
 from bot.storage import conversations, flow_moves, flows
 from bot.storage.studio_tables import FlowMove
 from bot.storage.tables import Conversation, Message
 from bot.usecases.receive_message import receive_message
-from bot.usecases.studio.move_conversations import Trial, move_some, try_on_real
-from bot.usecases.wake_conversation import wake_conversation
+from bot.usecases.studio.move_conversations import MovePreview, continue_move, preview_move
+from bot.usecases.wake_conversation import handle_timeout
 from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING as NOW
 
@@ -65,7 +65,7 @@ def _tiny(demo: Demo) -> None:
 def publish(demo: Demo, source: str, flow: str = "welcome") -> int:
     with demo.db() as db:
         flows.publish(db, flow, FlowContent(source), "test", NOW)
-        version = flows.published(db, flow)
+        version = flows.current_version(db, flow)
     assert version is not None
     return version
 
@@ -75,38 +75,38 @@ def text(demo: Demo, number: int, *bodies: str) -> list[str]:
     said: list[str] = []
     for body in bodies:
         sender = Address(Channel.SIMULATOR, f"+1314555{number:04}")
-        inbound = Inbound(f"SM{next(_sids)}", sender, "+13145550100", body, NOW)
+        inbound = InboundMessage(f"SM{next(_sids)}", sender, "+13145550100", body, NOW)
         with demo.db() as db:
-            said = [reply.body for reply in receive_message(db, demo.runtime.desk, inbound, NOW).replies]
+            said = [reply.body for reply in receive_message(db, demo.runtime.context, inbound, NOW).replies]
     return said
 
 
 def states(demo: Demo) -> list[State]:
     with demo.db() as db:
         rows = db.scalars(select(Conversation).order_by(Conversation.id))
-        return [load(demo.runtime.desk.sealer.open(row.sealed_state)) for row in rows]
+        return [load(demo.runtime.context.sealer.open(row.sealed_state)) for row in rows]
 
 
 def change(demo: Demo, **changes: object) -> None:
     """Change the only conversation's state."""
     with demo.db() as db:
         row = db.scalars(select(Conversation)).one()
-        state = load(demo.runtime.desk.sealer.open(row.sealed_state))
-        conversations.store(row, demo.runtime.desk.sealer, replace(state, **changes), NOW)  # type: ignore[arg-type]
+        state = load(demo.runtime.context.sealer.open(row.sealed_state))
+        conversations.save_state(row, demo.runtime.context.sealer, replace(state, **changes), NOW)  # type: ignore[arg-type]
 
 
 def move(demo: Demo, version: int, steps: Mapping[str, str], flow: str = "welcome") -> FlowMove:
     """Plan a move and do the whole of it, as the sweep does."""
     with demo.db() as db:
         move_id = flow_moves.add(db, flow, version, steps, None, NOW)
-    assert move_some(demo.db, demo.runtime.desk, move_id, NOW, lambda: False)
+    assert continue_move(demo.db, demo.runtime.context, move_id, NOW, lambda: False)
     with demo.db() as db:
         return db.get_one(FlowMove, move_id)
 
 
-def tried(demo: Demo, source: str, steps: Mapping[str, str]) -> Trial:
+def tried(demo: Demo, source: str, steps: Mapping[str, str]) -> MovePreview:
     with demo.db() as db:
-        return try_on_real(db, demo.runtime.desk, "welcome", FlowContent(source), steps, NOW)
+        return preview_move(db, demo.runtime.context, "welcome", FlowContent(source), steps, NOW)
 
 
 def test_it_counts_what_a_map_would_do_and_does_nothing(demo: Demo) -> None:
@@ -115,7 +115,7 @@ def test_it_counts_what_a_map_would_do_and_does_nothing(demo: Demo) -> None:
     before = states(demo)
     trial = tried(demo, NEW, {})
     assert (trial.total, trial.fits, dict(trial.by_step)) == (2, 1, {"need": 1, "where": 1})
-    assert dict(trial.stays) == {Stay.GONE.value: 1}
+    assert dict(trial.stays) == {StayReason.GONE.value: 1}
     assert tried(demo, NEW, {"where": "place"}).fits == 2
     assert states(demo) == before
 
@@ -152,7 +152,7 @@ def test_it_moves_the_frame_below_another_flow(demo: Demo) -> None:
     assert move(demo, version, {"where": "place"}).moved == 1
     (state,) = states(demo)
     assert [(frame.flow, frame.step) for frame in state.frames] == [("welcome", "inner"), ("inner", "name")]
-    assert state.frames[0].version == version and "place" in state.frames[0].been
+    assert state.frames[0].version == version and "place" in state.frames[0].visited
     assert text(demo, 1, "Ada") == ["Thank you."]
 
 
@@ -162,7 +162,7 @@ def test_it_keeps_the_moment_at_which_silence_counts(demo: Demo) -> None:
     version = publish(demo, NEW)
     move(demo, version, {"where": "place"})
     (after,) = states(demo)
-    assert before.waking is not None and after.waking == before.waking
+    assert before.timeout_at is not None and after.timeout_at == before.timeout_at
 
 
 def test_it_keeps_answers_due_to_be_forgotten_due(demo: Demo) -> None:
@@ -178,7 +178,7 @@ def test_it_keeps_somebody_whose_number_would_be_misread(demo: Demo) -> None:
     text(demo, 1, "hi")
     swapped = OLD.replace("food: {label: Food}\n      rent: {label: Rent}", "rent: {label: Rent}\n      food: {label: Food}")
     done = move(demo, publish(demo, swapped), {})
-    assert (done.moved, done.stayed) == (0, {Stay.OTHER_CHOICES.value: 1})
+    assert (done.moved, done.stayed) == (0, {StayReason.OTHER_CHOICES.value: 1})
     text(demo, 1, "1")
     assert states(demo)[0].answers["need"] == "food"
 
@@ -195,19 +195,19 @@ def test_it_keeps_somebody_who_was_never_asked_what_a_condition_names(demo: Demo
         "  where:", "  kids: {ask: Any children?, answer: yes_no, save: kids, next: where}\n  where:"
     ).replace("next: inner}", "next: [{when: kids, go: bye}, {go: inner}]}")  # fmt: skip
     done = move(demo, publish(demo, asked), {})
-    assert done.stayed == {Stay.NO_ANSWER.value: 1}
+    assert done.stayed == {StayReason.NO_ANSWER.value: 1}
 
 
 def test_it_keeps_somebody_where_the_step_does_something_else(demo: Demo) -> None:
     text(demo, 1, "hi", "2")
     other = NEW.replace("next: place", "next: call").replace("  place:", "  call: {handoff: {team: anyone}}\n  place:")
     done = move(demo, publish(demo, other), {"where": "call"})
-    assert done.stayed == {Stay.OTHER_KIND.value: 1}
+    assert done.stayed == {StayReason.OTHER_KIND.value: 1}
 
 
 def test_it_keeps_those_for_whom_it_was_chosen(demo: Demo) -> None:
     text(demo, 1, "hi", "2")
-    assert move(demo, publish(demo, NEW), {"where": ""}).stayed == {Stay.CHOSEN.value: 1}
+    assert move(demo, publish(demo, NEW), {"where": ""}).stayed == {StayReason.ADMIN_CHOICE.value: 1}
 
 
 def test_it_moves_somebody_whom_a_human_holds_and_keeps_the_human(demo: Demo) -> None:
@@ -235,10 +235,10 @@ def test_it_goes_on_where_it_was_killed(demo: Demo) -> None:
     with demo.db() as db:
         move_id = flow_moves.add(db, "welcome", version, {}, None, NOW)
     looks = iter([False, False, False, True])
-    assert not move_some(demo.db, demo.runtime.desk, move_id, NOW, lambda: next(looks))
+    assert not continue_move(demo.db, demo.runtime.context, move_id, NOW, lambda: next(looks))
     with demo.db() as db:
         assert db.get_one(FlowMove, move_id).moved == 2
-    assert move_some(demo.db, demo.runtime.desk, move_id, NOW, lambda: False)
+    assert continue_move(demo.db, demo.runtime.context, move_id, NOW, lambda: False)
     with demo.db() as db:
         done = db.get_one(FlowMove, move_id)
         assert (done.moved, done.done_at is not None) == (5, True)
@@ -258,7 +258,7 @@ def test_it_answers_everybody_on_the_shipped_flows_moved_or_not(demo: Demo) -> N
     dice = random.Random(5)
     with demo.db() as db:
         shipped = {name: load_content(db, name) for name in ("emergency_assistance", "counseling", "crisis")}
-        first = flows.load_number(db, "welcome", 1)
+        first = flows.load_version_number(db, "welcome", 1)
         assert first is not None
         flows.publish(db, "welcome", first.content, "test", NOW)
     for person in range(12):
@@ -275,8 +275,8 @@ def test_it_answers_everybody_on_the_shipped_flows_moved_or_not(demo: Demo) -> N
 
 
 def load_content(db: Session, flow: str) -> FlowContent:
-    version = flows.published(db, flow)
-    stored = flows.load(db, version) if version else None
+    version = flows.current_version(db, flow)
+    stored = flows.load_version(db, version) if version else None
     assert stored is not None
     return stored.content
 
@@ -303,14 +303,14 @@ def test_it_moves_nobody_out_from_under_a_turn(demo: Demo) -> None:
     def turn() -> None:
         sender = Address(Channel.SIMULATOR, "+13145550001")
         with demo.db() as db:
-            receive_message(db, demo.runtime.desk, Inbound("SMturn", sender, "+13145550100", "2", NOW), NOW)
+            receive_message(db, demo.runtime.context, InboundMessage("SMturn", sender, "+13145550100", "2", NOW), NOW)
             begun.set()
             done.wait(0.7)
 
     person = threading.Thread(target=turn)
     person.start()
     assert begun.wait(10)
-    assert move_some(demo.db, demo.runtime.desk, move_id, NOW, lambda: False)
+    assert continue_move(demo.db, demo.runtime.context, move_id, NOW, lambda: False)
     person.join(30)
     (state,) = states(demo)
     assert state.frame is not None
@@ -324,9 +324,9 @@ def test_it_keeps_the_others_moving_where_one_cannot_be_decided(demo: Demo) -> N
     with demo.db() as db:
         row = db.scalars(select(Conversation).order_by(Conversation.id)).first()
         assert row is not None
-        state = load(demo.runtime.desk.sealer.open(row.sealed_state))
+        state = load(demo.runtime.context.sealer.open(row.sealed_state))
         lost = replace(state, frames=(Frame("welcome", 999_999, "need", 0, ()),))
-        flow_moves.store(row, demo.runtime.desk.sealer, replace(lost, frames=(*lost.frames, *state.frames)))
+        flow_moves.save_state(row, demo.runtime.context.sealer, replace(lost, frames=(*lost.frames, *state.frames)))
     done = move(demo, publish(demo, NEW), {"where": "place"})
     assert (done.moved, sum(done.stayed.values()), done.done_at is not None) == (2, 1, True)
 
@@ -334,11 +334,11 @@ def test_it_keeps_the_others_moving_where_one_cannot_be_decided(demo: Demo) -> N
 def test_it_lets_silence_pass_where_the_new_question_waits_for_nothing(demo: Demo) -> None:
     text(demo, 1, "hi", "2")
     (before,) = states(demo)
-    assert before.waking is not None
+    assert before.timeout_at is not None
     move(demo, publish(demo, NEW.replace(", wait: {after: 2h, go: bye}", "")), {"where": "place"})
     with demo.db() as db:
         row = db.scalars(select(Conversation)).one()
-        assert wake_conversation(db, demo.runtime.desk, row.id, before.waking) == []
+        assert handle_timeout(db, demo.runtime.context, row.id, before.timeout_at) == []
     (after,) = states(demo)
-    assert (after.waking, after.frame and after.frame.step) == (None, "place")
+    assert (after.timeout_at, after.frame and after.frame.step) == (None, "place")
     assert text(demo, 1, "63118") == ["What is your name?"]

@@ -9,18 +9,18 @@ import pytest
 from bot.domain.flow_content import FlowContent
 from bot.storage import flows
 from bot.storage.database import Database
-from bot.usecases.flow_files import Folder
+from bot.usecases.flow_files import FlowFolder
 from bot.usecases.studio import move_files
-from bot.usecases.studio.move_files import Conflict, Met
+from bot.usecases.studio.move_files import Conflict, SyncRecord
 from tests.doubles import MONDAY_MORNING
 
-EMPTY = Folder({}, {}, ())
+EMPTY = FlowFolder({}, {}, ())
 SOURCE = "flow: {0}\ntitle: A\nstart: a\nsteps:\n  a: {{say: Hi., end: done}}\n"
 
 
 def live(database: Database, name: str, **parts: dict[str, str]) -> None:
     with database.transaction() as db:
-        flows.publish(db, name, FlowContent(SOURCE.format(name), **parts), "Vera", MONDAY_MORNING, how=flows.How.CONSOLE)
+        flows.publish(db, name, FlowContent(SOURCE.format(name), **parts), "Vera", MONDAY_MORNING, how=flows.PublicationMethod.CONSOLE)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/../b", ".hidden", "a\x00b", "", "en/"])
@@ -42,22 +42,22 @@ def test_it_pulls_all_files_of_a_flow(database: Database) -> None:
     with database.transaction() as db:
         pulled = move_files.pull(db, EMPTY, {})
     assert set(pulled.files) == {"one.yaml", "translations/es/one.po", "transcripts/en/a.txt"}
-    assert pulled.memory["one"].line == pulled.memory["one"].folder
+    assert pulled.records["one"].line == pulled.records["one"].folder
 
 
 def test_it_leaves_the_folder_as_it_was_where_writing_fails(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("old")
     (tmp_path / "translations").write_text("a file where a folder should be")
     with pytest.raises(OSError, match="translations"):
-        move_files.write(tmp_path, {"a.yaml": "new", "translations/es/a.po": "po"}, {"a": Met("1", "1")})
+        move_files.write_files(tmp_path, {"a.yaml": "new", "translations/es/a.po": "po"}, {"a": SyncRecord("1", "1")})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "translations"]
     assert (tmp_path / "a.yaml").read_text() == "old"
 
 
 def test_it_writes_and_deletes_and_remembers(tmp_path: Path) -> None:
     (tmp_path / "gone.yaml").write_text("old")
-    move_files.write(tmp_path, {"a.yaml": "naïve\r\n", "gone.yaml": None}, {"a": Met("1", "2")})
+    move_files.write_files(tmp_path, {"a.yaml": "naïve\r\n", "gone.yaml": None}, {"a": SyncRecord("1", "2")})
     assert (tmp_path / "a.yaml").read_bytes() == "naïve\r\n".encode()
     assert not (tmp_path / "gone.yaml").exists()
-    assert move_files.read_memory(tmp_path) == {"a": Met("1", "2")}
+    assert move_files.read_sync_records(tmp_path) == {"a": SyncRecord("1", "2")}
     assert (tmp_path / "a.yaml").stat().st_mode & 0o777 == 0o644

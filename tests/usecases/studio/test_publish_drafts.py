@@ -14,19 +14,19 @@ from sqlalchemy.orm import Session
 
 from bot.domain.flow_content import FlowContent
 from bot.storage import drafts, flows, publish_requests
-from bot.storage.drafts import Author
-from bot.storage.flows import How
-from bot.storage.publish_requests import State
+from bot.storage.drafts import DraftAuthor
+from bot.storage.flows import PublicationMethod
+from bot.storage.publish_requests import PublishRequestState
 from bot.storage.staff_tables import Audit, Team
 from bot.storage.studio_tables import FlowMove
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Context
 from bot.usecases.flow_files import read_folder
 from bot.usecases.publish_flows import publish_flows
 from bot.usecases.studio import edit_draft, publish_drafts
 from bot.usecases.studio.check_draft import warning_key
-from bot.usecases.studio.edit_draft import ChangedMeanwhile, NotThere, Unfit
-from bot.usecases.studio.publish_drafts import Published, Refused, Scheduled, Waiting, problems_of
-from bot.usecases.studio.roll_back import look, roll_back, version_before, wants_look
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
+from bot.usecases.studio.publish_drafts import PublishedVersions, Refused, ScheduledPublication, AwaitingReview, problems_of
+from bot.usecases.studio.roll_back import review_roll_back, roll_back, version_before, unreviewed_roll_backs
 from tests.console import make_staff
 from tests.demo import Demo
 from tests.shipped import ROOT
@@ -37,30 +37,30 @@ SOON = NOW + timedelta(hours=2)
 
 
 @pytest.fixture
-def ana(db: Session) -> Author:
-    return Author("Ana Ortiz", make_staff(db, "ana@example.org", ["admin"], teams=["crisis"]))
+def ana(db: Session) -> DraftAuthor:
+    return DraftAuthor("Ana Ortiz", make_staff(db, "ana@example.org", ["admin"], teams=["crisis"]))
 
 
 @pytest.fixture
-def ben(db: Session) -> Author:
-    return Author("Ben Ruiz", make_staff(db, "ben@example.org", ["supervisor"], name="Ben Ruiz"))
+def ben(db: Session) -> DraftAuthor:
+    return DraftAuthor("Ben Ruiz", make_staff(db, "ben@example.org", ["supervisor"], name="Ben Ruiz"))
 
 
 def says(words: str) -> Callable[[FlowContent], FlowContent]:
     return lambda content: replace(content, source=f"{content.source}# {words}\n")
 
 
-def change(db: Session, by: Author, flow: str = "privacy", words: str = "one") -> int:
+def change(db: Session, by: DraftAuthor, flow: str = "privacy", words: str = "one") -> int:
     """Change the draft of a flow; the number of the new revision."""
     draft = edit_draft.open_draft(db, flow, by, NOW)
     return edit_draft.change(db, flow, draft.revision.number, words, says(words), by, NOW).number
 
 
-def ask(db: Session, desk: Desk, by: Author, seen: dict[str, int], **wish: object) -> publish_drafts.Outcome:
+def ask(db: Session, context: Context, by: DraftAuthor, seen: dict[str, int], **wish: object) -> publish_drafts.PublishOutcome:
     contents = {flow: draft.revision.content for flow in seen if (draft := drafts.find(db, flow))}
-    reasons = {warning_key(each): "it is meant" for each in problems_of(db, desk, contents)}
+    reasons = {warning_key(each): "it is meant" for each in problems_of(db, context, contents)}
     given = {"why": "clearer words", "reasons": reasons, **wish}
-    return publish_drafts.ask(db, desk, seen, by, NOW, **given)  # type: ignore[arg-type]
+    return publish_drafts.publish_or_request(db, context, seen, by, NOW, **given)  # type: ignore[arg-type]
 
 
 def look_twice(db: Session) -> None:
@@ -78,175 +78,175 @@ def careful(db: Session, slug: str) -> None:
 
 
 def holds(db: Session, flow: str) -> flows.Publication:
-    found = flows.holding(db, flow)
+    found = flows.current_publication(db, flow)
     assert found is not None
     return found
 
 
-def test_it_publishes_drafts_together_and_says_who_and_why(db: Session, desk: Desk, ana: Author) -> None:
+def test_it_publishes_drafts_together_and_says_who_and_why(db: Session, context: Context, ana: DraftAuthor) -> None:
     seen = {flow: change(db, ana, flow) for flow in ("privacy", "counseling")}
-    done = ask(db, desk, ana, seen)
-    assert isinstance(done, Published) and set(done.versions) == set(seen)
+    done = ask(db, context, ana, seen)
+    assert isinstance(done, PublishedVersions) and set(done.versions) == set(seen)
     log = holds(db, "privacy")
-    assert (log.how, log.by, log.why, log.number) == (How.CONSOLE, "Ana Ortiz", "clearer words", 2)
+    assert (log.how, log.by, log.why, log.number) == (PublicationMethod.CONSOLE, "Ana Ortiz", "clearer words", 2)
     draft = drafts.find(db, "privacy")
     assert draft is not None and draft.based_on == log.version
     acts = list(db.scalars(select(Audit.act).where(Audit.staff_id == ana.staff_id)))
     assert acts.count("flow_published") == 2
 
 
-def test_it_refuses_a_draft_that_moved_on_since_it_was_looked_at(db: Session, desk: Desk, ana: Author) -> None:
+def test_it_refuses_a_draft_that_moved_on_since_it_was_looked_at(db: Session, context: Context, ana: DraftAuthor) -> None:
     seen = change(db, ana)
     change(db, ana, words="two")
-    with pytest.raises(ChangedMeanwhile):
-        ask(db, desk, ana, {"privacy": seen})
+    with pytest.raises(DraftChangedMeanwhile):
+        ask(db, context, ana, {"privacy": seen})
 
 
-def test_it_refuses_errors_and_nothing_happens(db: Session, desk: Desk, ana: Author) -> None:
+def test_it_refuses_errors_and_nothing_happens(db: Session, context: Context, ana: DraftAuthor) -> None:
     good, bad = change(db, ana, "counseling"), change(db, ana)
     bad = edit_draft.change(
         db, "privacy", bad, "broke it", lambda now: replace(now, source=now.source.replace("start:", "start: nowhere #")),
         ana, NOW,
     ).number  # fmt: skip
     with pytest.raises(Refused) as refused:
-        ask(db, desk, ana, {"privacy": bad, "counseling": good})
+        ask(db, context, ana, {"privacy": bad, "counseling": good})
     assert refused.value.problems[0].remedy
     assert (holds(db, "privacy").number, holds(db, "counseling").number) == (1, 1)
 
 
-def test_it_wants_a_word_why_for_each_warning(db: Session, desk: Desk, ana: Author) -> None:
+def test_it_wants_a_word_why_for_each_warning(db: Session, context: Context, ana: DraftAuthor) -> None:
     draft = edit_draft.open_draft(db, "privacy", ana, NOW)
     flows.publish(db, "privacy", says("from files")(draft.revision.content), "files", NOW)
     seen = {"privacy": change(db, ana)}
     with pytest.raises(Refused) as refused:
-        ask(db, desk, ana, seen, reasons={})
+        ask(db, context, ana, seen, reasons={})
     late = [problem for problem in refused.value.problems if "takes its changes back" in problem.what]
     assert len(late) == 1
-    assert isinstance(ask(db, desk, ana, seen), Published)
+    assert isinstance(ask(db, context, ana, seen), PublishedVersions)
     assert {"warning": late[0].what, "why": "it is meant"} in holds(db, "privacy").reasons.values()
     assert publish_drafts.last_reasons(db, "privacy")[warning_key(late[0])] == "it is meant"
 
 
-def test_it_refuses_a_publication_without_a_reason_or_a_change(db: Session, desk: Desk, ana: Author) -> None:
+def test_it_refuses_a_publication_without_a_reason_or_a_change(db: Session, context: Context, ana: DraftAuthor) -> None:
     seen = change(db, ana)
     with pytest.raises(Unfit, match="why"):
-        ask(db, desk, ana, {"privacy": seen}, why=" ")
+        ask(db, context, ana, {"privacy": seen}, why=" ")
     same = edit_draft.open_draft(db, "crisis", ana, NOW).revision.number
     with pytest.raises(Unfit, match="Nothing differs"):
-        ask(db, desk, ana, {"crisis": same})
-    with pytest.raises(NotThere):
-        ask(db, desk, ana, {"nowhere": 1})
+        ask(db, context, ana, {"crisis": same})
+    with pytest.raises(FlowNotFound):
+        ask(db, context, ana, {"nowhere": 1})
 
 
-def test_it_waits_for_a_second_person_where_a_team_wants_it(db: Session, desk: Desk, ana: Author, ben: Author) -> None:
+def test_it_waits_for_a_second_person_where_a_team_wants_it(db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor) -> None:
     careful(db, "crisis")
-    done = ask(db, desk, ana, {"crisis": change(db, ana, "crisis")})
-    assert isinstance(done, Waiting) and done.teams == ("crisis",)
+    done = ask(db, context, ana, {"crisis": change(db, ana, "crisis")})
+    assert isinstance(done, AwaitingReview) and done.teams == ("crisis",)
     assert holds(db, "crisis").number == 1
     with pytest.raises(Unfit, match="Somebody else"):
-        publish_drafts.approve(db, desk, done.request, ana, NOW)
-    approved = publish_drafts.approve(db, desk, done.request, ben, NOW)
-    assert isinstance(approved, Published)
+        publish_drafts.approve(db, context, done.request, ana, NOW)
+    approved = publish_drafts.approve(db, context, done.request, ben, NOW)
+    assert isinstance(approved, PublishedVersions)
     log = holds(db, "crisis")
     assert (log.number, log.by, log.approver) == (2, "Ana Ortiz", "Ben Ruiz")
 
 
-def test_it_approves_exactly_what_was_asked(db: Session, desk: Desk, ana: Author, ben: Author) -> None:
+def test_it_approves_exactly_what_was_asked(db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor) -> None:
     careful(db, "crisis")
-    done = ask(db, desk, ana, {"crisis": change(db, ana, "crisis")})
-    assert isinstance(done, Waiting)
+    done = ask(db, context, ana, {"crisis": change(db, ana, "crisis")})
+    assert isinstance(done, AwaitingReview)
     change(db, ana, "crisis", "slipped in")
-    with pytest.raises(ChangedMeanwhile):
-        publish_drafts.approve(db, desk, done.request, ben, NOW)
+    with pytest.raises(DraftChangedMeanwhile):
+        publish_drafts.approve(db, context, done.request, ben, NOW)
 
 
-def test_it_refuses_with_a_word_why_and_only_once(db: Session, desk: Desk, ana: Author, ben: Author) -> None:
+def test_it_refuses_with_a_word_why_and_only_once(db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor) -> None:
     careful(db, "crisis")
-    done = ask(db, desk, ana, {"crisis": change(db, ana, "crisis")})
-    assert isinstance(done, Waiting)
-    publish_drafts.refuse(db, done.request, ben, "too long for a phone", NOW)
+    done = ask(db, context, ana, {"crisis": change(db, ana, "crisis")})
+    assert isinstance(done, AwaitingReview)
+    publish_drafts.reject(db, done.request, ben, "too long for a phone", NOW)
     found = publish_requests.find(db, done.request)
     assert found is not None and (found.state, found.told, found.decider) == (
-        State.REFUSED,
+        PublishRequestState.REFUSED,
         "too long for a phone",
         "Ben Ruiz",
     )
     with pytest.raises(Unfit, match="refused already"):
-        publish_drafts.approve(db, desk, done.request, ben, NOW)
+        publish_drafts.approve(db, context, done.request, ben, NOW)
 
 
-def test_it_takes_the_place_of_what_was_asked_before(db: Session, desk: Desk, ana: Author) -> None:
-    first = ask(db, desk, ana, {"privacy": change(db, ana)}, due_at=SOON)
-    ask(db, desk, ana, {"privacy": change(db, ana, words="two")}, due_at=SOON)
-    assert isinstance(first, Scheduled)
+def test_it_takes_the_place_of_what_was_asked_before(db: Session, context: Context, ana: DraftAuthor) -> None:
+    first = ask(db, context, ana, {"privacy": change(db, ana)}, due_at=SOON)
+    ask(db, context, ana, {"privacy": change(db, ana, words="two")}, due_at=SOON)
+    assert isinstance(first, ScheduledPublication)
     found = publish_requests.find(db, first.request)
-    assert found is not None and found.state == State.WITHDRAWN
-    assert len(publish_requests.waiting(db)) == 1
+    assert found is not None and found.state == PublishRequestState.WITHDRAWN
+    assert len(publish_requests.list_open(db)) == 1
 
 
-def test_it_publishes_at_its_time_what_was_planned(db: Session, desk: Desk, ana: Author) -> None:
+def test_it_publishes_at_its_time_what_was_planned(db: Session, context: Context, ana: DraftAuthor) -> None:
     seen = change(db, ana)
-    planned = ask(db, desk, ana, {"privacy": seen}, due_at=SOON, moves={"privacy": {"a": "b"}})
-    assert isinstance(planned, Scheduled)
+    planned = ask(db, context, ana, {"privacy": seen}, due_at=SOON, moves={"privacy": {"a": "b"}})
+    assert isinstance(planned, ScheduledPublication)
     change(db, ana, words="for next week")
-    assert publish_drafts.publish_due(db, desk, planned.request, NOW) is None
-    assert publish_requests.due(db, SOON) == [planned.request]
-    assert isinstance(publish_drafts.publish_due(db, desk, planned.request, SOON), Published)
-    stored = flows.load(db, holds(db, "privacy").version)
+    assert publish_drafts.publish_due(db, context, planned.request, NOW) is None
+    assert publish_requests.due_ids(db, SOON) == [planned.request]
+    assert isinstance(publish_drafts.publish_due(db, context, planned.request, SOON), PublishedVersions)
+    stored = flows.load_version(db, holds(db, "privacy").version)
     assert stored is not None and stored.source.endswith("# one\n")
-    assert holds(db, "privacy").how == How.SCHEDULED
-    assert publish_requests.due(db, SOON) == []
+    assert holds(db, "privacy").how == PublicationMethod.SCHEDULED
+    assert publish_requests.due_ids(db, SOON) == []
     assert [move.steps for move in db.scalars(select(FlowMove))] == [{"a": "b"}]
 
 
-def test_it_fails_once_and_says_why_where_the_world_has_changed(db: Session, desk: Desk, ana: Author) -> None:
-    planned = ask(db, desk, ana, {"privacy": change(db, ana)}, due_at=SOON)
-    assert isinstance(planned, Scheduled)
-    live = flows.load(db, holds(db, "privacy").version)
+def test_it_fails_once_and_says_why_where_the_world_has_changed(db: Session, context: Context, ana: DraftAuthor) -> None:
+    planned = ask(db, context, ana, {"privacy": change(db, ana)}, due_at=SOON)
+    assert isinstance(planned, ScheduledPublication)
+    live = flows.load_version(db, holds(db, "privacy").version)
     assert live is not None
-    flows.publish(db, "privacy", says("pushed")(live.content), "push", NOW + timedelta(hours=1), how=How.PUSHED)
-    assert publish_drafts.publish_due(db, desk, planned.request, SOON) is None
+    flows.publish(db, "privacy", says("pushed")(live.content), "push", NOW + timedelta(hours=1), how=PublicationMethod.PUSHED)
+    assert publish_drafts.publish_due(db, context, planned.request, SOON) is None
     found = publish_requests.find(db, planned.request)
-    assert found is not None and found.state == State.FAILED and "published by push" in found.told
-    assert publish_requests.due(db, SOON) == []
+    assert found is not None and found.state == PublishRequestState.FAILED and "published by push" in found.told
+    assert publish_requests.due_ids(db, SOON) == []
 
 
 def test_it_is_published_by_the_sweep(demo: Demo) -> None:
     with demo.db() as db:
-        ana = Author("Ana", make_staff(db, "ana@example.org"))
+        ana = DraftAuthor("Ana", make_staff(db, "ana@example.org"))
         now = demo.runtime.clock.now()
         seen = {"privacy": change(db, ana)}
-        reasons = {warning_key(each): "it is meant" for each in problems_of(db, demo.runtime.desk, {
+        reasons = {warning_key(each): "it is meant" for each in problems_of(db, demo.runtime.context, {
             "privacy": drafts.find(db, "privacy").revision.content})}  # type: ignore[union-attr]  # fmt: skip
         due = now + timedelta(milliseconds=1)
-        publish_drafts.ask(db, demo.runtime.desk, seen, ana, now, why="test", reasons=reasons, due_at=due)
+        publish_drafts.publish_or_request(db, demo.runtime.context, seen, ana, now, why="test", reasons=reasons, due_at=due)
     from bot.jobs.sweep import sweep
 
     sweep(demo.runtime)
     with demo.db() as db:
-        assert holds(db, "privacy").how == How.SCHEDULED
+        assert holds(db, "privacy").how == PublicationMethod.SCHEDULED
 
 
-def test_it_refuses_times_that_are_over(db: Session, desk: Desk, ana: Author) -> None:
+def test_it_refuses_times_that_are_over(db: Session, context: Context, ana: DraftAuthor) -> None:
     with pytest.raises(Unfit, match="over already"):
-        ask(db, desk, ana, {"privacy": change(db, ana)}, due_at=NOW)
+        ask(db, context, ana, {"privacy": change(db, ana)}, due_at=NOW)
 
 
-def test_it_rolls_back_and_leaves_the_draft_alone(db: Session, desk: Desk, ana: Author) -> None:
+def test_it_rolls_back_and_leaves_the_draft_alone(db: Session, context: Context, ana: DraftAuthor) -> None:
     seen = change(db, ana)
-    ask(db, desk, ana, {"privacy": seen})
+    ask(db, context, ana, {"privacy": seen})
     assert version_before(db, "privacy") == 1
     roll_back(db, "privacy", 1, ana, NOW, why="people were confused")
     log = holds(db, "privacy")
-    assert (log.number, log.how, log.why) == (1, How.ROLLED_BACK, "people were confused")
+    assert (log.number, log.how, log.why) == (1, PublicationMethod.ROLLED_BACK, "people were confused")
     draft = drafts.find(db, "privacy")
     assert draft is not None and draft.revision.number == seen
     with pytest.raises(Unfit, match="holds already"):
         roll_back(db, "privacy", 1, ana, NOW, why="again")
 
 
-def test_it_refuses_a_roll_back_that_would_leave_the_line_without_menu(db: Session, ana: Author) -> None:
-    live = flows.load(db, holds(db, "privacy").version)
+def test_it_refuses_a_roll_back_that_would_leave_the_line_without_menu(db: Session, ana: DraftAuthor) -> None:
+    live = flows.load_version(db, holds(db, "privacy").version)
     assert live is not None
     second_menu = live.source.replace("start:", "menu: true\nstart:", 1)
     flows.publish(db, "privacy", replace(live.content, source=second_menu), "files", NOW)
@@ -255,24 +255,24 @@ def test_it_refuses_a_roll_back_that_would_leave_the_line_without_menu(db: Sessi
         roll_back(db, "privacy", 2, ana, NOW, why="by mistake")
 
 
-def test_it_asks_for_a_look_after_a_roll_back(db: Session, desk: Desk, ana: Author, ben: Author) -> None:
-    ask(db, desk, ana, {"crisis": change(db, ana, "crisis")})
+def test_it_asks_for_a_look_after_a_roll_back(db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor) -> None:
+    ask(db, context, ana, {"crisis": change(db, ana, "crisis")})
     careful(db, "crisis")
     roll_back(db, "crisis", 1, ana, NOW, why="wrong number in it")
-    (waiting,) = wants_look(db)
+    (waiting,) = unreviewed_roll_backs(db)
     with pytest.raises(Unfit, match="Somebody else"):
-        look(db, waiting.id, ana, NOW)
-    look(db, waiting.id, ben, NOW)
-    assert wants_look(db) == []
+        review_roll_back(db, waiting.id, ana, NOW)
+    review_roll_back(db, waiting.id, ben, NOW)
+    assert unreviewed_roll_backs(db) == []
     assert holds(db, "crisis").approver == "Ben Ruiz"
 
 
-def test_it_lets_the_console_win_over_files(db: Session, desk: Desk, ana: Author) -> None:
-    ask(db, desk, ana, {"privacy": change(db, ana)})
+def test_it_lets_the_console_win_over_files(db: Session, context: Context, ana: DraftAuthor) -> None:
+    ask(db, context, ana, {"privacy": change(db, ana)})
     folder = read_folder(ROOT / "flows")
     again = publish_flows(db, folder, "files", NOW)
     assert (again.changed, again.kept) == ([], ["privacy"])
-    assert again.said == ["`privacy` was changed in the console on 2030-03-04: pull it, or publish with --overwrite."]
+    assert again.reasons == ["`privacy` was changed in the console on 2030-03-04: pull it, or publish with --overwrite."]
     assert publish_flows(db, folder, "files", NOW, overwrite=True).changed == ["privacy"]
     assert publish_flows(db, folder, "files", NOW).kept == []
 
@@ -281,10 +281,10 @@ def test_it_publishes_changed_files_over_files(db: Session, tmp_path: Path) -> N
     (tmp_path / "inner.yaml").write_text("flow: inner\ntitle: I\nstart: a\nsteps: {a: {end: done}}\n")
     assert publish_flows(db, read_folder(tmp_path), "files", NOW).changed == ["inner"]
     (tmp_path / "inner.yaml").write_text("flow: inner\ntitle: J\nstart: a\nsteps: {a: {end: done}}\n")
-    assert publish_flows(db, read_folder(tmp_path), "push", NOW, how=How.PUSHED).changed == ["inner"]
+    assert publish_flows(db, read_folder(tmp_path), "push", NOW, how=PublicationMethod.PUSHED).changed == ["inner"]
 
 
-def test_it_refuses_a_roll_back_to_a_version_that_runs_what_runs_it(db: Session, ana: Author) -> None:
+def test_it_refuses_a_roll_back_to_a_version_that_runs_what_runs_it(db: Session, ana: DraftAuthor) -> None:
     inner = "flow: inner\ntitle: I\nstart: a\nsteps: {a: {run: outer}}\n"
     for number, outer in enumerate(("a: {run: inner}", "a: {end: done}")):
         source = f"flow: outer\ntitle: O\nstart: a\nsteps: {{{outer}}}\n"
@@ -297,37 +297,37 @@ def test_it_refuses_a_roll_back_to_a_version_that_runs_what_runs_it(db: Session,
     assert holds(db, "outer").number == 2
 
 
-def test_it_looks_at_a_roll_back_to_what_cannot_be_read(db: Session, ana: Author) -> None:
+def test_it_looks_at_a_roll_back_to_what_cannot_be_read(db: Session, ana: DraftAuthor) -> None:
     flows.publish(db, "outer", FlowContent("flow: outer\n"), "files", NOW)
     flows.publish(db, "outer", FlowContent("flow: outer\ntitle: O\nstart: a\nsteps: {a: {end: done}}\n"), "files", NOW)
     with pytest.raises(Unfit, match="cannot be read"):
         roll_back(db, "outer", 1, ana, NOW, why="by mistake")
 
 
-def test_it_waits_for_whoever_wants_a_look_by_the_time_it_is_due(db: Session, desk: Desk, ana: Author) -> None:
-    planned = ask(db, desk, ana, {"crisis": change(db, ana, "crisis")}, due_at=SOON)
-    assert isinstance(planned, Scheduled)
+def test_it_waits_for_whoever_wants_a_look_by_the_time_it_is_due(db: Session, context: Context, ana: DraftAuthor) -> None:
+    planned = ask(db, context, ana, {"crisis": change(db, ana, "crisis")}, due_at=SOON)
+    assert isinstance(planned, ScheduledPublication)
     careful(db, "crisis")
-    assert publish_drafts.publish_due(db, desk, planned.request, SOON) is None
+    assert publish_drafts.publish_due(db, context, planned.request, SOON) is None
     found = publish_requests.find(db, planned.request)
     assert found is not None and "second person must look" in found.told and holds(db, "crisis").number == 1
 
 
 def test_it_publishes_once_where_two_hosts_sweep_at_once(demo: Demo) -> None:
-    desk, now = demo.runtime.desk, demo.runtime.clock.now()
+    context, now = demo.runtime.context, demo.runtime.clock.now()
     with demo.db() as db:
-        ana = Author("Ana", make_staff(db, "ana@example.org"))
+        ana = DraftAuthor("Ana", make_staff(db, "ana@example.org"))
         draft = edit_draft.open_draft(db, "privacy", ana, now)
         seen = edit_draft.change(db, "privacy", draft.revision.number, "x", says("x"), ana, now)
-        reasons = {warning_key(each): "it is meant" for each in problems_of(db, desk, {"privacy": seen.content})}
+        reasons = {warning_key(each): "it is meant" for each in problems_of(db, context, {"privacy": seen.content})}
         due = now + timedelta(seconds=1)
-        planned = publish_drafts.ask(db, desk, {"privacy": seen.number}, ana, now, why="test", reasons=reasons, due_at=due)
-    assert isinstance(planned, Scheduled)
+        planned = publish_drafts.publish_or_request(db, context, {"privacy": seen.number}, ana, now, why="test", reasons=reasons, due_at=due)
+    assert isinstance(planned, ScheduledPublication)
     made: list[object] = []
 
     def host() -> None:
         with demo.db() as db:
-            made.append(publish_drafts.publish_due(db, desk, planned.request, due))
+            made.append(publish_drafts.publish_due(db, context, planned.request, due))
 
     hosts = [threading.Thread(target=host) for _ in range(2)]
     for one in hosts:
@@ -336,4 +336,4 @@ def test_it_publishes_once_where_two_hosts_sweep_at_once(demo: Demo) -> None:
         one.join(60)
     assert sorted(one is None for one in made) == [False, True]
     with demo.db() as db:
-        assert len(flows.publications(db, "privacy")) == 2
+        assert len(flows.list_publications(db, "privacy")) == 2

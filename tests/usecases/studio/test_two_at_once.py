@@ -12,16 +12,16 @@ from sqlalchemy.orm import Session
 
 from bot.domain.flow_content import FlowContent
 from bot.storage import drafts, flows, publish_requests
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft, publish_drafts
 from bot.usecases.studio.check_draft import warning_key
-from bot.usecases.studio.edit_draft import ChangedMeanwhile
-from bot.usecases.studio.publish_drafts import Scheduled, problems_of
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile
+from bot.usecases.studio.publish_drafts import ScheduledPublication, problems_of
 from tests.console import make_staff
 from tests.demo import Demo
 from tests.doubles import MONDAY_MORNING as NOW
 
-ANA, BEN = Author("Ana"), Author("Ben")
+ANA, BEN = DraftAuthor("Ana"), DraftAuthor("Ben")
 
 
 def writes(words: str) -> Callable[[FlowContent], FlowContent]:
@@ -64,11 +64,11 @@ def meanwhile(demo: Demo, first: Callable[[Session], object], second: Callable[[
 
 
 def test_it_tells_the_second_of_two_who_begin_the_same_draft(demo: Demo) -> None:
-    def save(words: str, by: Author) -> Callable[[Session], object]:
+    def save(words: str, by: DraftAuthor) -> Callable[[Session], object]:
         return lambda db: edit_draft.change(db, "welcome", 0, words, writes(words), by, NOW, touches=source)
 
     refused = meanwhile(demo, save("hers", ANA), save("his", BEN))
-    assert [type(error) for error in refused] == [ChangedMeanwhile]
+    assert [type(error) for error in refused] == [DraftChangedMeanwhile]
     with demo.db() as db:
         draft = drafts.find(db, "welcome")
         assert draft is not None and draft.revision.what == "hers"
@@ -82,7 +82,7 @@ def test_it_tells_who_saves_while_the_draft_is_thrown_away(demo: Demo) -> None:
         lambda db: edit_draft.discard(db, "welcome", seen),
         lambda db: edit_draft.change(db, "welcome", seen, "his", writes("his"), BEN, NOW, touches=source),
     )
-    assert [type(error) for error in refused] == [ChangedMeanwhile]
+    assert [type(error) for error in refused] == [DraftChangedMeanwhile]
 
 
 def test_it_undoes_nobody_elses_change(demo: Demo) -> None:
@@ -93,25 +93,25 @@ def test_it_undoes_nobody_elses_change(demo: Demo) -> None:
         lambda db: edit_draft.change(db, "welcome", seen, "his", writes("his"), BEN, NOW, touches=source),
         lambda db: edit_draft.undo(db, "welcome", seen, ANA, NOW),
     )
-    assert [type(error) for error in refused] == [ChangedMeanwhile]
+    assert [type(error) for error in refused] == [DraftChangedMeanwhile]
 
 
 def test_it_tells_who_looked_at_a_version_that_holds_no_more(demo: Demo) -> None:
     with demo.db() as db:
-        looked_at = flows.published(db, "welcome")
+        looked_at = flows.current_version(db, "welcome")
         assert looked_at is not None
-        stored = flows.load(db, looked_at)
+        stored = flows.load_version(db, looked_at)
         assert stored is not None
         newer = replace(stored.content, source=f"{stored.source}# pushed from the repository\n")
         flows.publish(db, "welcome", newer, "push", NOW)
-    with demo.db() as db, pytest.raises(ChangedMeanwhile):
+    with demo.db() as db, pytest.raises(DraftChangedMeanwhile):
         edit_draft.change(db, "welcome", -looked_at, "his", writes("his"), BEN, NOW, touches=source)
 
 
 def test_it_never_publishes_at_its_time_what_was_thrown_away(demo: Demo) -> None:
-    desk = demo.runtime.desk
+    context = demo.runtime.context
     with demo.db() as db:
-        ana = Author("Ana", make_staff(db, "ana@example.org", ["admin"]))
+        ana = DraftAuthor("Ana", make_staff(db, "ana@example.org", ["admin"]))
         now = demo.runtime.clock.now()
         due = now + timedelta(hours=1)
 
@@ -119,11 +119,11 @@ def test_it_never_publishes_at_its_time_what_was_thrown_away(demo: Demo) -> None
             return lambda content: replace(content, source=f"{content.source}# {words}\n")
 
         seen = edit_draft.change(db, "privacy", 0, "bad", say("bad"), ana, now)
-        reasons = {warning_key(each): "it is meant" for each in problems_of(db, desk, {"privacy": seen.content})}
-        planned = publish_drafts.ask(db, desk, {"privacy": seen.number}, ana, now, why="test", reasons=reasons, due_at=due)
-        assert isinstance(planned, Scheduled)
+        reasons = {warning_key(each): "it is meant" for each in problems_of(db, context, {"privacy": seen.content})}
+        planned = publish_drafts.publish_or_request(db, context, {"privacy": seen.number}, ana, now, why="test", reasons=reasons, due_at=due)
+        assert isinstance(planned, ScheduledPublication)
         edit_draft.discard(db, "privacy", seen.number)
         edit_draft.change(db, "privacy", 0, "good", say("good"), ana, now)
-        assert publish_drafts.publish_due(db, desk, planned.request, due) is None
+        assert publish_drafts.publish_due(db, context, planned.request, due) is None
         found = publish_requests.find(db, planned.request)
         assert found is not None and "thrown away" in found.told

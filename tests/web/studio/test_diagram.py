@@ -15,12 +15,12 @@ import psutil
 import pytest
 
 from bot.domain.flow_content import FlowContent
-from bot.domain.flow_graph import Edge, Graph, Node, Reason, Why, graph_of
+from bot.domain.flow_graph import Edge, Graph, StepNode, EdgeReason, EdgeKind, graph_of
 from bot.domain.flow_reader import read_flow
-from bot.domain.flow_watch import Coverage
+from bot.domain.flow_watch import TranscriptCoverage
 from bot.web.studio import diagram, drawing
 from bot.web.studio.drawing import draw
-from bot.web.studio.drawing_shapes import Shown
+from bot.web.studio.drawing_shapes import DrawingOverlay
 from tests.console import make_staff, signed_in
 from tests.demo import Demo
 
@@ -42,7 +42,7 @@ HOSTILE = [
 
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "memory", drawing._Memory())
+    monkeypatch.setattr(drawing, "layout_cache", drawing._LayoutCache())
 
 
 def shipped(path: Path) -> Graph:
@@ -50,16 +50,16 @@ def shipped(path: Path) -> Graph:
 
 
 def small() -> Graph:
-    nodes = (Node("a", "ask", "What?", is_start=True), Node("b", "say", "Good."), Node("c", "end", "done"))
-    return Graph("small", nodes, (Edge("a", "b", (Reason(Why.CHOICE, "Yes", "yes"),)), Edge("b", "c")))
+    nodes = (StepNode("a", "ask", "What?", is_start=True), StepNode("b", "say", "Good."), StepNode("c", "end", "done"))
+    return Graph("small", nodes, (Edge("a", "b", (EdgeReason(EdgeKind.CHOICE, "Yes", "yes"),)), Edge("b", "c")))
 
 
 def tangle(steps: int, ways: int) -> Graph:
     """A flow as nobody would write it, always the same."""
     draw_ = random.Random(7)
-    nodes = tuple(Node(f"s{at}", "ask", f"Question {at}", is_start=at == 0) for at in range(steps))
+    nodes = tuple(StepNode(f"s{at}", "ask", f"Question {at}", is_start=at == 0) for at in range(steps))
     pairs = dict.fromkeys((f"s{draw_.randrange(steps)}", f"s{draw_.randrange(steps)}") for _ in range(ways))
-    return Graph("tangle", nodes, tuple(Edge(*pair, (Reason(Why.CHOICE, "Some answer", "some"),)) for pair in pairs))
+    return Graph("tangle", nodes, tuple(Edge(*pair, (EdgeReason(EdgeKind.CHOICE, "Some answer", "some"),)) for pair in pairs))
 
 
 def work_done() -> float:
@@ -100,7 +100,7 @@ def test_it_lets_no_two_boxes_overlap(path: Path) -> None:
 
 
 def test_it_obeys_a_policy_without_styles_in_the_page() -> None:
-    svg = draw(shipped(FLOWS[0]), Shown(path="/console/flows/x")).svg
+    svg = draw(shipped(FLOWS[0]), DrawingOverlay(path="/console/flows/x")).svg
     assert svg is not None
     assert "style" not in svg and "<script" not in svg and " on" not in re.sub(r">[^<]*<|\"[^\"]*\"", "", svg)
     assert min(float(size) for size in re.findall(r'font-size="([0-9.]+)"', svg)) >= 12
@@ -117,7 +117,7 @@ def running() -> list[str]:
 
 def test_it_draws_what_lies_around_a_step_where_the_whole_takes_too_long() -> None:
     began = time.perf_counter()
-    drawn = draw(tangle(110, 400), Shown(selected="s7"), seconds=1)
+    drawn = draw(tangle(110, 400), DrawingOverlay(selected="s7"), seconds=1)
     assert time.perf_counter() - began < 5
     assert drawn.words.startswith("The flow is too big to be drawn whole") or drawn.svg is None
     assert running() == []
@@ -135,9 +135,9 @@ def test_it_does_not_try_again_what_took_too_long(monkeypatch: pytest.MonkeyPatc
 
 
 def test_it_draws_the_neighbourhood_of_a_flow_of_two_thousand_steps() -> None:
-    nodes = tuple(Node(f"s{at}", "say", is_start=at == 0) for at in range(2000))
+    nodes = tuple(StepNode(f"s{at}", "say", is_start=at == 0) for at in range(2000))
     graph = Graph("long", nodes, tuple(Edge(f"s{at}", f"s{at + 1}") for at in range(1999)))
-    drawn = draw(graph, Shown(selected="s900"))
+    drawn = draw(graph, DrawingOverlay(selected="s900"))
     assert drawn.words == "The flow is too big to be drawn whole: this is what lies around `s900`."
     assert drawn.svg is not None and "s900" in drawn.graph.names and "1 more" in drawn.svg
 
@@ -151,10 +151,10 @@ def test_it_tells_the_flow_in_words_where_even_a_part_takes_too_long() -> None:
 def test_it_escapes_whatever_an_author_writes(words: str) -> None:
     graph = Graph(
         "hostile",
-        (Node("a", "ask", words, is_start=True), Node("b", "say", words)),
-        (Edge("a", "b", (Reason(Why.CHOICE, words, "x"),)), Edge("b", "a", (Reason(Why.WHEN, f"if {words}"),))),
+        (StepNode("a", "ask", words, is_start=True), StepNode("b", "say", words)),
+        (Edge("a", "b", (EdgeReason(EdgeKind.CHOICE, words, "x"),)), Edge("b", "a", (EdgeReason(EdgeKind.WHEN, f"if {words}"),))),
     )
-    drawn = draw(graph, Shown(path="/console/flows/hostile", title=words))
+    drawn = draw(graph, DrawingOverlay(path="/console/flows/hostile", title=words))
     assert drawn.svg is not None
     root = fromstring(drawn.svg)
     assert {each.tag.removeprefix(SVG) for each in root.iter()} <= {
@@ -167,21 +167,21 @@ def test_it_escapes_whatever_an_author_writes(words: str) -> None:
 def test_it_lays_out_a_structure_once_whatever_is_shown_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     first = draw(small()).svg
     monkeypatch.setattr(drawing, "_PROGRAM", Path("/nowhere"))
-    chosen = draw(small(), Shown(selected="b", coverage=Coverage(), problems={"a": "error"})).svg
+    chosen = draw(small(), DrawingOverlay(selected="b", coverage=TranscriptCoverage(), problems={"a": "error"})).svg
     assert first is not None and chosen is not None and first != chosen
     assert "is-selected" in classes(chosen, "step-b")
 
 
 def test_it_keeps_no_more_layouts_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "MOST_KEPT", 2)
+    monkeypatch.setattr(drawing, "MAX_CACHED", 2)
     for at in range(4):
-        drawing.memory.put(str(at), None)
-    assert len(drawing.memory) == 2 and drawing.memory.get("3") is not None
+        drawing.layout_cache.put(str(at), None)
+    assert len(drawing.layout_cache) == 2 and drawing.layout_cache.get("3") is not None
 
 
 def test_it_shows_what_transcripts_cover_by_mark_and_words() -> None:
-    coverage = Coverage(frozenset({"a", "b"}), frozenset(), frozenset({("a", "b")}))
-    svg = draw(small(), Shown(coverage=coverage)).svg
+    coverage = TranscriptCoverage(frozenset({"a", "b"}), frozenset(), frozenset({("a", "b")}))
+    svg = draw(small(), DrawingOverlay(coverage=coverage)).svg
     assert svg is not None
     assert "is-covered" in classes(svg, "step-a") and "is-missed" in classes(svg, "step-c")
     assert "fd-badge-missed" in svg and "not covered by any transcript" in svg
@@ -196,7 +196,7 @@ def test_it_gives_the_child_program_no_setting_and_leaves_no_process(
     spy.write_text("import json, os\nprint(json.dumps({'size': [1, 1], 'boxes': sorted(os.environ), 'arrows': []}))")
     monkeypatch.setattr(drawing, "_PROGRAM", spy)
     monkeypatch.setenv("SECRET_KEY", "not to be seen")
-    found = drawing._laid_out("{}", 4)
+    found = drawing._run_layout("{}", 4)
     assert found is not None and "SECRET_KEY" not in str(found.boxes)
     assert running() == []
 

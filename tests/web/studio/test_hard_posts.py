@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 
 from bot.domain.flow_content import FlowContent
 from bot.storage import drafts, flows
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.storage.studio_tables import DraftRevision
 from bot.usecases.studio import edit_draft
 from tests.console import make_staff, post, signed_in
@@ -50,7 +50,7 @@ def address(rule: Rule, flow: str, number: str = "1") -> str:
 
 def begin(demo: Demo, flow: str, source: str) -> None:
     with demo.db() as db:
-        edit_draft.new_flow(db, flow, FlowContent(source), "Began", Author("Ana"), demo.runtime.clock.now())
+        edit_draft.new_flow(db, flow, FlowContent(source), "Began", DraftAuthor("Ana"), demo.runtime.clock.now())
 
 
 def test_it_survives_any_post(demo: Demo) -> None:
@@ -127,7 +127,7 @@ def test_it_shows_and_changes_drafts_that_make_no_sense(demo: Demo, flow: str) -
 
 def test_it_lets_nobody_change_a_flow_who_may_not(demo: Demo) -> None:
     with demo.db() as db:
-        before = flows.current(db)
+        before = flows.current_versions(db)
     for role in ("supervisor", "auditor", "social_worker"):
         browser = enter(demo, role)
         for rule in rules(demo, "POST"):
@@ -135,7 +135,7 @@ def test_it_lets_nobody_change_a_flow_who_may_not(demo: Demo) -> None:
             is_second = role == "supervisor" and "/requests/" in rule.rule and not rule.rule.endswith("withdraw")
             assert answer.status_code == (422 if is_second else 403), (role, rule)
     with demo.db() as db:
-        assert flows.current(db) == before
+        assert flows.current_versions(db) == before
     assert demo.count(DraftRevision) == 0
 
 
@@ -181,7 +181,7 @@ def test_it_shows_no_word_of_a_flow_as_markup(demo: Demo) -> None:
     po = f'msgid ""\nmsgstr ""\n\nmsgctxt "a.ask"\nmsgid "{MARK}"\nmsgstr "{MARK}"\n'
     with demo.db() as db:
         content = FlowContent(EVIL, {"es": po, MARK: po}, {f"en/{MARK}": f"flow: evil\n{MARK}\n"})
-        edit_draft.new_flow(db, "evil", content, f"Began {MARK}", Author(MARK), demo.runtime.clock.now())
+        edit_draft.new_flow(db, "evil", content, f"Began {MARK}", DraftAuthor(MARK), demo.runtime.clock.now())
     sources = [
         EVIL,
         EVIL.replace(f'"{MARK}":', "d:").replace(f'go: "{MARK}"', "go: b").replace(f'next: "{MARK}"', "next: b"),
@@ -191,7 +191,7 @@ def test_it_shows_no_word_of_a_flow_as_markup(demo: Demo) -> None:
             draft = drafts.find(db, "evil")
             assert draft is not None
             content, number = replace(draft.revision.content, source=source), draft.revision.number
-            now, by = demo.runtime.clock.now(), Author(MARK)
+            now, by = demo.runtime.clock.now(), DraftAuthor(MARK)
             edit_draft.change(db, "evil", number, MARK, lambda _, made=content: made, by, now)  # type: ignore[misc]
         there = [rule for rule in demo.app.url_map.iter_rules() if rule.rule.startswith("/console/flows")]
         for rule in there:

@@ -43,4 +43,4 @@ def test_it_can_be_read_whatever_its_title(ana: FlaskClient, demo: Demo, title: 
     page = said(ana.get("/console/flows/odd"))
     assert "cannot be read" not in page and "Error" not in page
     with demo.db() as db:
-        assert drafts.find(db, "odd") is not None and flows.published(db, "odd") is None
+        assert drafts.find(db, "odd") is not None and flows.current_version(db, "odd") is None

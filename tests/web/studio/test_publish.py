@@ -7,10 +7,10 @@ from dataclasses import replace
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from bot.domain.message import Address, Channel, Inbound
+from bot.domain.message import Address, Channel, InboundMessage
 from bot.jobs.sweep import sweep
 from bot.storage import drafts, flows, publish_requests
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.storage.staff_tables import Team
 from bot.storage.tables import Conversation
 from bot.usecases.receive_message import receive_message
@@ -30,7 +30,7 @@ def enter(demo: Demo, email: str, *roles: str) -> FlaskClient:
 def change(demo: Demo, flow: str = "privacy", old: str = "start:", new: str = "# changed\nstart:") -> int:
     """Change a draft; its number."""
     with demo.db() as db:
-        now, by = demo.runtime.clock.now(), Author("Ana")
+        now, by = demo.runtime.clock.now(), DraftAuthor("Ana")
         draft = edit_draft.open_draft(db, flow, by, now)
         content = replace(draft.revision.content, source=draft.revision.content.source.replace(old, new, 1))
         return edit_draft.change(db, flow, draft.revision.number, "Changed it", lambda _: content, by, now).number
@@ -43,13 +43,13 @@ def reasons(demo: Demo, flow: str) -> dict[str, str]:
         assert draft is not None
         return {
             f"reason:{warning_key(each)}": "it is meant"
-            for each in problems_of(db, demo.runtime.desk, {flow: draft.revision.content})
+            for each in problems_of(db, demo.runtime.context, {flow: draft.revision.content})
         }
 
 
 def live(demo: Demo, flow: str = "privacy") -> int:
     with demo.db() as db:
-        found = flows.holding(db, flow)
+        found = flows.current_publication(db, flow)
         assert found is not None
         return found.number
 
@@ -115,7 +115,7 @@ def test_it_lets_a_supervisor_approve_and_not_publish(demo: Demo) -> None:
     asked = post(ana, "/console/flows/crisis/publish", seen=number, why="winter", when="now", **reasons(demo, "crisis"))
     assert asked.headers["Location"].endswith("/console/flows/requests")
     with demo.db() as db:
-        (request,) = publish_requests.waiting(db)
+        (request,) = publish_requests.list_open(db)
     assert post(ana, f"/console/flows/requests/{request.id}/approve").status_code == 422
     assert "winter" in said(ben.get("/console/flows/requests"))
     assert post(ben, f"/console/flows/requests/{request.id}/approve").status_code == 303
@@ -130,7 +130,7 @@ def test_it_shows_a_refusal_to_who_asked(demo: Demo) -> None:
     number = change(demo, "crisis")
     post(ana, "/console/flows/crisis/publish", seen=number, why="winter", when="now", **reasons(demo, "crisis"))
     with demo.db() as db:
-        (request,) = publish_requests.waiting(db)
+        (request,) = publish_requests.list_open(db)
     post(ben, f"/console/flows/requests/{request.id}/refuse", why="not on a Friday")
     assert "not on a Friday" in said(ana.get("/console/flows/requests"))
 
@@ -164,14 +164,14 @@ def test_it_keeps_the_option_of_a_team(demo: Demo) -> None:
     post(browser, "/console/teams", name="Night watch")
     post(browser, "/console/teams/night_watch/second-look", second_look="1")
     with demo.db() as db:
-        assert publish_requests.careful_teams(db) == {"night_watch"}
+        assert publish_requests.second_look_teams(db) == {"night_watch"}
 
 
 def test_it_offers_to_move_those_who_are_in_the_flow(demo: Demo) -> None:
     now = demo.runtime.clock.now()
     sender = Address(Channel.SIMULATOR, "+13145550142")
     with demo.db() as db:
-        receive_message(db, demo.runtime.desk, Inbound("SM1", sender, "+13145550100", "hi", now), now)
+        receive_message(db, demo.runtime.context, InboundMessage("SM1", sender, "+13145550100", "hi", now), now)
     browser, number = enter(demo, "ana@example.org", "admin"), change(demo, "welcome")
     page = said(browser.get("/console/flows/welcome/publish"))
     assert "1 live conversation is in another version of this flow; 1 can move" in page
@@ -180,7 +180,7 @@ def test_it_offers_to_move_those_who_are_in_the_flow(demo: Demo) -> None:
     sweep(demo.runtime)
     with demo.db() as db:
         row = db.scalars(select(Conversation)).one()
-        assert row.flow_version == flows.published(db, "welcome")
+        assert row.flow_version == flows.current_version(db, "welcome")
     assert "1 moved" in said(browser.get("/console/flows/welcome/history"))
 
 

@@ -6,9 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from bot.domain.flow_content import FlowContent
-from bot.domain.flow_outline import outline
+from bot.domain.flow_outline import read_outline
 from bot.storage import drafts, flows
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
 from tests.console import make_staff, said, signed_in
 from tests.demo import Demo
@@ -32,8 +32,8 @@ def begin(demo: Demo, flow: str, source: str = "", **texts: str) -> FlowContent:
     with demo.db() as db:
         now = demo.runtime.clock.now()
         if source:
-            return edit_draft.new_flow(db, flow, FlowContent(source, texts), "Began", Author("Ana"), now).revision.content
-        return edit_draft.open_draft(db, flow, Author("Ana"), now).revision.content
+            return edit_draft.new_flow(db, flow, FlowContent(source, texts), "Began", DraftAuthor("Ana"), now).revision.content
+        return edit_draft.open_draft(db, flow, DraftAuthor("Ana"), now).revision.content
 
 
 def fields(browser: FlaskClient, flow: str, step: str) -> dict[str, str]:
@@ -54,7 +54,7 @@ FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("*.yaml"))
 @pytest.mark.parametrize("flow", FLOWS)
 def test_it_changes_nothing_where_nothing_was_typed(demo: Demo, flow: str) -> None:
     browser, before = enter(demo), begin(demo, flow)
-    for step in outline(before.source, flow).steps:
+    for step in read_outline(before.source, flow).steps:
         save(browser, flow, fields(browser, flow, step))
         assert content_of(demo, flow) == before, step
 
@@ -79,7 +79,7 @@ def test_it_keeps_a_choice_that_was_given_the_name_of_another(demo: Demo) -> Non
     browser, _ = enter(demo), begin(demo, "tiny", TINY)
     given = fields(browser, "tiny", "need") | {"choice.3.name": "food", "choice.3.label": "More food"}
     save(browser, "tiny", given)
-    choices = outline(content_of(demo, "tiny").source, "").steps["need"]["choices"]
+    choices = read_outline(content_of(demo, "tiny").source, "").steps["need"]["choices"]
     assert [choice["label"] for choice in choices.values()] == ["Food", "Rent", "More food"]
 
 
@@ -125,9 +125,9 @@ def test_it_marks_a_translation_stale_whose_line_ends_with_a_break(demo: Demo) -
 def test_it_keeps_what_it_cannot_show(demo: Demo, key: str, odd: str) -> None:
     source = f"flow: tiny\ntitle: Tiny\nstart: need\nsteps:\n  need:\n    ask: What?\n    {odd}\n  bye: {{end: done}}\n"
     browser, before = enter(demo), begin(demo, "tiny", source)
-    was = outline(before.source, "").steps["need"][key]
+    was = read_outline(before.source, "").steps["need"][key]
     save(browser, "tiny", fields(browser, "tiny", "need") | {"text.ask": "What now?"})
-    step = outline(content_of(demo, "tiny").source, "").steps["need"]
+    step = read_outline(content_of(demo, "tiny").source, "").steps["need"]
     assert (step["ask"], step.get(key)) == ("What now?", was)
 
 
@@ -136,7 +136,7 @@ def test_it_saves_a_step_of_a_file_with_windows_line_ends(demo: Demo) -> None:
     save(browser, "tiny", fields(browser, "tiny", "need"))
     assert content_of(demo, "tiny") == before
     save(browser, "tiny", fields(browser, "tiny", "bye") | {"text.say": "See you.\r\nSoon."})
-    assert outline(content_of(demo, "tiny").source, "").steps["bye"]["say"] == "See you.\nSoon."
+    assert read_outline(content_of(demo, "tiny").source, "").steps["bye"]["say"] == "See you.\nSoon."
 
 
 def test_it_deletes_no_step_that_somebody_else_has_just_written(demo: Demo) -> None:
@@ -170,7 +170,7 @@ def test_it_shows_what_both_wrote_where_two_changed_one_step(demo: Demo) -> None
 
 def test_it_joins_changes_of_two_steps_from_pages_of_what_is_live(demo: Demo) -> None:
     ana, ben = enter(demo), enter(demo, "ben@example.org")
-    names = [row.name for row in outline((ROOT / "flows/welcome.yaml").read_text("utf-8"), "").rows if row.kind == "say"]
+    names = [row.name for row in read_outline((ROOT / "flows/welcome.yaml").read_text("utf-8"), "").rows if row.kind == "say"]
     hers, his = fields(ana, "welcome", names[0]), fields(ben, "welcome", names[1])
     save(ana, "welcome", hers | {"text.say": "Hers."})
     save(ben, "welcome", his | {"text.say": "His."})

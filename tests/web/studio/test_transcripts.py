@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from bot.domain.flow_content import FlowContent
 from bot.storage import drafts
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.storage.staff_tables import Audit
 from bot.usecases.studio import edit_draft
 from tests.console import make_staff, post, said, signed_in
@@ -51,11 +51,11 @@ def worded(demo: Demo, old: str, new: str) -> None:
     """Change the flow's source in its draft."""
     with demo.db() as db:
         now = demo.runtime.clock.now()
-        opened = edit_draft.open_draft(db, "emergency_assistance", Author("Ben"), now)
+        opened = edit_draft.open_draft(db, "emergency_assistance", DraftAuthor("Ben"), now)
         assert old in opened.revision.content.source
         edit_draft.change(
             db, "emergency_assistance", opened.revision.number, "Changed",
-            lambda content: replace(content, source=content.source.replace(old, new)), Author("Ben"), now,
+            lambda content: replace(content, source=content.source.replace(old, new)), DraftAuthor("Ben"), now,
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.storage.studio_tables import FlowTrial
 from bot.usecases.studio import edit_draft
 from tests.console import make_staff, post, said, signed_in
@@ -38,11 +38,11 @@ def draft(demo: Demo, old: str, new: str) -> None:
     """Change the flow's source in its draft."""
     with demo.db() as db:
         now = demo.runtime.clock.now()
-        opened = edit_draft.open_draft(db, "emergency_assistance", Author("Ada"), now)
+        opened = edit_draft.open_draft(db, "emergency_assistance", DraftAuthor("Ada"), now)
         assert old in opened.revision.content.source
         edit_draft.change(
             db, "emergency_assistance", opened.revision.number, "Changed",
-            lambda content: replace(content, source=content.source.replace(old, new)), Author("Ada"), now,
+            lambda content: replace(content, source=content.source.replace(old, new)), DraftAuthor("Ada"), now,
         )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from bot.domain import po_file
 from bot.domain.flow_content import FlowContent
 from bot.settings import Settings
 from bot.storage import drafts, flows
-from bot.storage.drafts import Author
+from bot.storage.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
 from tests.console import form_secret, make_staff, post, said, signed_in
 from tests.demo import Demo, open_demo
@@ -44,7 +44,7 @@ def content(demo: Demo, flow: str = "privacy") -> FlowContent:
         draft = drafts.find(db, flow)
         if draft is not None:
             return draft.revision.content
-        return flows.load(db, flows.published(db, flow) or 0).content  # type: ignore[union-attr]
+        return flows.load_version(db, flows.current_version(db, flow) or 0).content  # type: ignore[union-attr]
 
 
 def number(demo: Demo) -> int:
@@ -59,11 +59,11 @@ def change_source(demo: Demo, old: str, new: str) -> None:
     assert old in before.source
     with demo.db() as db:
         after = replace(before, source=before.source.replace(old, new))
-        edit_draft.change(db, "privacy", number(demo), "Changed", lambda _: after, Author("Vera"), demo.runtime.clock.now())
+        edit_draft.change(db, "privacy", number(demo), "Changed", lambda _: after, DraftAuthor("Vera"), demo.runtime.clock.now())
 
 
-def told(demo: Demo, context: str, language: str = "es") -> po_file.Entry:
-    return next(one for one in po_file.entries(content(demo).translations[language]) if one.context == context)
+def told(demo: Demo, context: str, language: str = "es") -> po_file.PoEntry:
+    return next(one for one in po_file.read_entries(content(demo).translations[language]) if one.context == context)
 
 
 def text_of(page: TestResponse, name: str) -> str:
@@ -143,7 +143,7 @@ def test_it_changes_only_the_touched_texts(demo: Demo, ada: FlaskClient) -> None
 
 
 def test_it_shows_the_old_source_and_takes_the_word_that_it_is_still_right(demo: Demo, ada: FlaskClient) -> None:
-    old = po_file.entries(content(demo).translations["es"])[0].source
+    old = po_file.read_entries(content(demo).translations["es"])[0].source
     change_source(demo, "title: ", "title: Your ")
     page = ada.get(f"{PAGE}?only=stale")
     assert f"It was made from: {old}" in said(page).replace("  ", " ") and 'value="es title"' in page.text
@@ -157,7 +157,7 @@ def test_it_keeps_both_where_two_change_other_texts(demo: Demo, ada: FlaskClient
     post(ada, PAGE, seen=first, **{TITLE: "Uno"})
     seen = number(demo)
     post(ada, PAGE, seen=seen, **{TITLE: "Dos"})
-    context = next(one.context for one in po_file.entries(content(demo).translations["es"]) if one.context.endswith(".say"))
+    context = next(one.context for one in po_file.read_entries(content(demo).translations["es"]) if one.context.endswith(".say"))
     answer = post(ada, PAGE, seen=seen, **{f"text.es.{context}": "Hola.", TITLE: "Uno"})
     assert answer.status_code == 303
     assert (told(demo, "title").text, told(demo, context).text) == ("Dos", "Hola.")
@@ -179,13 +179,13 @@ def test_it_saves_nothing_over_a_version_that_was_pushed_meanwhile(demo: Demo, a
     before = content(demo)
     pushed = before.translations["es"].replace(told(demo, "title").text, "De otra mano")
     with demo.db() as db:
-        assert -seen == flows.published(db, "privacy")
+        assert -seen == flows.current_version(db, "privacy")
         flows.publish(db, "privacy", replace(before, translations={"es": pushed}), "push", demo.runtime.clock.now())
     answer = post(ada, PAGE, seen=seen, **{TITLE: "Tres"})
     assert answer.status_code == 409 and "A version was published meanwhile" in said(answer)
     assert text_of(answer, TITLE) == "Tres" and told(demo, "title").text == "De otra mano"
     # What the push left alone is saved beside it.
-    context = next(one.context for one in po_file.entries(pushed) if one.context.endswith(".say"))
+    context = next(one.context for one in po_file.read_entries(pushed) if one.context.endswith(".say"))
     assert post(ada, PAGE, seen=seen, **{f"text.es.{context}": "Hola."}).status_code == 303
     assert (told(demo, "title").text, told(demo, context).text) == ("De otra mano", "Hola.")
 
@@ -198,7 +198,7 @@ def test_it_refuses_what_does_not_fit_and_keeps_what_was_typed(demo: Demo, ada: 
 
 
 def test_it_marks_texts_that_are_over_the_budget_and_those_that_cannot_be_filled_in(demo: Demo, ada: FlaskClient) -> None:
-    context = next(one.context for one in po_file.entries(content(demo).translations["es"]) if one.context.endswith(".say"))
+    context = next(one.context for one in po_file.read_entries(content(demo).translations["es"]) if one.context.endswith(".say"))
     post(ada, PAGE, seen=0, **{f"text.es.{context}": "Hola. " * 100 + "{{ oops"})
     page = said(ada.get(f"{PAGE}?show=es"))
     assert "over the 2 that this flow allows" in page and "It can't be filled in" in page
@@ -212,7 +212,7 @@ def test_it_marks_safety_texts_that_are_not_translated(demo: Demo, ada: FlaskCli
 def test_it_adds_a_language(demo: Demo, ada: FlaskClient) -> None:
     answer = post(ada, f"{PAGE}/languages", seen=0, language="bs")
     assert answer.location == f"{PAGE}?show=bs&only=open"
-    assert len(po_file.entries(content(demo).translations["bs"])) == 21
+    assert len(po_file.read_entries(content(demo).translations["bs"])) == 21
     page = said(ada.get(PAGE))
     assert "Bosnian Not a language of the line" in page
     for code in ("bs", "en", "x!", "qq", ""):
@@ -250,7 +250,7 @@ def test_it_sends_a_file_to_a_translator_and_takes_it_in_again(demo: Demo, ada: 
 def test_it_names_what_it_could_not_take(demo: Demo, ada: FlaskClient) -> None:
     sent = ada.get(f"{PAGE}/vi.po").text
     filled = sent.replace('msgstr ""\n\nmsgctxt', 'msgstr "Xin"\n\nmsgctxt', 1)
-    old = po_file.entries(sent)[0].source
+    old = po_file.read_entries(sent)[0].source
     gone = 'msgctxt "gone.say"\nmsgid "Old"\nmsgstr "Cu"\n'
     change_source(demo, "title: ", "title: Your ")
     answer = upload(ada, f"{PAGE}/vi.po", "privacy.vi.po", f"{filled}\n{gone}".encode())
@@ -300,8 +300,8 @@ def test_it_moves_all_flows_of_a_language_in_one_zip(demo: Demo, ada: FlaskClien
     back = io.BytesIO()
     with zipfile.ZipFile(back, "w") as made:
         po = archive.read("privacy.es.po").decode()
-        title = next(one for one in po_file.entries(po) if one.context == "title")
-        made.writestr("deep/privacy.es.po", po_file.written(po, [replace(title, text="Sus datos")], []))
+        title = next(one for one in po_file.read_entries(po) if one.context == "title")
+        made.writestr("deep/privacy.es.po", po_file.write_entries(po, [replace(title, text="Sus datos")], []))
         made.writestr("crisis.es.po", 'msgctxt "title"\nmsgid "x"\nmsgstr oops\n')
         made.writestr("what.po", 'msgctxt "title"\nmsgid "x"\nmsgstr "y"\n')
         made.writestr("nowhere.es.po", 'msgctxt "title"\nmsgid "x"\nmsgstr "y"\n')

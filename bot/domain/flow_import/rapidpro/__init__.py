@@ -1,7 +1,7 @@
-"""Exports of RapidPro, TextIt and Glific (spec versions 3 to 14) read as drafts of ours.
+"""Reads exports of RapidPro, TextIt and Glific (spec versions 3 to 14) as drafts.
 
-`goflow.py` and `legacy.py` read their two shapes into the one of `model.py`, and the other modules make steps of it.
-Nothing here runs an expression of theirs or keeps a template of theirs alive.
+`goflow.py` and `legacy.py` read the two formats into the model of `model.py`; the other modules make steps of it. No
+expression or template of the source is ever run or carried over as such.
 """
 
 from bot.domain.flow_import.rapidpro.reading import read_rapidpro

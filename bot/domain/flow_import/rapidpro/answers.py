@@ -1,133 +1,133 @@
-"""Which answers the questions of a file keep, and under which names: what texts and conditions may name."""
+"""Which answers the questions of a file save and under which names, for use by texts and conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.flow_import.drafting import Names
-from bot.domain.flow_import.rapidpro.expressions import Path, read_path
-from bot.domain.flow_import.rapidpro.forms import Form, form_of
-from bot.domain.flow_import.rapidpro.model import Action, Router, Source, part, words
+from bot.domain.flow_import.drafting import NameAllocator
+from bot.domain.flow_import.rapidpro.expressions import ExpressionPath, read_path
+from bot.domain.flow_import.rapidpro.forms import QuestionForm, form_of
+from bot.domain.flow_import.rapidpro.model import FlowAction, Router, SourceFlow, get_key, as_text
 
 _REST = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def result_key(name: str) -> str:
-    """`Favorite Color` as their expressions write it: `favorite_color`."""
+    """`Favorite Color` as RapidPro expressions write it: `favorite_color`."""
     return "".join(sign if sign in _REST else "_" for sign in name.lower())
 
 
 @dataclass(slots=True)
-class Kept:
-    """An answer: our name for it, and the questions that keep it."""
+class SavedAnswer:
+    """An answer: its name in the draft, and the questions that save it."""
 
     name: str
-    asked: list[tuple[Router, Form]] = field(default_factory=list)
+    questions: list[tuple[Router, QuestionForm]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class Answers:
+class AnswerIndex:
     """The answers of one file.
 
-    `kept`: flow -> key of a result -> its answer. `aliases`: flow -> (family, key) -> the result that it is made of.
+    `saved`: flow -> key of a result -> its answer. `aliases`: flow -> (family, key) -> the result that it copies.
     """
 
-    names: Names
-    kept: dict[str, dict[str, Kept]] = field(default_factory=dict)
+    names: NameAllocator
+    saved: dict[str, dict[str, SavedAnswer]] = field(default_factory=dict)
     aliases: dict[str, dict[tuple[str, str], str]] = field(default_factory=dict)
-    around: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    related_flows: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def find(self, flow: str, path: Path) -> Kept | None:
-        """The answer that this flow can see under this path: its own, or one of a flow inside or around it."""
-        for other in self.around.get(flow, (flow,)):
+    def find(self, flow: str, path: ExpressionPath) -> SavedAnswer | None:
+        """The answer that this flow can read under this path: its own, or one of a flow inside or around it."""
+        for other in self.related_flows.get(flow, (flow,)):
             key = path.key if path.family == "results" else None
-            if key is None or key not in self.kept.get(other, {}):
+            if key is None or key not in self.saved.get(other, {}):
                 key = self.aliases.get(other, {}).get((path.family, path.key))
             if key is None:
                 continue
-            found = [self.kept[one][key] for one in self.around[flow] if key in self.kept.get(one, {})]
+            found = [self.saved[one][key] for one in self.related_flows[flow] if key in self.saved.get(one, {})]
             if found:
-                return Kept(found[0].name, [asked for one in found for asked in one.asked])
+                return SavedAnswer(found[0].name, [asked for one in found for asked in one.questions])
         return None
 
-    def is_choice(self, flow: str, path: Path) -> bool:
-        """Whether the answer is kept as the name of a choice, at least by one question."""
+    def is_choice(self, flow: str, path: ExpressionPath) -> bool:
+        """Whether at least one question saves the answer as the name of a choice."""
         kept = self.find(flow, path)
-        return kept is not None and any(form is Form.CHOICES for _, form in kept.asked)
+        return kept is not None and any(form is QuestionForm.CHOICES for _, form in kept.questions)
 
 
-def kept_answers(flows: Mapping[str, Source], names: Names) -> Answers:
-    """Looks through all flows of a file (by their key) before any step is made."""
-    made = Answers(names)
+def index_answers(flows: Mapping[str, SourceFlow], names: NameAllocator) -> AnswerIndex:
+    """Collects the answers of all flows of a file (by key) before any step is made."""
+    made = AnswerIndex(names)
     for key, flow in flows.items():
-        made.kept[key] = {}
+        made.saved[key] = {}
         made.aliases[key] = {}
         for node in flow.nodes.values():
             router = node.router
             if router is not None and router.wait and router.result:
                 result = result_key(router.result)
-                kept = made.kept[key].setdefault(result, Kept(names.of(result, result)))
-                kept.asked.append((router, form_of(router)))
+                kept = made.saved[key].setdefault(result, SavedAnswer(names.name_for(result, result)))
+                kept.questions.append((router, form_of(router)))
             for action in node.actions:
                 _alias(made.aliases[key], action)
-    made.around = _around(flows)
+    made.related_flows = _related_flows(flows)
     return made
 
 
-def alias_of(action: Action) -> tuple[tuple[str, str], str] | None:
-    """What an action that writes a value names, and the result that the value is made of; None for any other value."""
-    value = words(action.data.get("value") or (action.data.get("name") if action.kind == "set_contact_name" else ""))
+def find_alias(action: FlowAction) -> tuple[tuple[str, str], str] | None:
+    """The name that a value-setting action writes, and the result that the value copies; None for any other value."""
+    value = as_text(action.data.get("value") or (action.data.get("name") if action.kind == "set_contact_name" else ""))
     path = read_path(value) if value.startswith("@") and "(" not in value else None
     if path is None or path.family != "results" or not path.key:
         return None
     if action.kind in ("set_contact_name", "set_contact_property"):
         return ("contact", "name"), path.key
     if action.kind == "set_run_result":
-        return ("results", result_key(words(action.data.get("name")))), path.key
+        return ("results", result_key(as_text(action.data.get("name")))), path.key
     if action.kind == "set_contact_field":
-        return ("fields", words(part(action.data.get("field"), "key"))), path.key
+        return ("fields", as_text(get_key(action.data.get("field"), "key"))), path.key
     return None
 
 
-def _alias(aliases: dict[tuple[str, str], str], action: Action) -> None:
-    found = alias_of(action)
+def _alias(aliases: dict[tuple[str, str], str], action: FlowAction) -> None:
+    found = find_alias(action)
     if found is not None and found[0] != ("results", found[1]):
         aliases.setdefault(*found)
         if found[0][0] == "fields":
             aliases.setdefault(("contact", found[0][1]), found[1])
 
 
-def called_flow(action: Action, flows: Mapping[str, Source]) -> str | None:
-    """The key of the flow that an `enter_flow` runs; None where it is not in the file."""
+def called_flow(action: FlowAction, flows: Mapping[str, SourceFlow]) -> str | None:
+    """The key of the flow that an `enter_flow` runs; None if it is not in the file."""
     target = action.data.get("flow")
-    uuid, name = words(part(target, "uuid")), _name(target)
+    uuid, name = as_text(get_key(target, "uuid")), _name(target)
     by_uuid = next((key for key, flow in flows.items() if uuid and flow.uuid == uuid), None)
     return by_uuid or next((key for key, flow in flows.items() if name and flow.name == name), None)
 
 
 def _name(target: object) -> str:
-    return words(part(target, "name")) or words(target)
+    return as_text(get_key(target, "name")) or as_text(target)
 
 
-def _around(flows: Mapping[str, Source]) -> dict[str, tuple[str, ...]]:
-    """For each flow itself first, then those that may be running with it: all that it runs, and all that run it."""
+def _related_flows(flows: Mapping[str, SourceFlow]) -> dict[str, tuple[str, ...]]:
+    """For each flow: itself first, then the flows that may be running with it (all that it runs, and all that run it)."""
     backwards = list(flows.items())[::-1]
     by_uuid = {flow.uuid: key for key, flow in backwards if flow.uuid}
     by_name = {flow.name: key for key, flow in backwards if flow.name}
     runs: dict[str, set[str]] = {}
     for key, flow in flows.items():
         targets = [a.data.get("flow") for n in flow.nodes.values() for a in n.actions if a.kind == "enter_flow"]
-        found = [by_uuid.get(words(part(one, "uuid"))) or by_name.get(_name(one)) for one in targets]
+        found = [by_uuid.get(as_text(get_key(one, "uuid"))) or by_name.get(_name(one)) for one in targets]
         runs[key] = {one for one in found if one is not None}
-    inside = {key: _reach(key, runs) for key in flows}
+    inside = {key: _reachable(key, runs) for key in flows}
     return {
         key: (key, *(other for other in flows if other != key and (other in inside[key] or key in inside[other])))
         for key in flows
     }
 
 
-def _reach(start: str, runs: Mapping[str, set[str]]) -> set[str]:
+def _reachable(start: str, runs: Mapping[str, set[str]]) -> set[str]:
     found, waiting = {start}, [start]
     while waiting:
         for other in runs.get(waiting.pop(), ()):
@@ -137,6 +137,6 @@ def _reach(start: str, runs: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def of_kinds(kept: Kept, kinds: Sequence[Form]) -> bool:
-    """Whether all questions that keep the answer are of these forms."""
-    return all(form in kinds for _, form in kept.asked)
+def have_forms(kept: SavedAnswer, kinds: Sequence[QuestionForm]) -> bool:
+    """Whether all questions that save the answer have one of these forms."""
+    return all(form in kinds for _, form in kept.questions)

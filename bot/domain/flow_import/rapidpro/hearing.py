@@ -1,51 +1,51 @@
-"""All that a flow of theirs says to anybody, in each language, so that the finished draft can be compared with it."""
+"""Collects every text of a source flow, in each language, for comparison with the finished draft."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.domain.flow_import.drafting import Drafting
-from bot.domain.flow_import.rapidpro.model import Action, Source, part, words
+from bot.domain.flow_import.drafting import DraftBuilder
+from bot.domain.flow_import.rapidpro.model import FlowAction, SourceFlow, get_key, as_text
 
 _FOR_COMPUTERS = frozenset({"call_webhook", "call_resthook", "call_classifier", "transfer_airtime"})
-_SAID = ("text", "subject", "body", "note", "instructions")
-_TRANSLATED = (*_SAID, "quick_replies", "name", "arguments", "test")
-_OF_A_BUTTON = "It translates a button, and there are none here: translate the label of the choice."
-_OF_ITS_OWN = "It is a translation into the language that the flow is written in, which their product does not say."
-_OF_NOTHING = "It translates a part that is not in the flow."
+_TEXT_KEYS = ("text", "subject", "body", "note", "instructions")
+_TRANSLATED_KEYS = (*_TEXT_KEYS, "quick_replies", "name", "arguments", "test")
+_BUTTON_REMARK = "It translates a button, and there are none here: translate the label of the choice."
+_OWN_LANGUAGE_REMARK = "It is a translation into the language that the flow is written in, which their product does not say."
+_MISSING_PART_REMARK = "It translates a part that is not in the flow."
 
 
-def hear(draft: Drafting, source: Source) -> None:
-    """Notes every text of the flow, and every translation, also those of parts that are no longer there."""
+def record_source_texts(draft: DraftBuilder, source: SourceFlow) -> None:
+    """Records every text of the flow and every translation, including those of parts that no longer exist."""
     places = dict(_places(source))
     for node in source.nodes.values():
         for action in node.actions:
-            for text in _said(action):
-                draft.heard(node.uuid, action.theirs, text)
-    for language, parts in source.words.items():
-        own = _OF_ITS_OWN if language == source.language else ""
+            for text in _action_texts(action):
+                draft.record_source_text(node.uuid, action.source_kind, text)
+    for language, parts in source.translations.items():
+        own = _OWN_LANGUAGE_REMARK if language == source.language else ""
         for uuid, fields in parts.items():
-            # The texts of buttons in the older shape have the identifier of their action with a number behind it.
+            # Button texts in the older format have the identifier of their action followed by a number.
             found = places.get(uuid) or places.get(uuid.rpartition(":")[0])
             node_uuid, kind = found or (uuid, "translations")
-            for key in _TRANSLATED:
-                why = own or (_OF_A_BUTTON if key == "quick_replies" else "") if found else _OF_NOTHING
+            for key in _TRANSLATED_KEYS:
+                why = own or (_BUTTON_REMARK if key == "quick_replies" else "") if found else _MISSING_PART_REMARK
                 for text in fields.get(key, ()):
-                    draft.heard(node_uuid, kind, text, language, why)
+                    draft.record_source_text(node_uuid, kind, text, language, why)
 
 
-def _places(source: Source) -> Iterator[tuple[str, tuple[str, str]]]:
+def _places(source: SourceFlow) -> Iterator[tuple[str, tuple[str, str]]]:
     """Identifier of a part -> its node, and its kind."""
     for node in source.nodes.values():
-        yield from ((action.uuid, (node.uuid, action.theirs)) for action in node.actions if action.uuid)
+        yield from ((action.uuid, (node.uuid, action.source_kind)) for action in node.actions if action.uuid)
         if node.router is not None:
-            yield from ((category.uuid, (node.uuid, node.router.theirs)) for category in node.router.categories)
+            yield from ((category.uuid, (node.uuid, node.router.source_kind)) for category in node.router.categories)
             yield from ((case.uuid, (node.uuid, case.kind)) for case in node.router.cases if case.uuid)
 
 
-def _said(action: Action) -> Iterator[str]:
+def _action_texts(action: FlowAction) -> Iterator[str]:
     if action.kind in _FOR_COMPUTERS:
         return
-    yield from (words(action.data.get(key)) for key in _SAID)
+    yield from (as_text(action.data.get(key)) for key in _TEXT_KEYS)
     given = action.data.get("quick_replies")
-    yield from (words(one) or words(part(one, "text")) for one in (given if isinstance(given, list) else ()))
+    yield from (as_text(one) or as_text(get_key(one, "text")) for one in (given if isinstance(given, list) else ()))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.domain.flow_import.report import Fate
+from bot.domain.flow_import.report import ImportStatus
 
-CARRIED, APPROXIMATED, LEFT_OUT = Fate.CARRIED, Fate.APPROXIMATED, Fate.LEFT_OUT
-Rows = Mapping[str, tuple[Fate, str]]
+CARRIED, APPROXIMATED, LEFT_OUT = ImportStatus.CARRIED, ImportStatus.APPROXIMATED, ImportStatus.LEFT_OUT
+KindTable = Mapping[str, tuple[ImportStatus, str]]
 
-ACTIONS: Rows = {
+ACTIONS: KindTable = {
     "send_msg": (CARRIED, "A `say`; where an answer is waited for behind it, the question of that `ask`."),
     "enter_flow": (CARRIED, "A `run`; where it does not come back, an `end` behind it."),
     "open_ticket": (APPROXIMATED, "A `handoff` to the team `anyone`; topic and body stand in `because`."),
@@ -43,7 +43,7 @@ ACTIONS: Rows = {
 }
 OTHER_ACTION = (LEFT_OUT, "This kind of action is not known here.")
 
-ROUTERS: Rows = {
+ROUTERS: KindTable = {
     "wait_for_response": (CARRIED, "An `ask`: categories are its choices; where there are no words, its `answer` is read."),
     "wait_for_dial, wait_for_digits, wait_for_image, wait_for_audio, wait_for_video, wait_for_location": (
         APPROXIMATED,
@@ -61,7 +61,7 @@ ROUTERS: Rows = {
     "split_by_random": (APPROXIMATED, "A `decide` that takes the first way."),
 }
 
-TESTS: Rows = {
+TESTS: KindTable = {
     "has_any_word": (CARRIED, "Each of the words becomes a word of the choice."),
     "has_all_words": (APPROXIMATED, "The words, in this order, become one of the choice's words."),
     "has_phrase": (CARRIED, "A word of the choice."),
@@ -101,7 +101,7 @@ WORD_TESTS = frozenset(
 NUMBER_TESTS = frozenset({kind for kind in TESTS if kind.startswith("has_number")})
 DATE_TESTS = frozenset({kind for kind in TESTS if kind.startswith("has_date")})
 
-OTHERS: Rows = {
+OTHER_PARTS: KindTable = {
     "translations": (CARRIED, "PO files; the base text stays the source, also where it is not English."),
     "quick_replies": (APPROXIMATED, "Choices of the question; elsewhere left out."),
     "attachments": (LEFT_OUT, "A text here has no pictures or sounds."),
@@ -124,7 +124,7 @@ OLDER_ACTIONS = {
     "channel": "set_contact_channel", "flow": "enter_flow", "trigger-flow": "start_session", "api": "call_webhook",
     "email": "send_email", "add_label": "add_input_labels",
 }  # fmt: skip
-"""Their older word for an action -> the newer one, under which the table has it."""
+"""Older name of an action -> the newer one, under which the table lists it."""
 OLDER_TESTS = {
     "contains_any": "has_any_word", "contains": "has_all_words", "contains_phrase": "has_phrase",
     "contains_only_phrase": "has_only_phrase", "starts": "has_beginning", "not_empty": "has_text", "regex": "has_pattern",
@@ -144,11 +144,11 @@ OLDER_ROUTERS = {
 }  # fmt: skip
 
 
-def table() -> str:
-    """The rows as Markdown, as they stand in the manual for admins."""
+def markdown_table() -> str:
+    """The rows as Markdown, as they stand in the admin manual."""
     words = {CARRIED: "carried over", APPROXIMATED: "approximated", LEFT_OUT: "left out"}
     parts = []
-    for head, given in (("Action", ACTIONS), ("Router", ROUTERS), ("Test", TESTS), ("Beside these", OTHERS)):
+    for head, given in (("Action", ACTIONS), ("Router", ROUTERS), ("Test", TESTS), ("Beside these", OTHER_PARTS)):
         parts.append(f"| {head} | | becomes |\n|---|---|---|")
         parts[-1] += "".join(f"\n| {kind} | {words[fate]} | {how} |" for kind, (fate, how) in given.items())
     older = {**OLDER_ACTIONS, **OLDER_ROUTERS, **OLDER_TESTS}

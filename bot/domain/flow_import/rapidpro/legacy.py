@@ -1,7 +1,7 @@
-"""Definitions of the older shape (spec 3 to 12): action_sets and rule_sets, read into the same model as the newer ones.
+"""Reads definitions in the older format (spec 3 to 12), action_sets and rule_sets, into the same model as the newer ones.
 
-Old exports are full of small faults that their own migrations forgive (a group without a name, a text without its
-language, a rule set that leads to nothing), so they are forgiven here too.
+Old exports are full of small faults that RapidPro's own migrations forgive (a group without a name, a text without its
+language, a rule set that leads nowhere), so they are forgiven here too.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 
 from bot.domain.flow_import.rapidpro.kinds import OLDER_ACTIONS, OLDER_TESTS
 from bot.domain.flow_import.rapidpro.model import (
-    Action,
-    Case,
-    Category,
-    Node,
-    Place,
+    FlowAction,
+    RouterCase,
+    RouterCategory,
+    SourceNode,
+    FilePlace,
     Router,
-    Source,
-    Words,
-    mapping,
-    number,
-    part,
-    rows,
-    words,
+    SourceFlow,
+    TextList,
+    as_mapping,
+    as_number,
+    get_key,
+    as_list,
+    as_text,
 )  # fmt: skip
 
 _WAITS = {
@@ -34,66 +34,66 @@ _OPERANDS = {"subflow": "@child.status", "group": "@contact.groups", "webhook": 
              "resthook": "@webhook.status", "airtime": "@results.transfer"}  # fmt: skip
 
 
-def read_legacy(flow: Mapping[str, object], file: Place) -> Source:
-    """One flow; `flow` holds the definition itself or under `definition`. Raises NotImportable where it is no flow."""
+def read_legacy(flow: Mapping[str, object], file: FilePlace) -> SourceFlow:
+    """Reads one flow; `flow` is the definition or holds it under `definition`. Raises NotImportable if it is not a flow."""
     inner = flow.get("definition")
     body = inner if isinstance(inner, dict) else flow
     about = body.get("metadata")
-    name = words(part(about, "name")) or words(flow.get("name"))
-    uuid = words(part(about, "uuid")) or words(flow.get("uuid"))
-    return _Legacy(file.of("flow", name or uuid), words(body.get("base_language")) or "base").read(body, flow, uuid, name)
+    name = as_text(get_key(about, "name")) or as_text(flow.get("name"))
+    uuid = as_text(get_key(about, "uuid")) or as_text(flow.get("uuid"))
+    return _LegacyReader(file.inside("flow", name or uuid), as_text(body.get("base_language")) or "base").read(body, flow, uuid, name)
 
 
 @dataclass(slots=True)
-class _Legacy:
-    place: Place
+class _LegacyReader:
+    place: FilePlace
     language: str
-    said: dict[str, dict[str, dict[str, Words]]] = field(default_factory=dict)
-    nodes: dict[str, Node] = field(default_factory=dict)
+    translations: dict[str, dict[str, dict[str, TextList]]] = field(default_factory=dict)
+    nodes: dict[str, SourceNode] = field(default_factory=dict)
 
-    def read(self, body: Mapping[str, object], flow: Mapping[str, object], uuid: str, name: str) -> Source:
+    def read(self, body: Mapping[str, object], flow: Mapping[str, object], uuid: str, name: str) -> SourceFlow:
         tops: dict[str, float] = {}
         for key, read in (("action_sets", self._action_set), ("rule_sets", self._rule_set)):
-            for at, row in enumerate(rows(body.get(key), self.place.of(key), 1000), 1):
-                place = self.place.of(key.removesuffix("s"), at)
-                data = mapping(row, place)
-                node_uuid = words(data.get("uuid"))
+            for at, row in enumerate(as_list(body.get(key), self.place.inside(key), 1000), 1):
+                place = self.place.inside(key.removesuffix("s"), at)
+                data = as_mapping(row, place)
+                node_uuid = as_text(data.get("uuid"))
                 if not node_uuid or node_uuid in self.nodes:
-                    raise place.refuse("It has no identifier (uuid), or one that stands at another place too.")
+                    raise place.error("It has no identifier (uuid), or one that stands at another place too.")
                 self.nodes[node_uuid] = read(node_uuid, data, place)
-                tops[node_uuid] = number(data.get("y"))
-        start = words(body.get("entry")) or words(flow.get("entry"))
+                tops[node_uuid] = as_number(data.get("y"))
+        start = as_text(body.get("entry")) or as_text(flow.get("entry"))
         if start not in self.nodes:
             start = min(tops, key=lambda one: tops[one], default="")
-        kind = {"V": "voice"}.get(words(body.get("flow_type")) or words(flow.get("flow_type")), "messaging")
-        minutes = number(part(body.get("metadata"), "expires"))
-        return Source(uuid, name, kind, self.language, start, self.nodes, self.said, minutes)
+        kind = {"V": "voice"}.get(as_text(body.get("flow_type")) or as_text(flow.get("flow_type")), "messaging")
+        minutes = as_number(get_key(body.get("metadata"), "expires"))
+        return SourceFlow(uuid, name, kind, self.language, start, self.nodes, self.translations, minutes)
 
-    def _text(self, given: object, uuid: str, key: str) -> str:
-        """The text in the flow's own language; the others are remembered as translations of this part."""
-        if not isinstance(given, dict):
-            return words(given)
-        texts = {words(language): words(text) for language, text in given.items() if words(text)}
+    def _text(self, value: object, uuid: str, key: str) -> str:
+        """The text in the flow's own language; the others are stored as translations of this part."""
+        if not isinstance(value, dict):
+            return as_text(value)
+        texts = {as_text(language): as_text(text) for language, text in value.items() if as_text(text)}
         base = next((code for code in (self.language, "base", *texts) if code in texts), "")
         for language, text in texts.items():
             if language != base:
-                self.said.setdefault(language, {}).setdefault(uuid, {})[key] = (text,)
+                self.translations.setdefault(language, {}).setdefault(uuid, {})[key] = (text,)
         return texts.get(base, "")
 
     # Actions.
 
-    def _action_set(self, uuid: str, data: Mapping[str, object], place: Place) -> Node:
+    def _action_set(self, uuid: str, data: Mapping[str, object], place: FilePlace) -> SourceNode:
         actions = tuple(
-            self._action(mapping(row, place.of("actions")), f"{uuid}:{at}", place)
-            for at, row in enumerate(rows(data.get("actions"), place.of("actions"), 100))
+            self._action(as_mapping(row, place.inside("actions")), f"{uuid}:{at}", place)
+            for at, row in enumerate(as_list(data.get("actions"), place.inside("actions"), 100))
         )
-        return Node(uuid, actions, None, words(data.get("destination")) or None)
+        return SourceNode(uuid, actions, None, as_text(data.get("destination")) or None)
 
-    def _action(self, data: Mapping[str, object], at: str, place: Place) -> Action:
-        theirs = words(data.get("type"))
-        if not theirs:
-            raise place.of("actions").refuse("An action has no type.")
-        uuid = words(data.get("uuid")) or at
+    def _action(self, data: Mapping[str, object], at: str, place: FilePlace) -> FlowAction:
+        source_kind = as_text(data.get("type"))
+        if not source_kind:
+            raise place.inside("actions").error("An action has no type.")
+        uuid = as_text(data.get("uuid")) or at
         made: dict[str, object] = dict(data)
         if "msg" in data:
             made["text"] = self._text(data["msg"], uuid, "text")
@@ -102,80 +102,81 @@ class _Legacy:
         replies = data.get("quick_replies")
         if isinstance(replies, list):
             made["quick_replies"] = [self._text(reply, f"{uuid}:{n}", "quick_replies") for n, reply in enumerate(replies)]
-        if theirs == "flow":
+        if source_kind == "flow":
             made["terminal"] = True
-        if theirs == "save":
+        if source_kind == "save":
             made["field"] = {"key": data.get("field"), "name": data.get("label")}
-        if theirs == "lang":
+        if source_kind == "lang":
             made["language"] = data.get("lang")
-        if theirs in ("add_group", "del_group") and "groups" not in data:
+        if source_kind in ("add_group", "del_group") and "groups" not in data:
             made["groups"] = [data.get("group")]
-        return Action(OLDER_ACTIONS.get(theirs, theirs), theirs, uuid, made)
+        return FlowAction(OLDER_ACTIONS.get(source_kind, source_kind), source_kind, uuid, made)
 
     # Rules.
 
-    def _rule_set(self, uuid: str, data: Mapping[str, object], place: Place) -> Node:
-        theirs = words(data.get("ruleset_type")) or self._kind(data)
-        categories: dict[str, Category] = {}
-        cases: list[Case] = []
+    def _rule_set(self, uuid: str, data: Mapping[str, object], place: FilePlace) -> SourceNode:
+        source_kind = as_text(data.get("ruleset_type")) or self._kind(data)
+        categories: dict[str, RouterCategory] = {}
+        cases: list[RouterCase] = []
         default = timeout = ""
         seconds = 0.0
-        for at, row in enumerate(rows(data.get("rules"), place.of("rules"), 100)):
-            rule = mapping(row, place.of("rules"))
+        for at, row in enumerate(as_list(data.get("rules"), place.inside("rules"), 100)):
+            rule = as_mapping(row, place.inside("rules"))
             test = rule.get("test")
-            key = words(rule.get("uuid")) or f"{uuid}:{at}"
+            key = as_text(rule.get("uuid")) or f"{uuid}:{at}"
             category = self._category(rule, key, categories)
-            kind = words(part(test, "type"))
+            kind = as_text(get_key(test, "type"))
             if kind == "true":
                 default = category.uuid
             elif kind == "timeout":
-                timeout, seconds = category.uuid, number(part(test, "minutes")) * 60
+                timeout, seconds = category.uuid, as_number(get_key(test, "minutes")) * 60
             else:
-                cases.append(Case(OLDER_TESTS.get(kind, kind), self._arguments(kind, test, key), category.uuid, key))
+                cases.append(RouterCase(OLDER_TESTS.get(kind, kind), self._arguments(kind, test, key), category.uuid, key))
         router = Router(
-            "random" if theirs == "random" else "switch", theirs, self._operand(theirs, data), _WAITS.get(theirs, ""),
-            seconds, timeout, tuple(categories.values()), tuple(cases), default, words(data.get("label")).strip(),
+            "random" if source_kind == "random" else "switch", source_kind, self._operand(source_kind, data),
+            _WAITS.get(source_kind, ""),
+            seconds, timeout, tuple(categories.values()), tuple(cases), default, as_text(data.get("label")).strip(),
         )  # fmt: skip
-        return Node(uuid, self._called(theirs, data, uuid), router if categories else None, None)
+        return SourceNode(uuid, self._called_action(source_kind, data, uuid), router if categories else None, None)
 
     def _kind(self, data: Mapping[str, object]) -> str:
-        """Before version 5 the operand told which kind it is."""
-        operand = words(data.get("operand"))
+        """Before version 5 the operand determined the kind."""
+        operand = as_text(data.get("operand"))
         if data.get("webhook"):
             return "webhook"
         if "step.value" in operand or not operand:
             return "wait_message"
         return "contact_field" if operand.startswith("@contact.") else "expression"
 
-    def _operand(self, theirs: str, data: Mapping[str, object]) -> str:
-        return _OPERANDS.get(theirs) or words(data.get("operand")).strip()
+    def _operand(self, source_kind: str, data: Mapping[str, object]) -> str:
+        return _OPERANDS.get(source_kind) or as_text(data.get("operand")).strip()
 
-    def _category(self, rule: Mapping[str, object], key: str, known: dict[str, Category]) -> Category:
+    def _category(self, rule: Mapping[str, object], key: str, known: dict[str, RouterCategory]) -> RouterCategory:
         name = self._text(rule.get("category"), key, "name") or "Other"
-        go = words(rule.get("destination")) or None
+        go = as_text(rule.get("destination")) or None
         for category in known.values():
-            if category.name.casefold() == name.casefold() and category.go == go:
+            if category.name.casefold() == name.casefold() and category.target == go:
                 return category
-        known[key] = Category(key, name, go)
+        known[key] = RouterCategory(key, name, go)
         return known[key]
 
-    def _arguments(self, kind: str, test: object, key: str) -> Words:
+    def _arguments(self, kind: str, test: object, key: str) -> TextList:
         if kind == "between":
-            return (words(part(test, "min")), words(part(test, "max")))
+            return (as_text(get_key(test, "min")), as_text(get_key(test, "max")))
         if kind == "subflow":
-            return (words(part(test, "exit_type")),)
+            return (as_text(get_key(test, "exit_type")),)
         if kind == "in_group":
-            return (words(part(part(test, "test"), "uuid")), words(part(part(test, "test"), "name")))
-        given = part(test, "test")
-        value = self._text(given if given is not None else part(test, "status"), key, "arguments")
+            return (as_text(get_key(get_key(test, "test"), "uuid")), as_text(get_key(get_key(test, "test"), "name")))
+        given = get_key(test, "test")
+        value = self._text(given if given is not None else get_key(test, "status"), key, "arguments")
         return (value,) if value else ()
 
-    def _called(self, theirs: str, data: Mapping[str, object], uuid: str) -> tuple[Action, ...]:
-        """What a rule set does before it decides, as an action of its own."""
+    def _called_action(self, source_kind: str, data: Mapping[str, object], uuid: str) -> tuple[FlowAction, ...]:
+        """What a rule set does before it decides, as an action."""
         config = data.get("config")
         kind = {"subflow": "enter_flow", "webhook": "call_webhook", "resthook": "call_resthook",
-                "airtime": "transfer_airtime"}.get(theirs)  # fmt: skip
+                "airtime": "transfer_airtime"}.get(source_kind)  # fmt: skip
         if kind is None:
             return ()
-        flow = part(config, "flow")
-        return (Action(kind, theirs, f"{uuid}:call", {"flow": flow, "url": part(config, "webhook") or data.get("webhook")}),)
+        flow = get_key(config, "flow")
+        return (FlowAction(kind, source_kind, f"{uuid}:call", {"flow": flow, "url": get_key(config, "webhook") or data.get("webhook")}),)

@@ -1,4 +1,4 @@
-"""A flow of theirs in one shape, whichever version it was written in, and the careful reading of untrusted JSON."""
+"""One model for source flows of all versions, and defensive reading of untrusted JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bot.domain.flow_import.report import NotImportable
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One test of a router, in the words of the newest version (`has_any_word`)."""
+class RouterCase:
+    """One test of a router, in the terms of the newest version (`has_any_word`)."""
 
     kind: str
     arguments: tuple[str, ...]
@@ -19,113 +19,113 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Category:
+class RouterCategory:
     uuid: str
     name: str
-    go: str | None
-    """The node that it leads to; None where the flow ends."""
+    target: str | None
+    """The node that it leads to; None if the flow ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Router:
     kind: str
     """`switch` or `random`."""
-    theirs: str
-    """What their product calls it, like `wait_for_response` or `split_by_groups`."""
+    source_kind: str
+    """The product's own name, like `wait_for_response` or `split_by_groups`."""
     operand: str = ""
     wait: str = ""
-    """What it waits for (`msg`, `dial`, `image`, ...); empty where it does not wait."""
-    seconds: float = 0
-    timeout: str = ""
-    """The category that silence leads to."""
-    categories: tuple[Category, ...] = ()
-    cases: tuple[Case, ...] = ()
+    """What it waits for (`msg`, `dial`, `image`, ...); empty if it does not wait."""
+    timeout_seconds: float = 0
+    timeout_category: str = ""
+    """The category for no reply within `timeout_seconds`."""
+    categories: tuple[RouterCategory, ...] = ()
+    cases: tuple[RouterCase, ...] = ()
     default: str = ""
     result: str = ""
-    lost: tuple[str, ...] = ()
+    unknown_tests: tuple[str, ...] = ()
     """Kinds of tests whose category is not in the file (only old drafts of the editor have them)."""
 
-    def category(self, uuid: str) -> Category | None:
+    def category(self, uuid: str) -> RouterCategory | None:
         return next((one for one in self.categories if one.uuid == uuid), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class FlowAction:
     kind: str
-    theirs: str
+    source_kind: str
     uuid: str
     data: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class SourceNode:
     uuid: str
-    actions: tuple[Action, ...]
+    actions: tuple[FlowAction, ...]
     router: Router | None
-    go: str | None
+    target: str | None
 
 
-Words = tuple[str, ...]
+TextList = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One flow of theirs."""
+class SourceFlow:
+    """One source flow."""
 
     uuid: str
     name: str
     kind: str
     language: str
     start: str
-    nodes: Mapping[str, Node]
-    words: Mapping[str, Mapping[str, Mapping[str, Words]]] = field(default_factory=dict)
-    """Language -> identifier of an action, category or case -> property (`text`) -> what it says there."""
-    minutes: float = 0
-    """After so long a silence their product ends the flow."""
+    nodes: Mapping[str, SourceNode]
+    translations: Mapping[str, Mapping[str, Mapping[str, TextList]]] = field(default_factory=dict)
+    """Language -> identifier of an action, category or case -> property (`text`) -> its texts."""
+    expiry_minutes: float = 0
+    """Minutes of silence after which the product ends the flow."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the file something stands, for complaints."""
+class FilePlace:
+    """A place in the file, for error messages."""
 
     file: str
     parts: tuple[str, ...] = ()
 
-    def of(self, what: str, name: object = "") -> Place:
+    def inside(self, what: str, name: object = "") -> FilePlace:
         shown = str(name)[:80].strip()
-        return Place(self.file, (*self.parts, f"{what} `{shown}`" if shown else what))
+        return FilePlace(self.file, (*self.parts, f"{what} `{shown}`" if shown else what))
 
-    def refuse(self, what: str, remedy: str = "Export the flow anew, or correct the file.") -> NotImportable:
+    def error(self, what: str, remedy: str = "Export the flow anew, or correct the file.") -> NotImportable:
         return NotImportable(f"{', '.join((self.file, *self.parts))}: {what} {remedy}")
 
 
-def mapping(value: object, place: Place) -> dict[str, object]:
-    """The value as `{...}`. Raises NotImportable where it is something else."""
+def as_mapping(value: object, place: FilePlace) -> dict[str, object]:
+    """The value as an object. Raises NotImportable if it is anything else."""
     if isinstance(value, dict):
         return value
-    raise place.refuse(f"Here stands {_shown(value)} where {{...}} belongs.")
+    raise place.error(f"Here stands {_shown(value)} where {{...}} belongs.")
 
 
-def rows(value: object, place: Place, most: int = 0) -> list[object]:
-    """The value as a list; nothing is an empty one. Raises NotImportable for anything else, and beyond `most` rows."""
+def as_list(value: object, place: FilePlace, max_length: int = 0) -> list[object]:
+    """The value as a list; None gives an empty one. Raises NotImportable otherwise, and for more than `max_length` rows."""
     if value is None:
         return []
     if not isinstance(value, list):
-        raise place.refuse(f"Here stands {_shown(value)} where a list belongs.")
-    if most and len(value) > most:
-        raise place.refuse(f"It has {len(value)} entries; the most that RapidPro allows is {most}.", "Split the flow.")
+        raise place.error(f"Here stands {_shown(value)} where a list belongs.")
+    if max_length and len(value) > max_length:
+        raise place.error(f"It has {len(value)} entries; the most that RapidPro allows is {max_length}.", "Split the flow.")
     return value
 
 
-def words(value: object) -> str:
-    """The value as words; empty where it is no text or number. What can't be written in UTF-8 becomes `?`."""
+def as_text(value: object) -> str:
+    """The value as text; empty if it is neither text nor number. What can't be written in UTF-8 becomes `?`."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
 
 
-def number(value: object) -> float:
-    """The value as a number; 0 where it is none."""
+def as_number(value: object) -> float:
+    """The value as a number; 0 if it is none."""
     try:
         found = float(value) if isinstance(value, (int, float, str)) else 0.0
     except (ValueError, OverflowError):
@@ -133,8 +133,8 @@ def number(value: object) -> float:
     return found if abs(found) < 1e12 else 0.0
 
 
-def part(value: object, key: str) -> object:
-    """`value[key]`, or None where there is no such thing."""
+def get_key(value: object, key: str) -> object:
+    """`value[key]`, or None if there is no such key."""
     return value.get(key) if isinstance(value, dict) else None
 
 

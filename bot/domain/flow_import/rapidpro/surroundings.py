@@ -1,14 +1,14 @@
-"""What stands around the flows in an export: campaigns, triggers, groups. All of it is left out, and told of."""
+"""The other contents of an export: campaigns, triggers, groups. All are left out and reported."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.domain.flow_import.drafting import Drafting, fit_name
+from bot.domain.flow_import.drafting import DraftBuilder, make_identifier
 from bot.domain.flow_import.rapidpro.goflow import is_language
-from bot.domain.flow_import.rapidpro.kinds import OTHERS
-from bot.domain.flow_import.rapidpro.model import Action, Node, Source, number, part, words
-from bot.domain.flow_import.report import Fate
+from bot.domain.flow_import.rapidpro.kinds import OTHER_PARTS
+from bot.domain.flow_import.rapidpro.model import FlowAction, SourceNode, SourceFlow, as_number, get_key, as_text
+from bot.domain.flow_import.report import ImportStatus
 
 _UNITS = {"M": "minutes", "H": "hours", "D": "days", "W": "weeks"}
 _TRIGGERS = {
@@ -17,75 +17,75 @@ _TRIGGERS = {
 }  # fmt: skip
 
 
-def tell_surroundings(data: Mapping[str, object], flows: Mapping[str, Source], drafts: Mapping[str, Drafting]) -> None:
-    """An item on the flow that a campaign or trigger names, or on the first one where it names none of the file."""
+def report_surroundings(data: Mapping[str, object], flows: Mapping[str, SourceFlow], drafts: Mapping[str, DraftBuilder]) -> None:
+    """Adds an item to the flow that a campaign or trigger names, or to the first one if it names none in the file."""
     for campaign in _rows(data.get("campaigns")):
-        for event in _rows(part(campaign, "events")):
-            _tell_event(campaign, event, flows, drafts)
+        for event in _rows(get_key(campaign, "events")):
+            _report_event(campaign, event, flows, drafts)
     for trigger in _rows(data.get("triggers")):
-        target = part(trigger, "flow")
-        kind, word = words(part(trigger, "trigger_type")), words(part(trigger, "keyword"))
+        target = get_key(trigger, "flow")
+        kind, word = as_text(get_key(trigger, "trigger_type")), as_text(get_key(trigger, "keyword"))
         how = f"It is started by {_TRIGGERS.get(kind, f'a trigger of the kind `{kind[:10]}`')}"
         how += f" `{word[:60]}`." if word else "."
-        name = words(part(target, "name")) or word or kind or "trigger"
-        _draft(target, flows, drafts).tell(name, "trigger", Fate.LEFT_OUT, f"{how} {OTHERS['trigger'][1]}")
+        name = as_text(get_key(target, "name")) or word or kind or "trigger"
+        _target_draft(target, flows, drafts).report(name, "trigger", ImportStatus.LEFT_OUT, f"{how} {OTHER_PARTS['trigger'][1]}")
     for key in ("groups", "fields", "labels", "channels", "topics", "resthooks", "llms", "users", "locations", "templates"):
-        if names := [words(part(row, "name")) or words(part(row, "key")) for row in _rows(data.get(key))]:
+        if names := [as_text(get_key(row, "name")) or as_text(get_key(row, "key")) for row in _rows(data.get(key))]:
             how = f"{len(names)} in the file, none is carried over: {', '.join(names)[:300]}."
-            next(iter(drafts.values())).tell(key, "groups", Fate.LEFT_OUT, how)
+            next(iter(drafts.values())).report(key, "groups", ImportStatus.LEFT_OUT, how)
 
 
-def _tell_event(campaign: object, event: object, flows: Mapping[str, Source], drafts: Mapping[str, Drafting]) -> None:
-    target = part(event, "flow")
-    offset, unit = int(number(part(event, "offset"))), _UNITS.get(words(part(event, "unit")), "days")
-    relative = part(event, "relative_to")
-    since = words(part(relative, "label")) or words(part(relative, "key")) or "a date"
+def _report_event(campaign: object, event: object, flows: Mapping[str, SourceFlow], drafts: Mapping[str, DraftBuilder]) -> None:
+    target = get_key(event, "flow")
+    offset, unit = int(as_number(get_key(event, "offset"))), _UNITS.get(as_text(get_key(event, "unit")), "days")
+    relative = get_key(event, "relative_to")
+    since = as_text(get_key(relative, "label")) or as_text(get_key(relative, "key")) or "a date"
     when = f"{abs(offset)} {unit} {'before' if offset < 0 else 'after'} `{since[:60]}`"
-    draft = _draft(target, flows, drafts)
+    draft = _target_draft(target, flows, drafts)
     if target is not None:
-        named = words(part(target, "name"))[:80]
-        ours = draft.name if _key(target, flows) else fit_name(named, "flow")
+        named = as_text(get_key(target, "name"))[:80]
+        ours = draft.name if _flow_key(target, flows) else make_identifier(named, "flow")
         how = f"It starts `{named}` {when}. "
-        how += f"{OTHERS['campaign event'][1]} (`check_in: {{flow: {ours}, after: [{max(abs(offset), 1)}{_letter(unit)}]}}`)"
+        how += f"{OTHER_PARTS['campaign event'][1]} (`check_in: {{flow: {ours}, after: [{max(abs(offset), 1)}{_unit_letter(unit)}]}}`)"
     else:
-        message = part(event, "message")
+        message = get_key(event, "message")
         text = next(iter(message.values()), "") if isinstance(message, dict) else message
-        how = f"It sends a text {when}: `{words(text)[:300]}`. {OTHERS['campaign event'][1]}"
-    draft.tell(words(part(campaign, "name")) or "campaign", "campaign event", Fate.LEFT_OUT, how)
+        how = f"It sends a text {when}: `{as_text(text)[:300]}`. {OTHER_PARTS['campaign event'][1]}"
+    draft.report(as_text(get_key(campaign, "name")) or "campaign", "campaign event", ImportStatus.LEFT_OUT, how)
 
 
-def campaign_flows(data: Mapping[str, object]) -> list[Source]:
-    """For a file that holds campaigns and no flow: each text that a campaign sends, as a flow that says it."""
-    made: list[Source] = []
+def campaign_flows(data: Mapping[str, object]) -> list[SourceFlow]:
+    """For a file with campaigns and no flow: each text that a campaign sends becomes a flow that says it."""
+    made: list[SourceFlow] = []
     for campaign in _rows(data.get("campaigns")):
-        for at, event in enumerate(_rows(part(campaign, "events"))):
-            message = part(event, "message")
-            texts = {words(code): words(text) for code, text in message.items()} if isinstance(message, dict) else {}
+        for at, event in enumerate(_rows(get_key(campaign, "events"))):
+            message = get_key(event, "message")
+            texts = {as_text(code): as_text(text) for code, text in message.items()} if isinstance(message, dict) else {}
             texts = {code: text for code, text in texts.items() if text and is_language(code)}
-            base = words(part(event, "base_language"))
+            base = as_text(get_key(event, "base_language"))
             base = base if base in texts else next(iter(texts), "")
             if not texts:
                 continue
-            uuid = words(part(event, "uuid")) or f"{words(part(campaign, 'uuid'))}:{at}"
-            action = Action("send_msg", "message of a campaign", uuid, {"text": texts[base]})
-            said = {code: {uuid: {"text": (text,)}} for code, text in texts.items() if code != base}
-            name = words(part(campaign, "name")) or "Campaign"
-            node = Node(uuid, (action,), None, None)
-            made.append(Source(uuid, name, "messaging", base, uuid, {uuid: node}, said))
+            uuid = as_text(get_key(event, "uuid")) or f"{as_text(get_key(campaign, 'uuid'))}:{at}"
+            action = FlowAction("send_msg", "message of a campaign", uuid, {"text": texts[base]})
+            translations = {code: {uuid: {"text": (text,)}} for code, text in texts.items() if code != base}
+            name = as_text(get_key(campaign, "name")) or "Campaign"
+            node = SourceNode(uuid, (action,), None, None)
+            made.append(SourceFlow(uuid, name, "messaging", base, uuid, {uuid: node}, translations))
     return made
 
 
-def _letter(unit: str) -> str:
+def _unit_letter(unit: str) -> str:
     return unit[0]
 
 
-def _key(target: object, flows: Mapping[str, Source]) -> str | None:
-    uuid, name = words(part(target, "uuid")), words(part(target, "name"))
+def _flow_key(target: object, flows: Mapping[str, SourceFlow]) -> str | None:
+    uuid, name = as_text(get_key(target, "uuid")), as_text(get_key(target, "name"))
     return next((key for key, flow in flows.items() if (uuid and flow.uuid == uuid) or (name and flow.name == name)), None)
 
 
-def _draft(target: object, flows: Mapping[str, Source], drafts: Mapping[str, Drafting]) -> Drafting:
-    return drafts[_key(target, flows) or next(iter(drafts))]
+def _target_draft(target: object, flows: Mapping[str, SourceFlow], drafts: Mapping[str, DraftBuilder]) -> DraftBuilder:
+    return drafts[_flow_key(target, flows) or next(iter(drafts))]
 
 
 def _rows(value: object) -> list[object]:
