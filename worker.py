@@ -14,10 +14,10 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from bot import job_queue, logs
 from bot.jobs import process, sweep
+from bot.operations import job_queue, logs
+from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime
-from bot.settings import Settings
 
 log = logging.getLogger("worker")
 RESTART_SECONDS = 2.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 import os
 
-from bot import logs
 from bot.domain.directory import places
+from bot.operations import logs
+from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime
-from bot.settings import Settings
 from bot.web.app import create_app
 
 settings = Settings.from_env(os.environ)

@@ -17,16 +17,16 @@ import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
-from bot.domain.effects import Effect
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_reader import read_flow
-from bot.domain.flow_texts import translatable_texts
-from bot.domain.script import Ask, Script
-from bot.domain.transcript import LineKind, TranscriptLine, Transcript, write_transcript
-from bot.usecases.line import SystemTexts as HelpLine
-from bot.usecases.line import read_system_texts
-from bot.usecases.rehearse import DEFAULT_START, Rehearsal, effects_as_lines, begin_rehearsal
-from bot.usecases.studio.world import FlowSet, parse_flow, rehearsal_cards
+from bot.domain.conversation.effects import Effect
+from bot.domain.conversation.transcript import LineKind, Transcript, TranscriptLine, write_transcript
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.reader import read_flow
+from bot.domain.flows.language.script import Ask, Script
+from bot.domain.flows.language.texts import translatable_texts
+from bot.usecases.conversation.rehearsal import DEFAULT_START, Rehearsal, begin_rehearsal, effects_as_lines
+from bot.usecases.studio.flow_sets import FlowSet, parse_flow, rehearsal_cards
+from bot.usecases.system_texts import SystemTexts as HelpLine
+from bot.usecases.system_texts import read_system_texts
 
 NAME = "big_flow"
 LANGUAGES = ("en", "es", "fr", "pt", "vi")

@@ -18,7 +18,7 @@ from benchmarks.residents import Text, dialogs
 from benchmarks.stored import Stored
 from benchmarks.team import Team
 from benchmarks.wire import Connection, posting, question
-from bot.children import ChildProcess
+from bot.operations.children import ChildProcess
 
 CONVERSATIONS = 1000
 AT_ONCE = 32

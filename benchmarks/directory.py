@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from bot.storage import directory, listings
 from bot.storage.database import Database
-from bot.usecases import search_directory
+from bot.storage.directory import imports, listings
+from bot.usecases.directory import search_services
 
 NEEDS = (("food", 0.2), ("counseling", 0.2), ("rent", 0.1), ("shelter", 0.08), ("youth", 0.02), ("childcare", 0.0002))
 """A need of the flows, and the fraction of services that meet it."""
@@ -59,11 +59,11 @@ def _side(env: Mapping[str, str], many: int) -> Side:
     side = Side(many, Database(env["DATABASE_URL"].replace("/warmline?", f"/{name}?"), connections=1))
     began = time.perf_counter()
     with side.database.transaction() as db:
-        origin = directory.ImportOrigin("measured", datetime.now(UTC), 180, ZONE.key)
-        directory.begin_import(db, origin.source)
+        origin = imports.ImportOrigin("measured", datetime.now(UTC), 180, ZONE.key)
+        imports.begin_import(db, origin.source)
         for kind, rows in _batches(many, datetime.now(UTC)):
-            directory.upsert(db, kind, rows, origin)
-        listings.rebuild(db, directory.touched_services(db))
+            imports.upsert(db, kind, rows, origin)
+        listings.rebuild(db, imports.touched_services(db))
         listings.update_statistics(db)
     side.import_seconds = time.perf_counter() - began
     return side
@@ -73,10 +73,10 @@ def _batches(many: int, now: datetime) -> Iterator[tuple[str, list[dict[str, Any
     """Organizations, then locations, services and their links, in batches."""
     rolls = random.Random(1)
     organizations = [{"key": f"o{number}", "name": f"Agency {number}", "details": {}} for number in range(many // 5 + 1)]
-    for start in range(0, len(organizations), directory.BATCH_SIZE):
-        yield "organization", organizations[start : start + directory.BATCH_SIZE]
-    for start in range(0, many, directory.BATCH_SIZE):
-        portion = [_service(number, rolls, now) for number in range(start, min(many, start + directory.BATCH_SIZE))]
+    for start in range(0, len(organizations), imports.BATCH_SIZE):
+        yield "organization", organizations[start : start + imports.BATCH_SIZE]
+    for start in range(0, many, imports.BATCH_SIZE):
+        portion = [_service(number, rolls, now) for number in range(start, min(many, start + imports.BATCH_SIZE))]
         for place, kind in enumerate(("location", "service", "place")):
             yield kind, [rows[place] for rows in portion]
 
@@ -107,7 +107,7 @@ def _ask(side: Side, need: str, now: datetime, *, keep: bool) -> None:
     for number in range(EACH if keep else WARM_UP):
         began = time.perf_counter()
         with side.database.transaction() as db:
-            search_directory.offer_to_person(db, need, ZIPS[number % len(ZIPS)], 3, "en", ZONE, now)
+            search_services.offer_to_person(db, need, ZIPS[number % len(ZIPS)], 3, "en", ZONE, now)
         took.append((time.perf_counter() - began) * 1000)
     if keep:
         side.took.setdefault(need, []).append(statistics.median(took))

@@ -23,7 +23,7 @@ WARM_UP = 20
 CONNECTIONS = 8
 """Few, so that none is idle for long: the server closes idle ones."""
 SENDER_MPS = 100
-"""Segments a second that our number may send; texts that Warmline initiates get half (bot/storage/outbox.py)."""
+"""Segments a second that our number may send; texts that Warmline initiates get half (bot/storage/messages/outbox.py)."""
 ANSWERS_AFTER = 0.1
 """Seconds until the carrier answers, which the worker process waits for each text."""
 MINUTE = timedelta(minutes=1)

@@ -17,16 +17,17 @@ from redis import Redis
 from rq import Queue, SimpleWorker
 
 from benchmarks import flood, house, stored
-from bot import job_queue, logs
 from bot.carriers.carrier import OutgoingMessage, Receipt
-from bot.domain.delivery import DeliveryState
-from bot.domain.message import Channel, OutboxLane
-from bot.job_queue import JobQueue
+from bot.domain.messages.delivery import DeliveryState
+from bot.domain.messages.message import Channel, OutboxLane
 from bot.jobs import process, sweep
 from bot.jobs.check_in import run_check_in
+from bot.operations import job_queue, logs
+from bot.operations.job_queue import JobQueue
+from bot.operations.settings.readers import holidays
 from bot.runtime import Runtime
-from bot.setting_readers import holidays
-from bot.storage import check_ins, outbox
+from bot.storage.check_ins import check_ins
+from bot.storage.messages import outbox
 
 DUE = 100
 """Check-ins that are due at once where the step has work."""

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import psutil
 
-from bot import supervisor
-from bot.children import ChildProcess, Program
-from bot.clock import SystemClock
-from bot.embedded import EmbeddedServers
-from bot.settings import Settings
+from bot.operations import supervisor
+from bot.operations.children import ChildProcess, Program
+from bot.operations.clock import SystemClock
+from bot.operations.embedded.servers import EmbeddedServers
+from bot.operations.settings.settings import Settings
 from bot.storage.database import Database
 from bot.storage.schema import migrate
-from bot.usecases.flow_files import read_folder
-from bot.usecases.publish_flows import publish_flows
+from bot.usecases.flows.files import read_folder
+from bot.usecases.flows.publish_flows import publish_flows
 
 HERE = Path(__file__).resolve().parent
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -98,7 +98,9 @@ def running(env: Mapping[str, str], *names: str) -> Iterator[dict[str, ChildProc
 
 
 @contextmanager
-def started(name: str, command: Sequence[str], env: Mapping[str, str] | None, ready: Callable[[], bool]) -> Iterator[ChildProcess]:
+def started(
+    name: str, command: Sequence[str], env: Mapping[str, str] | None, ready: Callable[[], bool]
+) -> Iterator[ChildProcess]:
     """A program in this repository that runs until the block ends and never outlives this process."""
     child = ChildProcess(Program(name=name, command=command, env=env, cwd=HERE.parent, ready=ready))
     child.start()

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import house
 from benchmarks.residents import Text, Wsgi, dialogs, post
-from bot import logs
+from bot.operations import logs
 from bot.runtime import Runtime
 from bot.web.app import create_app
 
@@ -23,20 +23,20 @@ WARM_UP = 50
 STEPS = 6
 STAGES = (
     ("the whole text", "web/app.py", "whole"),
-    ("form and signature", "web/signed.py", "signed_form"),
-    ("transaction, all of it", "usecases/receive_message.py", "receive_message"),
-    ("load and lock", "storage/turns.py", "load_for_update"),
-    ("record and save", "storage/turns.py", "save"),
-    ("decide", "usecases/answer.py", "answer"),
+    ("form and signature", "web/twilio/signed.py", "signed_form"),
+    ("transaction, all of it", "usecases/conversation/receive_message.py", "receive_message"),
+    ("load and lock", "storage/conversation/turns.py", "load_for_update"),
+    ("record and save", "storage/conversation/turns.py", "save"),
+    ("decide", "usecases/conversation/answer.py", "answer"),
     ("  the safety net", "domain/safety/assessing.py", "assess"),
-    ("  the language", "usecases/answer.py", "_settle_language"),
-    ("  keywords", "usecases/answer_keywords.py", "answer_keyword"),
-    ("  the flow", "usecases/answer_in_flow.py", "answer_from_flow"),
+    ("  the language", "usecases/conversation/answer.py", "_settle_language"),
+    ("  keywords", "usecases/conversation/answer_keywords.py", "answer_keyword"),
+    ("  the flow", "usecases/conversation/answer_in_flow.py", "answer_from_flow"),
     ("seal", "storage/sealing.py", "seal"),
     ("open", "storage/sealing.py", "open"),
-    ("the conversation to JSON", "domain/conversation.py", "dump"),
-    ("the conversation from JSON", "domain/conversation.py", "load"),
-    ("write the answer", "carriers/twilio_webhook.py", "write_twiml"),
+    ("the conversation to JSON", "domain/conversation/state.py", "dump"),
+    ("the conversation from JSON", "domain/conversation/state.py", "load"),
+    ("write the answer", "carriers/twilio/webhook.py", "write_twiml"),
 )
 
 

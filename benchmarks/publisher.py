@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from sqlalchemy.orm import Session
 
 from benchmarks.house import HERE
-from bot.domain.flow_content import FlowContent
+from bot.domain.flows.language.content import FlowContent
+from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime
-from bot.settings import Settings
-from bot.storage import drafts
-from bot.storage.drafts import DraftAuthor
+from bot.storage.flows import drafts
+from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft, publish_drafts
 from bot.usecases.studio.check_draft import warning_key
 

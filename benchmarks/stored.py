@@ -14,8 +14,8 @@ import psycopg
 
 from benchmarks import team
 from benchmarks.team import Team
-from bot.domain.conversation import Conversation, Holder
-from bot.domain.message import Address, Channel
+from bot.domain.conversation.state import Conversation, Holder
+from bot.domain.messages.message import Address, Channel
 
 OPEN = 30
 """Handoffs that are open: a third waits, a third is the viewer's, a third is with others."""

@@ -18,13 +18,14 @@ from benchmarks import big_flow, house, pages, team
 from benchmarks.pages import BARE, Page, Side, ratio
 from benchmarks.team import Team
 from benchmarks.wire import Answer, Connection, question
-from bot.clock import SystemClock
-from bot.domain.permissions import Role
-from bot.storage import flows, staff
+from bot.domain.staff.permissions import Role
+from bot.operations.clock import SystemClock
 from bot.storage.database import Database
+from bot.storage.flows import flows
 from bot.storage.schema import migrate
-from bot.usecases.flow_files import read_folder
-from bot.usecases.publish_flows import publish_flows
+from bot.storage.staff import staff
+from bot.usecases.flows.files import read_folder
+from bot.usecases.flows.publish_flows import publish_flows
 
 SHIPPED = "emergency_assistance"
 """The longest flow that the line comes with."""

@@ -15,11 +15,11 @@ from babel.messages.pofile import read_po
 
 from benchmarks import big_flow
 from benchmarks.house import HERE
-from bot.domain.flow_content import FlowContent
-from bot.domain.transcript import LineKind, read_transcript
-from bot.usecases.rehearse import replay
+from bot.domain.conversation.transcript import LineKind, read_transcript
+from bot.domain.flows.language.content import FlowContent
+from bot.usecases.conversation.rehearsal import replay
 from bot.usecases.studio.check_draft import check_drafts
-from bot.usecases.studio.world import rehearsal_cards
+from bot.usecases.studio.flow_sets import rehearsal_cards
 
 GOAL_SECONDS = 2.0
 

@@ -14,12 +14,12 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy.orm import Session
 
 from benchmarks import house
-from bot.clock import SystemClock
-from bot.domain.permissions import Role
-from bot.storage import staff
+from bot.domain.staff.permissions import Role
+from bot.operations.clock import SystemClock
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
-from bot.storage.staff_tables import Shift
+from bot.storage.staff import staff
+from bot.storage.tables.staff import Shift
 
 TEAM = "crisis"
 POOL = ("+13145550111", "+13145550112", "+13145550113")

@@ -10,15 +10,15 @@ from psycopg.errors import DeadlockDetected
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from bot.domain.message import Address, InboundMessage, OutboxLane
-from bot.domain.safety import must_alert_staff, assess
+from bot.domain.messages.message import Address, InboundMessage, OutboxLane
+from bot.domain.safety import assess, must_alert_staff
 from bot.runtime import Runtime
 from bot.storage import alerts
+from bot.storage.conversation.turns import ConcurrentTurn
 from bot.storage.database import is_outage
 from bot.storage.spool import SpooledMessage
-from bot.storage.turns import ConcurrentTurn
-from bot.usecases.receive_message import ReceivedMessage, StoredReply, receive_message
-from bot.usecases.staff_texts import receive_staff_text
+from bot.usecases.conversation.receive_message import ReceivedMessage, StoredReply, receive_message
+from bot.usecases.handoff.receive_staff_text import receive_staff_text
 
 log = logging.getLogger(__name__)
 

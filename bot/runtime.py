@@ -9,25 +9,25 @@ from datetime import timedelta
 from bot.carriers.carrier import Carrier
 from bot.carriers.email import EmailCarrier
 from bot.carriers.simulator import SimulatorCarrier
-from bot.carriers.twilio import TwilioCarrier
-from bot.carriers.twilio_client import TwilioAccount
-from bot.carriers.twilio_voice import TwilioVoiceCarrier
+from bot.carriers.twilio.client import TwilioAccount
+from bot.carriers.twilio.texts import TwilioCarrier
+from bot.carriers.twilio.voice import TwilioVoiceCarrier
 from bot.carriers.web_chat import WebChatCarrier
-from bot.clock import Clock, DemoClock, SystemClock
-from bot.domain.flow import Flow
-from bot.domain.flow_reader import read_flow
-from bot.domain.flow_translations import read_translations
-from bot.domain.message import Channel
-from bot.job_queue import JobQueue
-from bot.settings import Settings
+from bot.domain.flows.language.flow import Flow
+from bot.domain.flows.language.reader import read_flow
+from bot.domain.flows.language.translations import read_translations
+from bot.domain.messages.message import Channel
+from bot.operations.clock import Clock, DemoClock, SystemClock
+from bot.operations.job_queue import JobQueue
+from bot.operations.settings.settings import Settings
 from bot.storage.database import Database
-from bot.storage.flows import StoredFlow
+from bot.storage.flows.flows import StoredFlow
 from bot.storage.sealing import Sealer
 from bot.storage.spool import Spool
-from bot.usecases.desk import Context
-from bot.usecases.library import FlowCache
-from bot.usecases.line import read_system_texts
+from bot.usecases.context import Context
+from bot.usecases.flows.library import FlowCache
 from bot.usecases.staff_words import read_staff_texts
+from bot.usecases.system_texts import read_system_texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import create_engine, text
 
-from bot.storage.tables import Base
+from bot.storage.tables.residents import Base
 
 LOCK = 7_267_510_001
 """Key of the advisory lock; any number, as long as every Warmline process uses the same one."""

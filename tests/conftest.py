@@ -11,29 +11,27 @@ import redis
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy.orm import Session
 
-from bot.embedded import EmbeddedServers
-from bot.settings import Settings
+from bot.operations.embedded.servers import EmbeddedServers
+from bot.operations.settings.settings import Settings
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
-from bot.usecases.desk import Context
-from tests import worked_out
-from tests.databases import EMPTY, PUBLISHED, Databases, in_memory
-from tests.demo import Demo, open_demo
-from tests.doors import House, open_house
-from tests.doubles import FrozenClock
-from tests.helpline import HelpLine, open_line
-from tests.supervisors import Office, open_office
+from bot.usecases.context import Context
+from tests.support import caches
+from tests.support.clock import FrozenClock
+from tests.support.databases import EMPTY, PUBLISHED, Databases, in_memory
+from tests.support.demo import Demo, open_demo
+from tests.support.entry_points import House, open_house
+from tests.support.help_line import HelpLine, open_line
+from tests.support.supervisors import Office, open_office
 
 # A busy machine is no failure: a slow example is not one either.
 hypothesis_settings.register_profile("warmline", deadline=None)
 hypothesis_settings.load_profile("warmline")
 
-SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _worked_out() -> Iterator[None]:
-    with worked_out.kept():
+    with caches.kept():
         yield
 
 

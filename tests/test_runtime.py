@@ -8,11 +8,11 @@ import pytest
 
 from bot.carriers.email import EmailCarrier
 from bot.carriers.simulator import SimulatorCarrier
-from bot.carriers.twilio import TwilioCarrier
-from bot.carriers.twilio_voice import TwilioVoiceCarrier
-from bot.domain.message import Channel
+from bot.carriers.twilio.texts import TwilioCarrier
+from bot.carriers.twilio.voice import TwilioVoiceCarrier
+from bot.domain.messages.message import Channel
+from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime, twilio_account
-from bot.settings import Settings
 
 MAIL = {"smtp_url": "smtps://mail.example.org", "mail_from": "line@example.org"}
 TWILIO = {"twilio_account_sid": f"AC{'0' * 32}", "twilio_auth_tokens": ("token",), "twilio_from": "+13145550100"}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from bot.domain.delivery import DeliveryState
-from bot.domain.message import Address, OutboxLane
+from bot.domain.messages.delivery import DeliveryState
+from bot.domain.messages.message import Address, OutboxLane
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
-from bot.carriers.carrier import CarrierError, OutgoingMessage, Receipt, MessageStatus
-from bot.domain.delivery import DeliveryState
-from bot.domain.message import OutboxLane
+from bot.carriers.carrier import CarrierError, MessageStatus, OutgoingMessage, Receipt
+from bot.domain.messages.delivery import DeliveryState
+from bot.domain.messages.message import OutboxLane
 
 log = logging.getLogger(__name__)
 

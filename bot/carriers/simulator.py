@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 
-from bot.carriers.carrier import OutgoingMessage, Receipt, MessageStatus
-from bot.domain.delivery import DeliveryState
-from bot.domain.segments import measure_segments
+from bot.carriers.carrier import MessageStatus, OutgoingMessage, Receipt
+from bot.domain.messages.delivery import DeliveryState
+from bot.domain.messages.segments import measure_segments
 
 
 class SimulatorCarrier:

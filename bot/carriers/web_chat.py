@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 
-from bot.carriers.carrier import OutgoingMessage, Receipt, MessageStatus
-from bot.domain.delivery import DeliveryState
+from bot.carriers.carrier import MessageStatus, OutgoingMessage, Receipt
+from bot.domain.messages.delivery import DeliveryState
 
 
 class WebChatCarrier:

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from bot import supervisor
-from bot.embedded import EmbeddedError
-from bot.settings import Settings, SettingsError
+from bot.operations import supervisor
+from bot.operations.embedded.servers import EmbeddedError
+from bot.operations.settings.settings import Settings, SettingsError
+from bot.paths import ROOT
 from bot.storage.database import Database
-from bot.usecases.flow_files import FlowFolder, build_draft_library, read_directory_files, read_folder
-from bot.usecases.library import DraftLibrary
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from bot.usecases.flows.files import FlowFolder, build_draft_library, read_directory_files, read_folder
+from bot.usecases.flows.library import DraftLibrary
 
 
 class Refused(Exception):

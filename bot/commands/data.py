@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 
 from bot.commands.common import Refused, load_attached_settings, open_database
 from bot.storage import keys as stored_keys
-from bot.storage.sealing import UnsealError, Sealer
+from bot.storage.sealing import Sealer, UnsealError
 from bot.storage.spool import Spool
 
 
@@ -27,7 +27,10 @@ def rotate() -> None:
     """Seal everything anew under the first of ENCRYPTION_KEYS; afterwards the old ones can go."""
     found = load_attached_settings()
     sealer = Sealer(found.encryption_keys, found.secret_key)
-    with open_database(found) as opened, click.progressbar(range(len(stored_keys.SEALED_COLUMNS)), label="Sealing anew") as columns:
+    with (
+        open_database(found) as opened,
+        click.progressbar(range(len(stored_keys.SEALED_COLUMNS)), label="Sealing anew") as columns,
+    ):
         for number in columns:
             last: int | None = 0
             while last is not None:

@@ -6,15 +6,15 @@ import logging
 
 import click
 
-from bot.clock import DemoClock
 from bot.commands.common import Refused, load_attached_settings, open_database
+from bot.operations.clock import DemoClock
+from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime
-from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
-from bot.usecases.demo_night import read_night
-from bot.usecases.demo_staff import add_demo_staff
-from bot.usecases.play_night import is_untouched, play_night
+from bot.usecases.demo.demo_staff import add_demo_staff
+from bot.usecases.demo.night import read_night
+from bot.usecases.demo.play_night import is_untouched, play_night
 
 log = logging.getLogger(__name__)
 

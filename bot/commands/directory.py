@@ -9,24 +9,25 @@ from pathlib import Path
 
 import click
 
-from bot.clock import SystemClock
-from bot.commands.common import ROOT, Refused, load_attached_settings, open_database, load_settings
+from bot.commands.common import Refused, load_attached_settings, load_settings, open_database
 from bot.domain.directory import cards
-from bot.domain.directory.mapping import DirectoryMapping
-from bot.domain.directory.mapping import read_mapping as load_mapping
-from bot.domain.directory.mapping_values import MappingError
+from bot.domain.directory.hsds.mapping import DirectoryMapping
+from bot.domain.directory.hsds.mapping import read_mapping as load_mapping
+from bot.domain.directory.hsds.mapping_values import MappingError
+from bot.domain.directory.hsds.writing import VERSION, write_csv, write_json
 from bot.domain.directory.needs import NeedRulesError, load_rules
 from bot.domain.directory.ranking import RankedHit
-from bot.domain.directory.writing import VERSION, write_csv, write_json
-from bot.domain.flow_yaml import FlowError
-from bot.storage import directory as stored
-from bot.storage import services
-from bot.usecases import search_directory
-from bot.usecases.directory_files import DirectoryFilesError, open_files, open_sink
-from bot.usecases.export_directory import exported_records
-from bot.usecases.flow_files import read_directory_files
-from bot.usecases.import_directory import ROW_KINDS, ImportReport, ImportOptions, import_directory, source_name
-from bot.usecases.import_directory import Refused as ImportRefused
+from bot.domain.flows.language.yaml_source import FlowError
+from bot.operations.clock import SystemClock
+from bot.paths import ROOT
+from bot.storage.directory import imports as stored
+from bot.storage.directory import reviewed_services
+from bot.usecases.directory import search_services
+from bot.usecases.directory.export_services import exported_records
+from bot.usecases.directory.files import DirectoryFilesError, open_files, open_sink
+from bot.usecases.directory.import_services import ROW_KINDS, ImportOptions, ImportReport, import_directory, source_name
+from bot.usecases.directory.import_services import Refused as ImportRefused
+from bot.usecases.flows.files import read_directory_files
 
 _MAX_SHOWN = 20
 _COLUMN_WIDTHS = (38, 22, 9, 8, 14, 10)
@@ -45,7 +46,7 @@ def load() -> None:
     except FlowError as error:
         raise Refused(str(error)) from error
     with open_database(load_attached_settings()) as opened, opened.transaction() as db:
-        services.replace_all(db, rows)
+        reviewed_services.replace_all(db, rows)
     click.echo(f"{len(rows)} services, {sum(row['verified'] for row in rows)} of them checked and offered.")
 
 
@@ -185,11 +186,11 @@ def search(
     if not (need or near or words):
         raise click.UsageError("Say what to look for: --need, --near or --words.")
     found = load_attached_settings()
-    asked = search_directory.DirectorySearch(need, words, near, language, open_now, offered, most)
+    asked = search_services.DirectorySearch(need, words, near, language, open_now, offered, most)
     try:
         with open_database(found) as opened, opened.transaction() as db:
-            answer = search_directory.search_for_staff(db, asked, found.timezone, SystemClock().now())
-    except search_directory.UnknownZip as error:
+            answer = search_services.search_for_staff(db, asked, found.timezone, SystemClock().now())
+    except search_services.UnknownZip as error:
         raise Refused(str(error)) from error
     if not answer.found:
         raise Refused("Nothing was found. Ask for less at once, or see with `warmline directory import` what there is.")
@@ -211,7 +212,9 @@ def _cells(one: RankedHit) -> tuple[str, ...]:
 
 
 def _print_row(*cells: str) -> None:
-    click.echo("  ".join(cards.shorten(cell, wide).ljust(wide) for cell, wide in zip(cells, _COLUMN_WIDTHS, strict=True)).rstrip())
+    click.echo(
+        "  ".join(cards.shorten(cell, wide).ljust(wide) for cell, wide in zip(cells, _COLUMN_WIDTHS, strict=True)).rstrip()
+    )
 
 
 @directory.command()

@@ -6,14 +6,21 @@ from pathlib import Path
 
 import click
 
-from bot.clock import SystemClock
-from bot.commands import flow_import, flow_moves
-from bot.commands.common import Refused, load_attached_settings, open_database, draft_library, load_flow_folder, load_settings
-from bot.domain.flow_yaml import FlowProblem, Severity
-from bot.usecases.flow_files import FlowFolder, check_folder
-from bot.usecases.line import read_system_texts
-from bot.usecases.publish_flows import publish_flows
-from bot.usecases.rehearse import replay
+from bot.commands import flows_import, flows_sync
+from bot.commands.common import (
+    Refused,
+    draft_library,
+    load_attached_settings,
+    load_flow_folder,
+    load_settings,
+    open_database,
+)
+from bot.domain.flows.language.yaml_source import FlowProblem, Severity
+from bot.operations.clock import SystemClock
+from bot.usecases.conversation.rehearsal import replay
+from bot.usecases.flows.files import FlowFolder, check_folder
+from bot.usecases.flows.publish_flows import publish_flows
+from bot.usecases.system_texts import read_system_texts
 
 
 @click.group()
@@ -21,7 +28,7 @@ def flows() -> None:
     """Check flow files, publish them, and move them between a repository and a running line."""
 
 
-for command in (*flow_moves.COMMANDS, *flow_import.COMMANDS):
+for command in (*flows_sync.COMMANDS, *flows_import.COMMANDS):
     flows.add_command(command)
 
 

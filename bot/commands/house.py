@@ -7,17 +7,20 @@ import sys
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import settings_page, supervisor
-from bot.clock import SystemClock
-from bot.commands.common import ROOT, Refused, load_attached_settings, open_database, load_settings
+from bot.commands.common import Refused, load_attached_settings, load_settings, open_database
 from bot.commands.demo import fill_demo
 from bot.commands.flows import publish
-from bot.domain.flow_yaml import FlowError
+from bot.domain.flows.language.yaml_source import FlowError
 from bot.domain.safety.lined_yaml import SafetyRuleError
-from bot.storage import keys, schema, services
-from bot.storage.sealing import UnsealError, Sealer
-from bot.usecases import canned_replies
-from bot.usecases.flow_files import read_directory_files
+from bot.operations import supervisor
+from bot.operations.clock import SystemClock
+from bot.operations.settings import manual
+from bot.paths import ROOT
+from bot.storage import keys, schema
+from bot.storage.directory import reviewed_services
+from bot.storage.sealing import Sealer, UnsealError
+from bot.usecases.flows.files import read_directory_files
+from bot.usecases.handoff import ready_replies
 
 
 @click.command()
@@ -35,8 +38,8 @@ def migrate() -> None:
         rows = read_directory_files(ROOT / "directory", found.timezone)
         with open_database(found) as opened, opened.transaction() as db:
             keys.verify(db, Sealer(found.encryption_keys, found.secret_key))
-            services.replace_all(db, rows)
-            canned_replies.seed_if_empty(db, SystemClock().now())
+            reviewed_services.replace_all(db, rows)
+            ready_replies.seed_if_empty(db, SystemClock().now())
     except UnsealError as error:
         raise Refused(str(error)) from error
     except (FlowError, SafetyRuleError) as error:
@@ -63,7 +66,7 @@ def prepare(context: click.Context) -> None:
 @click.option("--page", is_flag=True, help="Print the operators' page instead.")
 def settings_command(page: bool) -> None:
     """Print the settings in force, without the secrets."""
-    click.echo(settings_page.operators_page() if page else settings_page.describe(load_settings()))
+    click.echo(manual.operators_page() if page else manual.describe(load_settings()))
 
 
 COMMANDS = (run, prepare, migrate, settings_command)

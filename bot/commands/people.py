@@ -8,17 +8,17 @@ import click
 from sqlalchemy import select
 
 from bot import reception
-from bot.carriers.twilio import TwilioCarrier
-from bot.clock import SystemClock
+from bot.carriers.twilio.texts import TwilioCarrier
 from bot.commands.common import Refused, load_attached_settings, open_database
-from bot.domain.message import Address, Channel
-from bot.domain.script import read_duration
+from bot.domain.flows.language.script import read_duration
+from bot.domain.messages.message import Address, Channel
+from bot.operations.clock import SystemClock
 from bot.runtime import Runtime
 from bot.storage import erasures
 from bot.storage.sealing import Sealer
-from bot.storage.tables import Conversation, Handoff
-from bot.usecases.answering import Refused as ActRefused
-from bot.usecases.answering.ending import close_by_operator
+from bot.storage.tables.residents import Conversation, Handoff
+from bot.usecases.handoff.common import Refused as ActRefused
+from bot.usecases.handoff.ending import close_by_operator
 
 
 @click.group()

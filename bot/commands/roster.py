@@ -8,16 +8,16 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from bot.clock import SystemClock
 from bot.commands.common import Refused, load_attached_settings, open_database
-from bot.domain.roster import TimeSpan
-from bot.domain.roster_file import MAX_BYTES
-from bot.domain.roster_rows import WEEKDAYS, ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow
-from bot.storage import audits
-from bot.usecases import keep_roster
-from bot.usecases.check_roster import RosterWarning
-from bot.usecases.check_roster import check as look
-from bot.usecases.keep_roster import RosterChange, RosterEditor
+from bot.domain.roster.csv_file import MAX_BYTES
+from bot.domain.roster.duty import TimeSpan
+from bot.domain.roster.rows import WEEKDAYS, ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow
+from bot.operations.clock import SystemClock
+from bot.storage.staff import audits
+from bot.usecases.roster import manage_roster
+from bot.usecases.roster.check_roster import RosterWarning
+from bot.usecases.roster.check_roster import check as look
+from bot.usecases.roster.manage_roster import RosterChange, RosterEditor
 
 _MAX_SPANS = 5
 """The most time spans shown per warning; a team without night shifts has fourteen."""
@@ -42,7 +42,7 @@ def import_command(file: Path, *, adds: bool, dry_run: bool, yes: bool) -> None:
     given = (RosterEditor(), data, found.timezone, found.languages, now)
     with open_database(found) as opened:
         with opened.transaction() as db:
-            change = keep_roster.plan_import(db, *given, whole=not adds)
+            change = manage_roster.plan_import(db, *given, whole=not adds)
         _raise_if_faulty(file, change)
         _print_change(change, found.timezone)
         if dry_run or not (change.added or change.removed):
@@ -51,9 +51,9 @@ def import_command(file: Path, *, adds: bool, dry_run: bool, yes: bool) -> None:
             click.confirm(f"Take {len(change.removed)} rows out and put {len(change.added)} in?", abort=True)
         try:
             with opened.transaction() as db:
-                keep_roster.apply_import(db, *given, whole=not adds, mark=change.mark)
+                manage_roster.apply_import(db, *given, whole=not adds, mark=change.mark)
                 audits.record(db, None, "roster_changed", now, detail="file, command line")
-        except keep_roster.Refused as error:
+        except manage_roster.Refused as error:
             raise Refused(str(error)) from error
     click.echo("Done.")
 
@@ -82,7 +82,7 @@ def export(file: Path | None) -> None:
     """Write all that is not over yet to FILE (or to the screen), for a spreadsheet."""
     found = load_attached_settings()
     with open_database(found) as opened, opened.transaction() as db:
-        text = keep_roster.export(db, found.timezone, SystemClock().now())
+        text = manage_roster.export(db, found.timezone, SystemClock().now())
     if file is None:
         click.echo(text, nl=False)
         return

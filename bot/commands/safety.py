@@ -8,8 +8,8 @@ import click
 
 from bot.commands.common import Refused, load_settings
 from bot.domain.safety import assess, reply_key
-from bot.usecases.line import read_system_texts
 from bot.usecases.measure_safety import format_report
+from bot.usecases.system_texts import read_system_texts
 
 
 @click.group()

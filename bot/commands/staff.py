@@ -7,17 +7,17 @@ import re
 import click
 from sqlalchemy.orm import Session
 
-from bot.clock import SystemClock
 from bot.commands.common import Refused, load_attached_settings, open_database
-from bot.domain.message import Channel
-from bot.domain.permissions import Role
+from bot.domain.messages.message import Channel
+from bot.domain.staff.permissions import Role
+from bot.operations.clock import SystemClock
 from bot.runtime import Runtime
-from bot.storage import audits
-from bot.storage import staff as rows
 from bot.storage.sealing import Sealer
-from bot.storage.staff_tables import Staff
-from bot.usecases import keep_staff
-from bot.usecases.invite import LinkPurpose, make_link
+from bot.storage.staff import audits
+from bot.storage.staff import staff as rows
+from bot.storage.tables.staff import Staff
+from bot.usecases.staff import manage_staff
+from bot.usecases.staff.invite import LinkPurpose, make_link
 
 _EMAIL = re.compile(r"[^@\s,;\"']+@[^@\s,;\"']+\.[^@\s,;\"']+")
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
@@ -91,8 +91,8 @@ def leave(email: str) -> None:
     try:
         with runtime.database.transaction() as db:
             row = _find_present(db, email)
-            keep_staff.deactivate(db, runtime.context, None, row.id, runtime.clock.now())
-    except keep_staff.Unfit as unfit:
+            manage_staff.deactivate(db, runtime.context, None, row.id, runtime.clock.now())
+    except manage_staff.Unfit as unfit:
         raise Refused(" ".join(unfit.problems.values())) from unfit
     finally:
         runtime.close()
@@ -119,7 +119,7 @@ def forget_second_factor(email: str) -> None:
     """EMAIL has lost their authenticator and its recovery codes: a new one is set up at the next sign-in."""
     with open_database(load_attached_settings()) as opened, opened.transaction() as db:
         row = _find_present(db, email)
-        keep_staff.reset_second_factor(db, None, row.id, SystemClock().now())
+        manage_staff.reset_second_factor(db, None, row.id, SystemClock().now())
     click.echo(f"The second factor of {row.name} is forgotten, and their sessions have ended.")
 
 

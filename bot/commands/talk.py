@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from bot.clock import SystemClock
 from bot.commands.common import Refused, draft_library, load_flow_folder, load_settings
-from bot.domain.effects import Effect, Reply
-from bot.domain.script import read_duration
-from bot.domain.segments import fold_for_sms, join_replies, measure_segments
-from bot.domain.transcript import LineKind, TranscriptLine, Transcript, write_transcript
-from bot.usecases.line import read_system_texts
-from bot.usecases.rehearse import PICTURE, Rehearsal, effects_as_lines
+from bot.domain.conversation.effects import Effect, Reply
+from bot.domain.conversation.transcript import LineKind, Transcript, TranscriptLine, write_transcript
+from bot.domain.flows.language.script import read_duration
+from bot.domain.messages.segments import fold_for_sms, join_replies, measure_segments
+from bot.operations.clock import SystemClock
+from bot.usecases.conversation.rehearsal import PICTURE, Rehearsal, effects_as_lines
+from bot.usecases.system_texts import read_system_texts
 
 HELP = "Type as a person would text. /wait 2h moves the clock, /picture sends one, /where shows the place, /quit ends."
 

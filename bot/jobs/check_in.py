@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from bot.domain.message import OutboxLane
+from bot.domain.messages.message import OutboxLane
 from bot.jobs import process
 from bot.runtime import Runtime
 from bot.storage.database import is_outage
-from bot.usecases.send_check_ins import send_check_in
+from bot.usecases.check_ins.send_check_ins import send_check_in
 
 log = logging.getLogger(__name__)
 

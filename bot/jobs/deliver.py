@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from bot.carriers.carrier import Carrier, CarrierError, OutgoingMessage, Receipt
-from bot.domain.delivery import DeliveryState
-from bot.domain.message import Channel, OutboxLane
+from bot.domain.messages.delivery import DeliveryState
+from bot.domain.messages.message import Channel, OutboxLane
 from bot.jobs import process
 from bot.runtime import Runtime
-from bot.storage import check_ins, outbox
+from bot.storage.check_ins import check_ins
 from bot.storage.database import is_outage
-from bot.storage.outbox import ClaimedText
-from bot.usecases.answering.scheduled import may_still_be_sent
-from bot.usecases.record_delivery import OPT_OUT_CONFIRMATIONS, record_drop, record_refusal, record_unknown
-from bot.usecases.send_check_ins import may_still_ask
+from bot.storage.messages import outbox
+from bot.storage.messages.outbox import ClaimedText
+from bot.usecases.check_ins.send_check_ins import may_still_ask
+from bot.usecases.handoff.scheduled_texts import may_still_be_sent
+from bot.usecases.messages.record_delivery import OPT_OUT_CONFIRMATIONS, record_drop, record_refusal, record_unknown
 
 log = logging.getLogger(__name__)
 

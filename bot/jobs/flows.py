@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.runtime import Runtime
-from bot.storage import publish_requests
 from bot.storage.database import is_outage
+from bot.storage.flows import publish_requests
 from bot.usecases.studio.move_conversations import continue_move
 from bot.usecases.studio.publish_drafts import PublishedVersions, mark_failed, publish_due
 

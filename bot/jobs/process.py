@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime
-from bot.settings import Settings
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None

@@ -13,19 +13,23 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bot.carriers.carrier import CarrierError
-from bot.domain.delivery import FINAL_STATES
-from bot.domain.message import Channel, OutboxLane
+from bot.domain.messages.delivery import FINAL_STATES
+from bot.domain.messages.message import Channel, OutboxLane
 from bot.jobs import flows as flow_jobs
 from bot.jobs.check_in import run_check_in
 from bot.jobs.deliver import run_delivery
 from bot.reception import replay_spool
 from bot.runtime import Runtime
-from bot.storage import check_ins, conversations, flow_moves, handoffs, outbox, publish_requests
+from bot.storage.check_ins import check_ins
+from bot.storage.conversation import timeouts
 from bot.storage.database import is_outage
-from bot.usecases.answering.attending import handle_due
-from bot.usecases.record_delivery import StatusCallback, record_delivery, record_unconfirmed
+from bot.storage.flows import flow_moves, publish_requests
+from bot.storage.handoff import handoffs
+from bot.storage.messages import outbox
+from bot.usecases.conversation.time_out import handle_timeout
+from bot.usecases.handoff.sla import handle_due
+from bot.usecases.messages.record_delivery import StatusCallback, record_delivery, record_unconfirmed
 from bot.usecases.tidy import carry_out_erasures, delete_old_answers, delete_old_texts
-from bot.usecases.wake_conversation import handle_timeout
 from bot.usecases.watch_lateness import alarm_overdue_work
 
 log = logging.getLogger(__name__)
@@ -116,7 +120,7 @@ def _run_sla_for(runtime: Runtime, handoff_id: int, now: datetime) -> None:
 
 def _resume_timed_out(runtime: Runtime, now: datetime) -> None:
     with runtime.database.transaction() as db:
-        sleepers = conversations.list_timed_out(db, now)
+        sleepers = timeouts.list_timed_out(db, now)
     for conversation_id in sleepers:
         _run_row("wake", partial(_resume, runtime, conversation_id, now))
 
@@ -175,7 +179,9 @@ def _poll_carrier(runtime: Runtime, text: outbox.UnconfirmedText) -> None:
     with runtime.database.transaction() as db:
         sealer = runtime.context.sealer
         if seen and seen.state:
-            record_delivery(db, sealer, StatusCallback(text.id, text.sid, seen.state, seen.state.value, seen.error_code), now)
+            record_delivery(
+                db, sealer, StatusCallback(text.id, text.sid, seen.state, seen.state.value, seen.error_code), now
+            )
         if seen is None or seen.state not in FINAL_STATES:
             record_unconfirmed(db, sealer, text, now)
 

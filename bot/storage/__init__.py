@@ -5,8 +5,8 @@ No business rules, carriers, queues or web code belong here.
 """
 
 # The table modules refer to each other by table name, so importing storage must load all of them.
-from bot.storage import case_tables as case_tables
-from bot.storage import directory_tables as directory_tables
-from bot.storage import staff_tables as staff_tables
-from bot.storage import studio_tables as studio_tables
-from bot.storage import tables as tables
+from bot.storage.tables import cases as cases
+from bot.storage.tables import directory as directory
+from bot.storage.tables import residents as residents
+from bot.storage.tables import staff as staff
+from bot.storage.tables import studio as studio

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.storage.tables import Alert
+from bot.storage.tables.residents import Alert
 
 REPEAT_AFTER = timedelta(minutes=10)
 """The same alarm is not repeated within this time: a thousand texts that hit one broken flow page the operator once."""

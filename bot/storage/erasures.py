@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from bot.domain.check_in import CheckInReason as Dropped
-from bot.domain.conversation import Conversation as State
-from bot.storage import cases, check_ins
+from bot.domain.check_ins.decision import CheckInReason as Dropped
+from bot.domain.conversation.state import Conversation as State
+from bot.storage.cases import cases
+from bot.storage.check_ins import check_ins
 from bot.storage.sealing import Sealer
-from bot.storage.staff_tables import Note
-from bot.storage.tables import Conversation, Erasure, Handoff, Message, Person, Referral
+from bot.storage.tables.residents import Conversation, Erasure, Handoff, Message, Person, Referral
+from bot.storage.tables.staff import Note
 
 SETTLE_TIME = timedelta(minutes=15)
 """How long the confirming text has to arrive before the number is deleted."""

@@ -8,11 +8,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 
-from bot.domain.message import Address, Channel
-from bot.storage.case_tables import CaseTask, Encounter
-from bot.storage.sealing import UnsealError, Sealer
-from bot.storage.staff_tables import Note, Staff, StaffThread
-from bot.storage.tables import Canary, Conversation, Handoff, Message, Person
+from bot.domain.messages.message import Address, Channel
+from bot.storage.sealing import Sealer, UnsealError
+from bot.storage.tables.cases import CaseTask, Encounter
+from bot.storage.tables.residents import Canary, Conversation, Handoff, Message, Person
+from bot.storage.tables.staff import Note, Staff, StaffThread
 
 _VALUE = "warmline"
 _ADDRESS = Address(Channel.WEB, "canary")

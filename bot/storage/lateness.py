@@ -9,7 +9,9 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.storage import check_ins, handoffs, outbox
+from bot.storage.check_ins import check_ins
+from bot.storage.handoff import handoffs
+from bot.storage.messages import outbox
 
 _QUERIES: Final[Mapping[str, Callable[[Session, datetime], timedelta | None]]] = {
     "text": outbox.longest_overdue,

@@ -9,13 +9,13 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.domain.permissions import ANYONE
-from bot.domain.referral import OPEN_STATES, ReferralState
-from bot.storage.case_tables import CaseTask
+from bot.domain.referrals import OPEN_STATES, ReferralState
+from bot.domain.staff.permissions import ANYONE
 from bot.storage.database import driver_connection
-from bot.storage.directory_tables import Organization, Service
-from bot.storage.people import Viewer
-from bot.storage.tables import Conversation, Referral, ReferralEvent
+from bot.storage.people.people import Viewer
+from bot.storage.tables.cases import CaseTask
+from bot.storage.tables.directory import Organization, Service
+from bot.storage.tables.residents import Conversation, Referral, ReferralEvent
 
 AGENCY_REFUSED = "agency_refused"
 """Reason of a task that Warmline creates: an agency refused, so a social worker must look for other help."""
@@ -34,7 +34,7 @@ select r.id, r.conversation_id, c.person_id, p.sealed_name, coalesce(s.name, '')
  where {which}
 """
 _OF_CONVERSATION = _VIEW.format(which="r.conversation_id = %s order by r.made_at desc, r.place, r.id")
-# As in `bot.domain.permissions.may_see`: the viewer may see a handoff of the conversation.
+# As in `bot.domain.staff.permissions.may_see`: the viewer may see a handoff of the conversation.
 _OPEN_FOR_VIEWER = _VIEW.format(
     which="""r.closed_at is null and r.state = any(%(open)s)
    and exists (select 1 from handoff h where h.conversation_id = r.conversation_id
@@ -77,7 +77,9 @@ class ReferralDestination:
     is_offered: bool
 
 
-def add_offered(db: Session, conversation_id: int, need: str, near: str | None, services: Iterable[int], now: datetime) -> None:
+def add_offered(
+    db: Session, conversation_id: int, need: str, near: str | None, services: Iterable[int], now: datetime
+) -> None:
     """Add a referral for each service that was texted, in the state `requested`, numbered as in the texts."""
     first = _next_place(db, conversation_id, now)
     rows = [
@@ -177,7 +179,7 @@ def lock_last_open_offer(db: Session, conversation_id: int) -> list[Referral]:
 def list_open_choices(db: Session, conversation_id: int) -> list[tuple[int, str]]:
     """(number, service name) of the open referrals of the newest open offer, for the question "which one?".
 
-    `bot.usecases.record_referral.by_person` understands these numbers, even if others of the offer were closed meanwhile.
+    `bot.usecases.referrals.record_referral.by_person` understands these numbers, even if others of the offer were closed meanwhile.
     """
     conditions = (Referral.conversation_id == conversation_id, Referral.closed_at.is_(None), Referral.state.in_(_OPEN))
     newest = select(func.max(Referral.made_at)).where(*conditions).scalar_subquery()
@@ -200,7 +202,7 @@ def add_event_and_touch(
     db: Session, referral: Referral, kind: str, by: str, now: datetime, *, outcome: str | None = None,
     staff_id: int | None = None,
 ) -> None:  # fmt: skip
-    """Add an event (`kind` is a key of `bot.domain.referral.EVENTS`) and mark the referral as changed."""
+    """Add an event (`kind` is a key of `bot.domain.referrals.EVENTS`) and mark the referral as changed."""
     referral.updated_at = now
     _add_event(db, referral, kind, by, now, outcome=outcome, staff_id=staff_id)
 

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.domain.roster import Absence, OneTimeShift, Roster, WeeklyShift
-from bot.domain.roster import RosterHoliday as FreeDay
-from bot.domain.roster_rows import ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow, kind_of
+from bot.domain.roster.duty import Absence, OneTimeShift, Roster, WeeklyShift
+from bot.domain.roster.duty import RosterHoliday as FreeDay
+from bot.domain.roster.rows import ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow, kind_of
 from bot.storage.database import driver_connection
-from bot.storage.staff_tables import ExtraShift, Holiday, Membership, Shift, Staff, Team, TimeOff
+from bot.storage.tables.staff import ExtraShift, Holiday, Membership, Shift, Staff, Team, TimeOff
 
 _TABLES: dict[str, type[Shift] | type[ExtraShift] | type[TimeOff] | type[Holiday]] = {
     "shift": Shift,

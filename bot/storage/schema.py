@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
 
+from bot.paths import ROOT
 from bot.storage.database import dialect_url
 
-MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
+MIGRATIONS = ROOT / "migrations"
 
 
 def migrate(url: str) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from bot.domain.message import Address, Channel
+from bot.domain.messages.message import Address, Channel
 
 _NONCE_BYTES = 12
 

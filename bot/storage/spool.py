@@ -18,7 +18,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from bot.domain.message import Address, Channel, InboundMessage, Media
+from bot.domain.messages.message import Address, Channel, InboundMessage, Media
 from bot.storage.sealing import Sealer
 
 MAX_TRIES = 5

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.domain.safety import Assessment, Level, SafetyRules, must_alert_staff, assess
+from bot.domain.safety import Assessment, Level, SafetyRules, assess, must_alert_staff
 
 # Posts can be long; the carrier cuts a text message at 1600 characters.
 _LONGEST_TEXT = 1600

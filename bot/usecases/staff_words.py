@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.domain.safety import SafetyRuleError, Urgency
 from bot.domain.safety.lined_yaml import LinedNode, read_yaml
 from bot.domain.safety.texts import check_braces, fill_in
-from bot.usecases.line import ROOT
+from bot.paths import ROOT
 
 FILE = "words/staff.yaml"
 

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from bot.domain.conversation import Conversation as State
-from bot.domain.conversation import load
-from bot.storage import cases, erasures
+from bot.domain.conversation.state import Conversation as State
+from bot.domain.conversation.state import load
+from bot.storage import erasures
+from bot.storage.cases import cases
 from bot.storage.sealing import Sealer
-from bot.storage.staff_tables import Note
-from bot.storage.tables import Conversation, Handoff, Message, Person
+from bot.storage.tables.residents import Conversation, Handoff, Message, Person
+from bot.storage.tables.staff import Note
 
 
 def carry_out_erasures(db: Session, sealer: Sealer, now: datetime) -> int:

@@ -13,7 +13,7 @@ from bot.storage.alerts import raise_alarm, was_raised
 
 OVERDUE_AFTER = timedelta(minutes=2)
 """Work overdue for longer than this means that no worker process runs. The claim of a killed worker process expires after
-little more than a minute (bot/storage/outbox.py, LEASE)."""
+little more than a minute (bot/storage/messages/outbox.py, LEASE)."""
 CHECK_INS_OVERDUE_AFTER = timedelta(minutes=15)
 """The same for check-ins, of which thousands may be due on one morning, and no person waits for one."""
 
@@ -21,7 +21,11 @@ CHECK_INS_OVERDUE_AFTER = timedelta(minutes=15)
 def overdue_work(db: Session, now: datetime) -> dict[str, timedelta]:
     """The kinds of work that are overdue, with the delay of the oldest of each."""
     late = lateness.longest_waits(db, now)
-    return {kind: wait for kind, wait in late.items() if wait > (CHECK_INS_OVERDUE_AFTER if kind == "check_in" else OVERDUE_AFTER)}
+    return {
+        kind: wait
+        for kind, wait in late.items()
+        if wait > (CHECK_INS_OVERDUE_AFTER if kind == "check_in" else OVERDUE_AFTER)
+    }
 
 
 def alarm_overdue_work(db: Session, now: datetime) -> list[str]:

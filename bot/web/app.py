@@ -7,45 +7,58 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from bot.runtime import Runtime
-from bot.web import forms
+from bot.web import forms, layout
 from bot.web.agency import agency
-from bot.web.chat import chat
-from bot.web.console import layout
+from bot.web.chat.pages import chat
 from bot.web.console.account import account
 from bot.web.console.audit import audit
 from bot.web.console.board import board
-from bot.web.console.case import case
-from bot.web.console.directory import directory
-from bot.web.console.follow_up import follow_up
+from bot.web.console.cases.pages import case
+from bot.web.console.directory.pages import directory
+from bot.web.console.follow_up.pages import follow_up
 from bot.web.console.handoff import handoff
 from bot.web.console.inbox import inbox
 from bot.web.console.media import media
 from bot.web.console.people import people
-from bot.web.console.replies import replies
-from bot.web.console.roster import roster
+from bot.web.console.ready_replies import replies
+from bot.web.console.roster.pages import roster
 from bot.web.console.staff import staff
+from bot.web.demo.phones import phone
+from bot.web.demo.staff_phones import staff_phone
 from bot.web.health import health
 from bot.web.metrics import metrics
-from bot.web.phone import phone
 from bot.web.sessions import SelectiveSessionInterface
 from bot.web.sign_in.set_up import set_up as set_up_sign_in
-from bot.web.staff_phone import staff_phone
 from bot.web.studio import frame
-from bot.web.studio.diagram import diagram
+from bot.web.studio.diagram.pages import diagram
 from bot.web.studio.flows import flows
 from bot.web.studio.history import history
 from bot.web.studio.publish import publish
 from bot.web.studio.source import source
-from bot.web.studio.step_acts import step_acts
+from bot.web.studio.step_actions import step_acts
 from bot.web.studio.steps import steps
 from bot.web.studio.transcripts import transcripts
 from bot.web.studio.trial import trial
 from bot.web.studio.words import words
-from bot.web.twilio import MAX_REQUEST_BYTES, twilio
-from bot.web.twilio_voice import twilio_voice
+from bot.web.twilio.texts import MAX_REQUEST_BYTES, twilio
+from bot.web.twilio.voice import twilio_voice
 
 STUDIO_BLUEPRINTS = (flows, steps, step_acts, source, trial, transcripts, words, publish, history, diagram)
-CONSOLE_BLUEPRINTS = (inbox, handoff, people, case, follow_up, directory, media, board, roster, staff, replies, audit, account)
+CONSOLE_BLUEPRINTS = (
+    inbox,
+    handoff,
+    people,
+    case,
+    follow_up,
+    directory,
+    media,
+    board,
+    roster,
+    staff,
+    replies,
+    audit,
+    account,
+)
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"

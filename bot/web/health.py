@@ -11,7 +11,7 @@ from flask import Blueprint
 from bot.runtime import Runtime
 from bot.storage import lateness
 from bot.storage.database import DATABASE_ERRORS
-from bot.usecases.watch_lateness import overdue_work, alarm_overdue_work
+from bot.usecases.watch_lateness import alarm_overdue_work, overdue_work
 from bot.web.forms import current_runtime
 
 log = logging.getLogger(__name__)

@@ -14,4 +14,8 @@ class SelectiveSessionInterface(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """The session of the request; a null session for the paths that need none."""
-        return self.make_null_session(app) if request.path.startswith(_PATHS_WITHOUT_SESSION) else super().open_session(app, request)
+        return (
+            self.make_null_session(app)
+            if request.path.startswith(_PATHS_WITHOUT_SESSION)
+            else super().open_session(app, request)
+        )

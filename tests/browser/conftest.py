@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from bot.domain.directory.places import find_zip
-from tests.console import signed_in
-from tests.demo import Demo, serve
+from tests.support.console import signed_in
+from tests.support.demo import Demo, serve
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 1000

@@ -8,17 +8,18 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import select
 
-from bot.domain.case import MeasureAnswer
-from bot.storage import cases, referrals
-from bot.storage.directory_tables import Service
-from bot.storage.tables import CheckIn
-from bot.usecases import keep_case
-from bot.usecases.keep_case import EncounterEntry, TaskEntry
+from bot.domain.cases import MeasureAnswer
+from bot.storage import referrals
+from bot.storage.cases import cases
+from bot.storage.tables.directory import Service
+from bot.storage.tables.residents import CheckIn
+from bot.usecases.cases import manage_case
+from bot.usecases.cases.manage_case import EncounterEntry, TaskEntry
 from tests.browser.conftest import OpenAs
 from tests.browser.looks import ALL, PHONE, STILL, findings, is_too_wide, turn
-from tests.console import make_staff
-from tests.demo import Demo
-from tests.someone import make_person
+from tests.support.console import make_staff
+from tests.support.demo import Demo
+from tests.support.people import make_person
 
 pytestmark = pytest.mark.browser
 
@@ -29,13 +30,15 @@ def full_case(demo: Demo, rosa: int) -> str:
     began = now - timedelta(days=40)
     with demo.db() as db:
         here = make_person(db, context.sealer, name="Ada Brown", state="claimed", owner=rosa, at=began).conversation
-        keep_case.open_case(db, here, rosa, began)
+        manage_case.open_case(db, here, rosa, began)
         for code in ("housing-instability", "utility-insecurity"):
-            keep_case.open_need(db, here, code, rosa, began)
-        keep_case.record_encounter(db, context, here, EncounterEntry("home_visit", now, 40, "The landlord agreed."), rosa, now)
+            manage_case.open_need(db, here, code, rosa, began)
+        manage_case.record_encounter(
+            db, context, here, EncounterEntry("home_visit", now, 40, "The landlord agreed."), rosa, now
+        )
         for day, value in ((0, "no"), (30, "unsure")):
-            keep_case.record_measure(db, here, MeasureAnswer(day, "housed", value), rosa, now)
-        keep_case.add_task(db, context, here, TaskEntry("call", "", now.date()), rosa, now)
+            manage_case.record_measure(db, here, MeasureAnswer(day, "housed", value), rosa, now)
+        manage_case.add_task(db, context, here, TaskEntry("call", "", now.date()), rosa, now)
         referrals.add_offered(db, here, "rent", None, list(db.scalars(select(Service.id).limit(2))), began)
         for state in ("silent", "dropped", "planned"):
             db.add(CheckIn(conversation_id=here, flow="household_check_in", due_at=now, state=state, made_at=began))

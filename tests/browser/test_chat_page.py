@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from bot.storage.tables import Conversation, Handoff, Message
-from bot.web.chat import QUICK_EXIT_URL
-from bot.web.chat_words import WORDS
+from bot.storage.tables.residents import Conversation, Handoff, Message
+from bot.web.chat.pages import QUICK_EXIT_URL
+from bot.web.chat.words import WORDS
 from tests.browser.conftest import SECONDS, OpenPage
-from tests.demo import Demo
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.browser
 

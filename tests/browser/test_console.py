@@ -11,17 +11,17 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from bot.domain.safe_contact import SafeContact
-from bot.domain.segments import fold_for_sms, measure_segments
-from bot.storage.staff_tables import Note, Staff
-from bot.storage.tables import Handoff, Message
-from bot.usecases import answering, canned_replies
+from bot.domain.conversation.safe_contact import SafeContact
+from bot.domain.messages.segments import fold_for_sms, measure_segments
+from bot.storage.tables.residents import Handoff, Message
+from bot.storage.tables.staff import Note, Staff
+from bot.usecases.handoff import claiming, ready_replies
 from tests.browser.conftest import SECONDS, OpenAs
 from tests.browser.looks import ALL, PHONE, STILL, Look, findings, turn
 from tests.browser.pace import look_again
-from tests.console import make_staff
-from tests.demo import Demo
-from tests.someone import Made, make_person, make_text
+from tests.support.console import make_staff
+from tests.support.demo import Demo
+from tests.support.people import Made, make_person, make_text
 
 pytestmark = pytest.mark.browser
 
@@ -44,13 +44,15 @@ class Night:
         at = self.demo.runtime.clock.now() - timedelta(minutes=3)
         context = self.demo.runtime.context
         with self.demo.db() as db:
-            made = make_person(db, context.sealer, f"+1314555{number:04}", name="Ana Lopez", at=at, safe=safe or SafeContact())
+            made = make_person(
+                db, context.sealer, f"+1314555{number:04}", name="Ana Lopez", at=at, safe=safe or SafeContact()
+            )
             row = db.get_one(Handoff, made.handoff)
             for field, value in {"urgency": "now", "limit_at": at, **changes}.items():
                 setattr(row, field, value)
             make_text(db, context.sealer, made.conversation, "is anybody there", at)
             if owner:
-                answering.claim(db, context, made.handoff, owner, self.demo.runtime.clock.now())
+                claiming.claim(db, context, made.handoff, owner, self.demo.runtime.clock.now())
         return made
 
     def hear(self, made: Made, body: str) -> None:
@@ -93,7 +95,7 @@ def test_it_shows_who_needs_somebody_within_two_seconds(night: Night) -> None:
     assert machine.monotonic() - began < 2.5  # the half second is for a busy machine of tests
     expect(page).to_have_title("(1) Inbox - Warmline")
     expect(page.locator("#announce")).to_have_text("Someone needs an answer. Urgency: now")
-    night.act(answering.claim, made.handoff, night.sam)
+    night.act(claiming.claim, made.handoff, night.sam)
     look_again(page)
     expect(page.get_by_role("heading", name="With others 1")).to_be_visible()
     expect(page).to_have_title("Inbox - Warmline")
@@ -177,7 +179,7 @@ def test_it_keeps_what_was_typed_when_somebody_else_takes_over(night: Night) -> 
     joy = make_staff(night.demo.runtime, "joy@example.org", ["supervisor"], ["housing"])
     page = night.look(path(made))
     box(page).fill("I was about to say")
-    night.act(answering.take_over, made.handoff, joy)
+    night.act(claiming.take_over, made.handoff, joy)
     look_again(page)
     expect(page.get_by_role("status").filter(has_text="Joy Ortiz has it")).to_be_visible()
     expect(page.get_by_label("What you wrote. It was not sent.")).to_have_value("I was about to say")
@@ -207,7 +209,7 @@ def test_it_counts_what_a_text_costs_as_the_line_sends_it(night: Night) -> None:
 
 def test_it_puts_a_ready_reply_of_their_language_into_the_box(night: Night) -> None:
     with night.demo.db() as db:
-        canned_replies.seed_if_empty(db, night.demo.runtime.clock.now())
+        ready_replies.seed_if_empty(db, night.demo.runtime.clock.now())
     page = night.look(path(night.person(owner=night.rosa, language="es")))
     page.get_by_text("Ready replies").click()
     choice = page.get_by_label("Ready reply", exact=True)
@@ -269,7 +271,7 @@ def test_it_never_scrolls_sideways(night: Night) -> None:
 @pytest.mark.parametrize("kind", ["inbox", "waiting", "mine", "others", "not there"])
 def test_it_is_accessible(night: Night, kind: str) -> None:
     with night.demo.db() as db:
-        canned_replies.seed_if_empty(db, night.demo.runtime.clock.now())
+        ready_replies.seed_if_empty(db, night.demo.runtime.clock.now())
     waiting = night.person(1, dangers=["self_harm", "domestic_violence"], reason="danger")
     mine = night.person(2, owner=night.rosa, safe=SafeContact(word="sunflower", neutral=True))
     others = night.person(3, owner=night.sam, urgency="quarter_hour", reachable=False)

@@ -10,24 +10,24 @@ from playwright.sync_api import expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_editing.content import add_step, write_step
-from bot.domain.permissions import Role
-from bot.embedded import EmbeddedServers
-from bot.storage import staff
-from bot.storage.directory_tables import Service
-from bot.storage.drafts import DraftAuthor
-from bot.storage.tables import CheckIn, Handoff
-from bot.usecases import canned_replies
-from bot.usecases.demo_night import read_night
-from bot.usecases.demo_staff import add_demo_staff
-from bot.usecases.play_night import play_night
+from bot.domain.flows.editing.content import add_step, write_step
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.staff.permissions import Role
+from bot.operations.embedded.servers import EmbeddedServers
+from bot.storage.flows.drafts import DraftAuthor
+from bot.storage.staff import staff
+from bot.storage.tables.directory import Service
+from bot.storage.tables.residents import CheckIn, Handoff
+from bot.usecases.demo.demo_staff import add_demo_staff
+from bot.usecases.demo.night import read_night
+from bot.usecases.demo.play_night import play_night
+from bot.usecases.handoff import ready_replies
 from bot.usecases.studio import edit_draft
 from tests.browser.conftest import OpenAs
 from tests.browser.looks import DESK, PHONE, TWICE, findings, is_too_wide, turn
 from tests.conftest import settings_on
-from tests.databases import PUBLISHED, Databases
-from tests.demo import Demo, open_demo, serve
+from tests.support.databases import PUBLISHED, Databases
+from tests.support.demo import Demo, open_demo, serve
 
 # A score of pages, each looked at by axe: more than other tests take, on a busy machine much more.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -48,7 +48,7 @@ def demo(databases: Databases, servers: EmbeddedServers, tmp_path_factory: pytes
         now, context = runtime.clock.now(), runtime.context
         with opened.db() as db:
             add_demo_staff(db, context.sealer, runtime.settings.timezone, now)
-            canned_replies.seed_if_empty(db, now)
+            ready_replies.seed_if_empty(db, now)
         with opened.db() as db:
             play_night(db, context, read_night(), now)
             draft(db, opened)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from bot.domain.safe_contact import SafeContact
+from bot.domain.conversation.safe_contact import SafeContact
 from tests.browser.conftest import OpenAs
 from tests.browser.looks import NAMES, SIZES, Look, findings_in_both, is_too_wide
-from tests.console import make_staff
-from tests.demo import Demo
-from tests.someone import make_person
+from tests.support.console import make_staff
+from tests.support.demo import Demo
+from tests.support.people import make_person
 
 pytestmark = pytest.mark.browser
 

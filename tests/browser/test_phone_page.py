@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from bot.domain.segments import measure_segments
-from bot.storage.tables import Handoff, Message, Referral
+from bot.domain.messages.segments import measure_segments
+from bot.storage.tables.residents import Handoff, Message, Referral
 from tests.browser.conftest import OpenPage
-from tests.demo import Demo
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.browser
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.roster_rows import ExtraRow, HolidayRow, ShiftRow, TimeOffRow
+from bot.domain.roster.rows import ExtraRow, HolidayRow, ShiftRow, TimeOffRow
 from bot.storage import rosters
 from tests.browser.conftest import OpenAs
 from tests.browser.looks import NAMES, SIZES, Look, findings_in_both, is_too_wide
-from tests.console import make_staff
-from tests.demo import Demo
+from tests.support.console import make_staff
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.browser
 

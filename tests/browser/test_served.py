@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from tests.demo import serve
+from tests.support.demo import serve
 
 HARD = struct.pack("ii", 1, 0)
 """To end a connection without a farewell, as a browser does that is closed."""

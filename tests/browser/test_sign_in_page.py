@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.looks import NAMES, SIZES, Look, findings, findings_in_both, is_too_wide
-from tests.console import PASSWORD, make_staff, password_hash
-from tests.demo import Demo
+from tests.support.console import PASSWORD, make_staff, password_hash
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.browser
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from bot import job_queue
-from bot.domain.message import Channel
+from bot.domain.messages.message import Channel
 from bot.jobs import process
 from bot.jobs.sweep import sweep
-from bot.storage.staff_tables import CallOut
-from tests import staff_phones
+from bot.operations import job_queue
+from bot.storage.tables.staff import CallOut
 from tests.browser.conftest import SECONDS, OpenPage
 from tests.browser.looks import NAMES, SIZES, Look, findings_in_both
 from tests.browser.pace import look_again
 from tests.browser.test_phone_page import text
-from tests.demo import Demo
+from tests.support import staff_phones
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.browser
 

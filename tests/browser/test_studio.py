@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from bot.domain.permissions import Role
-from bot.storage import flows
-from bot.storage.tables import Conversation
+from bot.domain.staff.permissions import Role
+from bot.storage.flows import flows
+from bot.storage.tables.residents import Conversation
 from tests.browser.conftest import OpenAs, OpenPage
 from tests.browser.test_phone_page import phone, text
-from tests.console import make_staff
-from tests.demo import Demo
+from tests.support.console import make_staff
+from tests.support.demo import Demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 FLOW = "/console/flows/emergency_assistance"

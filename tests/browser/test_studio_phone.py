@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenAs
 from tests.browser.looks import DESK, PHONE, TWICE, findings, is_too_wide, turn
-from tests.console import make_staff, post, signed_in
-from tests.demo import Demo
+from tests.support.console import make_staff, post, signed_in
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.browser
 

@@ -6,13 +6,13 @@ import pytest
 from playwright.sync_api import expect
 
 from bot.domain.safety.levels import Urgency
-from bot.storage import audits
-from bot.storage.tables import Handoff
-from bot.usecases.canned_replies import ReadyReply, save, seed_if_empty
+from bot.storage.staff import audits
+from bot.storage.tables.residents import Handoff
+from bot.usecases.handoff.ready_replies import ReadyReply, save, seed_if_empty
 from tests.browser.conftest import SECONDS, OpenAs
 from tests.browser.looks import ALL, PHONE, findings, is_too_wide, turn
-from tests.demo import Demo
-from tests.supervisors import Office, call_for_human, called, taken
+from tests.support.demo import Demo
+from tests.support.supervisors import Office, call_for_human, called, taken
 
 pytestmark = pytest.mark.browser
 

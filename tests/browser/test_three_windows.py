@@ -13,16 +13,16 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from bot.domain.message import Address, Channel
-from bot.domain.permissions import Role
-from bot.storage import staff
-from bot.storage.staff_tables import Audit, Shift
-from bot.storage.tables import Handoff
+from bot.domain.messages.message import Address, Channel
+from bot.domain.staff.permissions import Role
+from bot.storage.staff import staff
+from bot.storage.tables.residents import Handoff
+from bot.storage.tables.staff import Audit, Shift
 from tests.browser.conftest import SECONDS, OpenAs, OpenPage
 from tests.browser.pace import look_again
 from tests.browser.test_phone_page import text
 from tests.browser.test_staff_phone import phone, work
-from tests.demo import Demo
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.browser
 DESK = {"width": 1280, "height": 900}

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import OpenAs
-from tests.console import make_staff
-from tests.demo import Demo
+from tests.support.console import make_staff
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.browser
 

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bot.carriers.carrier import Carrier, CarrierError, OutgoingMessage, MessageStatus
+from bot.carriers.carrier import Carrier, CarrierError, MessageStatus, OutgoingMessage
 from bot.carriers.email import EmailCarrier
-from bot.domain.delivery import FINAL_STATES, DeliveryState
-from bot.domain.message import Address, Channel, OutboxLane
-from bot.storage.outbox import next_poll_at
-from tests.stand_in_smtp import CUTS, HANGS, StandInSmtp
+from bot.domain.messages.delivery import FINAL_STATES, DeliveryState
+from bot.domain.messages.message import Address, Channel, OutboxLane
+from bot.storage.messages.outbox import next_poll_at
+from tests.stand_ins.smtp import CUTS, HANGS, StandInSmtp
 
 WORKER = Address(Channel.EMAIL, "rosa@city.example")
 ALERT = "Someone is waiting: handoff 41\n\nOpen the console, or answer 1 by text.\n¿Quién puede?"
@@ -69,7 +69,9 @@ def carrier_to(server: StandInSmtp, url: str = "", **rest: Any) -> EmailCarrier:
     return EmailCarrier(url or server.url, FROM, **{"timeout": 0.5, **rest})
 
 
-def alert(body: str = ALERT, to: Address = WORKER, message_id: int = 7, lane: OutboxLane = OutboxLane.REPLY) -> OutgoingMessage:
+def alert(
+    body: str = ALERT, to: Address = WORKER, message_id: int = 7, lane: OutboxLane = OutboxLane.REPLY
+) -> OutgoingMessage:
     return OutgoingMessage(message_id, to, body, lane)
 
 

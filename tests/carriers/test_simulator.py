@@ -7,8 +7,8 @@ import pytest
 from bot.carriers.carrier import Carrier, OutgoingMessage
 from bot.carriers.simulator import SimulatorCarrier
 from bot.carriers.web_chat import WebChatCarrier
-from bot.domain.delivery import DeliveryState
-from bot.domain.message import Address, Channel, OutboxLane
+from bot.domain.messages.delivery import DeliveryState
+from bot.domain.messages.message import Address, Channel, OutboxLane
 
 TEXT = OutgoingMessage(message_id=7, to=Address(Channel.SIMULATOR, "abc"), body="x" * 161, lane=OutboxLane.CRISIS)
 

@@ -13,21 +13,21 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from bot.domain.message import OutboxLane
-from bot.embedded import EmbeddedServers
+from bot.domain.messages.message import OutboxLane
 from bot.jobs import process
+from bot.operations.embedded.servers import EmbeddedServers
+from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime
-from bot.settings import Settings
-from bot.storage import outbox
-from bot.storage.tables import Conversation
-from bot.usecases.flow_files import read_folder
-from bot.usecases.publish_flows import publish_flows
-from tests.databases import Databases, on_disk
-from tests.doubles import FrozenClock
+from bot.storage.messages import outbox
+from bot.storage.tables.residents import Conversation
+from bot.usecases.flows.files import read_folder
+from bot.usecases.flows.publish_flows import publish_flows
 from tests.faults.house import eventually
 from tests.faults.proxy import Proxy
-from tests.helpline import ADA, PUBLIC_URL, HelpLine
-from tests.stand_in_twilio import StandInTwilio
+from tests.stand_ins.twilio import StandInTwilio
+from tests.support.clock import FrozenClock
+from tests.support.databases import Databases, on_disk
+from tests.support.help_line import ADA, PUBLIC_URL, HelpLine
 
 FLOWS = Path(__file__).parent / "flows"
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psutil
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT as REPOSITORY
+
 RESTART_SECONDS = 1.0
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "host one": ("worker.py",),

@@ -19,14 +19,15 @@ from pathlib import Path
 
 import psutil
 
-from bot import embedded_postgres, supervisor
-from bot.settings import Settings
+from bot.operations import supervisor
+from bot.operations.embedded import postgres
+from bot.operations.settings.settings import Settings
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
-from tests.ports import free_port
-from tests.stand_in_twilio import StandInTwilio
+from tests.paths import ROOT as REPOSITORY
+from tests.stand_ins.twilio import StandInTwilio
+from tests.support.ports import free_port
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 FLOWS = Path(__file__).parent / "flows"
 KEY = base64.urlsafe_b64encode(b"for fault tests" + bytes(17)).decode("ascii")
 SECRET = "only-for-tests-" * 3
@@ -108,7 +109,7 @@ class RunningHouse:
 
     def database(self) -> Database:
         """A way into its database that needs none of its processes but PostgreSQL."""
-        return Database(embedded_postgres.url((self.folder / "data").absolute()), connections=2)
+        return Database(postgres.url((self.folder / "data").absolute()), connections=2)
 
     def spooled(self) -> list[str]:
         """The names of the files that wait in the spool, or were laid aside."""

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from bot.storage.database import Database
 from bot.storage.sealing import Sealer
-from bot.storage.tables import Message as Row
+from bot.storage.tables.residents import Message as Row
 from tests.faults.people import Text
-from tests.stand_in_twilio_wire import Message
+from tests.stand_ins.twilio_wire import Message
 
 QUIET = "Quiet since "
 """How the flow's own promised text begins: it leaves when nobody has written for six seconds."""

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 import requests
 
-from tests.stand_in_twilio import Answer, StandInTwilio
-from tests.stand_in_twilio_wire import Message, new_sid
+from tests.stand_ins.twilio import Answer, StandInTwilio
+from tests.stand_ins.twilio_wire import Message, new_sid
 
 ALL_TOGETHER_SECONDS = 15.0
 RETRIES = 5

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.domain.message import Address, Channel, InboundMessage
+from bot.domain.messages.message import Address, Channel, InboundMessage
 from bot.storage.sealing import Sealer
 from bot.storage.spool import Spool
-from bot.storage.tables import Alert, Message
-from tests.doubles import MONDAY_MORNING
+from bot.storage.tables.residents import Alert, Message
 from tests.faults.conftest import FrailLine, wait_for_door
 from tests.faults.house import KEY, SECRET
-from tests.helpline import ADA, MARCUS, PUBLIC_URL
+from tests.support.clock import MONDAY_MORNING
+from tests.support.help_line import ADA, MARCUS, PUBLIC_URL
 
 pytestmark = pytest.mark.faults
 

@@ -20,15 +20,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from bot.domain.message import OutboxLane
-from bot.storage import outbox
+from bot.domain.messages.message import OutboxLane
 from bot.storage.database import Database
-from bot.storage.tables import Conversation
-from bot.storage.tables import Message as Row
+from bot.storage.messages import outbox
+from bot.storage.tables.residents import Conversation
+from bot.storage.tables.residents import Message as Row
 from tests.faults.house import PARTS, RunningHouse, eventually
 from tests.faults.ledger import Ledger, table
 from tests.faults.people import Crowd, Network, Reports
-from tests.stand_in_twilio import StandInTwilio
+from tests.stand_ins.twilio import StandInTwilio
 
 pytestmark = pytest.mark.faults
 

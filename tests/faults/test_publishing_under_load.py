@@ -18,7 +18,7 @@ import pytest
 from benchmarks import house, studio
 from benchmarks.publisher import FIRST, SECOND, Publisher, publishing, sets_in
 from benchmarks.publishing import Round, Sent, Taker, processes, text_them
-from bot.storage import flows
+from bot.storage.flows import flows
 from tests.faults.house import eventually
 
 pytestmark = pytest.mark.faults

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from bot.domain.message import OutboxLane
+from bot.domain.messages.message import OutboxLane
 from bot.jobs.sweep import TEXT_OVERDUE, sweep
-from bot.settings import Settings
-from tests.doubles import FrozenClock
+from bot.operations.settings.settings import Settings
 from tests.faults.conftest import FrailLine, open_frail
-from tests.helpline import ADA
+from tests.support.clock import FrozenClock
+from tests.support.help_line import ADA
 
 pytestmark = pytest.mark.faults
 

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from bot.carriers.carrier import OutgoingMessage
-from bot.domain.message import Channel, OutboxLane
-from bot.storage import outbox
-from bot.storage.outbox import ClaimedText
-from bot.storage.tables import Message
+from bot.domain.messages.message import Channel, OutboxLane
+from bot.storage.messages import outbox
+from bot.storage.messages.outbox import ClaimedText
+from bot.storage.tables.residents import Message
 from tests.faults.conftest import FrailLine
-from tests.helpline import ADA
+from tests.support.help_line import ADA
 
 pytestmark = pytest.mark.faults
 

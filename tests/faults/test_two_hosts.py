@@ -23,22 +23,22 @@ import redis
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.domain.conversation import Conversation as State
-from bot.domain.conversation import Holder
-from bot.domain.effects import ConsentChoice, ConsentMethod, RecordConsent
-from bot.domain.message import Address, Channel
-from bot.setting_readers import holidays
-from bot.storage import consents
+from bot.domain.conversation.effects import ConsentChoice, ConsentMethod, RecordConsent
+from bot.domain.conversation.state import Conversation as State
+from bot.domain.conversation.state import Holder
+from bot.domain.messages.message import Address, Channel
+from bot.operations.settings.readers import holidays
 from bot.storage.database import Database
+from bot.storage.people import consents
 from bot.storage.sealing import Sealer
-from bot.storage.tables import CheckIn, Conversation, Message, Person
-from bot.usecases.flow_files import read_folder
-from bot.usecases.publish_flows import publish_flows
+from bot.storage.tables.residents import CheckIn, Conversation, Message, Person
+from bot.usecases.flows.files import read_folder
+from bot.usecases.flows.publish_flows import publish_flows
 from tests.faults.hosts import Hosts
 from tests.faults.house import eventually
 from tests.faults.ledger import table
 from tests.faults.people import number_of
-from tests.stand_in_twilio import StandInTwilio
+from tests.stand_ins.twilio import StandInTwilio
 
 pytestmark = pytest.mark.faults
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpline import HelpLine
-from tests.team import Worker, hire
+from tests.support.help_line import HelpLine
+from tests.support.team import Worker, hire
 
 DANA = "+13145550121"
 """Her telephone."""

@@ -8,14 +8,15 @@ import pytest
 from sqlalchemy import select
 
 from bot import reception
-from bot.carriers.twilio import TwilioCarrier
-from bot.domain.conversation import load
-from bot.domain.message import Address, Channel, InboundMessage
-from bot.storage import erasures, outbox
-from bot.storage.tables import Alert, Conversation, Handoff, Message
-from bot.usecases.answering import Refused
-from bot.usecases.answering.ending import close_by_operator
-from tests.helpline import ADA, HelpLine
+from bot.carriers.twilio.texts import TwilioCarrier
+from bot.domain.conversation.state import load
+from bot.domain.messages.message import Address, Channel, InboundMessage
+from bot.storage import erasures
+from bot.storage.messages import outbox
+from bot.storage.tables.residents import Alert, Conversation, Handoff, Message
+from bot.usecases.handoff.common import Refused
+from bot.usecases.handoff.ending import close_by_operator
+from tests.support.help_line import ADA, HelpLine
 
 
 def test_it_gives_the_conversation_back_to_the_bot_at_its_place(line: HelpLine) -> None:

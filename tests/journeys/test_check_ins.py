@@ -10,16 +10,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from bot.domain.check_in import CheckInReason
-from bot.domain.conversation import load
-from bot.domain.effects import ConsentChoice, ConsentMethod, RecordConsent
+from bot.domain.check_ins.decision import CheckInReason
+from bot.domain.conversation.effects import ConsentChoice, ConsentMethod, RecordConsent
+from bot.domain.conversation.state import load
 from bot.jobs.sweep import sweep
-from bot.storage import check_ins, consents
-from bot.storage.case_tables import CaseTask
-from bot.storage.tables import CheckIn, CheckInEvent, Conversation, Handoff, Message, Person
-from bot.usecases.send_check_ins import send_check_in
-from tests.helpline import ADA, HelpLine
-from tests.team import hire, told
+from bot.storage.check_ins import check_ins
+from bot.storage.people import consents
+from bot.storage.tables.cases import CaseTask
+from bot.storage.tables.residents import CheckIn, CheckInEvent, Conversation, Handoff, Message, Person
+from bot.usecases.check_ins.send_check_ins import send_check_in
+from tests.support.help_line import ADA, HelpLine
+from tests.support.team import hire, told
 
 CITY = ZoneInfo("America/Chicago")
 HOW = "How are you today?"

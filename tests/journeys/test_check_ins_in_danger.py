@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from bot.domain.check_in import CheckInReason
-from bot.storage.tables import Handoff
-from bot.usecases import answering
-from bot.usecases.send_check_ins import send_check_in
-from tests.helpline import ADA, HelpLine
+from bot.domain.check_ins.decision import CheckInReason
+from bot.storage.tables.residents import Handoff
+from bot.usecases.check_ins.send_check_ins import send_check_in
+from bot.usecases.handoff import ending
 from tests.journeys.test_check_ins import asked, at, known, one, promise, safely, settle, tomorrow
-from tests.team import hire, told
+from tests.support.help_line import ADA, HelpLine
+from tests.support.team import hire, told
 
 NEUTRAL = "Hi, just checking in. You can text back any time."
 
@@ -63,7 +63,7 @@ def test_it_names_nothing_after_a_danger_at_home(line: HelpLine) -> None:
     with line.db() as db:
         row = db.scalars(select(Handoff)).one()
         assert "domestic_violence" in row.dangers
-        answering.close(db, line.runtime.context, row.id, rosa.id, "safety_plan", line.clock.now(), goodbye=False)
+        ending.close(db, line.runtime.context, row.id, rosa.id, "safety_plan", line.clock.now(), goodbye=False)
     due = tomorrow(line, 10, days=2)
     promise(line, ada, [due])
     at(line, due)

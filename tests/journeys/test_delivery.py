@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from bot.domain.delivery import DeliveryState
-from bot.domain.message import OutboxLane
+from bot.domain.messages.delivery import DeliveryState
+from bot.domain.messages.message import OutboxLane
 from bot.jobs.sweep import sweep
-from bot.storage import outbox
-from bot.storage.tables import Alert, Consent, Conversation, DeliveryReport, Handoff, Message
-from tests.helpline import ADA, MARCUS, PUBLIC_URL, HelpLine
+from bot.storage.messages import outbox
+from bot.storage.tables.residents import Alert, Consent, Conversation, DeliveryReport, Handoff, Message
+from tests.support.help_line import ADA, MARCUS, PUBLIC_URL, HelpLine
 
 
 def promise(line: HelpLine, body: str = "A text for later", lane: OutboxLane = OutboxLane.REPLY) -> int:
@@ -129,7 +129,9 @@ def test_it_sends_the_crisis_lane_first(line: HelpLine) -> None:
     promise(line, "bulk", OutboxLane.BULK)
     with line.db() as db:
         conversation = db.scalars(select(Conversation)).one()
-        outbox.enqueue(db, line.runtime.context.sealer, conversation.id, "crisis", OutboxLane.CRISIS, None, 1, line.clock.now())
+        outbox.enqueue(
+            db, line.runtime.context.sealer, conversation.id, "crisis", OutboxLane.CRISIS, None, 1, line.clock.now()
+        )
     line.work()
     sent = [body for body in line.twilio.texts_to(ADA) if body in ("bulk", "crisis")]
     assert sent[0] == "crisis"
@@ -140,7 +142,9 @@ def test_it_keeps_the_pace_of_its_number(line: HelpLine) -> None:
     with line.db() as db:
         conversation = db.scalars(select(Conversation)).one()
         for number in range(4):
-            outbox.enqueue(db, line.runtime.context.sealer, conversation.id, f"n{number}", OutboxLane.REPLY, None, 3, line.clock.now())
+            outbox.enqueue(
+                db, line.runtime.context.sealer, conversation.id, f"n{number}", OutboxLane.REPLY, None, 3, line.clock.now()
+            )
     line.work()
     assert len(line.twilio.texts_to(ADA)) < 6
     for _ in range(8):

@@ -9,20 +9,20 @@ from datetime import time, timedelta
 import pytest
 from sqlalchemy import select
 
-from bot.domain.conversation import Holder, load
-from bot.domain.effects import OpenHandoff, HandoffReason
-from bot.domain.permissions import Role
-from bot.domain.safe_contact import SafeContact, TimeWindow
+from bot.domain.conversation.effects import HandoffReason, OpenHandoff
+from bot.domain.conversation.safe_contact import SafeContact, TimeWindow
+from bot.domain.conversation.state import Holder, load
 from bot.domain.safety.levels import Urgency
-from bot.storage import conversations
-from bot.storage.staff_tables import Audit, CallOut, HandoffEvent, Note, StaffThread
-from bot.storage.tables import Alert, Conversation, Message
-from bot.usecases import answering
-from bot.usecases.answering import Refused
-from bot.usecases.answering.calling import open_and_alert
-from tests.helpline import ADA, MARCUS, POOL, HelpLine
+from bot.domain.staff.permissions import Role
+from bot.storage.conversation import timeouts
+from bot.storage.tables.residents import Alert, Conversation, Message
+from bot.storage.tables.staff import Audit, CallOut, HandoffEvent, Note, StaffThread
+from bot.usecases.handoff import claiming, ending, writing
+from bot.usecases.handoff.common import Refused
+from bot.usecases.handoff.escalation import open_and_alert
 from tests.journeys.conftest import DANA
-from tests.team import Worker, handoff, hire, keys, told
+from tests.support.help_line import ADA, MARCUS, POOL, HelpLine
+from tests.support.team import Worker, handoff, hire, keys, told
 
 LEE, SUE = "+13145550122", "+13145550123"
 CRISIS = "i want to kill myself tonight"
@@ -129,7 +129,7 @@ def test_it_makes_one_owner_of_fifty_who_press_at_once(line: HelpLine) -> None:
     def press(worker: Worker) -> bool:
         try:
             with line.db() as db:
-                answering.claim(db, line.runtime.context, number, worker.id, line.clock.now())
+                claiming.claim(db, line.runtime.context, number, worker.id, line.clock.now())
         except Refused as refusal:
             assert refusal.reason == "taken"
             return False
@@ -288,8 +288,8 @@ def test_it_calls_the_same_worker_again_after_it_was_handed_back(line: HelpLine,
     dana = hire(line, "Dana", DANA, place=9)
     line.text(CRISIS)
     with line.db() as db:
-        answering.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
-        answering.hand_back(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
+        claiming.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
+        ending.hand_back(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     line.work()
     dana.got()
     line.text("i want to die")
@@ -343,7 +343,7 @@ def test_it_keeps_a_warm_transfer_with_the_owner_until_the_other_says_yes(line: 
     take(line, dana)
     number, context = handoff(line).id, line.runtime.context
     with line.db() as db:
-        answering.offer_to_colleague(db, context, number, dana.id, lee.id, "knows the landlord", line.clock.now())
+        claiming.offer_to_colleague(db, context, number, dana.id, lee.id, "knows the landlord", line.clock.now())
     line.work()
     assert "asks you to take over" in lee.got()[-1] and handoff(line).owner_id == dana.id
     lee.texts("1")
@@ -360,7 +360,7 @@ def test_it_leaves_a_declined_or_forgotten_offer_where_it_was(line: HelpLine, da
     dana.texts("I am here", to=thread.line)
     context = line.runtime.context
     with line.db() as db:
-        answering.offer_to_colleague(db, context, handoff(line).id, dana.id, lee.id, "", line.clock.now())
+        claiming.offer_to_colleague(db, context, handoff(line).id, dana.id, lee.id, "", line.clock.now())
     pass_time(line, 6)
     assert handoff(line).offered_to_id is None and handoff(line).owner_id == dana.id
     assert "Lee has not answered" in dana.got()[-1]
@@ -404,7 +404,7 @@ def test_it_does_not_answer_for_a_worker_who_cannot_see_the_team(line: HelpLine,
     outsider = hire(line, "Otto", LEE, teams=["housing"], on=False)
     line.text(CRISIS)
     with line.db() as db, pytest.raises(Refused) as refusal:
-        answering.claim(db, line.runtime.context, handoff(line).id, outsider.id, line.clock.now())
+        claiming.claim(db, line.runtime.context, handoff(line).id, outsider.id, line.clock.now())
     assert refusal.value.reason == "unknown"
 
 
@@ -425,7 +425,7 @@ def test_it_frees_the_worker_at_the_end_of_their_shift(line: HelpLine, dana: Wor
 def test_it_gives_the_state_back_to_the_bot_when_closed(line: HelpLine, dana: Worker) -> None:
     take(line, dana)
     with line.db() as db:
-        answering.close(db, line.runtime.context, handoff(line).id, dana.id, "safety_plan", line.clock.now(), "called 988")
+        ending.close(db, line.runtime.context, handoff(line).id, dana.id, "safety_plan", line.clock.now(), "called 988")
     with line.db() as db:
         state = load(line.runtime.context.sealer.open(db.scalars(select(Conversation)).one().sealed_state))
     assert (state.holder, state.in_danger) == (Holder.BOT, False)
@@ -439,13 +439,15 @@ def test_it_sends_a_planned_text_only_while_it_still_holds(line: HelpLine, dana:
     for minutes, words in ((10, "How did the call go?"), (60, "Are you home?")):
         with line.db() as db:
             now = line.clock.now()
-            answering.send_text(db, context, number, dana.id, words, now, idempotency_key=words, send_at=now + timedelta(minutes=minutes))
+            writing.send_text(
+                db, context, number, dana.id, words, now, idempotency_key=words, send_at=now + timedelta(minutes=minutes)
+            )
     pass_time(line, 9)
     assert "How did the call go?" not in told(line, ADA)
     pass_time(line, 2)
     assert "How did the call go?" in told(line, ADA)
     with line.db() as db:
-        answering.close(db, context, number, dana.id, "resolved", line.clock.now())
+        ending.close(db, context, number, dana.id, "resolved", line.clock.now())
     pass_time(line, 60)
     assert "Are you home?" not in told(line, ADA)
     assert line.count(HandoffEvent, HandoffEvent.kind == "not_sent") == 1
@@ -459,9 +461,9 @@ def test_it_writes_nothing_first_to_somebody_at_an_unsafe_time(line: HelpLine, d
     with line.db() as db:
         row = db.scalars(select(Conversation)).one()
         state = load(line.runtime.context.sealer.open(row.sealed_state))
-        conversations.save_state(row, line.runtime.context.sealer, replace(state, safe=never), line.clock.now())
+        timeouts.save_state(row, line.runtime.context.sealer, replace(state, safe=never), line.clock.now())
     with line.db() as db, pytest.raises(Refused) as refusal:
-        answering.reach_out(db, line.runtime.context, row.id, dana.id, line.clock.now())
+        writing.reach_out(db, line.runtime.context, row.id, dana.id, line.clock.now())
     assert refusal.value.reason == "unsafe_time"
 
 
@@ -471,7 +473,7 @@ def test_it_tells_nothing_to_an_unknown_hand(line: HelpLine, dana: Worker) -> No
         row = db.scalars(select(Conversation)).one()
         state = load(line.runtime.context.sealer.open(row.sealed_state))
         safe = SafeContact(word="bluebird", neutral=True)
-        conversations.save_state(row, line.runtime.context.sealer, replace(state, safe=safe), line.clock.now())
+        timeouts.save_state(row, line.runtime.context.sealer, replace(state, safe=safe), line.clock.now())
     assert line.text("who is this? what did she say to you") == ["Thanks for your message."]
     line.work()
     assert "within 15 minutes" in dana.got()[-1]
@@ -485,7 +487,7 @@ def test_it_ends_at_once_on_an_exit_word(line: HelpLine, dana: Worker) -> None:
     with line.db() as db:
         row = db.scalars(select(Conversation)).one()
         state = load(line.runtime.context.sealer.open(row.sealed_state))
-        conversations.save_state(
+        timeouts.save_state(
             row, line.runtime.context.sealer, replace(state, safe=SafeContact(exit_word="pizza")), line.clock.now()
         )
     dana.texts("Are you safe?", to=thread.line)
@@ -518,6 +520,6 @@ def test_it_takes_a_note_for_the_answer_to_somebody_who_can_only_be_phoned(
     dana.texts("1")
     with line.db() as db:
         conversation = db.scalars(select(Conversation.id)).one()
-        answering.add_note(db, line.runtime.context, conversation, dana.id, "Phoned, with her sister now.", line.clock.now())
+        writing.add_note(db, line.runtime.context, conversation, dana.id, "Phoned, with her sister now.", line.clock.now())
     pass_time(line, 20)
     assert handoff(line).owner_id == dana.id and handoff(line).state == "with_human"

@@ -7,16 +7,16 @@ from datetime import datetime, time, timedelta
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from bot.domain.conversation import load
-from bot.domain.permissions import Role
-from bot.storage import handoffs
-from bot.storage.staff_tables import HandoffEvent, Shift, StaffThread, Team
-from bot.storage.tables import Conversation, Handoff, Message
-from bot.usecases import answering
-from bot.usecases.answering.attending import handle_due
-from tests.helpline import ADA, MARCUS, POOL, HelpLine
+from bot.domain.conversation.state import load
+from bot.domain.staff.permissions import Role
+from bot.storage.handoff import handoffs
+from bot.storage.tables.residents import Conversation, Handoff, Message
+from bot.storage.tables.staff import HandoffEvent, Shift, StaffThread, Team
+from bot.usecases.handoff import claiming, ending
+from bot.usecases.handoff.sla import handle_due
 from tests.journeys.conftest import DANA
-from tests.team import Worker, handoff, hire, told
+from tests.support.help_line import ADA, MARCUS, POOL, HelpLine
+from tests.support.team import Worker, handoff, hire, told
 
 LEE = "+13145550122"
 CRISIS = "i want to kill myself tonight"
@@ -50,7 +50,7 @@ def test_it_keeps_a_persons_words_from_one_who_had_them(line: HelpLine, dana: Wo
     number = take(line, dana)
     line.text("the key is under the mat")
     with line.db() as db:
-        answering.release(db, line.runtime.context, number, dana.id, line.clock.now())
+        ending.release(db, line.runtime.context, number, dana.id, line.clock.now())
     pass_time(line, 1)
     assert not [text for text in dana.got() if "under the mat" in text]
 
@@ -59,7 +59,7 @@ def test_it_gives_a_worker_a_number_that_meant_nobody_before(line: HelpLine, dan
     first = take(line, dana)
     before = bound(line, dana)
     with line.db() as db:
-        answering.close(db, line.runtime.context, first, dana.id, "resolved", line.clock.now())
+        ending.close(db, line.runtime.context, first, dana.id, "resolved", line.clock.now())
     take(line, dana, MARCUS)
     assert bound(line, dana) != before
 
@@ -92,11 +92,11 @@ def test_it_sends_words_that_were_kept_in_an_outage_to_nobody_else(line: HelpLin
     event.remove(Session, "before_commit", die)
     line.clock.advance(timedelta(minutes=1))
     with line.db() as db:
-        answering.close(db, line.runtime.context, first, dana.id, "resolved", line.clock.now())
+        ending.close(db, line.runtime.context, first, dana.id, "resolved", line.clock.now())
     for sender in (MARCUS, "+13145550178", "+13145550179"):
         line.text(CRISIS, sender)
         with line.db() as db:
-            answering.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now(), by_phone=True)
+            claiming.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now(), by_phone=True)
     pass_time(line, 1)
     assert not [message for message in line.twilio.messages if "for Ada alone" in message.body and message.to != DANA]
 
@@ -116,7 +116,7 @@ def test_it_tells_who_waits_in_danger_again_as_one_in_danger(line: HelpLine, dan
     number = take(line, dana, words=CALM)
     line.text("i took all the pills")
     with line.db() as db:
-        answering.release(db, line.runtime.context, number, dana.id, line.clock.now())
+        ending.release(db, line.runtime.context, number, dana.id, line.clock.now())
         row = db.scalars(select(Conversation)).one()
         assert load(line.runtime.context.sealer.open(row.sealed_state)).in_danger
 
@@ -195,7 +195,7 @@ def test_it_says_no_more_that_nobody_came_once_somebody_has(line: HelpLine, dana
     line.clock.advance(timedelta(minutes=3))
     with line.db() as db:
         handle_due(db, line.runtime.context, handoff(line).id, line.clock.now())
-        answering.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
+        claiming.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     pass_time(line, 1)
     assert not [text for text in told(line, ADA) if "No one has picked up" in text]
 
@@ -204,8 +204,8 @@ def test_it_ends_the_first_offer_with_the_second(line: HelpLine, dana: Worker) -
     lee, otto = hire(line, "Lee", LEE), hire(line, "Otto", "+13145550124")
     number = take(line, dana)
     with line.db() as db:
-        answering.offer_to_colleague(db, line.runtime.context, number, dana.id, lee.id, "", line.clock.now())
-        answering.offer_to_colleague(db, line.runtime.context, number, dana.id, otto.id, "", line.clock.now())
+        claiming.offer_to_colleague(db, line.runtime.context, number, dana.id, lee.id, "", line.clock.now())
+        claiming.offer_to_colleague(db, line.runtime.context, number, dana.id, otto.id, "", line.clock.now())
         assert not handoffs.list_open_call_outs(db, lee.id)
 
 
@@ -230,7 +230,7 @@ def test_it_tells_the_truth_as_often_to_who_is_let_go_late(line: HelpLine, dana:
         line.work()
     line.text("are you there")
     with line.db() as db:
-        answering.release(db, line.runtime.context, number, dana.id, line.clock.now())
+        ending.release(db, line.runtime.context, number, dana.id, line.clock.now())
     pass_time(line, 7)
     assert [text for text in told(line, ADA) if "No one has picked up yet" in text]
 
@@ -254,7 +254,7 @@ def test_it_does_not_send_a_failed_question_of_the_bots_again_while_a_human_has_
     asked = line.twilio.messages[-1]
     line.twilio.report(asked.sid, "undelivered", error_code=30003)
     with line.db() as db:
-        answering.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
+        claiming.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     for _ in range(4):
         line.clock.advance(timedelta(minutes=15))
         line.work()

@@ -1,6 +1,6 @@
 """The warm handoff under anything that people, telephones, carriers, clocks and crashes may do, in any order.
 
-tests/handoff_world.py watches. `WARMLINE_EXAMPLES=300` plays so many nights in place of a few, each time others.
+tests/support/handoffs.py watches. `WARMLINE_EXAMPLES=300` plays so many nights in place of a few, each time others.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import func, select
 
-from bot import job_queue
-from bot.domain.handoff import DISPOSITIONS, HELD_STATES
+from bot.domain.handoff.states import DISPOSITIONS, HELD_STATES
 from bot.jobs.deliver import run_delivery
 from bot.jobs.sweep import sweep
-from bot.settings import Settings
-from bot.storage import outbox
-from bot.storage.staff_tables import StaffThread
-from bot.storage.tables import Conversation, Handoff, Message
-from bot.usecases import answering
-from bot.usecases.answering import HandoffResult
-from bot.usecases.desk import Context
-from tests.doubles import FrozenClock
-from tests.handoff_edge import BARE, CALM, COMMANDS, DANGER, LEAVING, STEPS
-from tests.handoff_world import SHIFTS, World, Written
-from tests.helpline import POOL, open_line
+from bot.operations import job_queue
+from bot.operations.settings.settings import Settings
+from bot.storage.messages import outbox
+from bot.storage.tables.residents import Conversation, Handoff, Message
+from bot.storage.tables.staff import StaffThread
+from bot.usecases.context import Context
+from bot.usecases.handoff import claiming, ending, writing
+from bot.usecases.handoff.common import HandoffResult
+from tests.support.carrier_edge import BARE, CALM, COMMANDS, DANGER, LEAVING, STEPS
+from tests.support.clock import FrozenClock
+from tests.support.handoffs import SHIFTS, World, Written
+from tests.support.help_line import POOL, open_line
 
 EXAMPLES = int(os.environ.get("WARMLINE_EXAMPLES", "0"))
 PEOPLE, TEAM = st.integers(0, 2), st.integers(0, 3)
@@ -186,31 +186,34 @@ class Night(RuleBasedStateMachine):
 
     @rule(who=TEAM, person=PEOPLE, dies=RARELY)
     def claim(self, who: int, person: int, dies: bool) -> None:
-        self._act(person, lambda db, context, number, now: answering.claim(db, context, number, self._id(who), now), dies)
+        self._act(person, lambda db, context, number, now: claiming.claim(db, context, number, self._id(who), now), dies)
 
     @rule(who=TEAM, person=PEOPLE, act=st.sampled_from(LEAVING))
     def leave(self, who: int, person: int, act: str) -> None:
         staff = self._id(who)
         acts = {
-            "release": lambda db, context, number, now: answering.release(db, context, number, staff, now, "a note"),
-            "hand_back": lambda db, context, number, now: answering.hand_back(db, context, number, staff, now),
-            "take_over": lambda db, context, number, now: answering.take_over(db, context, number, staff, now),
-            "send_to_team": lambda db, context, number, now: answering.send_to_team(
+            "release": lambda db, context, number, now: ending.release(db, context, number, staff, now, "a note"),
+            "hand_back": lambda db, context, number, now: ending.hand_back(db, context, number, staff, now),
+            "take_over": lambda db, context, number, now: claiming.take_over(db, context, number, staff, now),
+            "send_to_team": lambda db, context, number, now: ending.send_to_team(
                 db, context, number, staff, "housing", "", now
             ),
-            "close": lambda db, context, number, now: answering.close(db, context, number, staff, min(DISPOSITIONS), now),
-            "pass_on": lambda db, context, number, now: answering.decline(db, context, number, staff, now),
+            "close": lambda db, context, number, now: ending.close(db, context, number, staff, min(DISPOSITIONS), now),
+            "pass_on": lambda db, context, number, now: claiming.decline(db, context, number, staff, now),
         }
         self._act(person, acts[act])
 
     @rule(who=TEAM, to=TEAM, person=PEOPLE, answer=st.sampled_from([None, True, False]))
     def offer(self, who: int, to: int, person: int, answer: bool | None) -> None:
         me, other = self._id(who), self._id(to)
-        self._act(person, lambda db, context, number, now: answering.offer_to_colleague(db, context, number, me, other, "", now))
+        self._act(
+            person, lambda db, context, number, now: claiming.offer_to_colleague(db, context, number, me, other, "", now)
+        )
         if answer is not None:
             accept = answer
             self._act(
-                person, lambda db, context, number, now: answering.answer_offer(db, context, number, self._id(to), accept, now)
+                person,
+                lambda db, context, number, now: claiming.answer_offer(db, context, number, self._id(to), accept, now),
             )
 
     @rule(who=TEAM, person=PEOPLE, later=st.sampled_from([0, 0, 20, 200]), cancel=st.booleans(), dies=RARELY)
@@ -223,7 +226,7 @@ class Night(RuleBasedStateMachine):
             # The page sends its form a second time where no answer came.
             done = self._act(
                 person,
-                lambda db, context, number, now: answering.send_text(
+                lambda db, context, number, now: writing.send_text(
                     db, context, number, self._id(who), f"Hello {token}", now, idempotency_key=token, send_at=at
                 ),
                 dies,
@@ -234,7 +237,7 @@ class Night(RuleBasedStateMachine):
         assert not rows or self.world.person_of(rows[0].conversation_id) == person
         if rows and later and cancel:
             words.cancelled = self.world.act(
-                lambda db: answering.cancel_scheduled(db, self._desk(), rows[0].id, self._id(who), clock.now())
+                lambda db: writing.cancel_scheduled(db, self._desk(), rows[0].id, self._id(who), clock.now())
             )
 
     @rule(who=TEAM, person=PEOPLE)
@@ -242,7 +245,7 @@ class Night(RuleBasedStateMachine):
         number = self.world.residents[person].conversation_id
         if number is not None:
             now = self.world.line.clock.now()
-            self.world.act(lambda db: answering.reach_out(db, self._desk(), number, self._id(who), now))
+            self.world.act(lambda db: writing.reach_out(db, self._desk(), number, self._id(who), now))
 
     def _act(self, person: int, do: Callable[..., HandoffResult], dies: bool = False) -> bool:
         """An act on the person's newest handoff, open or not."""

@@ -21,21 +21,21 @@ import pytest
 import redis
 from sqlalchemy import func, select
 
-from bot import job_queue
-from bot.clock import DemoClock
-from bot.domain.check_in import REASON_SENTENCES, CheckInReason
-from bot.domain.delivery import DeliveryState
+from bot.domain.check_ins.decision import REASON_SENTENCES, CheckInReason
+from bot.domain.messages.delivery import DeliveryState
 from bot.jobs import process
 from bot.jobs.sweep import run as run_sweep
+from bot.operations import job_queue
+from bot.operations.clock import DemoClock
+from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime
-from bot.settings import Settings
-from bot.storage.case_tables import Measure, Need
-from bot.storage.staff_tables import StaffThread
-from bot.storage.tables import CheckIn, CheckInEvent, Conversation, Handoff, Message, Referral
-from bot.usecases import keep_check_ins
-from tests.doubles import FrozenClock
-from tests.helpline import ADA, HelpLine, open_line
-from tests.team import Worker, hire
+from bot.storage.tables.cases import Measure, Need
+from bot.storage.tables.residents import CheckIn, CheckInEvent, Conversation, Handoff, Message, Referral
+from bot.storage.tables.staff import StaffThread
+from bot.usecases.check_ins import manage_check_ins
+from tests.support.clock import FrozenClock
+from tests.support.help_line import ADA, HelpLine, open_line
+from tests.support.team import Worker, hire
 
 CITY = ZoneInfo("America/Chicago")
 BEGINS = datetime(2026, 12, 20, 10, 0, tzinfo=CITY)
@@ -215,7 +215,7 @@ def crisis(house: Household, rosa: Worker, ada: int) -> None:
     house.settle()
     with house.line.db() as db:
         assert db.scalars(select(Handoff)).one().state == "closed"
-        keep_check_ins.plan_cadence(db, house.line.runtime.context, ada, rosa.id, "crisis", house.clock.now(), agreed=True)
+        manage_check_ins.plan_cadence(db, house.line.runtime.context, ada, rosa.id, "crisis", house.clock.now(), agreed=True)
 
 
 @pytest.mark.faults

@@ -10,17 +10,17 @@ import pytest
 from sqlalchemy import select
 
 from bot import reception
-from bot.domain.conversation import Conversation as State
-from bot.domain.conversation import load
-from bot.domain.message import Address, Channel, InboundMessage
-from bot.domain.safe_contact import TimeWindow
-from bot.storage.staff_tables import StaffThread
-from bot.storage.tables import Conversation
-from bot.usecases import answering
-from tests.helpline import ADA, HelpLine
+from bot.domain.conversation.safe_contact import TimeWindow
+from bot.domain.conversation.state import Conversation as State
+from bot.domain.conversation.state import load
+from bot.domain.messages.message import Address, Channel, InboundMessage
+from bot.storage.tables.residents import Conversation
+from bot.storage.tables.staff import StaffThread
+from bot.usecases.handoff import ending, writing
 from tests.journeys.test_handoff import CRISIS, pass_time, settle, take
-from tests.stand_in_twilio_wire import Message
-from tests.team import Worker, handoff, told
+from tests.stand_ins.twilio_wire import Message
+from tests.support.help_line import ADA, HelpLine
+from tests.support.team import Worker, handoff, told
 
 EXIT = ["OK, no problem. Have a good day."]
 EVENINGS = (TimeWindow(frozenset(range(7)), time(18), time(22)),)
@@ -42,7 +42,9 @@ def agree(line: HelpLine, **safe: Any) -> None:
 def plan(line: HelpLine, dana: Worker, words: str, after: timedelta) -> None:
     with line.db() as db:
         now = line.clock.now()
-        answering.send_text(db, line.runtime.context, handoff(line).id, dana.id, words, now, idempotency_key=words, send_at=now + after)
+        writing.send_text(
+            db, line.runtime.context, handoff(line).id, dana.id, words, now, idempotency_key=words, send_at=now + after
+        )
 
 
 def last(line: HelpLine, to: str = ADA) -> Message:
@@ -58,11 +60,11 @@ def test_it_hears_the_answer_to_its_question_though_an_old_handoff_is_closed(lin
     take(line, dana, "i want to talk to a person")
     context, number = line.runtime.context, handoff(line).id
     with line.db() as db:
-        answering.hand_back(db, context, number, dana.id, line.clock.now())
+        ending.hand_back(db, context, number, dana.id, line.clock.now())
     line.text("ive had enough of life")
     assert state(line).asked_danger == "self_harm"
     with line.db() as db:
-        answering.close(db, context, number, dana.id, "resolved", line.clock.now())
+        ending.close(db, context, number, dana.id, "resolved", line.clock.now())
     line.text("2")
     assert handoff(line).state != "closed" and handoff(line).reason == "danger"
 
@@ -161,7 +163,7 @@ def test_it_leaves_closed_what_was_closed_though_a_receipt_is_missing(line: Help
     line.text("thank you, i am with my sister now")
     first = handoff(line).id
     with line.db() as db:
-        answering.close(db, line.runtime.context, first, dana.id, "safety_plan", line.clock.now())
+        ending.close(db, line.runtime.context, first, dana.id, "safety_plan", line.clock.now())
     pass_time(line, 13)
     assert handoff(line).id == first
 
@@ -178,7 +180,7 @@ def test_it_opens_nothing_because_a_farewell_did_not_arrive(line: HelpLine, dana
 def test_it_calls_as_urgently_as_it_is_now_and_not_as_it_was(line: HelpLine, dana: Worker) -> None:
     take(line, dana, "i took all the pills")
     with line.db() as db:
-        answering.hand_back(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
+        ending.hand_back(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     line.clock.advance(timedelta(days=2))
     line.text("PERSON")
     settle(line)

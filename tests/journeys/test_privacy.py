@@ -10,13 +10,13 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from bot.domain.conversation import load
+from bot.domain.conversation.state import load
 from bot.jobs.sweep import delete_expired
 from bot.storage import keys
-from bot.storage.sealing import UnsealError, Sealer
-from bot.storage.tables import Consent, Conversation, Erasure, Handoff, Message
+from bot.storage.sealing import Sealer, UnsealError
+from bot.storage.tables.residents import Consent, Conversation, Erasure, Handoff, Message
 from bot.usecases.tidy import carry_out_erasures, delete_old_texts
-from tests.helpline import ADA, HelpLine
+from tests.support.help_line import ADA, HelpLine
 
 
 def rotated(line: HelpLine) -> Sealer:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.storage.tables import Conversation, Handoff
-from bot.usecases.flow_files import read_folder
-from bot.usecases.publish_flows import publish_flows
-from bot.usecases.wake_conversation import handle_timeout
-from tests.helpline import ADA, HelpLine
-from tests.shipped import ROOT
+from bot.storage.tables.residents import Conversation, Handoff
+from bot.usecases.conversation.time_out import handle_timeout
+from bot.usecases.flows.files import read_folder
+from bot.usecases.flows.publish_flows import publish_flows
+from tests.paths import ROOT
+from tests.support.help_line import ADA, HelpLine
 
 FLOW = """
 flow: nudge

@@ -12,16 +12,16 @@ from psycopg.errors import DeadlockDetected
 from sqlalchemy import select
 
 from bot import reception
-from bot.domain.permissions import Role
-from bot.storage import staff, staff_threads
-from bot.storage.staff_tables import CallOut, Staff, StaffThread
-from bot.storage.tables import Alert, Handoff
-from bot.usecases import answering
-from bot.usecases.record_delivery import record_delivery
-from bot.usecases.staff_texts import answer_alert
-from tests.helpline import ADA, MARCUS, POOL, HelpLine
+from bot.domain.staff.permissions import Role
+from bot.storage.staff import staff, staff_threads
+from bot.storage.tables.residents import Alert, Handoff
+from bot.storage.tables.staff import CallOut, Staff, StaffThread
+from bot.usecases.handoff import claiming, ending
+from bot.usecases.handoff.receive_staff_text import answer_alert
+from bot.usecases.messages.record_delivery import record_delivery
 from tests.journeys.conftest import DANA
-from tests.team import Worker, handoff, hire, told
+from tests.support.help_line import ADA, MARCUS, POOL, HelpLine
+from tests.support.team import Worker, handoff, hire, told
 
 LEE, SUE, NEW = "+13145550122", "+13145550123", "+13145550188"
 THIRD = "+13145550178"
@@ -55,7 +55,7 @@ def take(line: HelpLine, worker: Worker, sender: str = ADA, words: str = CALM) -
 
 def close(line: HelpLine, worker: Worker) -> None:
     with line.db() as db:
-        answering.close(db, line.runtime.context, handoff(line).id, worker.id, "resolved", line.clock.now())
+        ending.close(db, line.runtime.context, handoff(line).id, worker.id, "resolved", line.clock.now())
     settle(line)
 
 
@@ -227,7 +227,7 @@ def test_it_opens_the_thread_of_who_claimed_in_the_console_and_then_replies_1(li
     line.text(CRISIS)
     line.work()
     with line.db() as db:
-        answering.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
+        claiming.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     dana.texts("1")
     settle(line)
     assert "Text here to write to them" in dana.got()[-1]
@@ -256,7 +256,7 @@ def test_it_takes_nobody_back_from_the_bot_by_a_late_1(line: HelpLine, dana: Wor
     pass_time(line, 2)
     dana.texts("1")
     with line.db() as db:
-        answering.hand_back(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
+        ending.hand_back(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     assert "No alert is waiting" in lee.texts("1")[0]
     lee.texts(f"1 {handoff(line).id}")
     assert (handoff(line).state, handoff(line).owner_id) == ("handed_back", dana.id)
@@ -296,7 +296,7 @@ def test_it_sends_no_alert_for_what_somebody_has(line: HelpLine, dana: Worker) -
     line.text(NOW)
     line.work()
     with line.db() as db:
-        answering.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
+        claiming.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     pass_time(line, 12)
     assert not [text for text in lee.got() if "Reply 1" in text]
 
@@ -380,7 +380,7 @@ def test_it_takes_a_report_again_where_postgresql_ended_a_deadlock(line: HelpLin
         real(*given)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bot.web.twilio.record_delivery", once)
+        patch.setattr("bot.web.twilio.texts.record_delivery", once)
         assert line.twilio.report(line.twilio.messages[-1].sid, "delivered") == [204]
 
 

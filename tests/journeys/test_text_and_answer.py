@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
 
-from bot.storage.tables import Alert, Consent, Conversation, Handoff, Message, Referral
-from tests.helpline import ADA, MARCUS, PUBLIC_URL, HelpLine
+from bot.storage.tables.residents import Alert, Consent, Conversation, Handoff, Message, Referral
+from tests.support.help_line import ADA, MARCUS, PUBLIC_URL, HelpLine
 
 
 def test_it_answers_the_first_text_with_who_we_are_and_the_question_that_follows(line: HelpLine) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine
 
 from bot.storage import schema
 from bot.storage.database import dialect_url
-from bot.storage.tables import Base
+from bot.storage.tables.residents import Base
 
 
 def test_it_makes_the_tables_that_the_code_knows(database_url: str) -> None:

@@ -10,9 +10,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from bot.storage import audits
 from bot.storage.database import Database, driver_connection
-from bot.storage.tables import Sender
+from bot.storage.staff import audits
+from bot.storage.tables.residents import Sender
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 INSERT = "insert into sender (line, free_at) values (%s, %s)"

@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.orm import Session
 
-from bot.usecases.flow_files import build_draft_library, read_directory_files
-from bot.usecases.library import DraftLibrary
-from bot.usecases.line import SystemTexts, read_system_texts
-from tests.console import make_staff
-from tests.shipped import ROOT, shipped_flows
+from bot.usecases.flows.files import build_draft_library, read_directory_files
+from bot.usecases.flows.library import DraftLibrary
+from bot.usecases.system_texts import SystemTexts, read_system_texts
+from tests.paths import ROOT
+from tests.support.console import make_staff
+from tests.support.shipped_content import shipped_flows
 
 ST_LOUIS = ZoneInfo("America/Chicago")
 

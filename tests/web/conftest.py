@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from tests.console import make_staff, signed_in
-from tests.demo import Demo
+from tests.support.console import make_staff, signed_in
+from tests.support.demo import Demo
 
 
 @pytest.fixture

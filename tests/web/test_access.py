@@ -10,12 +10,12 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.routing import BuildError, Rule
 
-from bot.domain.permissions import PERMISSIONS_OF_ROLE, Permission, Role, is_allowed
-from bot.settings import Settings
-from bot.storage.staff_tables import Audit, Membership, Staff
-from bot.web.console import access
-from tests.console import form_secret, make_staff, post, signed_in
-from tests.demo import Demo
+from bot.domain.staff.permissions import PERMISSIONS_OF_ROLE, Permission, Role, is_allowed
+from bot.operations.settings.settings import Settings
+from bot.storage.tables.staff import Audit, Membership, Staff
+from bot.web import access
+from tests.support.console import form_secret, make_staff, post, signed_in
+from tests.support.demo import Demo
 
 BY_PASS = {"inbox.news"}
 """Asked by every open page all the time: a signed pass in place of a session, and never an answer but yes or no."""

@@ -11,19 +11,19 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from bot.settings import Settings
+from bot.operations.settings.settings import Settings
 from bot.storage import erasures, referrals
-from bot.storage.case_tables import CaseTask
-from bot.storage.directory_tables import Organization, Service
-from bot.storage.staff_tables import Audit
-from bot.storage.tables import Consent, Conversation, Erasure, Referral, ReferralEvent
-from bot.usecases.record_referral import Refused, record_from_person
-from bot.usecases.share_referral import make_link
+from bot.storage.tables.cases import CaseTask
+from bot.storage.tables.directory import Organization, Service
+from bot.storage.tables.residents import Consent, Conversation, Erasure, Referral, ReferralEvent
+from bot.storage.tables.staff import Audit
+from bot.usecases.referrals.record_referral import Refused, record_from_person
+from bot.usecases.referrals.share_referral import make_link
 from bot.web.sign_in.attempts import MAX_FAILURES
-from tests.console import make_staff, said
-from tests.doubles import FrozenClock
-from tests.helpline import PUBLIC_URL, HelpLine, open_line
-from tests.someone import make_person
+from tests.support.clock import FrozenClock
+from tests.support.console import make_staff, said
+from tests.support.help_line import PUBLIC_URL, HelpLine, open_line
+from tests.support.people import make_person
 
 SLUG = "missouri_energy_assistance"
 ANSWERS = {

@@ -8,13 +8,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.domain.message import OutboxLane
+from bot.domain.messages.message import OutboxLane
 from bot.jobs.sweep import report_late_work
-from bot.storage import check_ins, outbox
-from bot.storage.tables import Alert, CheckIn, Conversation, Message
+from bot.storage.check_ins import check_ins
+from bot.storage.messages import outbox
+from bot.storage.tables.residents import Alert, CheckIn, Conversation, Message
 from bot.usecases.watch_lateness import OVERDUE_AFTER, alarm_overdue_work
 from tests.faults.conftest import FrailLine, frail
-from tests.helpline import HelpLine
+from tests.support.help_line import HelpLine
 
 __all__ = ["frail"]
 

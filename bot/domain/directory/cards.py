@@ -13,9 +13,9 @@ from typing import Any
 
 import phonenumbers
 
-from bot.domain.directory.hours_words import hours_in_words
+from bot.domain.directory.hours_text import hours_in_words
 from bot.domain.directory.ranking import RankedHit
-from bot.domain.segments import fold_for_sms, measure_segments
+from bot.domain.messages.segments import fold_for_sms, measure_segments
 
 MAX_SEGMENTS = 2
 SAFETY_NEED = "safety"

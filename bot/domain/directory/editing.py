@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.domain.directory import cards, phone_lines, places, week
-from bot.domain.directory.fields import STATUSES
-from bot.domain.segments import fold_for_sms, measure_segments
-from bot.domain.staff_form import language_names, read_languages
+from bot.domain.directory import cards, phone_lines, places, week_hours
+from bot.domain.directory.hsds.fields import STATUSES
+from bot.domain.messages.segments import fold_for_sms, measure_segments
+from bot.domain.staff.form import language_names, read_languages
 
 MAX_LENGTHS = {"name": 200, "agency": 200, "description": 5000, "eligibility": 2000, "alert": 500, "url": 500, "email": 200}
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -49,7 +49,7 @@ class ServiceForm:
     eligibility: str = ""
     languages: str = ""
     needs: tuple[str, ...] = ()
-    hours: tuple[str, ...] = week.EMPTY_WEEK
+    hours: tuple[str, ...] = week_hours.EMPTY_WEEK
     """A line for each day from Monday."""
     zips: str = ""
     cards: tuple[tuple[str, str], ...] = ()
@@ -159,18 +159,18 @@ def _read_lists(reading: _FormReading) -> None:
 
 def _read_hours(reading: _FormReading) -> None:
     typed = tuple(line.strip() for line in reading.typed.hours)
-    if any(typed) and typed == week.week_of(reading.known.imported_hours):
+    if any(typed) and typed == week_hours.week_of(reading.known.imported_hours):
         reading.values["schedules"] = list(reading.known.imported_hours)
         return
-    days: list[list[week.HoursSpan]] = []
+    days: list[list[week_hours.HoursSpan]] = []
     for number, line in enumerate(typed):
         try:
-            days.append(week.read_day(line))
-        except week.HoursUnreadable as unread:
+            days.append(week_hours.read_day(line))
+        except week_hours.HoursUnreadable as unread:
             days.append([])
             reading.problems[f"hours-{number}"] = unread.text
     if not any(f"hours-{number}" in reading.problems for number in range(7)):
-        reading.values["schedules"] = week.schedules_of(days)
+        reading.values["schedules"] = week_hours.schedules_of(days)
 
 
 def _read_address(reading: _FormReading) -> None:
@@ -231,7 +231,7 @@ def form_of(held: Mapping[str, Any], address: Mapping[str, Any] | None, language
         eligibility=_trimmed_lines(held.get("eligibility_description")),
         languages=language_names(held.get("languages") or ()),
         needs=tuple(sorted(held.get("needs") or ())),
-        hours=week.week_of(held.get("schedules") or ()) or week.EMPTY_WEEK,
+        hours=week_hours.week_of(held.get("schedules") or ()) or week_hours.EMPTY_WEEK,
         zips=", ".join(held.get("zips") or ()),
         cards=tuple((code, _one_line((held.get("cards") or {}).get(code))) for code in languages),
         status=str(held.get("status") or "active"),

@@ -46,7 +46,9 @@ class RankedHit:
 IsOpen = Callable[[ServiceHit], bool | None]
 
 
-def rank_hits(hits: Iterable[ServiceHit], near: tuple[float, float] | None, language: str, is_open: IsOpen) -> Iterator[RankedHit]:
+def rank_hits(
+    hits: Iterable[ServiceHit], near: tuple[float, float] | None, language: str, is_open: IsOpen
+) -> Iterator[RankedHit]:
     """Each service once, at the location that fits best, the best first.
 
     All costs are in miles: being closed costs as much as five more miles, a language that is not spoken as six. Unknown

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 
-from bot.domain.directory.older import CLOSED
-from bot.domain.directory.values import MAX_RECURRENCES, WEEKDAYS, to_time, date_of, days_of, number_of, time_of
+from bot.domain.directory.hsds.older_versions import CLOSED
+from bot.domain.directory.hsds.values import MAX_RECURRENCES, WEEKDAYS, date_of, days_of, number_of, time_of, to_time
 
 Schedule = Mapping[str, Any]
 

@@ -76,7 +76,9 @@ def _doubtful_level(level: Level) -> Level:
     return min(level, Level.ACTIVE if level >= Level.IMMINENT else Level.DISTRESS)
 
 
-def _rule_hits(rules: SafetyRules, rule: SafetyRule, reading: _TextMatcher, spans: list[tuple[int, int]], new: int) -> list[_RuleHit]:
+def _rule_hits(
+    rules: SafetyRules, rule: SafetyRule, reading: _TextMatcher, spans: list[tuple[int, int]], new: int
+) -> list[_RuleHit]:
     """The hits of `rule`, whose phrases are found at `spans`; text from offset `new` on is this message, before it earlier
     ones."""
     if rule.unless_said and reading.occurs(rule.unless_said):
@@ -94,7 +96,9 @@ def _rule_hits(rules: SafetyRules, rule: SafetyRule, reading: _TextMatcher, span
     return hits
 
 
-def _raised_hits(rules: SafetyRules, reading: _TextMatcher, candidates: set[int], hits: list[_RuleHit], new: int) -> list[_RuleHit]:
+def _raised_hits(
+    rules: SafetyRules, reading: _TextMatcher, candidates: set[int], hits: list[_RuleHit], new: int
+) -> list[_RuleHit]:
     """Hits made worse by something else in the text (a time, a means at hand)."""
     found = []
     for number in sorted(candidates & rules.raises_by_phrase.keys()):

@@ -10,7 +10,7 @@ from bot.domain.safety.levels import Danger, DirectAnswer, Level
 from bot.domain.safety.lined_yaml import LinedNode, SafetyRuleError, check_review, read_yaml
 from bot.domain.safety.phrases import Phrase, PhraseError, compile_phrase
 from bot.domain.safety.rules import RaiseRule, SafetyRule, SafetyRules, ScoreRule
-from bot.domain.safety.spelling import Spelling, misspellings, masked_spellings
+from bot.domain.safety.spelling import Spelling, masked_spellings, misspellings
 
 _FILE_FIELDS = frozenset(
     {

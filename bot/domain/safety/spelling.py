@@ -112,7 +112,9 @@ class Spelling:
         if found:
             return found
         parts = [part for part in _MASKS.split(token) if part]
-        return " . ".join(self.replacements.get(part) or (part if part in self.known else self._unknown(part)) for part in parts)
+        return " . ".join(
+            self.replacements.get(part) or (part if part in self.known else self._unknown(part)) for part in parts
+        )
 
     def _odd(self, token: str) -> str:
         """Repeated letters, digits for letters, an apostrophe: the first variant that is a known word."""

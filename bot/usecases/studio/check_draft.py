@@ -9,13 +9,13 @@ from hashlib import sha256
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from bot.domain import flow_checks
-from bot.domain.flow_watch import TranscriptCoverage, CoverageGaps, UsageLog, coverage_of, coverage_gaps
-from bot.domain.flow_yaml import FlowError, FlowProblem, Severity
-from bot.domain.transcript import read_transcript
-from bot.usecases.line import SystemTexts
-from bot.usecases.rehearse import replay
-from bot.usecases.studio.world import FlowSet, flow_digest, rehearsal_cards
+from bot.domain.conversation.transcript import read_transcript
+from bot.domain.flows.checks import checks
+from bot.domain.flows.checks.coverage import CoverageGaps, TranscriptCoverage, UsageLog, coverage_gaps, coverage_of
+from bot.domain.flows.language.yaml_source import FlowError, FlowProblem, Severity
+from bot.usecases.conversation.rehearsal import replay
+from bot.usecases.studio.flow_sets import FlowSet, flow_digest, rehearsal_cards
+from bot.usecases.system_texts import SystemTexts
 
 __all__ = ["TranscriptCoverage", "CheckReport", "CoverageGaps", "check_drafts", "coverage_gaps", "warning_key"]
 
@@ -65,7 +65,13 @@ _report_cache = _ReportCache()
 
 
 def check_drafts(
-    flow_set: FlowSet, flows: Collection[str], system_texts: SystemTexts, zone: ZoneInfo, line_name: str, *, teams: Collection[str] | None = None
+    flow_set: FlowSet,
+    flows: Collection[str],
+    system_texts: SystemTexts,
+    zone: ZoneInfo,
+    line_name: str,
+    *,
+    teams: Collection[str] | None = None,
 ) -> CheckReport:
     """Checks these flows among all flows of the set, and plays every transcript of the set. Never raises for a flow's
     content.
@@ -87,7 +93,12 @@ def warning_key(problem: FlowProblem) -> str:
 
 
 def _digest(
-    flow_set: FlowSet, flows: Collection[str], system_texts: SystemTexts, zone: ZoneInfo, line_name: str, teams: Collection[str] | None
+    flow_set: FlowSet,
+    flows: Collection[str],
+    system_texts: SystemTexts,
+    zone: ZoneInfo,
+    line_name: str,
+    teams: Collection[str] | None,
 ) -> str:
     parts = [flow_digest(name, flow.content, flow.version) for name, flow in sorted(flow_set.flows.items())]
     parts += [str(problem) for problem in flow_set.problems]
@@ -98,13 +109,18 @@ def _digest(
 
 
 def _run_checks(
-    flow_set: FlowSet, flows: Collection[str], system_texts: SystemTexts, zone: ZoneInfo, line_name: str, teams: Collection[str] | None
+    flow_set: FlowSet,
+    flows: Collection[str],
+    system_texts: SystemTexts,
+    zone: ZoneInfo,
+    line_name: str,
+    teams: Collection[str] | None,
 ) -> CheckReport:
     problems = [*flow_set.problems, *_menu_problems(flow_set, flows)]
     for name in sorted(flows):
         flow = flow_set.flows.get(name)
         if flow is not None:
-            problems += flow_checks.check_flow(
+            problems += checks.check_flow(
                 flow.script, flow.translations, flow_set.scripts, file=f"{name}.yaml", lines=flow.lines,
                 languages=system_texts.languages, teams=teams,
             )  # fmt: skip

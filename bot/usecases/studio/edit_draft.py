@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.script import STEP_NAME
-from bot.storage import drafts, flows
-from bot.storage.drafts import DraftAuthor, Draft, Revision
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.script import STEP_NAME
+from bot.storage.flows import drafts, flows
+from bot.storage.flows.drafts import Draft, DraftAuthor, Revision
 
 RESERVED_NAMES = frozenset(["new", "import", "requests", "words"])
 """Names used by pages of the studio: a flow of that name could not be opened."""
@@ -141,7 +141,9 @@ def redo(db: Session, flow: str, seen: int, by: DraftAuthor, now: datetime) -> R
     if undone is None:
         raise Unfit("There is nothing to do again.")
     what = f"{_REDO_PREFIX}{_original_change(db, undone)}"
-    return drafts.add_revision(db, flow, undone.content, what, by, now, parent_id=undone.parent_id, undone_id=undone.undone_id)
+    return drafts.add_revision(
+        db, flow, undone.content, what, by, now, parent_id=undone.parent_id, undone_id=undone.undone_id
+    )
 
 
 def _original_change(db: Session, revision: Revision) -> str:

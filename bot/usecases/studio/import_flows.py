@@ -9,16 +9,16 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_checks import check_flow
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_import.detect import read_flows
-from bot.domain.flow_import.drafting import MAX_NAME_LENGTH
-from bot.domain.flow_import.report import ImportedDraft, ImportItem, NotImportable
-from bot.domain.flow_reader import lines_of, read_flow, read_translations
-from bot.domain.flow_yaml import FlowProblem, Severity
-from bot.domain.script import Script
-from bot.storage import drafts, flows
-from bot.storage.drafts import DraftAuthor
+from bot.domain.flows.checks.checks import check_flow
+from bot.domain.flows.importing.detect import read_flows
+from bot.domain.flows.importing.drafting.draft import MAX_NAME_LENGTH
+from bot.domain.flows.importing.report import ImportedDraft, ImportItem, NotImportable
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.reader import lines_of, read_flow, read_translations
+from bot.domain.flows.language.script import Script
+from bot.domain.flows.language.yaml_source import FlowProblem, Severity
+from bot.storage.flows import drafts, flows
+from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
 
 

@@ -7,14 +7,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_texts import translatable_texts
-from bot.domain.flow_yaml import FlowError
-from bot.storage import drafts, flows
+from bot.domain.flows.language.texts import translatable_texts
+from bot.domain.flows.language.yaml_source import FlowError
 from bot.storage.database import driver_connection
-from bot.storage.drafts import Draft
-from bot.storage.flows import StoredFlow
-from bot.usecases.desk import Context
-from bot.usecases.studio import world
+from bot.storage.flows import drafts, flows
+from bot.storage.flows.drafts import Draft
+from bot.storage.flows.flows import StoredFlow
+from bot.usecases.context import Context
+from bot.usecases.studio import flow_sets
 
 _LIVE = """
 select flow_version, count(*) from conversation where flow_version is not null and holder <> 'closed' group by 1
@@ -50,7 +50,8 @@ def read_list(db: Session, context: Context) -> list[FlowSummary]:
         if stored is not None:
             inside[stored.name] = inside.get(stored.name, 0) + count
     entries = [
-        _summarize(name, live.get(name), drafted.get(name), inside.get(name, 0), context) for name in sorted({*live, *drafted})
+        _summarize(name, live.get(name), drafted.get(name), inside.get(name, 0), context)
+        for name in sorted({*live, *drafted})
     ]
     return sorted(entries, key=lambda entry: (not entry.is_menu, entry.title.lower()))
 
@@ -61,11 +62,23 @@ def _summarize(name: str, live: StoredFlow | None, draft: Draft | None, people_i
     is_changed = live is None or content != live.content
     changed_at = draft.revision.at if draft and is_changed else None
     try:
-        read = world.parse_flow(name, content)
+        read = flow_sets.parse_flow(name, content)
     except FlowError:
         title = f"{name} (cannot be read)"
         return FlowSummary(
-            name, title, "", False, 0, live, draft, is_changed, False, {}, len(content.transcripts), people_inside, changed_at
+            name,
+            title,
+            "",
+            False,
+            0,
+            live,
+            draft,
+            is_changed,
+            False,
+            {},
+            len(content.transcripts),
+            people_inside,
+            changed_at,
         )
     texts = [(place, source) for place, source, _ in translatable_texts(read.script)]
     others = [language for language in context.system_texts.languages if language != "en"]

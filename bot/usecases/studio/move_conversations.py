@@ -14,15 +14,22 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.conversation import Conversation, load
-from bot.domain.flow import FlowFailed
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_moving import ConversationMover, StayReason, MoveResult, has_frame_in_other_version, is_in_other_version
-from bot.storage import audits, flow_moves, flows
-from bot.storage.flows import StoredFlow
+from bot.domain.conversation.state import Conversation, load
+from bot.domain.conversation.version_moves import (
+    ConversationMover,
+    MoveResult,
+    StayReason,
+    has_frame_in_other_version,
+    is_in_other_version,
+)
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.flow import FlowFailed
+from bot.storage.flows import flow_moves, flows
+from bot.storage.flows.flows import StoredFlow
 from bot.storage.sealing import UnsealError
-from bot.storage.studio_tables import FlowMove
-from bot.usecases.desk import Context
+from bot.storage.staff import audits
+from bot.storage.tables.studio import FlowMove
+from bot.usecases.context import Context
 
 BATCH_SIZE = 300
 """Conversations opened between two checks of the time limit."""
@@ -50,7 +57,9 @@ class MovePreview:
     """Whether all live conversations were examined."""
 
 
-def preview_move(db: Session, context: Context, flow: str, content: FlowContent, steps: Mapping[str, str], now: datetime) -> MovePreview:
+def preview_move(
+    db: Session, context: Context, flow: str, content: FlowContent, steps: Mapping[str, str], now: datetime
+) -> MovePreview:
     """Applies a map of steps to the live conversations in other versions of this flow, and counts. Writes nothing, and no
     conversation content leaves the function. Raises FlowError if the content can't be read.
     """
@@ -64,7 +73,9 @@ def preview_move(db: Session, context: Context, flow: str, content: FlowContent,
         for row in rows:
             state = _open_state(context, row.sealed_state)
             if state is not None and has_frame_in_other_version(state, flow, _DRAFT_VERSION):
-                _count_verdict(trial, state, flow, mover.move(state, lambda version: context.flow_cache.get(db, version), now))
+                _count_verdict(
+                    trial, state, flow, mover.move(state, lambda version: context.flow_cache.get(db, version), now)
+                )
         reached, seen = rows[-1].id, seen + len(rows)
     return trial
 
@@ -86,7 +97,9 @@ def _open_state(context: Context, sealed: str) -> Conversation | None:
         return None
 
 
-def continue_move(transactions: Transactions, context: Context, move_id: int, now: datetime, is_enough: Callable[[], bool]) -> bool:
+def continue_move(
+    transactions: Transactions, context: Context, move_id: int, now: datetime, is_enough: Callable[[], bool]
+) -> bool:
     """Continues a move until it is done or `is_enough` says stop; returns whether there is nothing more to do now.
 
     Each conversation is decided and written in its own transaction, which also stores the progress of the move: a process
@@ -145,7 +158,9 @@ def _next_batch(db: Session, context: Context, move_id: int, now: datetime) -> _
         flow=move.flow,
         version=move.to_version,
         mover=ConversationMover(new, move.steps, context.system_texts.text),
-        conversation_ids=tuple(each for each, state in states if state and has_frame_in_other_version(state, move.flow, move.to_version)),
+        conversation_ids=tuple(
+            each for each, state in states if state and has_frame_in_other_version(state, move.flow, move.to_version)
+        ),
         last=rows[-1].id if rows else move.reached,
         is_last=len(rows) < BATCH_SIZE,
     )

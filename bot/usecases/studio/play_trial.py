@@ -8,18 +8,26 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from bot.domain import check_in_times
-from bot.domain.conversation import Conversation, Holder
+from bot.domain.check_ins import times
+from bot.domain.conversation.effects import (
+    ConsentChoice,
+    Effect,
+    OfferServices,
+    RecordConsent,
+    Reply,
+    ScheduleCheckIns,
+    StaySilent,
+)
+from bot.domain.conversation.state import Conversation, Holder
+from bot.domain.conversation.transcript import LineKind, TranscriptLine, describe, format_duration
 from bot.domain.directory.cards import shorten
-from bot.domain.effects import ConsentChoice, Effect, OfferServices, RecordConsent, Reply, ScheduleCheckIns, StaySilent
-from bot.domain.flow import FlowFailed
-from bot.domain.machine import IllegalMove
-from bot.domain.transcript import LineKind, TranscriptLine, describe, format_duration
+from bot.domain.flows.language.flow import FlowFailed
+from bot.domain.state_machine import IllegalMove
 from bot.storage.database import DATABASE_ERRORS
-from bot.usecases.library import Library
-from bot.usecases.line import SystemTexts as HelpLine
-from bot.usecases.rehearse import PICTURE, Rehearsal
-from bot.usecases.studio.trials import TrialEntry, TrialEntryKind, TrialStart, Trial
+from bot.usecases.conversation.rehearsal import PICTURE, Rehearsal
+from bot.usecases.flows.library import Library
+from bot.usecases.studio.trials import Trial, TrialEntry, TrialEntryKind, TrialStart
+from bot.usecases.system_texts import SystemTexts as HelpLine
 
 MAX_TIMEOUTS = 12
 """How often timeouts may fire within one wait; the rest of the wait then passes at once."""
@@ -173,7 +181,7 @@ class _TrialPlayer:
         for at, effect in enumerate(turn.effects):
             match effect:
                 case ScheduleCheckIns(flow=flow, after=after):
-                    self.planned += [(flow, due) for due in check_in_times.plan_times(turn.at, after, self.zone, 0)]
+                    self.planned += [(flow, due) for due in times.plan_times(turn.at, after, self.zone, 0)]
                 case OfferServices():
                     self.names = [
                         shorten(" ".join(turn_text.partition(":")[0].split()), MAX_NAME_LENGTH)

@@ -8,11 +8,11 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from bot.domain import readability
-from bot.domain.flow import ENVIRONMENT, SOURCE_LANGUAGE
-from bot.domain.flow_outline import kind_of
-from bot.domain.flow_reader import names_in, template_problems
-from bot.domain.segments import fold_for_sms, measure_segments
+from bot.domain.flows.language.flow import ENVIRONMENT, SOURCE_LANGUAGE
+from bot.domain.flows.language.reader import names_in, template_problems
+from bot.domain.flows.outline import kind_of
+from bot.domain.messages import readability
+from bot.domain.messages.segments import fold_for_sms, measure_segments
 
 _SAMPLE_DAY = "2026-09-30"
 _FAILURES = (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError)
@@ -99,7 +99,9 @@ def _with_samples(text: str, line_name: str) -> str:
     for sample in (None, _SAMPLE_DAY):
         names = {name: sample or f"[{name}]" for name in names_in(text)}
         try:
-            return str(ENVIRONMENT.from_string(text).render({**names, "line_name": line_name, "language": SOURCE_LANGUAGE})).strip()
+            return str(
+                ENVIRONMENT.from_string(text).render({**names, "line_name": line_name, "language": SOURCE_LANGUAGE})
+            ).strip()
         except _FAILURES:
             continue
     return text

@@ -13,14 +13,16 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_yaml import FlowError, FlowProblem, Severity
-from bot.domain.script import STEP_NAME, Handoff, Script
-from bot.storage import audits, board, drafts, flow_moves, flows, publish_requests
-from bot.storage.drafts import DraftAuthor, Revision
-from bot.storage.publish_requests import PublishRequestView, PublishRequestState
-from bot.usecases.desk import Context
-from bot.usecases.studio import world
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.script import STEP_NAME, Handoff, Script
+from bot.domain.flows.language.yaml_source import FlowError, FlowProblem, Severity
+from bot.storage.flows import drafts, flow_moves, flows, publish_requests
+from bot.storage.flows.drafts import DraftAuthor, Revision
+from bot.storage.flows.publish_requests import PublishRequestState, PublishRequestView
+from bot.storage.handoff import board
+from bot.storage.staff import audits
+from bot.usecases.context import Context
+from bot.usecases.studio import flow_sets
 from bot.usecases.studio.check_draft import check_drafts, warning_key
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
 
@@ -145,7 +147,9 @@ def reject(db: Session, request_id: int, by: DraftAuthor, why: str, now: datetim
         raise Unfit("You asked for it yourself: withdraw it.")
     if len(why.strip()) < MIN_REASON_LETTERS:
         raise Unfit("Say in a word why, so that it can be mended.")
-    publish_requests.set_state(db, request_id, PublishRequestState.REFUSED, now, decided_by=by.staff_id, explanation=why.strip())
+    publish_requests.set_state(
+        db, request_id, PublishRequestState.REFUSED, now, decided_by=by.staff_id, explanation=why.strip()
+    )
     audits.record(db, by.staff_id, "flow_refused", now, detail=f"request {request_id}: {_join_names(request.revisions)}")
 
 
@@ -192,7 +196,7 @@ def mark_failed(db: Session, request_id: int, now: datetime, reason: str) -> Non
 
 def problems_of(db: Session, context: Context, contents: Mapping[str, FlowContent]) -> list[FlowProblem]:
     """All findings of the checks for these contents among the published flows; errors first."""
-    made = world.flow_set_with(db, contents)
+    made = flow_sets.flow_set_with(db, contents)
     teams = frozenset(board.team_names(db))
     report = check_drafts(made, list(contents), context.system_texts, context.zone, context.line_name, teams=teams or None)
     late = [problem for flow, content in contents.items() if (problem := _overtaken_warning(db, flow, content))]
@@ -216,7 +220,7 @@ def review_teams(db: Session, contents: Mapping[str, FlowContent]) -> frozenset[
 def handoff_teams(flow: str, content: FlowContent) -> set[str]:
     """The teams that a flow's handoffs name; none if it can't be read."""
     try:
-        script: Script = world.parse_flow(flow, content).script
+        script: Script = flow_sets.parse_flow(flow, content).script
     except FlowError:
         return set()
     return {step.handoff.team for step in script.steps.values() if isinstance(step, Handoff)}
@@ -256,11 +260,15 @@ def _lock_revisions(db: Session, numbers: Mapping[str, int]) -> dict[str, Revisi
 
 def _changed_revisions(db: Session, revisions: Mapping[str, Revision]) -> dict[str, Revision]:
     current = flows.current_versions(db)
-    live = {flow: stored.content for flow in revisions if flow in current and (stored := flows.load_version(db, current[flow]))}
+    live = {
+        flow: stored.content for flow in revisions if flow in current and (stored := flows.load_version(db, current[flow]))
+    }
     return {flow: revision for flow, revision in revisions.items() if live.get(flow) != revision.content}
 
 
-def _check_revisions(db: Session, context: Context, revisions: Mapping[str, Revision], reasons: Mapping[str, str]) -> Reasons:
+def _check_revisions(
+    db: Session, context: Context, revisions: Mapping[str, Revision], reasons: Mapping[str, str]
+) -> Reasons:
     """The warnings with their reasons, in stored form. Raises Refused."""
     problems = problems_of(db, context, {flow: revision.content for flow, revision in revisions.items()})
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
@@ -281,14 +289,18 @@ def _overtaken_warning(db: Session, flow: str, content: FlowContent) -> FlowProb
     if stored is None or stored.content == content:
         return None
     what = f"Version {holds.number} was published by {holds.by} after this draft began; the draft takes its changes back."
-    return FlowProblem(f"{flow}.yaml", 1, what, "Compare the two in the history, and say why if it is meant.", Severity.WARNING)
+    return FlowProblem(
+        f"{flow}.yaml", 1, what, "Compare the two in the history, and say why if it is meant.", Severity.WARNING
+    )
 
 
 def _supersede(db: Session, changed: Iterable[str], by: DraftAuthor, now: datetime) -> None:
     """A new request replaces older ones for the same flows, so that those are not published as well."""
     for request in publish_requests.list_open(db):
         if set(request.revisions) & set(changed) and publish_requests.lock(db, request.id):
-            publish_requests.set_state(db, request.id, PublishRequestState.WITHDRAWN, now, explanation=f"Asked anew by {by.name}")
+            publish_requests.set_state(
+                db, request.id, PublishRequestState.WITHDRAWN, now, explanation=f"Asked anew by {by.name}"
+            )
             audits.record(db, by.staff_id, "flow_withdrawn", now, detail=f"request {request.id}, asked anew")
 
 

@@ -9,11 +9,11 @@ from difflib import unified_diff
 
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_content import FlowContent
-from bot.storage import drafts, flow_moves, flows
-from bot.storage.drafts import DraftHistoryEntry
-from bot.storage.flows import Publication
-from bot.storage.studio_tables import FlowMove
+from bot.domain.flows.language.content import FlowContent
+from bot.storage.flows import drafts, flow_moves, flows
+from bot.storage.flows.drafts import DraftHistoryEntry
+from bot.storage.flows.flows import Publication
+from bot.storage.tables.studio import FlowMove
 
 PAGE_SIZE = 50
 MAX_LINES = 4_000

@@ -8,16 +8,16 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_editing import compare
-from bot.domain.flow_editing.compare import FlowChange
-from bot.domain.flow_outline import read_outline
-from bot.domain.flow_texts import translatable_texts
-from bot.domain.flow_yaml import FlowError, FlowProblem, Severity
-from bot.storage import drafts, flows, publish_requests
-from bot.storage.publish_requests import PublishRequestView
-from bot.usecases.desk import Context
-from bot.usecases.studio import look_over, world
+from bot.domain.flows.editing import compare
+from bot.domain.flows.editing.compare import FlowChange
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.texts import translatable_texts
+from bot.domain.flows.language.yaml_source import FlowError, FlowProblem, Severity
+from bot.domain.flows.outline import read_outline
+from bot.storage.flows import drafts, flows, publish_requests
+from bot.storage.flows.publish_requests import PublishRequestView
+from bot.usecases.context import Context
+from bot.usecases.studio import flow_sets, quick_check
 from bot.usecases.studio.check_draft import warning_key
 from bot.usecases.studio.edit_draft import FlowNotFound
 from bot.usecases.studio.move_conversations import MovePreview, preview_move
@@ -77,7 +77,9 @@ class PublishPage:
     waiting: tuple[PublishRequestView, ...]
 
 
-def read_publish_page(db: Session, context: Context, flow: str, along: Collection[str], steps: Mapping[str, str], now: datetime) -> PublishPage:
+def read_publish_page(
+    db: Session, context: Context, flow: str, along: Collection[str], steps: Mapping[str, str], now: datetime
+) -> PublishPage:
     """The data for publishing this draft together with those of `along`; `steps` is the submitted map of steps.
 
     Raises FlowNotFound if there is no draft.
@@ -142,27 +144,29 @@ def _warning_items(problems: Collection[FlowProblem], reasons: Mapping[str, str]
     return tuple(found.values())
 
 
-def _error_items(db: Session, flow: str, contents: Mapping[str, FlowContent], errors: Sequence[FlowProblem]) -> Iterator[PublishErrorItem]:
+def _error_items(
+    db: Session, flow: str, contents: Mapping[str, FlowContent], errors: Sequence[FlowProblem]
+) -> Iterator[PublishErrorItem]:
     file = f"{flow}.yaml"
     try:
         rows = read_outline(contents[flow].source, file).rows
     except FlowError:
         rows = ()
-    owned = find_owners(world.flow_set_with(db, contents)) if any(each.file.endswith(".txt") for each in errors) else {}
-    for step, found in look_over.problems_by_step(rows, tuple(errors), file).items():
+    owned = find_owners(flow_sets.flow_set_with(db, contents)) if any(each.file.endswith(".txt") for each in errors) else {}
+    for step, found in quick_check.problems_by_step(rows, tuple(errors), file).items():
         yield from (PublishErrorItem(problem, step, owned.get(problem.file)) for problem in found)
 
 
 def _step_names(flow: str, content: FlowContent) -> tuple[str, ...]:
     try:
-        return tuple(world.parse_flow(flow, content).script.steps)
+        return tuple(flow_sets.parse_flow(flow, content).script.steps)
     except FlowError:
         return ()
 
 
 def _translated(context: Context, flow: str, content: FlowContent) -> dict[str, tuple[int, int]]:
     try:
-        read = world.parse_flow(flow, content)
+        read = flow_sets.parse_flow(flow, content)
     except FlowError:
         return {}
     texts = [(place, source) for place, source, _ in translatable_texts(read.script)]

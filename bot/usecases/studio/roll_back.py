@@ -11,13 +11,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_ways import flows_run_by
-from bot.domain.flow_yaml import FlowError
-from bot.domain.script import CheckIn, Run
-from bot.storage import audits, flow_moves, flows
-from bot.storage.drafts import DraftAuthor
-from bot.storage.flows import PublicationMethod, Publication, StoredFlow
-from bot.usecases.studio import world
+from bot.domain.flows.checks.reachability import flows_run_by
+from bot.domain.flows.language.script import CheckIn, Run
+from bot.domain.flows.language.yaml_source import FlowError
+from bot.storage.flows import flow_moves, flows
+from bot.storage.flows.drafts import DraftAuthor
+from bot.storage.flows.flows import Publication, PublicationMethod, StoredFlow
+from bot.storage.staff import audits
+from bot.usecases.studio import flow_sets
 from bot.usecases.studio.edit_draft import FlowNotFound, Unfit
 from bot.usecases.studio.publish_drafts import MIN_REASON_LETTERS, PublishedVersions, review_teams
 
@@ -79,9 +80,9 @@ def _needs_review(db: Session, publication: Publication) -> bool:
 
 def _check_version(db: Session, stored: StoredFlow) -> None:
     """An old version may run flows that no longer exist, or bring a second menu. Its warnings do not prevent a rollback."""
-    made = world.flow_set_with(db, {stored.name: stored.content})
+    made = flow_sets.flow_set_with(db, {stored.name: stored.content})
     try:
-        script = world.parse_flow(stored.name, stored.content).script
+        script = flow_sets.parse_flow(stored.name, stored.content).script
     except FlowError as error:
         raise Unfit(f"Version {stored.number} cannot be read any more: {error.problems[0]}") from error
     ran = {step.run for step in script.steps.values() if isinstance(step, Run)}

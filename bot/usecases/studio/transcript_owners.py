@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.domain.flow_watch import TranscriptCoverage
-from bot.domain.flow_yaml import FlowError, FlowProblem
-from bot.domain.transcript import read_transcript
+from bot.domain.conversation.transcript import read_transcript
+from bot.domain.flows.checks.coverage import TranscriptCoverage
+from bot.domain.flows.language.yaml_source import FlowError, FlowProblem
 from bot.usecases.studio.check_draft import CheckReport, reported_names
-from bot.usecases.studio.keep_transcripts import TranscriptResult, problem_file
-from bot.usecases.studio.world import FlowSet
+from bot.usecases.studio.flow_sets import FlowSet
+from bot.usecases.studio.manage_transcripts import TranscriptResult, problem_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,10 @@ class PassingTranscript:
 
 def find_owners(flow_set: FlowSet) -> dict[str, OwnedTranscript]:
     """Every transcript of the flow set, by the file name that its problems carry."""
-    return {problem_file(shown): OwnedTranscript(flow, flow_set.flows[flow].script.title, name) for shown, flow, name in reported_names(flow_set)}
+    return {
+        problem_file(shown): OwnedTranscript(flow, flow_set.flows[flow].script.title, name)
+        for shown, flow, name in reported_names(flow_set)
+    }
 
 
 def own_results(flow_set: FlowSet, report: CheckReport, flow: str) -> list[TranscriptResult]:

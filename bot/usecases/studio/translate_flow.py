@@ -14,18 +14,24 @@ from babel import Locale
 from babel.core import UnknownLocaleError
 from sqlalchemy.orm import Session
 
-from bot.domain import flow_words
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_outline import read_outline
-from bot.domain.flow_reader import read_flow, template_problems
-from bot.domain.flow_safety import safety_texts
-from bot.domain.flow_texts import translatable_texts
-from bot.domain.flow_translations import read_translations
-from bot.domain.flow_words import LANGUAGE, TranslationCoverage, MergeResult, TranslationState, TextTranslation
-from bot.domain.flow_yaml import MAX_BYTES, FlowError
-from bot.domain.script import Script
-from bot.storage import drafts, flows
-from bot.storage.drafts import DraftAuthor, Revision
+from bot.domain.flows.checks.safety_texts import safety_texts
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.reader import read_flow, template_problems
+from bot.domain.flows.language.script import Script
+from bot.domain.flows.language.texts import translatable_texts
+from bot.domain.flows.language.translations import read_translations
+from bot.domain.flows.language.yaml_source import MAX_BYTES, FlowError
+from bot.domain.flows.outline import read_outline
+from bot.domain.flows.wording import translating
+from bot.domain.flows.wording.translating import (
+    LANGUAGE,
+    MergeResult,
+    TextTranslation,
+    TranslationCoverage,
+    TranslationState,
+)
+from bot.storage.flows import drafts, flows
+from bot.storage.flows.drafts import DraftAuthor, Revision
 from bot.usecases.studio import edit_draft
 from bot.usecases.studio.edit_draft import Unfit
 from bot.usecases.studio.preview_step import preview
@@ -34,7 +40,7 @@ SOURCE = "en"
 PAGE_SIZE = 60
 """Texts on one page; a large flow has thousands."""
 MAX_TEXT_LENGTH = 1600
-"""Characters of one text, like the limit for the source (bot/domain/script.py)."""
+"""Characters of one text, like the limit for the source (bot/domain/flows/language/script.py)."""
 MAX_FILES = 500
 """In one zip file."""
 MAX_ZIP_BYTES = 20_000_000
@@ -96,17 +102,25 @@ def languages_of(content: FlowContent, spoken: Sequence[str]) -> tuple[str, ...]
 
 
 def _translations(name: str, script: Script, content: FlowContent, language: str) -> list[TextTranslation]:
-    return flow_words.list_translations(script, content.translations.get(language, ""), f"{name}.{language}.po")
+    return translating.list_translations(script, content.translations.get(language, ""), f"{name}.{language}.po")
 
 
 def coverages(name: str, content: FlowContent, languages: Sequence[str]) -> tuple[TranslationCoverage, ...]:
     """How much of a flow is translated into each language. Raises FlowError if its source or a PO file can't be read."""
     script = read_flow(content.source, f"{name}.yaml")
-    return tuple(flow_words.translation_coverage(language, _translations(name, script, content, language)) for language in languages)
+    return tuple(
+        translating.translation_coverage(language, _translations(name, script, content, language)) for language in languages
+    )
 
 
 def read_text_page(
-    name: str, content: FlowContent, languages: Sequence[str], shown: Sequence[str], only: TextFilter, page: int, line_name: str
+    name: str,
+    content: FlowContent,
+    languages: Sequence[str],
+    shown: Sequence[str],
+    only: TextFilter,
+    page: int,
+    line_name: str,
 ) -> TextPage:
     """One page of the texts, with the languages of `shown` side by side. Raises FlowError if unreadable."""
     script = read_flow(content.source, f"{name}.yaml")
@@ -118,7 +132,7 @@ def read_text_page(
     here = places[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     sizes = _sizes(name, script, content, told, [every[at][2] for at in here], shown, line_name)
     return TextPage(
-        coverages=tuple(flow_words.translation_coverage(language, found) for language, found in told.items()),
+        coverages=tuple(translating.translation_coverage(language, found) for language, found in told.items()),
         rows=tuple(_row(every[at], {language: told[language][at] for language in shown}, sizes, safety) for at in here),
         total=len(places),
         page=page,
@@ -131,17 +145,24 @@ def read_text_page(
 def _matches_filter(states: Sequence[TranslationState], only: TextFilter) -> bool:
     if only is TextFilter.ALL:
         return True
-    wanted = {TranslationState.MISSING, TranslationState.STALE} if only is TextFilter.OPEN else {TranslationState(only.value)}
+    wanted = (
+        {TranslationState.MISSING, TranslationState.STALE} if only is TextFilter.OPEN else {TranslationState(only.value)}
+    )
     return any(state in wanted for state in states)
 
 
 def _untranslated_safety_texts(script: Script, translations: Sequence[TextTranslation]) -> tuple[str, ...]:
     safety = safety_texts(script)
-    return tuple(one.context for one in translations if one.context in safety and one.state is not TranslationState.TRANSLATED)
+    return tuple(
+        one.context for one in translations if one.context in safety and one.state is not TranslationState.TRANSLATED
+    )
 
 
 def _row(
-    message: tuple[str, str, str], translations: Mapping[str, TextTranslation], sizes: Mapping[TextKey, tuple[int, str]], safety: frozenset[str]
+    message: tuple[str, str, str],
+    translations: Mapping[str, TextTranslation],
+    sizes: Mapping[TextKey, tuple[int, str]],
+    safety: frozenset[str],
 ) -> TextRow:
     context, source, step = message
     cells = []
@@ -186,7 +207,9 @@ def content_at(db: Session, flow: str, seen: int) -> FlowContent | None:
     return revision.content if revision else None
 
 
-def changed_texts(name: str, content: FlowContent, posted: Mapping[TextKey, str], right: TextKey | None) -> dict[TextKey, str]:
+def changed_texts(
+    name: str, content: FlowContent, posted: Mapping[TextKey, str], right: TextKey | None
+) -> dict[TextKey, str]:
     """The submitted texts that differ, and the one that was marked as still correct."""
     script = read_flow(content.source, f"{name}.yaml")
     before: dict[TextKey, str] = {}
@@ -195,7 +218,9 @@ def changed_texts(name: str, content: FlowContent, posted: Mapping[TextKey, str]
     return {key: text for key, text in posted.items() if before.get(key, "") != text or (key == right and text)}
 
 
-def change_texts(db: Session, flow: str, seen: int, texts: Mapping[TextKey, str], by: DraftAuthor, now: datetime) -> Revision:
+def change_texts(
+    db: Session, flow: str, seen: int, texts: Mapping[TextKey, str], by: DraftAuthor, now: datetime
+) -> Revision:
     """Writes these translations into the draft. Raises what `edit_draft.change` raises, and Unfit."""
     if too_long := [context for (_, context), text in texts.items() if len(text) > MAX_TEXT_LENGTH]:
         raise Unfit(f"`{too_long[0]}` is longer than {MAX_TEXT_LENGTH:,} characters. Say it shorter. Nothing was saved.")
@@ -209,8 +234,8 @@ def change_texts(db: Session, flow: str, seen: int, texts: Mapping[TextKey, str]
             raise Unfit(f"`{sorted(gone)[0]}` is not in the flow any more. Nothing was saved.")
         for language in {language for language, _ in texts}:
             mine = {context: text for (spoken, context), text in texts.items() if spoken == language}
-            before = content.translations.get(language) or flow_words.new_po(script, language)
-            content = _with_po(content, flow, language, flow_words.with_texts(script, before, mine))
+            before = content.translations.get(language) or translating.new_po(script, language)
+            content = _with_po(content, flow, language, translating.with_texts(script, before, mine))
         return content
 
     def touches(content: FlowContent) -> object:
@@ -257,7 +282,7 @@ def add_language(db: Session, flow: str, seen: int, language: str, by: DraftAuth
         if language in content.translations:
             raise Unfit(f"The flow has {language} already.")
         script = read_flow(content.source, f"{flow}.yaml")
-        return _with_po(content, flow, language, flow_words.new_po(script, language))
+        return _with_po(content, flow, language, translating.new_po(script, language))
 
     def touches(content: FlowContent) -> object:
         return language in content.translations
@@ -269,7 +294,7 @@ def export_translations(name: str, content: FlowContent, number: int, language: 
     """The PO file for a translator. Raises FlowError, and Unfit if it is not a language."""
     _check_language(language)
     script = read_flow(content.source, f"{name}.yaml")
-    return flow_words.export_po(script, content.translations.get(language, ""), language, number, f"{name}.{language}.po")
+    return translating.export_po(script, content.translations.get(language, ""), language, number, f"{name}.{language}.po")
 
 
 def import_translations(
@@ -285,7 +310,7 @@ def import_translations(
 
     def act(content: FlowContent) -> FlowContent:
         script = read_flow(content.source, f"{flow}.yaml")
-        found = flow_words.merge_po(script, content.translations.get(language, ""), incoming, language, file)
+        found = translating.merge_po(script, content.translations.get(language, ""), incoming, language, file)
         merged.append(found)
         return _with_po(content, flow, language, found.po)
 
@@ -361,11 +386,15 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 def _identify(name: str, raw: bytes) -> ZippedPo:
     file = name.rpartition("/")[2]
-    flow, language = flow_words.identify_po(raw.decode("utf-8", "replace"), file)
+    flow, language = translating.identify_po(raw.decode("utf-8", "replace"), file)
     return ZippedPo(file, raw, flow, language)
 
 
 def current_contents(db: Session) -> dict[str, tuple[FlowContent, int]]:
     """Every flow as edited: its draft with its revision number, else the published version with 0."""
-    found = {stored.name: (stored.content, 0) for version in flows.current_version_ids(db) if (stored := flows.load_version(db, version))}
+    found = {
+        stored.name: (stored.content, 0)
+        for version in flows.current_version_ids(db)
+        if (stored := flows.load_version(db, version))
+    }
     return found | {draft.flow: (draft.revision.content, draft.revision.number) for draft in drafts.list_all(db)}

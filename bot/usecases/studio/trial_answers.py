@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from bot.domain.flow_checks import saved_answers
-from bot.domain.flow_expressions import names_in
-from bot.domain.flow_texts import conditions, templates
-from bot.domain.script import AnswerKind, Ask, Script
+from bot.domain.flows.checks.checks import saved_answers
+from bot.domain.flows.language.expressions import names_in
+from bot.domain.flows.language.script import AnswerKind, Ask, Script
+from bot.domain.flows.language.texts import conditions, templates
 from bot.usecases.studio.edit_draft import Unfit
 
 MAX_LENGTH = 1600

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from bot.domain.segments import MAX_BODY_LENGTH
-from bot.domain.transcript import PLAYABLE_CHANNELS, trim_lines
+from bot.domain.conversation.transcript import PLAYABLE_CHANNELS, trim_lines
+from bot.domain.messages.segments import MAX_BODY_LENGTH
 from bot.usecases.studio.edit_draft import Unfit
 
 MAX_ENTRIES = 200

@@ -14,25 +14,25 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from bot.domain import check_in_times
-from bot.domain.conversation import Holder
-from bot.domain.effects import Effect, OpenHandoff, RaiseAlarm, HandoffReason, Reply, StaySilent
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_yaml import FlowProblem
-from bot.domain.message import Channel
-from bot.domain.roster import local_instant
-from bot.domain.script import AnswerKind, Ask
-from bot.domain.segments import SegmentCount, fold_for_sms, join_replies, measure_segments
-from bot.storage import drafts, flow_trials
-from bot.usecases import search_directory
-from bot.usecases.desk import Context
-from bot.usecases.library import Library
-from bot.usecases.rehearse import PICTURE
+from bot.domain.check_ins import times
+from bot.domain.conversation.effects import Effect, HandoffReason, OpenHandoff, RaiseAlarm, Reply, StaySilent
+from bot.domain.conversation.state import Holder
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.script import AnswerKind, Ask
+from bot.domain.flows.language.yaml_source import FlowProblem
+from bot.domain.messages.message import Channel
+from bot.domain.messages.segments import SegmentCount, fold_for_sms, join_replies, measure_segments
+from bot.domain.roster.duty import local_instant
+from bot.storage.flows import drafts, trials
+from bot.usecases.context import Context
+from bot.usecases.conversation.rehearsal import PICTURE
+from bot.usecases.directory import search_services
+from bot.usecases.flows.library import Library
+from bot.usecases.studio.describe_effects import describe_duration, describe_effect, format_moment
 from bot.usecases.studio.edit_draft import Unfit
-from bot.usecases.studio.effect_words import describe_duration, describe_effect, format_moment
+from bot.usecases.studio.flow_sets import CardLookup, FlowSet, flow_set_with
 from bot.usecases.studio.play_trial import TrialRun, TrialTurn, play
-from bot.usecases.studio.trials import TrialStart, Trial, dump, load
-from bot.usecases.studio.world import CardLookup, FlowSet, flow_set_with
+from bot.usecases.studio.trials import Trial, TrialStart, dump, load
 
 MORNING = time(9)
 SHORT_WAITS = {"2h": timedelta(hours=2), "1d": timedelta(days=1), "7d": timedelta(days=7)}
@@ -87,16 +87,18 @@ def new_trial(now: datetime, zone: ZoneInfo) -> Trial:
 
 def read_trial(db: Session, staff_id: int, flow: str, now: datetime, zone: ZoneInfo, *, lock: bool = False) -> Trial:
     """This staff member's trial of the flow, or a new one; `lock` if it is about to be changed."""
-    row = flow_trials.lock(db, staff_id, flow) if lock else flow_trials.find(db, staff_id, flow)
+    row = trials.lock(db, staff_id, flow) if lock else trials.find(db, staff_id, flow)
     return load(row) if row else new_trial(now, zone)
 
 
-def store_trial(db: Session, context: Context, staff_id: int, flow: str, content: FlowContent, trial: Trial, now: datetime) -> ShownTrial:
+def store_trial(
+    db: Session, context: Context, staff_id: int, flow: str, content: FlowContent, trial: Trial, now: datetime
+) -> ShownTrial:
     """Stores a trial with fingerprints of its current turns, and shows it."""
     tried = show_trial(db, context, flow, content, trial)
     if tried.run is not None:
         tried = replace(tried, trial=replace(trial, fingerprints=tried.run.fingerprints))
-    flow_trials.save(db, staff_id, flow, dump(tried.trial), now)
+    trials.save(db, staff_id, flow, dump(tried.trial), now)
     return tried
 
 
@@ -124,7 +126,7 @@ def directory_cards(db: Session, zone: ZoneInfo) -> CardLookup:
     """The services of the live directory."""
 
     def cards(need: str, near: str | None, limit: int, language: str, now: datetime) -> tuple[tuple[int, str], ...]:
-        return search_directory.offer_to_person(db, need, near, limit, language, zone, now)
+        return search_services.offer_to_person(db, need, near, limit, language, zone, now)
 
     return cards
 
@@ -192,7 +194,9 @@ class _PhoneRenderer:
         if turn.note:
             yield PhoneBubble(BubbleKind.SILENT, turn.note, turn.at)
         if turn.failed:
-            yield PhoneBubble(BubbleKind.FAILED, f"This flow cannot begin: {turn.failed}.", turn.at, place=_failure_place(turn.failed))
+            yield PhoneBubble(
+                BubbleKind.FAILED, f"This flow cannot begin: {turn.failed}.", turn.at, place=_failure_place(turn.failed)
+            )
         yield from self._texts(turn)
         for effect in turn.effects:
             yield from self._effect(effect, turn)
@@ -216,7 +220,7 @@ class _PhoneRenderer:
                 words = f"The flow failed: {detail}. The person is told so, and the operator gets an alarm."
                 yield PhoneBubble(BubbleKind.FAILED, words, turn.at, place=_failure_place(detail))
             case _:
-                words = describe_effect(effect, lambda after: check_in_times.plan_times(turn.at, after, self.zone, 0), self.zone)
+                words = describe_effect(effect, lambda after: times.plan_times(turn.at, after, self.zone, 0), self.zone)
                 urgent = isinstance(effect, OpenHandoff) and effect.reason in (HandoffReason.DANGER, HandoffReason.FAILURE)
                 yield PhoneBubble(BubbleKind.EFFECT, words, turn.at, urgent=urgent)
 

@@ -12,13 +12,12 @@ from typing import Any
 from babel import Locale
 from flask import Blueprint, Response, make_response, redirect, render_template, request, session
 
-from bot.domain import passwords
-from bot.domain.permissions import Permission
-from bot.storage import staff
-from bot.storage.staff_tables import Staff
-from bot.web import forms
-from bot.web.console import access
-from bot.web.console.access import current_user, require_permission, record_audit
+from bot.domain.staff import passwords
+from bot.domain.staff.permissions import Permission
+from bot.storage.staff import staff
+from bot.storage.tables.staff import Staff
+from bot.web import access, forms
+from bot.web.access import current_user, record_audit, require_permission
 from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, links, security, steps
 from bot.web.sign_in.accounts import SignInAccount

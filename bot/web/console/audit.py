@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bot.domain.audit_acts import ACT_LABELS, label
-from bot.domain.permissions import Permission
-from bot.storage.audits import AuditFilter
-from bot.usecases.read_audit import csv_lines, export_audit, read_audit, staff_names
-from bot.web.console import spoken
-from bot.web.console.access import current_user, require_permission
+from bot.domain.staff.audit_acts import ACT_LABELS, label
+from bot.domain.staff.permissions import Permission
+from bot.storage.staff.audits import AuditFilter
+from bot.usecases.staff.read_audit import csv_lines, export_audit, read_audit, staff_names
+from bot.web.access import current_user, require_permission
+from bot.web.console import moments
 from bot.web.forms import current_runtime
 
 audit = Blueprint("audit", __name__, url_prefix="/console")
@@ -42,7 +42,11 @@ def look() -> ResponseReturnValue:
     asked = _read_query(zone)
     page = int(number) if (number := request.args.get("page", "1")).isdecimal() else 1
     with runtime.database.transaction() as db:
-        found = None if asked.problems else read_audit(db, current_user().id, asked.criteria, min(page, _MAX_ID), runtime.clock.now())
+        found = (
+            None
+            if asked.problems
+            else read_audit(db, current_user().id, asked.criteria, min(page, _MAX_ID), runtime.clock.now())
+        )
         staff = staff_names(db)
     return render_template(
         "console/audit.html",
@@ -52,7 +56,7 @@ def look() -> ResponseReturnValue:
         staff=staff,
         acts=sorted(ACT_LABELS.items(), key=lambda each: each[1]),
         label=label,
-        moment=lambda at: spoken.moment(at, zone),
+        moment=lambda at: moments.moment(at, zone),
         page_link=lambda page: url_for("audit.look", **_query_params(asked), page=page),
         export_link=url_for("audit.export", **_query_params(asked)),
     ), (422 if asked.problems else 200)

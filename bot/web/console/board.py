@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
 
-from bot.domain.handoff import CLAIM_WITHIN
-from bot.domain.permissions import Permission
-from bot.domain.staff_form import language_names
-from bot.usecases.read_board import GAPS_WITHIN, SHOW_UNANSWERED_AFTER, read_board
+from bot.domain.handoff.states import CLAIM_WITHIN
+from bot.domain.staff.form import language_names
+from bot.domain.staff.permissions import Permission
+from bot.usecases.handoff.read_board import GAPS_WITHIN, SHOW_UNANSWERED_AFTER, read_board
 from bot.web import forms
-from bot.web.console import news, spoken, wait_chart, wording
-from bot.web.console.access import current_user, require_permission, record_audit
+from bot.web.access import current_user, record_audit, require_permission
+from bot.web.console import moments, news, wait_chart, wording
 from bot.web.forms import current_runtime
 
 board = Blueprint("board", __name__, url_prefix="/console")
@@ -59,7 +59,7 @@ def _values(*, is_recorded: bool) -> dict[str, Any]:
         "now": found.now,
         "zone": zone,
         "w": wording,
-        "s": spoken,
+        "s": moments,
         "languages": language_names,
         "news_pass": news.make_pass(current_user().id),
         "may_take_over": current_user().may(Permission.TAKE_OVER),

@@ -12,19 +12,19 @@ from typing import Any
 from flask import Blueprint, Response, flash, jsonify, make_response, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import HandoffState
-from bot.domain.message import OutboxLane
-from bot.domain.permissions import Permission
-from bot.domain.segments import MAX_BODY_LENGTH
-from bot.storage import inbox as rows
-from bot.usecases import answering
-from bot.usecases.answering import DISPOSITIONS, HandoffResult, Refused
-from bot.usecases.desk import Context
-from bot.usecases.read_case import HandoffPage, list_colleagues, read_handoff, may_see_handoff, ready_replies_for
-from bot.usecases.read_timeline import TextAuthor
-from bot.web import forms
-from bot.web.console import layout, news, wording
-from bot.web.console.access import csrf_field, current_user, require_permission, record_audit
+from bot.domain.handoff.states import DISPOSITIONS, HandoffState
+from bot.domain.messages.message import OutboxLane
+from bot.domain.messages.segments import MAX_BODY_LENGTH
+from bot.domain.staff.permissions import Permission
+from bot.storage.handoff import inbox as rows
+from bot.usecases.context import Context
+from bot.usecases.handoff import claiming, ending, writing
+from bot.usecases.handoff.common import HandoffResult, Refused
+from bot.usecases.handoff.read_handoff import HandoffPage, list_colleagues, may_see_handoff, read_handoff, ready_replies_for
+from bot.usecases.handoff.read_timeline import TextAuthor
+from bot.web import forms, layout
+from bot.web.access import csrf_field, current_user, record_audit, require_permission
+from bot.web.console import news, wording
 from bot.web.forms import current_runtime
 
 handoff = Blueprint("handoff", __name__, url_prefix="/console")
@@ -66,14 +66,18 @@ def parts(handoff_id: int) -> Response:
 @require_permission(Permission.ANSWER)
 def claim(handoff_id: int) -> Response:
     """Claim the handoff."""
-    return _run(handoff_id, "claim", lambda db, context, now: answering.claim(db, context, handoff_id, current_user().id, now))
+    return _run(
+        handoff_id, "claim", lambda db, context, now: claiming.claim(db, context, handoff_id, current_user().id, now)
+    )
 
 
 @handoff.post("/handoffs/<int:handoff_id>/pass")
 @require_permission(Permission.ANSWER)
 def pass_on(handoff_id: int) -> Response:
     """Decline the handoff: another social worker is called at once."""
-    return _run(handoff_id, "pass_on", lambda db, context, now: answering.decline(db, context, handoff_id, current_user().id, now))
+    return _run(
+        handoff_id, "pass_on", lambda db, context, now: claiming.decline(db, context, handoff_id, current_user().id, now)
+    )
 
 
 @handoff.post("/handoffs/<int:handoff_id>/take-over")
@@ -83,7 +87,11 @@ def take_over(handoff_id: int) -> Response:
     note = forms.clean_text("note")
     if not forms.field("sure"):
         return _page(handoff_id, ReplyDraft(note=note, notice="Confirm that you want to take it over.", status=422))
-    return _run(handoff_id, "take_over", lambda db, context, now: answering.take_over(db, context, handoff_id, current_user().id, now, note))
+    return _run(
+        handoff_id,
+        "take_over",
+        lambda db, context, now: claiming.take_over(db, context, handoff_id, current_user().id, now, note),
+    )
 
 
 @handoff.post("/handoffs/<int:handoff_id>/write")
@@ -98,7 +106,9 @@ def write(handoff_id: int) -> Response:
         return _run(
             handoff_id,
             "write",
-            lambda db, context, now: answering.send_text(db, context, handoff_id, current_user().id, body, now, forms.field("once")),
+            lambda db, context, now: writing.send_text(
+                db, context, handoff_id, current_user().id, body, now, forms.field("once")
+            ),
         )
     at = _read_moment(forms.field("at"))
     if at is None:
@@ -107,7 +117,9 @@ def write(handoff_id: int) -> Response:
     return _run(
         handoff_id,
         "schedule",
-        lambda db, context, now: answering.send_text(db, context, handoff_id, current_user().id, body, now, forms.field("once"), at),
+        lambda db, context, now: writing.send_text(
+            db, context, handoff_id, current_user().id, body, now, forms.field("once"), at
+        ),
     )
 
 
@@ -118,7 +130,7 @@ def cancel(handoff_id: int, message_id: int) -> Response:
     return _run(
         handoff_id,
         "cancel_scheduled",
-        lambda db, context, now: answering.cancel_scheduled(db, context, message_id, current_user().id, now),
+        lambda db, context, now: writing.cancel_scheduled(db, context, message_id, current_user().id, now),
     )
 
 
@@ -132,7 +144,7 @@ def note(handoff_id: int) -> Response:
         found = rows.find_handoff(db, handoff_id)
         if found is None:
             raise Refused("unknown")
-        answering.add_note(db, context, found.conversation_id, current_user().id, body, now, handoff_id)
+        writing.add_note(db, context, found.conversation_id, current_user().id, body, now, handoff_id)
         return HandoffResult(handoff_id)
 
     return _run(handoff_id, "note", add)
@@ -145,7 +157,11 @@ def offer(handoff_id: int) -> Response:
     to, words = _read_number(forms.field("to")), forms.clean_text("note")
     if not to:
         return _page(handoff_id, ReplyDraft(note=words, notice=_NOTHING_CHOSEN, status=422))
-    return _run(handoff_id, "offer", lambda db, context, now: answering.offer_to_colleague(db, context, handoff_id, current_user().id, to, words, now))
+    return _run(
+        handoff_id,
+        "offer",
+        lambda db, context, now: claiming.offer_to_colleague(db, context, handoff_id, current_user().id, to, words, now),
+    )
 
 
 @handoff.post("/handoffs/<int:handoff_id>/answer-offer")
@@ -156,7 +172,7 @@ def answer_offer(handoff_id: int) -> Response:
     return _run(
         handoff_id,
         "accept_offer" if accepts else "decline_offer",
-        lambda db, context, now: answering.answer_offer(db, context, handoff_id, current_user().id, accepts, now),
+        lambda db, context, now: claiming.answer_offer(db, context, handoff_id, current_user().id, accepts, now),
     )
 
 
@@ -170,7 +186,7 @@ def send_to_team(handoff_id: int) -> Response:
     return _run(
         handoff_id,
         "send_to_team",
-        lambda db, context, now: answering.send_to_team(db, context, handoff_id, current_user().id, team, words, now),
+        lambda db, context, now: ending.send_to_team(db, context, handoff_id, current_user().id, team, words, now),
     )
 
 
@@ -179,14 +195,20 @@ def send_to_team(handoff_id: int) -> Response:
 def release(handoff_id: int) -> Response:
     """Give the handoff back, so that another social worker is called."""
     words = forms.clean_text("note")
-    return _run(handoff_id, "release", lambda db, context, now: answering.release(db, context, handoff_id, current_user().id, now, words))
+    return _run(
+        handoff_id,
+        "release",
+        lambda db, context, now: ending.release(db, context, handoff_id, current_user().id, now, words),
+    )
 
 
 @handoff.post("/handoffs/<int:handoff_id>/hand-back")
 @require_permission(Permission.ANSWER)
 def hand_back(handoff_id: int) -> Response:
     """Hand the conversation back to the bot."""
-    return _run(handoff_id, "hand_back", lambda db, context, now: answering.hand_back(db, context, handoff_id, current_user().id, now))
+    return _run(
+        handoff_id, "hand_back", lambda db, context, now: ending.hand_back(db, context, handoff_id, current_user().id, now)
+    )
 
 
 @handoff.post("/handoffs/<int:handoff_id>/close")
@@ -200,7 +222,7 @@ def close(handoff_id: int) -> Response:
     return _run(
         handoff_id,
         "close",
-        lambda db, context, now: answering.close(db, context, handoff_id, current_user().id, how, now, words, goodbye),
+        lambda db, context, now: ending.close(db, context, handoff_id, current_user().id, how, now, words, goodbye),
     )
 
 

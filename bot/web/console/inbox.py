@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
-from bot.domain.permissions import Permission
-from bot.usecases.read_inbox import InboxEntry, Inbox, InboxSection, read_inbox
+from bot.domain.staff.permissions import Permission
+from bot.usecases.handoff.read_inbox import Inbox, InboxEntry, InboxSection, read_inbox
 from bot.web import forms
+from bot.web.access import current_user, record_audit, require_permission
 from bot.web.console import news, wording
-from bot.web.console.access import current_user, require_permission, record_audit
 from bot.web.forms import current_runtime
 
 inbox = Blueprint("inbox", __name__, url_prefix="/console")

@@ -10,15 +10,15 @@ from typing import Final
 
 from flask import Blueprint, Response, abort, request
 
-from bot.carriers.twilio_media import FetchedMedia, MediaError, MediaProblem, TwilioMediaClient
-from bot.domain.message import Media
-from bot.domain.permissions import Permission
+from bot.carriers.twilio.media import FetchedMedia, MediaError, MediaProblem, TwilioMediaClient
+from bot.domain.messages.message import Media
+from bot.domain.staff.permissions import Permission
 from bot.runtime import twilio_account
-from bot.storage import media as kept_media
-from bot.usecases.read_case import may_read_conversation
-from bot.web.console.access import current_user, require_permission, stopped_page, record_audit
+from bot.storage.messages import media as kept_media
+from bot.usecases.handoff.read_handoff import may_read_conversation
+from bot.web.access import current_user, record_audit, require_permission, stopped_page
+from bot.web.demo.phones import PICTURE
 from bot.web.forms import current_runtime
-from bot.web.phone import PICTURE
 
 media = Blueprint("media", __name__, url_prefix="/console")
 
@@ -36,7 +36,10 @@ _FILE_NAMES: Final = {"image": "picture", "audio": "voice-note", "video": "video
 # A browser wraps a file that is opened by its URL in a small document of its own: that may load the file and style it, and
 # run nothing. For audio and video that document requests the file again, which fails from a sandbox without an origin.
 _ALLOWED_SOURCES: Final = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
-_POLICIES: Final = {"audio": f"sandbox allow-same-origin; {_ALLOWED_SOURCES}", "video": f"sandbox allow-same-origin; {_ALLOWED_SOURCES}"}
+_POLICIES: Final = {
+    "audio": f"sandbox allow-same-origin; {_ALLOWED_SOURCES}",
+    "video": f"sandbox allow-same-origin; {_ALLOWED_SOURCES}",
+}
 _POLICY: Final = f"sandbox; {_ALLOWED_SOURCES}"
 _ERROR_RESPONSES: Final = {
     MediaProblem.FOREIGN: (404, "This picture is not kept by the carrier and is not fetched."),

@@ -18,8 +18,8 @@ from typing import Final
 from flask import Response, current_app, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from bot.storage import inbox
 from bot.storage.database import DATABASE_ERRORS, Database
+from bot.storage.handoff import inbox
 from bot.web.forms import current_runtime
 
 PASS_SECONDS: Final = int(timedelta(minutes=10).total_seconds())
@@ -97,7 +97,9 @@ class VersionCache:
 
 def _version_cache() -> VersionCache:
     known: VersionCache | None = current_app.extensions.get("warmline news")
-    return known or current_app.extensions.setdefault("warmline news", VersionCache(version_reader(current_runtime().database)))
+    return known or current_app.extensions.setdefault(
+        "warmline news", VersionCache(version_reader(current_runtime().database))
+    )
 
 
 def version_reader(database: Database) -> VersionReader:

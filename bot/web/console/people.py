@@ -11,23 +11,24 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from bot.domain.handoff import HandoffState
-from bot.domain.message import OutboxLane
-from bot.domain.permissions import Permission
-from bot.storage import board
-from bot.storage.people import PeopleFilter
-from bot.storage.staff import InvalidPhone
-from bot.usecases import find_people
-from bot.usecases.answering import Refused, reach_out
-from bot.usecases.find_people import PeopleResults
-from bot.usecases.name_person import LONGEST_NAME, name_person
-from bot.usecases.read_case import may_read_conversation
-from bot.usecases.read_person import read_person, full_number
-from bot.usecases.set_safe_contact import PersonNotFound, set_safe_contact
-from bot.web import forms
-from bot.web.console import access, layout, safe_form, spoken, wording
-from bot.web.console.access import current_user, require_permission
-from bot.web.console.safe_form import SafeForm
+from bot.domain.handoff.states import HandoffState
+from bot.domain.messages.message import OutboxLane
+from bot.domain.staff.permissions import Permission
+from bot.storage.handoff import board
+from bot.storage.people.people import PeopleFilter
+from bot.storage.staff.staff import InvalidPhone
+from bot.usecases.handoff.common import Refused
+from bot.usecases.handoff.read_handoff import may_read_conversation
+from bot.usecases.handoff.writing import reach_out
+from bot.usecases.people import find_people
+from bot.usecases.people.find_people import PeopleResults
+from bot.usecases.people.name_person import LONGEST_NAME, name_person
+from bot.usecases.people.read_person import full_number, read_person
+from bot.usecases.people.set_safe_contact import PersonNotFound, set_safe_contact
+from bot.web import access, forms, layout
+from bot.web.access import current_user, require_permission
+from bot.web.console import moments, safe_contact_form, wording
+from bot.web.console.safe_contact_form import SafeForm
 from bot.web.forms import current_runtime
 
 people = Blueprint("people", __name__, url_prefix="/console")
@@ -105,7 +106,11 @@ def _by_name(typed: str) -> ResponseReturnValue:
         found = find_people.find_by_name(db, runtime.context.sealer, current_user(), typed, runtime.clock.now())
         access.record_audit(db, "search_people", runtime.clock.now(), detail="by name")
         teams = _teams(db)
-    return _results_page(found, "name", {}, teams, sought=typed) if found.rows else _nothing_found_page("name", _NOTHING_FOUND, typed)
+    return (
+        _results_page(found, "name", {}, teams, sought=typed)
+        if found.rows
+        else _nothing_found_page("name", _NOTHING_FOUND, typed)
+    )
 
 
 _FINDERS = {"number": _by_number, "telephone": _by_telephone, "name": _by_name}
@@ -115,7 +120,9 @@ _NOTHING_FOUND = "Nobody was found whom you may see."
 def _nothing_found_page(by: str, problem: str, typed: str) -> ResponseReturnValue:
     with current_runtime().database.transaction() as db:
         teams = _teams(db)
-    return _results_page(PeopleResults(()), by, {}, teams, problem=problem, sought=typed), 404 if problem == _NOTHING_FOUND else 422
+    return _results_page(
+        PeopleResults(()), by, {}, teams, problem=problem, sought=typed
+    ), 404 if problem == _NOTHING_FOUND else 422
 
 
 def _redirect_to_person(conversation_id: int) -> ResponseReturnValue:
@@ -157,13 +164,13 @@ def _helpers(zone: ZoneInfo) -> dict[str, Any]:
     def moment(at: datetime) -> str:
         # People are known for years: a day without its year would be taken for one of this year.
         then = at.astimezone(zone).year
-        return spoken.moment(at, zone) if then == year else f"{spoken.moment(at, zone)} ({then})"
+        return moments.moment(at, zone) if then == year else f"{moments.moment(at, zone)} ({then})"
 
     return {
         "moment": moment,
-        "clock": lambda at: spoken.clock(at, zone),
+        "clock": lambda at: moments.clock(at, zone),
         "language": wording.language,
-        "answers": spoken.ANSWERS,
+        "answers": moments.ANSWERS,
         "w": wording,
     }
 
@@ -224,10 +231,10 @@ def _show(conversation_id: int, refused: _RefusedForm | None = None, number: str
         here="people",
         page=page,
         whole_number=number,
-        form=refused.form if refused else safe_form.from_settings(page.safe),
+        form=refused.form if refused else safe_contact_form.from_settings(page.safe),
         problems=refused.problems if refused else {},
-        summary=safe_form.summary(page.safe),
-        weekdays=safe_form.WEEKDAYS,
+        summary=safe_contact_form.summary(page.safe),
+        weekdays=safe_contact_form.WEEKDAYS,
         before=before,
         teams=teams,
         channels=wording.CHANNELS,
@@ -249,8 +256,8 @@ def _not_found(conversation_id: int) -> ResponseReturnValue:
 def change_safe_contact(conversation_id: int) -> ResponseReturnValue:
     """Save the person's safe-contact settings."""
     runtime = current_runtime()
-    form = safe_form.read_form()
-    asked, problems = safe_form.parse(form)
+    form = safe_contact_form.read_form()
+    asked, problems = safe_contact_form.parse(form)
     with runtime.database.transaction() as db:
         if not may_read_conversation(db, current_user(), conversation_id):
             return _not_found(conversation_id)
@@ -276,7 +283,9 @@ def change_name(conversation_id: int) -> ResponseReturnValue:
     with runtime.database.transaction() as db:
         if not may_read_conversation(db, current_user(), conversation_id):
             return _not_found(conversation_id)
-        name_person(db, runtime.context.sealer, conversation_id, current_user().id, forms.clean_text("name"), runtime.clock.now())
+        name_person(
+            db, runtime.context.sealer, conversation_id, current_user().id, forms.clean_text("name"), runtime.clock.now()
+        )
     flash("The name was saved.", "good")
     return _redirect_to_person(conversation_id)
 

@@ -9,17 +9,17 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from bot.domain.message import OutboxLane
-from bot.domain.permissions import Permission, Role, is_allowed
-from bot.domain.staff_form import MAX_CAPACITY, StaffForm, language_names
-from bot.storage import staff_lists
-from bot.storage.staff_lists import StaffListRow
-from bot.usecases import keep_staff
-from bot.usecases.answering.calling import SKILL_BY_DANGER
-from bot.usecases.keep_staff import StaffNotFound, Unfit
-from bot.web import forms
-from bot.web.console import layout, spoken, wording
-from bot.web.console.access import current_user, require_permission
+from bot.domain.messages.message import OutboxLane
+from bot.domain.staff.form import MAX_CAPACITY, StaffForm, language_names
+from bot.domain.staff.permissions import Permission, Role, is_allowed
+from bot.storage.staff import lists
+from bot.storage.staff.lists import StaffListRow
+from bot.usecases.handoff.escalation import SKILL_BY_DANGER
+from bot.usecases.staff import manage_staff
+from bot.usecases.staff.manage_staff import StaffNotFound, Unfit
+from bot.web import forms, layout
+from bot.web.access import current_user, require_permission
+from bot.web.console import moments, wording
 from bot.web.forms import current_runtime
 
 staff = Blueprint("staff", __name__, url_prefix="/console")
@@ -34,8 +34,8 @@ def everybody() -> ResponseReturnValue:
     """The present and the former staff."""
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        listed = staff_lists.list_staff(db, runtime.context.sealer)
-        names = {team.slug: team.name for team in staff_lists.list_teams(db)}
+        listed = lists.list_staff(db, runtime.context.sealer)
+        names = {team.slug: team.name for team in lists.list_teams(db)}
     zone, now = runtime.settings.timezone, runtime.clock.now()
     return render_template(
         "console/staff.html",
@@ -43,13 +43,13 @@ def everybody() -> ResponseReturnValue:
         present=[one for one in listed if one.left_at is None],
         left=[one for one in listed if one.left_at is not None],
         team_names=names,
-        roles=spoken.ROLES,
+        roles=moments.ROLES,
         languages=language_names,
         skill=wording.plain,
         no_words={},
         is_locked=lambda one: one.locked_until is not None and one.locked_until > now,
         answers=lambda one: is_allowed([Role(role) for role in one.roles], Permission.ANSWER),
-        moment=lambda at: spoken.moment(at, zone),
+        moment=lambda at: moments.moment(at, zone),
         may_edit=current_user().may(Permission.EDIT_STAFF),
     )
 
@@ -63,7 +63,7 @@ def new() -> ResponseReturnValue:
     typed, runtime = _read_form(), current_runtime()
     try:
         with runtime.database.transaction() as db:
-            number = keep_staff.add(db, runtime.context, current_user().id, typed, runtime.clock.now())
+            number = manage_staff.add(db, runtime.context, current_user().id, typed, runtime.clock.now())
     except Unfit as unfit:
         return _form_page(None, typed, unfit.problems)
     flash(f"{typed.name} was added. Now send them the link by which they choose a password.", "good")
@@ -82,7 +82,9 @@ def edit(staff_id: int) -> ResponseReturnValue:
     typed = _read_form()
     try:
         _run(
-            lambda db: keep_staff.change(db, current_runtime().context, current_user().id, staff_id, typed, current_runtime().clock.now())
+            lambda db: manage_staff.change(
+                db, current_runtime().context, current_user().id, staff_id, typed, current_runtime().clock.now()
+            )
         )
     except Unfit as unfit:
         return _form_page(stored, typed, unfit.problems)
@@ -101,7 +103,7 @@ def invite(staff_id: int) -> ResponseReturnValue:
     by_mail = forms.field("how") == "mail" and _can_mail()
     try:
         with runtime.database.transaction() as db:
-            made = keep_staff.invite(
+            made = manage_staff.invite(
                 db, runtime.context, current_user().id, staff_id, settings.public_url, settings.secret_key, now, by_mail=by_mail,
             )  # fmt: skip
     except StaffNotFound:
@@ -127,7 +129,11 @@ def deactivate(staff_id: int) -> ResponseReturnValue:
     if stored is None:
         return _redirect_gone()
     try:
-        _run(lambda db: keep_staff.deactivate(db, current_runtime().context, current_user().id, staff_id, current_runtime().clock.now()))
+        _run(
+            lambda db: manage_staff.deactivate(
+                db, current_runtime().context, current_user().id, staff_id, current_runtime().clock.now()
+            )
+        )
     except Unfit as unfit:
         return _form_page(stored, _form_values(stored), unfit.problems)
     except StaffNotFound:
@@ -143,7 +149,7 @@ def forget_second_factor(staff_id: int) -> ResponseReturnValue:
     runtime = current_runtime()
     try:
         with runtime.database.transaction() as db:
-            keep_staff.reset_second_factor(db, current_user().id, staff_id, runtime.clock.now())
+            manage_staff.reset_second_factor(db, current_user().id, staff_id, runtime.clock.now())
     except StaffNotFound:
         return _redirect_gone()
     flash("Their second factor was forgotten and their sessions ended. They set up a new one when they sign in.", "good")
@@ -157,7 +163,7 @@ def bring_back(staff_id: int) -> ResponseReturnValue:
     runtime = current_runtime()
     try:
         with runtime.database.transaction() as db:
-            keep_staff.reactivate(db, current_user().id, staff_id, runtime.clock.now())
+            manage_staff.reactivate(db, current_user().id, staff_id, runtime.clock.now())
     except StaffNotFound:
         return _redirect_gone()
     flash("The account is open again. Look at the roles and teams, and add the telephone, which was forgotten.", "good")
@@ -178,7 +184,7 @@ def add_team() -> ResponseReturnValue:
     runtime, name = current_runtime(), forms.clean_text("name")
     try:
         with runtime.database.transaction() as db:
-            slug = keep_staff.add_team(db, current_user().id, name, runtime.clock.now())
+            slug = manage_staff.add_team(db, current_user().id, name, runtime.clock.now())
     except Unfit as unfit:
         return _teams_page(unfit.problems, name)
     flash(f"The team {name} was added. Flows name it \u201c{slug}\u201d.", "good")
@@ -192,7 +198,7 @@ def rename_team(slug: str) -> ResponseReturnValue:
     runtime, name = current_runtime(), forms.clean_text("name")
     try:
         with runtime.database.transaction() as db:
-            keep_staff.rename_team(db, current_user().id, slug, name, runtime.clock.now())
+            manage_staff.rename_team(db, current_user().id, slug, name, runtime.clock.now())
     except Unfit as unfit:
         return _teams_page(unfit.problems, name, slug)
     except StaffNotFound:
@@ -208,7 +214,9 @@ def second_look(slug: str) -> ResponseReturnValue:
     runtime = current_runtime()
     try:
         with runtime.database.transaction() as db:
-            keep_staff.set_second_review(db, current_user().id, slug, forms.field("second_look") == "1", runtime.clock.now())
+            manage_staff.set_second_review(
+                db, current_user().id, slug, forms.field("second_look") == "1", runtime.clock.now()
+            )
     except StaffNotFound:
         return layout.refusal_page("This team is not here", "There is no such team any more.", 404)
     flash("Saved.", "good")
@@ -219,8 +227,8 @@ def _teams_page(problems: dict[str, str], typed: str = "", renamed: str = "") ->
     """The teams page; `renamed` is the slug of the team whose new name was refused."""
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        found = staff_lists.list_teams(db)
-        named = keep_staff.flows_by_team(db, runtime.context)
+        found = lists.list_teams(db)
+        named = manage_staff.flows_by_team(db, runtime.context)
     known = {team.slug for team in found}
     shown = render_template(
         "console/staff_teams.html",
@@ -239,7 +247,7 @@ def _teams_page(problems: dict[str, str], typed: str = "", renamed: str = "") ->
 
 def _form_page(stored: StaffListRow | None, typed: StaffForm, problems: dict[str, str], **values: Any) -> Response:
     with current_runtime().database.transaction() as db:
-        all_teams = staff_lists.list_teams(db)
+        all_teams = lists.list_teams(db)
     known_skills = sorted({*SKILL_BY_DANGER.values(), *typed.skills})
     shown = render_template(
         "console/staff_form.html",
@@ -248,8 +256,8 @@ def _form_page(stored: StaffListRow | None, typed: StaffForm, problems: dict[str
         typed=typed,
         problems=problems,
         teams=all_teams,
-        roles=spoken.ROLES,
-        role_hints=spoken.ROLE_HINTS,
+        roles=moments.ROLES,
+        role_hints=moments.ROLE_HINTS,
         skills={skill: wording.plain(skill, {}) for skill in known_skills},
         most=MAX_CAPACITY,
         can_mail=_can_mail(),
@@ -293,7 +301,7 @@ def _form_values(stored: StaffListRow) -> StaffForm:
 
 def _load_member(staff_id: int) -> StaffListRow | None:
     with current_runtime().database.transaction() as db:
-        return staff_lists.find_staff(db, current_runtime().context.sealer, staff_id)
+        return lists.find_staff(db, current_runtime().context.sealer, staff_id)
 
 
 def _run(act: Callable[[Session], Iterable[int]]) -> None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_time
 
-from bot.domain.promises import HourlyWaits
+from bot.domain.handoff.response_times import HourlyWaits
 from bot.web.console.wording import span
 
 WIDTH, HEIGHT = 520, 176

@@ -11,9 +11,9 @@ from babel.core import UnknownLocaleError
 from babel.dates import format_date
 from babel.lists import format_list
 
-from bot.domain.delivery import DeliveryState
-from bot.domain.handoff import DISPOSITIONS, LAPSED, HandoffState
-from bot.usecases.read_timeline import TimelineEvent
+from bot.domain.handoff.states import DISPOSITIONS, LAPSED, HandoffState
+from bot.domain.messages.delivery import DeliveryState
+from bot.usecases.handoff.read_timeline import TimelineEvent
 
 _ENGLISH = Locale.parse("en_US")
 """Parsed once: looking a locale up by name costs more than formatting a list of names."""

@@ -15,8 +15,8 @@ from flask_security.datastore import SQLAlchemySessionUserDatastore
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, registry, relationship, scoped_session, sessionmaker
 
-from bot.storage.staff_tables import Role, Staff, staff_role
-from bot.storage.tables import Base
+from bot.storage.tables.residents import Base
+from bot.storage.tables.staff import Role, Staff, staff_role
 
 _mapped = registry(metadata=Base.metadata)
 

@@ -15,10 +15,10 @@ from flask import current_app, request
 from flask_security.utils import hash_password
 from sqlalchemy import select
 
-from bot.domain.lockout import lock_duration
-from bot.domain.passwords import MAX_LENGTH
-from bot.storage import audits
-from bot.web.console import access
+from bot.domain.staff.lockout import lock_duration
+from bot.domain.staff.passwords import MAX_LENGTH
+from bot.storage.staff import audits
+from bot.web import access
 from bot.web.forms import current_runtime
 from bot.web.sign_in import security
 from bot.web.sign_in.accounts import SignInAccount

@@ -7,17 +7,16 @@ from datetime import timedelta
 from flask import Response, abort, make_response, render_template
 from flask_security.utils import hash_password
 
-from bot.domain import passwords
-from bot.domain.message import Channel, OutboxLane
-from bot.storage import accounts, audits, staff, staff_threads
-from bot.usecases import invite
-from bot.usecases.invite import PasswordLink, LinkPurpose
-from bot.web import forms
-from bot.web.console import access
+from bot.domain.messages.message import Channel, OutboxLane
+from bot.domain.staff import passwords
+from bot.storage.staff import accounts, audits, staff, staff_threads
+from bot.usecases.staff import invite
+from bot.usecases.staff.invite import LinkPurpose, PasswordLink
+from bot.web import access, forms
 from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, security, steps
 from bot.web.sign_in.accounts import SignInAccount
-from bot.web.sign_in.doors import sign_in
+from bot.web.sign_in.pages import sign_in
 
 _MAIL_INTERVAL = timedelta(minutes=5)
 """At most one reset mail per account in this time, so that a stranger cannot flood a staff member's mailbox."""
@@ -98,7 +97,9 @@ def _mail_link(email: str) -> None:
         link = invite.make_link(settings.public_url, settings.secret_key, member, LinkPurpose.FORGOTTEN)
         body = render_template("sign_in/mail_forgotten.txt", called=member.called, link=link, line_name=settings.line_name)
         about = staff_threads.StaffMessageSubject("password_link")
-        row = staff_threads.enqueue(db, runtime.context.sealer, member, Channel.EMAIL, "", body, OutboxLane.REPLY, now, about)
+        row = staff_threads.enqueue(
+            db, runtime.context.sealer, member, Channel.EMAIL, "", body, OutboxLane.REPLY, now, about
+        )
     if row:
         runtime.queue.wake_delivery([row], OutboxLane.REPLY)
 

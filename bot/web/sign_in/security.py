@@ -21,9 +21,9 @@ from flask_security.totp import Totp
 from passlib.totp import TOTP, TokenError
 
 from bot.runtime import Runtime
-from bot.storage.sealing import UnsealError, Sealer
-from bot.web.console import access
-from bot.web.sign_in.accounts import SignInAccount, AccountStore
+from bot.storage.sealing import Sealer, UnsealError
+from bot.web import access
+from bot.web.sign_in.accounts import AccountStore, SignInAccount
 
 RECOVERY_CODE_COUNT = 10
 """How many recovery codes a staff member gets."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Flask
 
 from bot.runtime import Runtime
-from bot.web.console import access
-from bot.web.sign_in import city, links, security
+from bot.web import access
+from bot.web.sign_in import links, oidc, security
 from bot.web.sign_in.attempts import Throttle
-from bot.web.sign_in.doors import sign_in
+from bot.web.sign_in.pages import sign_in
 
-PAGES = (links, city)
+PAGES = (links, oidc)
 """Modules that add their pages to the blueprint `sign_in` when they are imported."""
 
 
@@ -19,5 +19,5 @@ def set_up(app: Flask, runtime: Runtime) -> None:
     security.set_up(app, runtime)
     access.set_up(app)
     app.extensions["warmline throttle"] = Throttle()
-    city.set_up(app, runtime.settings)
+    oidc.set_up(app, runtime.settings)
     app.register_blueprint(sign_in)

@@ -12,9 +12,8 @@ from typing import Any
 from flask import Response, g, make_response, redirect, render_template, request, session
 from flask_security.utils import login_user
 
-from bot.storage import audits
-from bot.web import forms
-from bot.web.console import access
+from bot.storage.staff import audits
+from bot.web import access, forms
 from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, security
 from bot.web.sign_in.accounts import SignInAccount

@@ -1,4 +1,4 @@
-/** What a text would cost as an SMS, while it is written. The server's count is authoritative (domain/segments.py). */
+/** What a text would cost as an SMS, while it is written. The server's count is authoritative (domain/messages/segments.py). */
 
 const BASIC = new Set(
   "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿" +

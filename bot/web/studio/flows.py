@@ -7,17 +7,17 @@ from typing import Any
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_import.report import NotImportable
-from bot.domain.permissions import Permission
+from bot.domain.flows.importing.report import NotImportable
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.staff.permissions import Permission
 from bot.domain.suggestion import name_from_text
-from bot.storage import publish_requests
+from bot.storage.flows import publish_requests
 from bot.usecases.studio import edit_draft, import_flows
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
 from bot.usecases.studio.list_flows import read_list
-from bot.web import forms
-from bot.web.console import access, wording
-from bot.web.console.access import current_user, require_permission
+from bot.web import access, forms
+from bot.web.access import current_user, require_permission
+from bot.web.console import wording
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
 
@@ -82,7 +82,9 @@ def add() -> ResponseReturnValue:
         return _new_form("Give the flow a title.")
     name = name_from_text(forms.field("name") or title, ())
     purpose = " ".join(forms.clean_text("purpose").split())
-    source = _NEW_FLOW.format(name=name, title=_yaml_scalar(title), purpose=_yaml_scalar(purpose or "Say here what this flow is for."))
+    source = _NEW_FLOW.format(
+        name=name, title=_yaml_scalar(title), purpose=_yaml_scalar(purpose or "Say here what this flow is for.")
+    )
     now = runtime.clock.now()
     try:
         with runtime.database.transaction() as db:

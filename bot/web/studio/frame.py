@@ -11,15 +11,14 @@ from flask import Response, render_template
 from markupsafe import Markup, escape
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.permissions import Permission
-from bot.domain.script import STEP_NAME
-from bot.storage import drafts, flows
-from bot.storage.drafts import DraftAuthor, Draft
-from bot.storage.flows import StoredFlow
-from bot.web import forms
-from bot.web.console import layout
-from bot.web.console.access import current_user
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.script import STEP_NAME
+from bot.domain.staff.permissions import Permission
+from bot.storage.flows import drafts, flows
+from bot.storage.flows.drafts import Draft, DraftAuthor
+from bot.storage.flows.flows import StoredFlow
+from bot.web import forms, layout
+from bot.web.access import current_user
 
 TABS = (
     ("steps", "Steps", ""),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from flask import Blueprint, flash, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 
-from bot.domain.flow_editing.compare import list_changes
-from bot.domain.flow_yaml import FlowError
-from bot.domain.permissions import Permission
-from bot.storage import flows
+from bot.domain.flows.editing.compare import list_changes
+from bot.domain.flows.language.yaml_source import FlowError
+from bot.domain.staff.permissions import Permission
+from bot.storage.flows import flows
 from bot.usecases.studio import read_history
 from bot.usecases.studio.edit_draft import FlowNotFound, Unfit
 from bot.usecases.studio.move_conversations import MovePreview, preview_move
 from bot.usecases.studio.roll_back import roll_back, version_before
 from bot.web import forms
-from bot.web.console.access import require_permission
+from bot.web.access import require_permission
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
 from bot.web.studio.publish import version_not_found

@@ -10,19 +10,26 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from bot.domain.flow_yaml import FlowProblem
-from bot.domain.permissions import Permission
-from bot.domain.script import STEP_NAME
-from bot.storage import flows, publish_requests
+from bot.domain.flows.language.script import STEP_NAME
+from bot.domain.flows.language.yaml_source import FlowProblem
+from bot.domain.staff.permissions import Permission
+from bot.storage.flows import flows, publish_requests
 from bot.usecases.studio import publish_drafts, roll_back
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
-from bot.usecases.studio.publish_drafts import PublishOutcome, PublishedVersions, Refused, ScheduledPublication, AwaitingReview
+from bot.usecases.studio.publish_drafts import (
+    AwaitingReview,
+    PublishedVersions,
+    PublishOutcome,
+    Refused,
+    ScheduledPublication,
+)
 from bot.usecases.studio.read_publishing import read_publish_page
-from bot.web import forms
-from bot.web.console import layout, wording
-from bot.web.console.access import current_user, require_permission
+from bot.web import forms, layout
+from bot.web.access import current_user, require_permission
+from bot.web.console import wording
 from bot.web.forms import current_runtime
-from bot.web.studio import diagram, frame
+from bot.web.studio import frame
+from bot.web.studio.diagram import pages
 
 publish = Blueprint("publish", __name__, url_prefix="/console")
 
@@ -79,7 +86,11 @@ def go(flow: str) -> ResponseReturnValue:
     except FlowNotFound:
         return _show(flow, typed, problem="There is no draft to publish any more.", status=409)
     _flash_outcome(done)
-    where = "/console/flows/requests" if isinstance(done, AwaitingReview | ScheduledPublication) else f"/console/flows/{flow}/history"
+    where = (
+        "/console/flows/requests"
+        if isinstance(done, AwaitingReview | ScheduledPublication)
+        else f"/console/flows/{flow}/history"
+    )
     return redirect(where, 303)
 
 
@@ -102,7 +113,9 @@ def approve(request_id: int) -> ResponseReturnValue:
         return _requests_page(f"It does not pass the checks any more. {refused.problems[0]}", 422)
     except DraftChangedMeanwhile as meanwhile:
         flow = meanwhile.current.flow
-        return _requests_page(f"The draft of {flow} was changed after this was asked for, so it must be asked for again.", 409)
+        return _requests_page(
+            f"The draft of {flow} was changed after this was asked for, so it must be asked for again.", 409
+        )
     except (Unfit, FlowNotFound) as unfit:
         return _requests_page(str(unfit), 422)
     _flash_outcome(done)
@@ -166,7 +179,7 @@ def _show(
     figure = ""
     if sheet is not None and sheet.steps:
         before = opened.live.content if opened.live else None
-        figure = diagram.figure(opened.content, flow, marks=sheet.marks, before=before, renamed=sheet.renamed)
+        figure = pages.figure(opened.content, flow, marks=sheet.marks, before=before, renamed=sheet.renamed)
     shown = frame.render_page(
         "studio/publish.html",
         opened,

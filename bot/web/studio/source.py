@@ -7,15 +7,14 @@ from difflib import unified_diff
 from flask import Blueprint, Response, flash, make_response, redirect
 from flask.typing import ResponseReturnValue
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_editing.content import write_source
-from bot.domain.flow_yaml import MAX_BYTES
-from bot.domain.permissions import Permission
+from bot.domain.flows.editing.content import write_source
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.yaml_source import MAX_BYTES
+from bot.domain.staff.permissions import Permission
 from bot.usecases.studio import edit_draft
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
-from bot.web import forms
-from bot.web.console import access
-from bot.web.console.access import require_permission
+from bot.web import access, forms
+from bot.web.access import require_permission
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
 from bot.web.studio.steps import read_editor
@@ -41,7 +40,9 @@ def save(flow: str) -> ResponseReturnValue:
     if not typed.strip():
         return _show(flow, typed=typed, problem="The file is empty. Nothing was saved.", status=422)
     if len(typed.encode()) > MAX_BYTES:
-        return _show(flow, typed=typed, problem=f"The file is larger than {MAX_BYTES:,} bytes. Nothing was saved.", status=422)
+        return _show(
+            flow, typed=typed, problem=f"The file is larger than {MAX_BYTES:,} bytes. Nothing was saved.", status=422
+        )
     typed = typed if typed.endswith("\n") else f"{typed}\n"
 
     def act(content: FlowContent) -> FlowContent:

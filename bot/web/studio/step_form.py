@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.domain.flow_outline import kind_of
-from bot.domain.flow_translations import RawEntry
+from bot.domain.flows.language.translations import RawEntry
+from bot.domain.flows.outline import kind_of
 from bot.domain.suggestion import name_from_text
 
 TranslatedTexts = dict[str, dict[str, str]]
@@ -101,7 +101,10 @@ _TEXT_FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "say": {"say": ("say",)},
     "handoff": {"say": ("say",)},
 }
-_FIXED_VALUES: Mapping[str, tuple[tuple[str, ...], Any]] = {"decide": (("decide",), True), "erase": (("erase",), "everything")}
+_FIXED_VALUES: Mapping[str, tuple[tuple[str, ...], Any]] = {
+    "decide": (("decide",), True),
+    "erase": (("erase",), "everything"),
+}
 _CHECKBOXES = frozenset({"optional", "private", "withdrawn"})
 
 
@@ -256,7 +259,9 @@ def read_choice_rows(posted: Mapping[str, str]) -> list[tuple[int, str, str]]:
     """The posted choices in order as (row number in the form, name in the file or "" for a new one, typed name or one made
     from the label). If two have the same name, the one that has it in the file keeps it."""
     rows = []
-    for at in sorted(_row_numbers(posted, "choice"), key=lambda at: (_read_position(posted.get(f"choice.{at}.at", ""), at), at)):
+    for at in sorted(
+        _row_numbers(posted, "choice"), key=lambda at: (_read_position(posted.get(f"choice.{at}.at", ""), at), at)
+    ):
         name, label = posted.get(f"choice.{at}.name", "").strip(), _clean(posted.get(f"choice.{at}.label", ""))
         if (name or label) and not posted.get(f"choice.{at}.remove"):
             rows.append((at, posted.get(f"choice.{at}.was", ""), name, label or ""))
@@ -348,5 +353,9 @@ _LAST_KEYS = ("not_understood", "wait", "none", "end", "next")
 def _ordered(kind: str, step: dict[str, Any]) -> dict[str, Any]:
     """The keys in reading order: the note, what the step does, its details, the branches."""
     own = [key for key in step if key not in _FIRST_KEYS and (key == kind or key not in _LAST_KEYS)]
-    order = [*[key for key in _FIRST_KEYS if key in step], *own, *[key for key in _LAST_KEYS if key in step and key not in own]]
+    order = [
+        *[key for key in _FIRST_KEYS if key in step],
+        *own,
+        *[key for key in _LAST_KEYS if key in step and key not in own],
+    ]
     return {key: step[key] for key in order}

@@ -13,25 +13,26 @@ from flask import Blueprint, Response, flash, jsonify, make_response, redirect, 
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from bot.domain import readability
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_editing import content, document
-from bot.domain.flow_outline import Outline, read_outline
-from bot.domain.flow_texts import translatable_texts
-from bot.domain.flow_translations import RawEntry, read_raw_entries
-from bot.domain.flow_yaml import FlowError, FlowProblem
-from bot.domain.permissions import Permission
+from bot.domain.flows.editing import content, document
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.texts import translatable_texts
+from bot.domain.flows.language.translations import RawEntry, read_raw_entries
+from bot.domain.flows.language.yaml_source import FlowError, FlowProblem
+from bot.domain.flows.outline import Outline, read_outline
+from bot.domain.messages import readability
+from bot.domain.staff.permissions import Permission
 from bot.domain.suggestion import name_from_text
-from bot.storage import board
-from bot.usecases.studio import edit_draft, look_over
+from bot.storage.handoff import board
+from bot.usecases.studio import edit_draft, quick_check
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
-from bot.usecases.studio.look_over import FlowCheck
 from bot.usecases.studio.preview_step import StepPreview, preview
-from bot.web import forms
-from bot.web.console import access, wording
-from bot.web.console.access import require_permission
+from bot.usecases.studio.quick_check import FlowCheck
+from bot.web import access, forms
+from bot.web.access import require_permission
+from bot.web.console import wording
 from bot.web.forms import current_runtime
-from bot.web.studio import diagram, frame, step_form, step_words, trial
+from bot.web.studio import frame, step_form, step_words, trial
+from bot.web.studio.diagram import pages
 from bot.web.studio.frame import OpenFlow
 from bot.web.studio.step_form import StepForm
 
@@ -52,13 +53,13 @@ class EditorView:
 
 def read_editor(db: Session, opened: OpenFlow) -> EditorView:
     """The open flow as the editor shows it."""
-    look = look_over.check_flow(db, current_runtime().context, opened.flow, opened.content)
+    look = quick_check.check_flow(db, current_runtime().context, opened.flow, opened.content)
     file = f"{opened.flow}.yaml"
     try:
         found = read_outline(opened.content.source, file)
     except FlowError:
         return EditorView(None, look, {"": list(look.problems)})
-    return EditorView(found, look, look_over.problems_by_step(found.rows, look.problems, file))
+    return EditorView(found, look, quick_check.problems_by_step(found.rows, look.problems, file))
 
 
 def translation_languages(opened: OpenFlow) -> tuple[str, ...]:
@@ -100,7 +101,14 @@ def editor(flow: str) -> ResponseReturnValue:
 
 
 def _editor_page(
-    db: Session, opened: OpenFlow, sheet: EditorView, *, form: StepForm | None, selected: str, status: int = 200, **values: Any
+    db: Session,
+    opened: OpenFlow,
+    sheet: EditorView,
+    *,
+    form: StepForm | None,
+    selected: str,
+    status: int = 200,
+    **values: Any,
 ) -> Response:
     # The preview is made from the form, which may hold values that are not saved yet.
     shown = frame.render_page(
@@ -111,7 +119,7 @@ def _editor_page(
         rows=_listed_rows(sheet, selected),
         form=form,
         selected=selected,
-        figure=diagram.figure(
+        figure=pages.figure(
             opened.content,
             opened.flow,
             selected=selected or None,
@@ -135,7 +143,9 @@ def _editor_page(
 def _reading_grade(sheet: EditorView) -> int | None:
     """The reading grade of the flow's English texts; None if there are too few words to tell."""
     script = sheet.look.script
-    spoken = [text for context, text, _ in translatable_texts(script) if context.endswith((".ask", ".say"))] if script else []
+    spoken = (
+        [text for context, text, _ in translatable_texts(script) if context.endswith((".ask", ".say"))] if script else []
+    )
     grade = readability.school_grade(spoken)
     return max(1, round(grade)) if grade is not None else None
 
@@ -226,7 +236,14 @@ def save(flow: str) -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             revision = edit_draft.change(
-                db, flow, frame.posted_version_token(), typed.description, typed.apply, frame.current_author(), now, touches=typed.conflict_key
+                db,
+                flow,
+                frame.posted_version_token(),
+                typed.description,
+                typed.apply,
+                frame.current_author(),
+                now,
+                touches=typed.conflict_key,
             )
             access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
     except DraftChangedMeanwhile as meanwhile:
@@ -314,11 +331,16 @@ def _form_again(
         if opened is None:
             return frame.not_found()
         sheet = read_editor(db, opened)
-        form = step_form.build_form(typed.name, typed.data, translation_languages(opened), _as_written(typed), typed.names_in_file)
+        form = step_form.build_form(
+            typed.name, typed.data, translation_languages(opened), _as_written(typed), typed.names_in_file
+        )
         other = None
         if theirs is not None:
             data = sheet.outline.steps.get(typed.name) if sheet.outline else None
-            other = (theirs.current, data and step_form.build_form(typed.name, data, translation_languages(opened), read_catalogs(opened)))
+            other = (
+                theirs.current,
+                data and step_form.build_form(typed.name, data, translation_languages(opened), read_catalogs(opened)),
+            )
         return _editor_page(
             db, opened, sheet, form=form, selected=typed.name, status=status, problem=problem, theirs=other,
             is_new=typed.is_new, after=typed.after,

@@ -11,26 +11,26 @@ from flask import Blueprint, flash, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_watch import TranscriptCoverage, CoverageGaps, coverage_gaps
-from bot.domain.flow_yaml import FlowError, FlowProblem
-from bot.domain.permissions import Permission
-from bot.domain.transcript import Transcript, read_transcript, write_transcript
-from bot.storage import drafts
-from bot.storage.drafts import Revision
-from bot.usecases.rehearse import PlayedTurn, play_turns
-from bot.usecases.studio import check_draft, keep_transcripts, try_flow
+from bot.domain.conversation.transcript import Transcript, read_transcript, write_transcript
+from bot.domain.flows.checks.coverage import CoverageGaps, TranscriptCoverage, coverage_gaps
+from bot.domain.flows.language.yaml_source import FlowError, FlowProblem
+from bot.domain.staff.permissions import Permission
+from bot.storage.flows import drafts
+from bot.storage.flows.drafts import Revision
+from bot.usecases.conversation.rehearsal import PlayedTurn, play_turns
+from bot.usecases.studio import check_draft, manage_transcripts, try_flow
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
+from bot.usecases.studio.flow_sets import FlowSet
 from bot.usecases.studio.play_trial import play
 from bot.usecases.studio.side_by_side import side_by_side
 from bot.usecases.studio.transcript_owners import own_results, passing_transcripts
-from bot.usecases.studio.world import FlowSet
-from bot.web import forms
-from bot.web.console import access
-from bot.web.console.access import current_user, require_permission
+from bot.web import access, forms
+from bot.web.access import current_user, require_permission
 from bot.web.forms import current_runtime
-from bot.web.studio import diagram, frame
+from bot.web.studio import frame
+from bot.web.studio.diagram import pages
 from bot.web.studio.frame import OpenFlow
-from bot.web.studio.transcript_world import TranscriptWorld, transcript_path, load_world
+from bot.web.studio.transcript_stage import TranscriptWorld, load_world, transcript_path
 
 transcripts = Blueprint("transcripts", __name__, url_prefix="/console")
 
@@ -78,7 +78,7 @@ def _coverage_values(opened: OpenFlow, world: FlowSet) -> dict[str, Any]:
             "choices": (choices - len(missing.choices), choices),
         },
         "passing": passing_transcripts(world, report, opened.flow),
-        "figure": diagram.figure(opened.content, opened.flow, coverage=found),
+        "figure": pages.figure(opened.content, opened.flow, coverage=found),
     }
 
 
@@ -99,8 +99,8 @@ def record(flow: str) -> ResponseReturnValue:
     runtime = current_runtime()
     title, typed = forms.clean_text("title"), forms.clean_text("name").lower()
     now = runtime.clock.now()
-    if not title or len(title) > keep_transcripts.MAX_TITLE_LENGTH:
-        words = f"Give it a title of at most {keep_transcripts.MAX_TITLE_LENGTH} characters: what it shows."
+    if not title or len(title) > manage_transcripts.MAX_TITLE_LENGTH:
+        words = f"Give it a title of at most {manage_transcripts.MAX_TITLE_LENGTH} characters: what it shows."
         return _record_page(flow, title, typed, words)
     try:
         with runtime.database.transaction() as db:
@@ -110,9 +110,9 @@ def record(flow: str) -> ResponseReturnValue:
             made, owner = _make_transcript(db, opened, title)
             there = frame.open_flow(db, owner)
             taken = there.content.transcripts if there else {}
-            name = typed or keep_transcripts.name_for(title, made.language, taken)
+            name = typed or manage_transcripts.name_for(title, made.language, taken)
             text = write_transcript(made)
-            revision = keep_transcripts.add(db, owner, name, text, frame.current_author(), now)
+            revision = manage_transcripts.add(db, owner, name, text, frame.current_author(), now)
             access.record_audit(db, "flow_changed", now, detail=f"{owner}, revision {revision.number}")
     except Unfit as unfit:
         return _record_page(flow, title, typed, str(unfit))
@@ -131,7 +131,7 @@ def _make_transcript(db: Session, opened: OpenFlow, title: str) -> tuple[Transcr
         raise Unfit("The draft cannot be played just now, so nothing can be recorded. Mend it in the YAML first.")
     tried = try_flow.read_trial(db, current_user().id, opened.flow, runtime.clock.now(), runtime.context.zone)
     context = runtime.context
-    made = keep_transcripts.record(tried, opened.flow, title, context.system_texts, stage.library(), context.zone)
+    made = manage_transcripts.record(tried, opened.flow, title, context.system_texts, stage.library(), context.zone)
     owner = made.flow or stage.menu_flow
     if owner is None:
         raise Unfit("No flow has `menu: true`, so there is nowhere to begin. Start at this flow instead.")
@@ -158,7 +158,7 @@ def _record_page(flow: str, title: str, name: str, problem: str) -> ResponseRetu
         name=name,
         words=problem,
         differs=differs,
-        longest=keep_transcripts.MAX_TITLE_LENGTH,
+        longest=manage_transcripts.MAX_TITLE_LENGTH,
     )
     return make_response(shown, 422 if problem else 200)
 
@@ -195,7 +195,9 @@ def change(flow: str) -> ResponseReturnValue:
         "delete": _delete,
     }
     if did not in acts:
-        return _transcript_page(flow, name, TranscriptForm(message="Nothing was chosen. Press one of the buttons.", status=422))
+        return _transcript_page(
+            flow, name, TranscriptForm(message="Nothing was chosen. Press one of the buttons.", status=422)
+        )
     return _change(flow, name, acts[did])
 
 
@@ -208,7 +210,9 @@ def _change(flow: str, name: str, act: Callable[[Session, str, str], tuple[Revis
             access.record_audit(db, "flow_changed", runtime.clock.now(), detail=f"{flow}, revision {revision.number}")
     except FlowError as error:
         return _transcript_page(
-            flow, name, TranscriptForm(text, tuple(error.problems), "It cannot be read as it is typed. Nothing was saved.", 422)
+            flow,
+            name,
+            TranscriptForm(text, tuple(error.problems), "It cannot be read as it is typed. Nothing was saved.", 422),
         )
     except Unfit as unfit:
         return _transcript_page(flow, name, TranscriptForm(text, message=str(unfit), status=422))
@@ -231,7 +235,9 @@ def _posted_text() -> str:
 def _save(db: Session, flow: str, name: str) -> tuple[Revision, str]:
     text, now = _posted_text(), current_runtime().clock.now()
     menu = load_world(db, _require_flow(db, flow)).menu_flow
-    return keep_transcripts.save(db, flow, menu, frame.posted_version_token(), name, text, frame.current_author(), now), name
+    return manage_transcripts.save(
+        db, flow, menu, frame.posted_version_token(), name, text, frame.current_author(), now
+    ), name
 
 
 def _save_rerecorded(db: Session, flow: str, name: str) -> tuple[Revision, str]:
@@ -239,21 +245,29 @@ def _save_rerecorded(db: Session, flow: str, name: str) -> tuple[Revision, str]:
     stage = load_world(db, opened)
     if stage.unreadable_flow:
         raise Unfit("The draft cannot be played just now. Mend it in the YAML first.")
-    text = keep_transcripts.rerecord(opened.content.transcripts.get(name, ""), name, context.system_texts, stage.library(), context.zone)
+    text = manage_transcripts.rerecord(
+        opened.content.transcripts.get(name, ""), name, context.system_texts, stage.library(), context.zone
+    )
     if _digest(text) != forms.field("fresh"):
         raise Unfit("The draft has changed since you looked. Look again at what would be kept.")
     now, menu = current_runtime().clock.now(), stage.menu_flow
     what = "Recorded anew the transcript"
-    return keep_transcripts.save(db, flow, menu, frame.posted_version_token(), name, text, frame.current_author(), now, what=what), name
+    return manage_transcripts.save(
+        db, flow, menu, frame.posted_version_token(), name, text, frame.current_author(), now, what=what
+    ), name
 
 
 def _rename(db: Session, flow: str, name: str) -> tuple[Revision, str]:
     new = forms.clean_text("new").lower()
-    return keep_transcripts.rename(db, flow, frame.posted_version_token(), name, new, frame.current_author(), current_runtime().clock.now()), new
+    return manage_transcripts.rename(
+        db, flow, frame.posted_version_token(), name, new, frame.current_author(), current_runtime().clock.now()
+    ), new
 
 
 def _delete(db: Session, flow: str, name: str) -> tuple[Revision, str]:
-    return keep_transcripts.delete(db, flow, frame.posted_version_token(), name, frame.current_author(), current_runtime().clock.now()), ""
+    return manage_transcripts.delete(
+        db, flow, frame.posted_version_token(), name, frame.current_author(), current_runtime().clock.now()
+    ), ""
 
 
 def _require_flow(db: Session, flow: str) -> OpenFlow:
@@ -274,8 +288,8 @@ def to_phone(flow: str) -> ResponseReturnValue:
         if opened is None:
             return frame.not_found()
         try:
-            read = read_transcript(opened.content.transcripts.get(name, ""), keep_transcripts.problem_file(name))
-            made = keep_transcripts.to_trial(read, try_flow.new_trial(now, runtime.context.zone).moment)
+            read = read_transcript(opened.content.transcripts.get(name, ""), manage_transcripts.problem_file(name))
+            made = manage_transcripts.to_trial(read, try_flow.new_trial(now, runtime.context.zone).moment)
         except (FlowError, Unfit):
             flash("This transcript cannot be read, so it cannot be put on the phone. Mend it first.", "danger")
             return redirect(transcript_path(flow, name), 303)
@@ -318,7 +332,7 @@ def _transcript_page(flow: str, name: str, typed: TranscriptForm, *, anew: bool 
 
 def _run_transcript(stage: TranscriptWorld, name: str, text: str) -> tuple[list[PlayedTurn], tuple[FlowProblem, ...]]:
     context = current_runtime().context
-    file = keep_transcripts.problem_file(name)
+    file = manage_transcripts.problem_file(name)
     try:
         read = read_transcript(text, file)
     except FlowError as error:
@@ -334,7 +348,7 @@ def _rerecord(stage: TranscriptWorld, name: str, text: str) -> tuple[str, str]:
     if stage.unreadable_flow:
         return "", "The draft cannot be played just now. Mend it in the YAML first."
     try:
-        return keep_transcripts.rerecord(text, name, context.system_texts, stage.library(), context.zone), ""
+        return manage_transcripts.rerecord(text, name, context.system_texts, stage.library(), context.zone), ""
     except (FlowError, Unfit) as error:
         return "", str(error)
 

@@ -13,19 +13,19 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from bot.domain.permissions import Permission
-from bot.domain.script import STEP_NAME
-from bot.domain.segments import MAX_BODY_LENGTH
-from bot.domain.transcript import PLAYABLE_CHANNELS
-from bot.usecases.studio import effect_words, trial_answers, try_flow
+from bot.domain.conversation.transcript import PLAYABLE_CHANNELS
+from bot.domain.flows.language.script import STEP_NAME
+from bot.domain.messages.segments import MAX_BODY_LENGTH
+from bot.domain.staff.permissions import Permission
+from bot.usecases.studio import describe_effects, trial_answers, try_flow
 from bot.usecases.studio.edit_draft import Unfit
+from bot.usecases.studio.flow_sets import FlowSet
 from bot.usecases.studio.play_trial import TrialRun
-from bot.usecases.studio.trials import MAX_ENTRIES, TrialStart, Trial
+from bot.usecases.studio.trials import MAX_ENTRIES, Trial, TrialStart
 from bot.usecases.studio.try_flow import ShownTrial
-from bot.usecases.studio.world import FlowSet
 from bot.web import forms
+from bot.web.access import current_user, require_permission
 from bot.web.console import wording
-from bot.web.console.access import current_user, require_permission
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
 from bot.web.studio.frame import OpenFlow
@@ -268,8 +268,8 @@ def _pane(opened: OpenFlow, shown: ShownTrial, refusal: RefusedAct) -> Markup:
             line_name=runtime.settings.line_name,
             holders=HOLDERS,
             waits=[one for one in WAITS if one[0] != "wakes" or (shown.run and shown.run.conversation.timeout_at)],
-            moment=effect_words.format_moment,
-            clock=effect_words.format_clock,
+            moment=describe_effects.format_moment,
+            clock=describe_effects.format_clock,
             language=wording.language,
             longest=MAX_BODY_LENGTH,
             most=MAX_ENTRIES,

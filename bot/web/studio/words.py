@@ -10,15 +10,15 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from bot.domain.flow_words import LANGUAGE, MergeResult
-from bot.domain.flow_yaml import FlowError, FlowProblem
-from bot.domain.permissions import Permission
+from bot.domain.flows.language.yaml_source import FlowError, FlowProblem
+from bot.domain.flows.wording.translating import LANGUAGE, MergeResult
+from bot.domain.staff.permissions import Permission
 from bot.usecases.studio import translate_flow
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
-from bot.usecases.studio.translate_flow import TextKey, TextFilter, ZippedPo
-from bot.web import forms
-from bot.web.console import access, wording
-from bot.web.console.access import current_user, require_permission
+from bot.usecases.studio.translate_flow import TextFilter, TextKey, ZippedPo
+from bot.web import access, forms
+from bot.web.access import current_user, require_permission
+from bot.web.console import wording
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
 from bot.web.studio.frame import OpenFlow
@@ -58,7 +58,9 @@ def save(flow: str) -> ResponseReturnValue:
                 return frame.not_found()
             changed = translate_flow.changed_texts(flow, before, changed, _confirmed_key())
             if changed:
-                revision = translate_flow.change_texts(db, flow, frame.posted_version_token(), changed, frame.current_author(), now)
+                revision = translate_flow.change_texts(
+                    db, flow, frame.posted_version_token(), changed, frame.current_author(), now
+                )
                 access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
     except DraftChangedMeanwhile as meanwhile:
         return _show(flow, typed=changed, problem=_conflict_text(meanwhile), status=409)
@@ -133,7 +135,9 @@ def add_language(flow: str) -> ResponseReturnValue:
     now, language = runtime.clock.now(), forms.clean_text("language").replace("-", "_")
     try:
         with runtime.database.transaction() as db:
-            revision = translate_flow.add_language(db, flow, frame.posted_version_token(), language, frame.current_author(), now)
+            revision = translate_flow.add_language(
+                db, flow, frame.posted_version_token(), language, frame.current_author(), now
+            )
             access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
     except DraftChangedMeanwhile:
         return _show(flow, problem="It was added meanwhile. Nothing was changed.", status=409)
@@ -181,11 +185,15 @@ def bring_in(flow: str, language: str) -> ResponseReturnValue:
         with runtime.database.transaction() as db:
             if frame.open_flow(db, flow) is None:
                 return frame.not_found()
-            merged, revision = translate_flow.import_translations(db, flow, language, sent.read(), name, frame.current_author(), now)
+            merged, revision = translate_flow.import_translations(
+                db, flow, language, sent.read(), name, frame.current_author(), now
+            )
             access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
             opened = frame.open_flow(db, flow)
     except (Unfit, FlowError) as refused:
-        return _show(flow, problem=f"{_first_problem(refused)} Nothing was taken in.".replace(*_REPEATED_SENTENCE), status=422)
+        return _show(
+            flow, problem=f"{_first_problem(refused)} Nothing was taken in.".replace(*_REPEATED_SENTENCE), status=422
+        )
     except FlowNotFound:
         return frame.not_found()
     assert opened is not None
@@ -259,7 +267,9 @@ def everything() -> ResponseReturnValue:
     return _all_flows_page()
 
 
-def _all_flows_page(problem: str = "", taken: list[tuple[str, str, MergeResult | str]] | None = None, status: int = 200) -> Response:
+def _all_flows_page(
+    problem: str = "", taken: list[tuple[str, str, MergeResult | str]] | None = None, status: int = 200
+) -> Response:
     runtime = current_runtime()
     with runtime.database.transaction() as db:
         contents = translate_flow.current_contents(db)

@@ -8,8 +8,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.domain.directory import phone_lines, week
-from bot.domain.directory.editing import Freshness, ServiceFormFacts, ServiceForm, freshness_of, offered_until, merge, read, form_of
+from bot.domain.directory import phone_lines, week_hours
+from bot.domain.directory.editing import (
+    Freshness,
+    ServiceForm,
+    ServiceFormFacts,
+    form_of,
+    freshness_of,
+    merge,
+    offered_until,
+    read,
+)
 from bot.domain.directory.schedules import is_open
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -55,16 +64,19 @@ def test_it_reads_hours_that_the_search_understands() -> None:
 
 @pytest.mark.parametrize("typed", ["9-5", "5pm-9am, noon-25", "morning", "9am-9am", "9am-12pm, 11am-5pm", "8am-7am"])
 def test_it_refuses_hours_that_cannot_be_meant(typed: str) -> None:
-    assert set(problems(hours=(typed, *week.EMPTY_WEEK[1:]))) == {"hours-0"}
+    assert set(problems(hours=(typed, *week_hours.EMPTY_WEEK[1:]))) == {"hours-0"}
 
 
 def test_it_says_that_a_closing_stands_before_the_opening() -> None:
-    assert "closes before it opens" in problems(hours=("", "5pm-9:30", *week.EMPTY_WEEK[2:])).get("hours-1", "")
+    assert "closes before it opens" in problems(hours=("", "5pm-9:30", *week_hours.EMPTY_WEEK[2:])).get("hours-1", "")
 
 
 @pytest.mark.parametrize(("typed", "said"), [("8pm-7am", "8pm-7am"), ("24h", "24 hours"), ("9:30 to 17", "9:30am-5pm")])
 def test_it_takes_a_night_and_a_whole_day(typed: str, said: str) -> None:
-    assert week.week_of(week.schedules_of([week.read_day(typed), *[[]] * 6])) == (said, *week.EMPTY_WEEK[1:])
+    assert week_hours.week_of(week_hours.schedules_of([week_hours.read_day(typed), *[[]] * 6])) == (
+        said,
+        *week_hours.EMPTY_WEEK[1:],
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,8 +84,8 @@ def test_it_takes_a_night_and_a_whole_day(typed: str, said: str) -> None:
 )
 def test_it_does_not_squeeze_into_a_week_what_a_week_cannot_say(more: dict[str, object]) -> None:
     row = {"freq": "WEEKLY", "byday": "MO", "opens_at": "09:00", "closes_at": "17:00"}
-    assert week.week_of([row]) is not None
-    assert week.week_of([{**row, **more}]) is None
+    assert week_hours.week_of([row]) is not None
+    assert week_hours.week_of([{**row, **more}]) is None
 
 
 @pytest.mark.parametrize("typed", ["314-555", "call us", "314-555-0142 or 314-555-0143", "555-0142", "31455501429999999"])
@@ -134,7 +146,7 @@ def test_it_does_not_complain_of_what_nobody_has_touched() -> None:
 
 
 def test_it_leaves_hours_alone_that_seven_lines_cannot_say() -> None:
-    complex_ = replace(PANTRY, hours=week.EMPTY_WEEK)
+    complex_ = replace(PANTRY, hours=week_hours.EMPTY_WEEK)
     assert "schedules" not in read(replace(complex_, name="New"), replace(KNOWN, current=complex_))[0]
 
 

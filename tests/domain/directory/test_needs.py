@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from bot.domain.directory.needs import NeedRules, NeedRulesError, load_rules, needs_of
-from tests.domain.directory.packages import ROOT, found_in, our_mapping, services, shared
+from tests.domain.directory.hsds.example_packages import found_in, our_mapping, services, shared
+from tests.paths import ROOT
 
 FLOWS_ASK_FOR = {"rent", "utilities", "food", "shelter", "jobs", "counseling", "safety", "youth"}
 

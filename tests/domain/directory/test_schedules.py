@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.directory.hours_words import hours_in_words
+from bot.domain.directory.hours_text import hours_in_words
 from bot.domain.directory.schedules import is_open
 
 CHICAGO = ZoneInfo("America/Chicago")

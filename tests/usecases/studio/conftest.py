@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.orm import Session
 
-from tests.demo import Demo
+from tests.support.demo import Demo
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_yaml import MAX_BYTES, FlowProblem, Severity
-from bot.usecases.line import read_system_texts
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.yaml_source import MAX_BYTES, FlowProblem, Severity
 from bot.usecases.studio import check_draft
 from bot.usecases.studio.check_draft import CheckReport, coverage_gaps, warning_key
-from bot.usecases.studio.world import FlowSet, parse_flow
+from bot.usecases.studio.flow_sets import FlowSet, parse_flow
+from bot.usecases.system_texts import read_system_texts
 
 ZONE = ZoneInfo("America/Chicago")
 LINE = read_system_texts(("en",))
@@ -28,7 +28,9 @@ FOOD = (
 TO_FOOD = "title: To food\nflow: welcome\nline: What do you need? ...\nperson: food\nline: What is your ZIP?\n"
 
 
-def report(*, welcome: str = MENU, food: str = FOOD, teams: tuple[str, ...] | None = None, **transcripts: str) -> CheckReport:
+def report(
+    *, welcome: str = MENU, food: str = FOOD, teams: tuple[str, ...] | None = None, **transcripts: str
+) -> CheckReport:
     flows = {
         "welcome": parse_flow("welcome", FlowContent(welcome, {}, transcripts)),
         "food": parse_flow("food", FlowContent(food)),

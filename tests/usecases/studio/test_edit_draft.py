@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_content import FlowContent
-from bot.storage import drafts, flows
-from bot.storage.drafts import DraftAuthor
+from bot.domain.flows.language.content import FlowContent
+from bot.storage.flows import drafts, flows
+from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
-from tests.doubles import MONDAY_MORNING as NOW
+from tests.support.clock import MONDAY_MORNING as NOW
 
 ANA, BEN = DraftAuthor("Ana"), DraftAuthor("Ben")
 

@@ -6,12 +6,12 @@ import json
 
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_reader import read_flow
-from bot.storage import drafts
-from bot.storage.drafts import DraftAuthor
+from bot.domain.flows.language.reader import read_flow
+from bot.storage.flows import drafts
+from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import import_flows
-from tests.domain.flow_import.studio_files import flow, widget
-from tests.doubles import MONDAY_MORNING as NOW
+from tests.domain.flows.importing.studio_files import flow, widget
+from tests.support.clock import MONDAY_MORNING as NOW
 
 ANA = DraftAuthor("Ana Ruiz")
 

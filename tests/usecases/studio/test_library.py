@@ -6,14 +6,14 @@ import re
 import threading
 from collections.abc import Mapping
 
-from bot.domain.conversation import Conversation
-from bot.domain.effects import Reply
-from bot.domain.flow_content import FlowContent
-from bot.storage import flows
-from bot.usecases.converse import begin_at_menu
-from bot.usecases.library import PublishedLibrary
-from tests.demo import Demo
-from tests.doubles import MONDAY_MORNING as NOW
+from bot.domain.conversation.effects import Reply
+from bot.domain.conversation.state import Conversation
+from bot.domain.flows.language.content import FlowContent
+from bot.storage.flows import flows
+from bot.usecases.conversation.converse import begin_at_menu
+from bot.usecases.flows.library import PublishedLibrary
+from tests.support.clock import MONDAY_MORNING as NOW
+from tests.support.demo import Demo
 
 OUTER = """\
 flow: welcome
@@ -71,7 +71,13 @@ def test_it_never_enters_flows_of_two_publications_in_one_turn(demo: Demo) -> No
         context = demo.runtime.context
         while not stop.is_set():
             with demo.db() as db:
-                turn = begin_at_menu(PublishedLibrary(db, context.flow_cache, context.zone), Conversation(), "", NOW, context.system_texts.text)
+                turn = begin_at_menu(
+                    PublishedLibrary(db, context.flow_cache, context.zone),
+                    Conversation(),
+                    "",
+                    NOW,
+                    context.system_texts.text,
+                )
             said = " ".join(effect.text for effect in turn.effects if isinstance(effect, Reply))
             numbers = set(re.findall(r"\d+", said))
             turns.append(1)

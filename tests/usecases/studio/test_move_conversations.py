@@ -12,19 +12,20 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.domain.conversation import Conversation as State
-from bot.domain.conversation import Frame, Holder, load
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_moving import StayReason
-from bot.domain.message import Address, Channel, InboundMessage
-from bot.storage import conversations, flow_moves, flows
-from bot.storage.studio_tables import FlowMove
-from bot.storage.tables import Conversation, Message
-from bot.usecases.receive_message import receive_message
+from bot.domain.conversation.state import Conversation as State
+from bot.domain.conversation.state import Frame, Holder, load
+from bot.domain.conversation.version_moves import StayReason
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.messages.message import Address, Channel, InboundMessage
+from bot.storage.conversation import timeouts
+from bot.storage.flows import flow_moves, flows
+from bot.storage.tables.residents import Conversation, Message
+from bot.storage.tables.studio import FlowMove
+from bot.usecases.conversation.receive_message import receive_message
+from bot.usecases.conversation.time_out import handle_timeout
 from bot.usecases.studio.move_conversations import MovePreview, continue_move, preview_move
-from bot.usecases.wake_conversation import handle_timeout
-from tests.demo import Demo
-from tests.doubles import MONDAY_MORNING as NOW
+from tests.support.clock import MONDAY_MORNING as NOW
+from tests.support.demo import Demo
 
 OLD = """\
 flow: welcome
@@ -92,7 +93,7 @@ def change(demo: Demo, **changes: object) -> None:
     with demo.db() as db:
         row = db.scalars(select(Conversation)).one()
         state = load(demo.runtime.context.sealer.open(row.sealed_state))
-        conversations.save_state(row, demo.runtime.context.sealer, replace(state, **changes), NOW)  # type: ignore[arg-type]
+        timeouts.save_state(row, demo.runtime.context.sealer, replace(state, **changes), NOW)  # type: ignore[arg-type]
 
 
 def move(demo: Demo, version: int, steps: Mapping[str, str], flow: str = "welcome") -> FlowMove:

@@ -12,24 +12,24 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_content import FlowContent
-from bot.storage import drafts, flows, publish_requests
-from bot.storage.drafts import DraftAuthor
-from bot.storage.flows import PublicationMethod
-from bot.storage.publish_requests import PublishRequestState
-from bot.storage.staff_tables import Audit, Team
-from bot.storage.studio_tables import FlowMove
-from bot.usecases.desk import Context
-from bot.usecases.flow_files import read_folder
-from bot.usecases.publish_flows import publish_flows
+from bot.domain.flows.language.content import FlowContent
+from bot.storage.flows import drafts, flows, publish_requests
+from bot.storage.flows.drafts import DraftAuthor
+from bot.storage.flows.flows import PublicationMethod
+from bot.storage.flows.publish_requests import PublishRequestState
+from bot.storage.tables.staff import Audit, Team
+from bot.storage.tables.studio import FlowMove
+from bot.usecases.context import Context
+from bot.usecases.flows.files import read_folder
+from bot.usecases.flows.publish_flows import publish_flows
 from bot.usecases.studio import edit_draft, publish_drafts
 from bot.usecases.studio.check_draft import warning_key
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
-from bot.usecases.studio.publish_drafts import PublishedVersions, Refused, ScheduledPublication, AwaitingReview, problems_of
-from bot.usecases.studio.roll_back import review_roll_back, roll_back, version_before, unreviewed_roll_backs
-from tests.console import make_staff
-from tests.demo import Demo
-from tests.shipped import ROOT
+from bot.usecases.studio.publish_drafts import AwaitingReview, PublishedVersions, Refused, ScheduledPublication, problems_of
+from bot.usecases.studio.roll_back import review_roll_back, roll_back, unreviewed_roll_backs, version_before
+from tests.paths import ROOT
+from tests.support.console import make_staff
+from tests.support.demo import Demo
 
 NOW = datetime(2030, 3, 4, 15, 0, tzinfo=UTC)
 """Later than the shipped flows were published, which the demo does by the real clock."""
@@ -56,7 +56,9 @@ def change(db: Session, by: DraftAuthor, flow: str = "privacy", words: str = "on
     return edit_draft.change(db, flow, draft.revision.number, words, says(words), by, NOW).number
 
 
-def ask(db: Session, context: Context, by: DraftAuthor, seen: dict[str, int], **wish: object) -> publish_drafts.PublishOutcome:
+def ask(
+    db: Session, context: Context, by: DraftAuthor, seen: dict[str, int], **wish: object
+) -> publish_drafts.PublishOutcome:
     contents = {flow: draft.revision.content for flow in seen if (draft := drafts.find(db, flow))}
     reasons = {warning_key(each): "it is meant" for each in problems_of(db, context, contents)}
     given = {"why": "clearer words", "reasons": reasons, **wish}
@@ -138,7 +140,9 @@ def test_it_refuses_a_publication_without_a_reason_or_a_change(db: Session, cont
         ask(db, context, ana, {"nowhere": 1})
 
 
-def test_it_waits_for_a_second_person_where_a_team_wants_it(db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor) -> None:
+def test_it_waits_for_a_second_person_where_a_team_wants_it(
+    db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor
+) -> None:
     careful(db, "crisis")
     done = ask(db, context, ana, {"crisis": change(db, ana, "crisis")})
     assert isinstance(done, AwaitingReview) and done.teams == ("crisis",)
@@ -204,7 +208,9 @@ def test_it_fails_once_and_says_why_where_the_world_has_changed(db: Session, con
     assert isinstance(planned, ScheduledPublication)
     live = flows.load_version(db, holds(db, "privacy").version)
     assert live is not None
-    flows.publish(db, "privacy", says("pushed")(live.content), "push", NOW + timedelta(hours=1), how=PublicationMethod.PUSHED)
+    flows.publish(
+        db, "privacy", says("pushed")(live.content), "push", NOW + timedelta(hours=1), how=PublicationMethod.PUSHED
+    )
     assert publish_drafts.publish_due(db, context, planned.request, SOON) is None
     found = publish_requests.find(db, planned.request)
     assert found is not None and found.state == PublishRequestState.FAILED and "published by push" in found.told
@@ -321,7 +327,9 @@ def test_it_publishes_once_where_two_hosts_sweep_at_once(demo: Demo) -> None:
         seen = edit_draft.change(db, "privacy", draft.revision.number, "x", says("x"), ana, now)
         reasons = {warning_key(each): "it is meant" for each in problems_of(db, context, {"privacy": seen.content})}
         due = now + timedelta(seconds=1)
-        planned = publish_drafts.publish_or_request(db, context, {"privacy": seen.number}, ana, now, why="test", reasons=reasons, due_at=due)
+        planned = publish_drafts.publish_or_request(
+            db, context, {"privacy": seen.number}, ana, now, why="test", reasons=reasons, due_at=due
+        )
     assert isinstance(planned, ScheduledPublication)
     made: list[object] = []
 

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
-from bot.domain.conversation import Holder
-from bot.domain.flow_content import FlowContent
-from bot.storage import flows
+from bot.domain.conversation.state import Holder
+from bot.domain.flows.language.content import FlowContent
+from bot.storage.flows import flows
 from bot.usecases.studio import try_flow
 from bot.usecases.studio.edit_draft import Unfit
-from bot.usecases.studio.trials import MAX_ENTRIES, TrialStart, Trial, dump, load
+from bot.usecases.studio.trials import MAX_ENTRIES, Trial, TrialStart, dump, load
 from bot.usecases.studio.try_flow import BubbleKind, ShownTrial
-from tests.console import make_staff
-from tests.demo import Demo
+from tests.support.console import make_staff
+from tests.support.demo import Demo
 
 MORNING = datetime.fromisoformat("2026-11-23 10:00")
 RENT = Trial(MORNING, start=TrialStart.FLOW)
@@ -142,7 +142,13 @@ def test_it_marks_where_it_now_goes_another_way_and_keeps_the_persons_texts(demo
     with demo.db() as db:
         now = demo.runtime.clock.now()
         kept = try_flow.store_trial(
-            db, demo.runtime.context, staff, "emergency_assistance", whole, RENT.with_text("eviction").with_text("11/27"), now
+            db,
+            demo.runtime.context,
+            staff,
+            "emergency_assistance",
+            whole,
+            RENT.with_text("eviction").with_text("11/27"),
+            now,
         )
         again = try_flow.read_trial(db, staff, "emergency_assistance", now, demo.runtime.context.zone)
     assert again == kept.trial
@@ -210,7 +216,9 @@ def test_it_holds_a_bounded_conversation() -> None:
 
 def test_it_comes_back_from_the_database_as_it_was() -> None:
     trial = Trial(MORNING, "es", "web", TrialStart.STEP, "zip", {"need": "food", "adults": 2, "court_date": None}, True)
-    trial = trial.with_text("hola\nadios").with_picture().with_wait(timedelta(seconds=61)).with_check_in("household_check_in")
+    trial = (
+        trial.with_text("hola\nadios").with_picture().with_wait(timedelta(seconds=61)).with_check_in("household_check_in")
+    )
     assert load(dump(replace(trial, fingerprints=("a", "b")))) == replace(trial, fingerprints=("a", "b"))
     assert trial.entries[2].text == "2"
     assert trial.without_last().entries == trial.entries[:-1]

@@ -10,16 +10,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from bot.domain.flow_content import FlowContent
-from bot.storage import drafts, flows, publish_requests
-from bot.storage.drafts import DraftAuthor
+from bot.domain.flows.language.content import FlowContent
+from bot.storage.flows import drafts, flows, publish_requests
+from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft, publish_drafts
 from bot.usecases.studio.check_draft import warning_key
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile
 from bot.usecases.studio.publish_drafts import ScheduledPublication, problems_of
-from tests.console import make_staff
-from tests.demo import Demo
-from tests.doubles import MONDAY_MORNING as NOW
+from tests.support.clock import MONDAY_MORNING as NOW
+from tests.support.console import make_staff
+from tests.support.demo import Demo
 
 ANA, BEN = DraftAuthor("Ana"), DraftAuthor("Ben")
 
@@ -120,7 +120,9 @@ def test_it_never_publishes_at_its_time_what_was_thrown_away(demo: Demo) -> None
 
         seen = edit_draft.change(db, "privacy", 0, "bad", say("bad"), ana, now)
         reasons = {warning_key(each): "it is meant" for each in problems_of(db, context, {"privacy": seen.content})}
-        planned = publish_drafts.publish_or_request(db, context, {"privacy": seen.number}, ana, now, why="test", reasons=reasons, due_at=due)
+        planned = publish_drafts.publish_or_request(
+            db, context, {"privacy": seen.number}, ana, now, why="test", reasons=reasons, due_at=due
+        )
         assert isinstance(planned, ScheduledPublication)
         edit_draft.discard(db, "privacy", seen.number)
         edit_draft.change(db, "privacy", 0, "good", say("good"), ana, now)

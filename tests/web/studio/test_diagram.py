@@ -14,17 +14,18 @@ from xml.etree.ElementTree import fromstring
 import psutil
 import pytest
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_graph import Edge, Graph, StepNode, EdgeReason, EdgeKind, graph_of
-from bot.domain.flow_reader import read_flow
-from bot.domain.flow_watch import TranscriptCoverage
-from bot.web.studio import diagram, drawing
-from bot.web.studio.drawing import draw
-from bot.web.studio.drawing_shapes import DrawingOverlay
-from tests.console import make_staff, signed_in
-from tests.demo import Demo
+from bot.domain.flows.checks.coverage import TranscriptCoverage
+from bot.domain.flows.graph import Edge, EdgeKind, EdgeReason, Graph, StepNode, graph_of
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.language.reader import read_flow
+from bot.web.studio.diagram import drawing, pages
+from bot.web.studio.diagram.drawing import draw
+from bot.web.studio.diagram.shapes import DrawingOverlay
+from tests.paths import ROOT
+from tests.support.console import make_staff, signed_in
+from tests.support.demo import Demo
 
-FLOWS = sorted((Path(__file__).parents[3] / "flows").glob("*.yaml"))
+FLOWS = sorted((ROOT / "flows").glob("*.yaml"))
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = [
     "</svg><script>alert(1)</script>",
@@ -59,7 +60,9 @@ def tangle(steps: int, ways: int) -> Graph:
     draw_ = random.Random(7)
     nodes = tuple(StepNode(f"s{at}", "ask", f"Question {at}", is_start=at == 0) for at in range(steps))
     pairs = dict.fromkeys((f"s{draw_.randrange(steps)}", f"s{draw_.randrange(steps)}") for _ in range(ways))
-    return Graph("tangle", nodes, tuple(Edge(*pair, (EdgeReason(EdgeKind.CHOICE, "Some answer", "some"),)) for pair in pairs))
+    return Graph(
+        "tangle", nodes, tuple(Edge(*pair, (EdgeReason(EdgeKind.CHOICE, "Some answer", "some"),)) for pair in pairs)
+    )
 
 
 def work_done() -> float:
@@ -152,7 +155,10 @@ def test_it_escapes_whatever_an_author_writes(words: str) -> None:
     graph = Graph(
         "hostile",
         (StepNode("a", "ask", words, is_start=True), StepNode("b", "say", words)),
-        (Edge("a", "b", (EdgeReason(EdgeKind.CHOICE, words, "x"),)), Edge("b", "a", (EdgeReason(EdgeKind.WHEN, f"if {words}"),))),
+        (
+            Edge("a", "b", (EdgeReason(EdgeKind.CHOICE, words, "x"),)),
+            Edge("b", "a", (EdgeReason(EdgeKind.WHEN, f"if {words}"),)),
+        ),
     )
     drawn = draw(graph, DrawingOverlay(path="/console/flows/hostile", title=words))
     assert drawn.svg is not None
@@ -203,7 +209,7 @@ def test_it_gives_the_child_program_no_setting_and_leaves_no_process(
 
 def test_it_links_each_step_and_tells_the_same_in_words(demo: Demo) -> None:
     with demo.app.test_request_context():
-        page = diagram.figure(content("welcome"), "welcome", selected="topic", problems={"goal": "warning"})
+        page = pages.figure(content("welcome"), "welcome", selected="topic", problems={"goal": "warning"})
     assert 'href="/console/flows/welcome?step=topic#step"' in page
     assert 'aria-current="true"' in page and "fd-badge-warning" in page and "has a warning" in page
     assert 'tabindex="0"' in page and "The drawing in words" in page and " style=" not in page
@@ -213,8 +219,8 @@ def test_it_shows_what_a_draft_adds_and_loses(demo: Demo) -> None:
     before = content("crisis")
     source = before.source.replace("steps:\n", "steps:\n  fresh: {say: New words., end: fine}\n", 1)
     with demo.app.test_request_context():
-        added = diagram.figure(FlowContent(source), "crisis", marks={"fresh": "added"}, before=before)
-        lost = diagram.figure(before, "crisis", marks={"fresh": "removed"}, before=FlowContent(source))
+        added = pages.figure(FlowContent(source), "crisis", marks={"fresh": "added"}, before=before)
+        lost = pages.figure(before, "crisis", marks={"fresh": "removed"}, before=FlowContent(source))
     assert "is-added" in classes(str(added)[added.index("<svg") : added.index("</svg>") + 6], "step-fresh")
     assert "is-removed" in classes(str(lost)[lost.index("<svg") : lost.index("</svg>") + 6], "step-fresh")
     assert "removed in this draft" in lost and "added in this draft" in added
@@ -222,13 +228,13 @@ def test_it_shows_what_a_draft_adds_and_loses(demo: Demo) -> None:
 
 def test_it_says_so_where_the_file_cannot_be_read(demo: Demo) -> None:
     with demo.app.test_request_context():
-        page = diagram.figure(FlowContent("flow: [\n"), "broken")
+        page = pages.figure(FlowContent("flow: [\n"), "broken")
     assert "cannot be read" in page and "<svg" not in page
 
 
 def test_it_gives_the_drawing_as_a_file_with_its_colours(demo: Demo) -> None:
     if "diagram" not in demo.app.blueprints:
-        demo.app.register_blueprint(diagram.diagram)
+        demo.app.register_blueprint(pages.diagram)
     client = signed_in(demo.app, make_staff(demo.runtime, "ada@example.org", ["admin"]))
     answer = client.get("/console/flows/welcome/diagram.svg")
     assert answer.status_code == 200 and answer.mimetype == "image/svg+xml"

@@ -10,13 +10,13 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from bot.domain.flow_content import FlowContent
-from bot.storage import drafts, flows
-from bot.storage.drafts import DraftAuthor
-from bot.storage.studio_tables import DraftRevision
+from bot.domain.flows.language.content import FlowContent
+from bot.storage.flows import drafts, flows
+from bot.storage.flows.drafts import DraftAuthor
+from bot.storage.tables.studio import DraftRevision
 from bot.usecases.studio import edit_draft
-from tests.console import make_staff, post, signed_in
-from tests.demo import Demo
+from tests.support.console import make_staff, post, signed_in
+from tests.support.demo import Demo
 
 NASTY = (
     "", "-1", "0", "99999999999999999999", "9" * 5000, "\0", "a\0b", "\x01\x7f", "welcome", "nowhere", "🙈" * 50,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from bot.storage import drafts, flows
-from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, hidden
+from bot.storage.flows import drafts, flows
+from tests.support.console import make_staff, post, said, signed_in
+from tests.support.demo import Demo, hidden
 
 
 @pytest.fixture

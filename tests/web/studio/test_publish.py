@@ -7,18 +7,18 @@ from dataclasses import replace
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from bot.domain.message import Address, Channel, InboundMessage
+from bot.domain.messages.message import Address, Channel, InboundMessage
 from bot.jobs.sweep import sweep
-from bot.storage import drafts, flows, publish_requests
-from bot.storage.drafts import DraftAuthor
-from bot.storage.staff_tables import Team
-from bot.storage.tables import Conversation
-from bot.usecases.receive_message import receive_message
+from bot.storage.flows import drafts, flows, publish_requests
+from bot.storage.flows.drafts import DraftAuthor
+from bot.storage.tables.residents import Conversation
+from bot.storage.tables.staff import Team
+from bot.usecases.conversation.receive_message import receive_message
 from bot.usecases.studio import edit_draft
 from bot.usecases.studio.check_draft import warning_key
 from bot.usecases.studio.publish_drafts import problems_of
-from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo
+from tests.support.console import make_staff, post, said, signed_in
+from tests.support.demo import Demo
 
 PATH = "/console/flows/privacy"
 

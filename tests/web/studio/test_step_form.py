@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.flow_outline import read_outline
-from bot.domain.flow_translations import read_raw_entries
+from bot.domain.flows.language.translations import read_raw_entries
+from bot.domain.flows.outline import read_outline
 from bot.web.studio import step_form
 from bot.web.studio.step_form import StepForm, TextField
-from tests.shipped import ROOT
+from tests.paths import ROOT
 
 STEPS = [
     (path.stem, name)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from bot.domain.flow_content import FlowContent
-from bot.domain.flow_outline import read_outline
-from bot.storage import drafts, flows
-from bot.storage.drafts import DraftAuthor
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.outline import read_outline
+from bot.storage.flows import drafts, flows
+from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
-from tests.console import make_staff, said, signed_in
-from tests.demo import Demo
-from tests.shipped import ROOT
+from tests.paths import ROOT
+from tests.support.console import make_staff, said, signed_in
+from tests.support.demo import Demo
 from tests.web.studio.posted_form import fields_of
 
 
@@ -32,7 +32,9 @@ def begin(demo: Demo, flow: str, source: str = "", **texts: str) -> FlowContent:
     with demo.db() as db:
         now = demo.runtime.clock.now()
         if source:
-            return edit_draft.new_flow(db, flow, FlowContent(source, texts), "Began", DraftAuthor("Ana"), now).revision.content
+            return edit_draft.new_flow(
+                db, flow, FlowContent(source, texts), "Began", DraftAuthor("Ana"), now
+            ).revision.content
         return edit_draft.open_draft(db, flow, DraftAuthor("Ana"), now).revision.content
 
 
@@ -170,7 +172,9 @@ def test_it_shows_what_both_wrote_where_two_changed_one_step(demo: Demo) -> None
 
 def test_it_joins_changes_of_two_steps_from_pages_of_what_is_live(demo: Demo) -> None:
     ana, ben = enter(demo), enter(demo, "ben@example.org")
-    names = [row.name for row in read_outline((ROOT / "flows/welcome.yaml").read_text("utf-8"), "").rows if row.kind == "say"]
+    names = [
+        row.name for row in read_outline((ROOT / "flows/welcome.yaml").read_text("utf-8"), "").rows if row.kind == "say"
+    ]
     hers, his = fields(ana, "welcome", names[0]), fields(ben, "welcome", names[1])
     save(ana, "welcome", hers | {"text.say": "Hers."})
     save(ben, "welcome", his | {"text.say": "His."})

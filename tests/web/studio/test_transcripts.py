@@ -10,13 +10,13 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from bot.domain.flow_content import FlowContent
-from bot.storage import drafts
-from bot.storage.drafts import DraftAuthor
-from bot.storage.staff_tables import Audit
+from bot.domain.flows.language.content import FlowContent
+from bot.storage.flows import drafts
+from bot.storage.flows.drafts import DraftAuthor
+from bot.storage.tables.staff import Audit
 from bot.usecases.studio import edit_draft
-from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, hidden
+from tests.support.console import make_staff, post, said, signed_in
+from tests.support.demo import Demo, hidden
 
 FLOW = "/console/flows/emergency_assistance"
 LIST = f"{FLOW}/transcripts"

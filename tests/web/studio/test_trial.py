@@ -10,11 +10,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot.storage.drafts import DraftAuthor
-from bot.storage.studio_tables import FlowTrial
+from bot.storage.flows.drafts import DraftAuthor
+from bot.storage.tables.studio import FlowTrial
 from bot.usecases.studio import edit_draft
-from tests.console import make_staff, post, said, signed_in
-from tests.demo import Demo, hidden
+from tests.support.console import make_staff, post, said, signed_in
+from tests.support.demo import Demo, hidden
 
 ADDRESS = "/console/flows/emergency_assistance/try"
 BEGINNING = {"at": ":try", "start": "flow", "moment": "2026-11-23T10:00", "language": "en", "channel": "sms"}

@@ -14,14 +14,14 @@ from babel.messages.pofile import read_po, write_po
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot.domain import po_file
-from bot.domain.flow_content import FlowContent
-from bot.settings import Settings
-from bot.storage import drafts, flows
-from bot.storage.drafts import DraftAuthor
+from bot.domain.flows.language.content import FlowContent
+from bot.domain.flows.wording import po_file
+from bot.operations.settings.settings import Settings
+from bot.storage.flows import drafts, flows
+from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
-from tests.console import form_secret, make_staff, post, said, signed_in
-from tests.demo import Demo, open_demo
+from tests.support.console import form_secret, make_staff, post, said, signed_in
+from tests.support.demo import Demo, open_demo
 
 PAGE = "/console/flows/privacy/words"
 TITLE = "text.es.title"
@@ -59,7 +59,9 @@ def change_source(demo: Demo, old: str, new: str) -> None:
     assert old in before.source
     with demo.db() as db:
         after = replace(before, source=before.source.replace(old, new))
-        edit_draft.change(db, "privacy", number(demo), "Changed", lambda _: after, DraftAuthor("Vera"), demo.runtime.clock.now())
+        edit_draft.change(
+            db, "privacy", number(demo), "Changed", lambda _: after, DraftAuthor("Vera"), demo.runtime.clock.now()
+        )
 
 
 def told(demo: Demo, context: str, language: str = "es") -> po_file.PoEntry:
@@ -157,7 +159,9 @@ def test_it_keeps_both_where_two_change_other_texts(demo: Demo, ada: FlaskClient
     post(ada, PAGE, seen=first, **{TITLE: "Uno"})
     seen = number(demo)
     post(ada, PAGE, seen=seen, **{TITLE: "Dos"})
-    context = next(one.context for one in po_file.read_entries(content(demo).translations["es"]) if one.context.endswith(".say"))
+    context = next(
+        one.context for one in po_file.read_entries(content(demo).translations["es"]) if one.context.endswith(".say")
+    )
     answer = post(ada, PAGE, seen=seen, **{f"text.es.{context}": "Hola.", TITLE: "Uno"})
     assert answer.status_code == 303
     assert (told(demo, "title").text, told(demo, context).text) == ("Dos", "Hola.")
@@ -198,7 +202,9 @@ def test_it_refuses_what_does_not_fit_and_keeps_what_was_typed(demo: Demo, ada: 
 
 
 def test_it_marks_texts_that_are_over_the_budget_and_those_that_cannot_be_filled_in(demo: Demo, ada: FlaskClient) -> None:
-    context = next(one.context for one in po_file.read_entries(content(demo).translations["es"]) if one.context.endswith(".say"))
+    context = next(
+        one.context for one in po_file.read_entries(content(demo).translations["es"]) if one.context.endswith(".say")
+    )
     post(ada, PAGE, seen=0, **{f"text.es.{context}": "Hola. " * 100 + "{{ oops"})
     page = said(ada.get(f"{PAGE}?show=es"))
     assert "over the 2 that this flow allows" in page and "It can't be filled in" in page

@@ -1,0 +1,28 @@
+"""The flows and the directory that Warmline comes with, read once, and published where a test wants them live."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from bot.storage.database import Database
+from bot.storage.directory import reviewed_services
+from bot.storage.flows import flows
+from bot.usecases.flows.files import FlowFolder, read_directory_files, read_folder
+from bot.usecases.flows.publish_flows import publish_flows
+from tests.paths import ROOT
+
+
+@cache
+def shipped_flows() -> FlowFolder:
+    """The folder `flows/`."""
+    return read_folder(ROOT / "flows")
+
+
+def publish(database: Database, now: datetime, zone: ZoneInfo) -> None:
+    """Publish the shipped flows and directory. A database that has them already (as a copy of one) stays as it is."""
+    with database.transaction() as db:
+        if not flows.current_versions(db):
+            publish_flows(db, shipped_flows(), "test", now)
+            reviewed_services.replace_all(db, read_directory_files(ROOT / "directory", zone))
