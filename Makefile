@@ -43,7 +43,7 @@ rooms: $(RAN)/dev
 	$(BIN)/lint-imports --no-logo
 
 domain: $(RAN)/dev
-	$(BIN)/python -m pytest tests/domain
+	$(BIN)/python -m pytest $(SPREAD) tests/domain
 
 # A part of the tests for each core; whoever names a file wants that file, all of it, without such ado.
 NAMED = $(findstring .py,$(ARGS))
