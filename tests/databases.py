@@ -6,10 +6,13 @@ tests/faults run on the disk, with every promise to it kept.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +34,7 @@ PUBLISHED = "warmline_published"
 """The template with the shipped flows published on Monday morning, and the shipped directory."""
 _MEMORY = Path("/dev/shm")
 _ROOM = 2 * 1024**3
+_OLD_SECONDS = 60
 _CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 _ZONE = ZoneInfo("America/Chicago")
 
@@ -86,7 +90,10 @@ class Databases:
 @contextmanager
 def in_memory() -> Iterator[Servers]:
     """A PostgreSQL and a Valkey whose folder is in memory, where that has room, and which wait for no disk."""
-    with _folder(_memory()) as folder:
+    place = _memory()
+    if place:
+        _clear_away(place)
+    with _folder(place) as folder:
         running = Servers(folder)
         # For these alone: others that this process starts keep every promise.
         with mock.patch.dict(embedded_postgres._OPTIONS, _CARELESS):
@@ -120,6 +127,16 @@ def _memory() -> Path | None:
     if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
         return _MEMORY
     return None
+
+
+def _clear_away(place: Path) -> None:
+    """Remove what runs that were killed have left in memory. A run that lives holds its folder's lock."""
+    for lock in place.glob("warmline-tests-*/house.lock"):
+        with contextlib.suppress(OSError), lock.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another run's folder may be a moment old and about to be locked.
+            if time.time() - lock.stat().st_mtime > _OLD_SECONDS:
+                shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _publish(address: str) -> None:
