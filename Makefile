@@ -13,24 +13,24 @@ RAN := $(VENV)/.stamps
 # The clone itself is what runs: nothing of it is copied into the environment.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help run test check faults lint style types rooms domain format bench browser lock clean
+.PHONY: help run test check faults lint style types imports domain format bench browser lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(RAN)/run ## Set up what is missing and run the whole house (PORT=8000, DATA_DIR=.data)
+run: $(RAN)/run ## Set up what is missing and run all of Warmline (PORT=8000, DATA_DIR=.data)
 	@exec $(BIN)/python -m bot run
 
 test: $(RAN)/dev browser ## Run every test but the long ones of `make faults` (ARGS="-k words" for some)
 	$(call TIMED,$(BIN)/python -m pytest $(if $(NAMED),,$(SPREAD) -m "not faults") $(SLOWEST) $(ARGS))
 
-check: $(RAN)/dev ## What to run after each change: style, types, rooms and the domain's tests, side by side
-	$(call TIMED,$(MAKE) --keep-going --jobs=4 $(TIDY) style types rooms domain)
+check: $(RAN)/dev ## What to run after each change: style, types, import contracts and the domain's tests, side by side
+	$(call TIMED,$(MAKE) --keep-going --jobs=4 $(TIDY) style types imports domain)
 
-faults: $(RAN)/dev ## Kill everything, live ninety days and random nights: the long tests
-	$(call TIMED,$(BIN)/python -m pytest -m faults $(SLOWEST) $(ARGS))
+faults: $(RAN)/dev ## Run the long tests: kill everything, ninety days, random nights
+	$(call TIMED,$(BIN)/python -m pytest $(if $(NAMED),,$(SPREAD)) -m faults $(SLOWEST) $(ARGS))
 
-lint: style types rooms ## Check the style, the types and which room imports which
+lint: style types imports ## Check the style, the types and which package imports which
 
 style: $(RAN)/dev
 	$(BIN)/ruff check .
@@ -39,13 +39,13 @@ style: $(RAN)/dev
 types: $(RAN)/dev
 	$(BIN)/mypy
 
-rooms: $(RAN)/dev
+imports: $(RAN)/dev
 	$(BIN)/lint-imports --no-logo
 
 domain: $(RAN)/dev
-	$(BIN)/python -m pytest tests/domain
+	$(BIN)/python -m pytest $(SPREAD) tests/domain
 
-# A part of the tests for each core; whoever names a file wants that file, all of it, without such ado.
+# The tests are spread over the cores; a file that is named runs whole, in one process.
 NAMED = $(findstring .py,$(ARGS))
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores < 2 ? 2 : cores > 6 ? 6 : cores)))
 SPREAD = --numprocesses=$(WORKERS) --dist=worksteal
@@ -98,7 +98,7 @@ $(RAN)/tools: requirements-install.txt $(RAN)/venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# Compiled here and not at the first start, which is the one that somebody waits for. Some machines reach their
+# Compiled here and not at the first start, which a person waits for. Some machines reach their
 # packages only as pip is set up to; then pip does it, more slowly.
 INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(1) 2>/dev/null \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)

@@ -21,7 +21,7 @@ from benchmarks import (
     directory,
     follow_up,
     growth,
-    house,
+    instance,
     pages,
     parts,
     publishing,
@@ -58,7 +58,7 @@ def _folder(given: Path | None) -> Iterator[Path]:
 @FOLDER
 def parts_command(dialogs: int = 300, folder: Path | None = None) -> None:
     """Where the processor time of a text goes, and what a process holds of memory."""
-    with _folder(folder) as place, house.opened(place / "data") as env:
+    with _folder(folder) as place, instance.opened(place / "data") as env:
         click.echo(parts.measure(env, dialogs))
 
 
@@ -68,7 +68,7 @@ def parts_command(dialogs: int = 300, folder: Path | None = None) -> None:
 @FOLDER
 def growth_command(few: int = 1000, many: int = 1_000_000, folder: Path | None = None) -> None:
     """Whether a text costs more where more people and messages are stored."""
-    with _folder(folder) as place, house.opened(place / "data") as env:
+    with _folder(folder) as place, instance.opened(place / "data") as env:
         click.echo(growth.measure(env, few, many))
 
 
@@ -81,7 +81,7 @@ def growth_command(few: int = 1000, many: int = 1_000_000, folder: Path | None =
 def beside_command(
     only: str = "echo-granian,durable-pg", rounds: int = 5, cores: int = 2, dialogs: int = 500, folder: Path | None = None
 ) -> None:
-    """Our web in turn with other systems (../shared/bench), as ratios."""
+    """Warmline's web server in turn with other systems (../shared/bench), as ratios."""
     with _folder(folder) as place:
         try:
             beside.measure(place, only.split(","), rounds, cores, dialogs)
@@ -95,12 +95,12 @@ QUICK = click.option("--quick", is_flag=True, help="Small sizes, to see that it 
 
 
 @main.command("alert")
-@click.option("--seconds", default=60, help="For how long fifty texts come in a second.")
+@click.option("--seconds", default=60, help="For how many seconds fifty texts a second come in.")
 @QUICK
 @FOLDER
 def alert_command(seconds: int, quick: bool, folder: Path | None) -> None:
     """How soon an alert is committed, and with the carrier, after a crisis text."""
-    with _folder(folder) as place, house.opened(place / "data") as env:
+    with _folder(folder) as place, instance.opened(place / "data") as env:
         click.echo(alerts.measure(env, 6 if quick else seconds))
 
 
@@ -111,8 +111,8 @@ def alert_command(seconds: int, quick: bool, folder: Path | None) -> None:
 @QUICK
 @FOLDER
 def console_command(few: int, many: int, rounds: int, quick: bool, folder: Path | None) -> None:
-    """The console's pages in times of a bare page, and whether they grow with what is stored."""
-    with _folder(folder) as place, house.opened(place / "data") as env:
+    """The console's pages as multiples of a bare page, and whether they grow with what is stored."""
+    with _folder(folder) as place, instance.opened(place / "data") as env:
         click.echo(pages.measure(env, 300, 3000, 2, 5) if quick else pages.measure(env, few, many, rounds, 40))
 
 
@@ -124,7 +124,7 @@ def console_command(few: int, many: int, rounds: int, quick: bool, folder: Path 
 @FOLDER
 def consoles_command(many: int, rounds: int, seconds: int, quick: bool, folder: Path | None) -> None:
     """What open consoles take from the throughput of residents' texts."""
-    with _folder(folder) as place, house.opened(place / "data") as env:
+    with _folder(folder) as place, instance.opened(place / "data") as env:
         click.echo(crowd.measure(env, 40, 2, 3) if quick else crowd.measure(env, many, rounds, seconds))
 
 
@@ -140,8 +140,8 @@ def consoles_command(many: int, rounds: int, seconds: int, quick: bool, folder: 
 def follow_up_command(
     few: int, many: int, due: int, rounds: int, seconds: int, jobs: int, quick: bool, folder: Path | None
 ) -> None:
-    """What a million promised check-ins cost, and whether ten thousand of them keep anybody in danger waiting."""
-    with _folder(folder) as place, house.opened(place / "data") as env:
+    """What a million promised check-ins cost, and whether ten thousand of them keep a person in danger waiting."""
+    with _folder(folder) as place, instance.opened(place / "data") as env:
         sizes = (500, 5000, 2, 300, 8, 50) if quick else (few, many, rounds, due, seconds, jobs)
         for table in follow_up.measure(env, *sizes):
             click.echo(table)
@@ -155,13 +155,13 @@ def follow_up_command(
 @FOLDER
 def directory_command(few: int, many: int, rounds: int, quick: bool, folder: Path | None) -> None:
     """What finding services for a person costs, and whether it grows with the directory."""
-    with _folder(folder) as place, house.opened(place / "data") as env:
+    with _folder(folder) as place, instance.opened(place / "data") as env:
         click.echo(directory.measure(env, 300, 3000, 2) if quick else directory.measure(env, few, many, rounds))
 
 
 @main.command("studio")
 @click.option("--rounds", default=5)
-@click.option("--each", default=20, help="Questions to every page in a round.")
+@click.option("--each", default=20, help="Requests to every page in a round.")
 @click.option("--tests", default=100, help="Conversation tests of the large flow.")
 @click.option("--seconds", default=20, help="For how long texts come in, in a round without publications and in one with.")
 @QUICK
@@ -169,7 +169,7 @@ def directory_command(few: int, many: int, rounds: int, quick: bool, folder: Pat
 def studio_command(rounds: int, each: int, tests: int, seconds: int, quick: bool, folder: Path | None) -> None:
     """Checking and editing a flow of two hundred steps in five languages, and publishing while people text."""
     rounds, each, tests, seconds = (1, 2, 10, 5) if quick else (rounds, each, tests, seconds)
-    with _folder(folder) as place, house.opened(place / "data") as env:
+    with _folder(folder) as place, instance.opened(place / "data") as env:
         click.echo(studio_check.measure(place, rounds, tests))
         click.echo(studio.measure(env, rounds, each, tests))
         click.echo(publishing.measure(env, rounds, seconds))
@@ -181,12 +181,12 @@ def studio_command(rounds: int, each: int, tests: int, seconds: int, quick: bool
 def serve(servers_only: bool, folder: Path | None) -> None:
     """Serve the measured flow on 127.0.0.1:8000 until Ctrl-C, for a load generator of your own."""
     # Ctrl-C also reaches the web process, which ends by itself; with --servers-only the command waits for it here.
-    with _folder(folder) as place, house.opened(place / "data") as env, suppress(KeyboardInterrupt):
+    with _folder(folder) as place, instance.opened(place / "data") as env, suppress(KeyboardInterrupt):
         click.echo("\n".join(f"{name}={value}" for name, value in env.items()))
-        click.echo(shlex.join(house.web_command(env)))
+        click.echo(shlex.join(instance.web_command(env)))
         if servers_only:
             signal.pause()
-        with subprocess.Popen(house.web_command(env), cwd=house.HERE.parent, env=os.environ | env) as web:
+        with subprocess.Popen(instance.web_command(env), cwd=instance.HERE.parent, env=os.environ | env) as web:
             web.wait()
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 import psycopg
 
-from benchmarks import house, team
+from benchmarks import instance, team
 from benchmarks.residents import Text, dialogs, signed
 from benchmarks.wire import Connection, posting
 
@@ -99,16 +99,16 @@ class Sent:
 def measure(env: Mapping[str, str], seconds: int) -> str:
     """A table: when the alert of a crisis text was committed and when the carrier had it, under a busy hour's load."""
     team.hire(env, ON_DUTY)
-    port = house.free_port()
+    port = instance.free_port()
     here = {
         **env,
-        "PORT": str(house.free_port()),
+        "PORT": str(instance.free_port()),
         "TWILIO_API_URL": f"http://127.0.0.1:{port}",
         "TWILIO_STAFF_NUMBERS": ",".join(team.POOL),
         # The stand-in reports nothing, and asking after every answer is not what is measured.
         "RESEND_AFTER": "3600",
     }
-    with house.running(here, "the web", "the worker"):
+    with instance.running(here, "the web", "the worker"):
         return asyncio.run(_storm(here, port, seconds))
 
 
@@ -194,7 +194,7 @@ def _table(storm: Sequence[Sent], dying: Sent, alerts: Mapping[str, list[int]], 
     committed = [sent.answered - sent.at for sent in crises if rows[sent.text.sid]]
     brought = [taken[row] - sent.at for sent in crises for row in rows[sent.text.sid] if row in taken]
     ordinary = [sent.answered - sent.at for sent in storm if not sent.is_crisis]
-    everybody = sorted(taken[row] - dying.at for row in rows[dying.text.sid] if row in taken)
+    calls = sorted(taken[row] - dying.at for row in rows[dying.text.sid] if row in taken)
     slower = statistics.median(committed) / statistics.median(ordinary)
     lines = [
         f"{len(storm)} texts at {RATE} a second, {len(crises)} of them in crisis and new, {ON_DUTY} workers on duty:",
@@ -206,10 +206,10 @@ def _table(storm: Sequence[Sent], dying: Sent, alerts: Mapping[str, list[int]], 
         f"  answered as they should be: {sum(sent.is_right for sent in storm)} of {len(storm)}; alerts with the carrier:"
         f" {len(brought)} of {len(crises)}",
     ]
-    if everybody:
+    if calls:
         lines.append(
-            f"  somebody is dying, everybody is called ({len(rows[dying.text.sid])} texts and calls): the carrier has the"
-            f" first after {everybody[0] * 1000:.0f} ms, {len(everybody)} after {everybody[-1] * 1000:.0f} ms"
+            f"  a person is dying, all on duty are called ({len(rows[dying.text.sid])} texts and calls): the carrier has the"
+            f" first after {calls[0] * 1000:.0f} ms, {len(calls)} after {calls[-1] * 1000:.0f} ms"
         )
     lines.append(f"  goal, p95 of committed alerts under {GOAL_SECONDS:.0f} s: {_goal(committed)}")
     return "\n".join(lines)

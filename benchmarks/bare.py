@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, render_template
 
-from benchmarks.house import HERE
+from benchmarks.instance import HERE
 
 app = Flask(__name__, template_folder=str(HERE))
 ROWS = [{"number": number, "name": f"Person {number}", "state": "waits", "since": f"{number} min"} for number in range(30)]

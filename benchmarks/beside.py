@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import house
+from benchmarks import instance
 
-YARDSTICKS = house.HERE.parent.parent / "shared" / "bench"
+YARDSTICKS = instance.HERE.parent.parent / "shared" / "bench"
 BARE = "bare"
 FIRST_SEED, RESIDENTS = 100, 3000
 """The residents that the comparison's own script generates for each of our rounds."""
@@ -50,7 +50,7 @@ def set_up(folder: Path, arms: Sequence[str]) -> Path:
 def measure(folder: Path, arms: Sequence[str], rounds: int, cores: int, dialogs: int) -> None:
     """Alternate Warmline's web server with `arms` and print the table. The bare arm uses the same PostgreSQL."""
     place = set_up(folder, arms)
-    with house.opened(folder / "data") as env:
+    with instance.opened(folder / "data") as env:
         bare = env["DATABASE_URL"].replace("/warmline?", f"/{BARE}?")
         with psycopg.connect(env["DATABASE_URL"], autocommit=True) as db:
             if not db.execute("select 1 from pg_database where datname = %s", [BARE]).fetchone():
@@ -59,10 +59,10 @@ def measure(folder: Path, arms: Sequence[str], rounds: int, cores: int, dialogs:
             _make_residents(place, FIRST_SEED + number)
         ours = env | {"WEB_WORKERS": str(cores)}
         options = ["--server", "granian", "--cores", str(cores), "--reps", str(rounds), "--n", str(dialogs)]
-        options += ["--only", ",".join(arms), "--ours", shlex.join(house.web_command(ours))]
-        options += ["--cwd", str(house.HERE.parent), "--reset", shlex.join([sys.executable, "-m", "benchmarks", "empty"])]
+        options += ["--only", ",".join(arms), "--ours", shlex.join(instance.web_command(ours))]
+        options += ["--cwd", str(instance.HERE.parent), "--reset", shlex.join([sys.executable, "-m", "benchmarks", "empty"])]
         options += [part for name, value in ours.items() for part in ("--env", f"{name}={value}")]
-        there = os.environ | {"DSN": bare, "DATABASE_URL": ours["DATABASE_URL"], "PYTHONPATH": str(house.HERE.parent)}
+        there = os.environ | {"DSN": bare, "DATABASE_URL": ours["DATABASE_URL"], "PYTHONPATH": str(instance.HERE.parent)}
         subprocess.run(["../venv/bin/python", "side_by_side.py", *options], cwd=place / "run", env=there, check=True)
 
 

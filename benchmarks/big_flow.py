@@ -47,7 +47,7 @@ _MARKS = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})")
 
 
 def content(*, tests: int = 100, is_menu: bool = True) -> FlowContent:
-    """The flow with so many conversation tests; the same each time. Without `is_menu` it can live beside a menu."""
+    """The flow with `tests` conversation tests; the same each time. Without `is_menu` it can stand beside a menu."""
     source = yaml.safe_dump(_flow(is_menu), sort_keys=False, width=110)
     script = read_flow(source, f"{NAME}.yaml")
     whole = FlowContent(source, {language: _po(script, language) for language in LANGUAGES[1:]})
@@ -55,12 +55,12 @@ def content(*, tests: int = 100, is_menu: bool = True) -> FlowContent:
 
 
 def line() -> HelpLine:
-    """The line's own words, for a line that speaks these languages."""
+    """The system texts, for a line in these languages."""
     return read_system_texts(LANGUAGES)
 
 
 def world_of(whole: FlowContent) -> FlowSet:
-    """A world in which this flow is alone."""
+    """A set of flows with this flow alone."""
     return FlowSet({NAME: parse_flow(NAME, whole)})
 
 
@@ -77,7 +77,7 @@ def _flow(is_menu: bool) -> dict[str, Any]:
 
 
 def _part(part: int, draw: random.Random) -> dict[str, Any]:
-    """Ten steps: what they ask leads on, back, into the middle of other parts, and to a human."""
+    """Ten steps, whose answers lead on, back, into the middle of other parts, and to a human."""
     onward, elsewhere = (part + 1) % PARTS, draw.randrange(PARTS)
     topic, amount, more = f"topic_{part}", f"amount_{part}", f"more_{part}"
     picked = draw.sample(_NOUNS.split(), 20)
@@ -135,7 +135,7 @@ def _po(script: Script, language: str) -> str:
 
 
 def shifted(text: str, by: int) -> str:
-    """The letters moved on in the alphabet; what is filled in stays as it is."""
+    """The text with its letters shifted in the alphabet; placeholders stay as they are."""
     parts = _MARKS.split(text)
     return "".join(part if _MARKS.fullmatch(part) else "".join(_moved(letter, by) for letter in part) for part in parts)
 
@@ -151,7 +151,7 @@ def _moved(letter: str, by: int) -> str:
 
 
 def _transcripts(whole: FlowContent, many: int) -> dict[str, str]:
-    """Played at random and written down as it went, so that each of them passes."""
+    """Conversations played at random and recorded, so that each of them passes as a test."""
     draw = random.Random(100)
     return {
         f"{language}/talk_{number:03d}": write_transcript(_played(whole, language, number, draw))

@@ -12,24 +12,24 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks import house, pages, team
-from benchmarks.pages import news_question
+from benchmarks import instance, pages, team
+from benchmarks.pages import news_request
 from benchmarks.residents import Text, dialogs
 from benchmarks.stored import Stored
 from benchmarks.team import Team
-from benchmarks.wire import Connection, posting, question
+from benchmarks.wire import Connection, http_request, posting
 from bot.operations.children import ChildProcess
 
 CONVERSATIONS = 1000
 AT_ONCE = 32
 EVERY = 1.2
-"""Seconds between two questions of an open page (bot/web/static/console.js)."""
+"""Seconds between two requests of an open page (bot/web/static/console.js)."""
 GOAL = 0.9
 
 
 @dataclass
 class Round:
-    """One arm's round: texts a second, the web's processor time in seconds a second, and what the consoles said."""
+    """One arm's round: texts a second, the web's processor time in seconds a second, and what the consoles counted."""
 
     texts: float
     processor: float
@@ -37,11 +37,11 @@ class Round:
 
 
 def measure(env: Mapping[str, str], consoles: int, rounds: int, seconds: float) -> str:
-    """A table: the webhook alone and beside so many open consoles, half on the inbox, half on handoffs."""
+    """A table: the webhook alone and beside `many` open consoles, half on the inbox, half on handoffs."""
     staff = team.hire(env, pages.ON_DUTY)
     here, place = pages.filled(env, staff, "crowd", CONVERSATIONS)
     residents = dialogs(int(time.time()) % 100_000)
-    with house.running(here, "the web") as children:
+    with instance.running(here, "the web") as children:
         web, port = children["the web"], int(here["PORT"])
         asyncio.run(_drive(port, residents, seconds / 2))
         alone, beside = [], []
@@ -57,21 +57,21 @@ def measure(env: Mapping[str, str], consoles: int, rounds: int, seconds: float) 
 def _only(web: ChildProcess, env: Mapping[str, str], staff: Team, place: Stored, consoles: int, seconds: float) -> float:
     """The web server's CPU time in seconds for each request of the consoles, while no person texts."""
     with _consoles(env, staff, place, consoles) as said:
-        before = house.processor_seconds(web)
+        before = instance.processor_seconds(web)
         time.sleep(seconds)
-        used = house.processor_seconds(web) - before
+        used = instance.processor_seconds(web) - before
     return used / seconds / (said["questions"] / said["seconds"])
 
 
 def _round(web: ChildProcess, port: int, residents: Iterator[list[Text]], seconds: float) -> Round:
-    before, began = house.processor_seconds(web), time.perf_counter()
+    before, began = instance.processor_seconds(web), time.perf_counter()
     texts = asyncio.run(_drive(port, residents, seconds))
     took = time.perf_counter() - began
-    return Round(texts / took, (house.processor_seconds(web) - before) / took)
+    return Round(texts / took, (instance.processor_seconds(web) - before) / took)
 
 
 async def _drive(port: int, residents: Iterator[list[Text]], seconds: float) -> int:
-    """So many residents at once, each their dialog to its end, until the time is over; how many texts were answered."""
+    """Let many residents text at once, dialog after dialog, until the time is over; how many texts were answered."""
     ends = time.perf_counter() + seconds
 
     async def one() -> int:
@@ -89,12 +89,12 @@ async def _drive(port: int, residents: Iterator[list[Text]], seconds: float) -> 
 
 @contextlib.contextmanager
 def _consoles(env: Mapping[str, str], staff: Team, place: Stored, many: int) -> Iterator[dict[str, float]]:
-    """Open consoles in a process of their own until the block ends; then what they counted stands in the given dict."""
+    """Open consoles in a process of their own until the block ends; the dict then holds what they counted."""
     asked = asyncio.run(_open_pages(env, staff, place, many))
     said: dict[str, float] = {}
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.crowd", env["PORT"]],
-        cwd=house.HERE.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        cwd=instance.HERE.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     with process:
         assert process.stdin and process.stdout
@@ -107,12 +107,12 @@ def _consoles(env: Mapping[str, str], staff: Team, place: Stored, many: int) -> 
 
 
 async def _open_pages(env: Mapping[str, str], staff: Team, place: Stored, many: int) -> list[bytes]:
-    """Open the inbox and every open handoff once; what each of `many` pages asks from then on."""
+    """Open the inbox and every open handoff once; the request that each of `many` pages repeats from then on."""
     signed_in = team.cookie(env, staff)
     line = await Connection.open(int(env["PORT"]))
-    inbox = news_question((await line.ask(question("GET", "/console", signed_in))).text)
+    inbox = news_request((await line.ask(http_request("GET", "/console", signed_in))).text)
     handoffs = [
-        news_question((await line.ask(question("GET", f"/console/handoffs/{number}", signed_in))).text)
+        news_request((await line.ask(http_request("GET", f"/console/handoffs/{number}", signed_in))).text)
         for number in place.open
     ]
     line.close()
@@ -133,7 +133,7 @@ def _table(alone: Sequence[Round], beside: Sequence[Round], only: float, console
         f"  {'':24s}{'texts a second':>16s}{'web, cores':>14s}{'us a text':>12s}",
         *(_arm(label, arm) for label, arm in (("alone", alone), ("beside the consoles", beside))),
         f"  throughput beside to alone: x{ratio:.2f} ({spread}); goal x{GOAL:.2f}: {'met' if ratio > GOAL else 'MISSED'}",
-        f"  the consoles: {asked:.0f} questions a second, each {only * 1e6:.0f} us of the web when nobody texts;"
+        f"  the consoles: {asked:.0f} requests a second, each {only * 1e6:.0f} us of the web when no person texts;"
         f" answered in {statistics.median(each.watched['p95'] for each in beside):.0f} ms (p95)",
         f"  no news (204): {unchanged / questions:.1%}, news (200): {changed / questions:.1%};"
         f" the consoles' own processor time: {theirs:.3f} cores",
@@ -147,7 +147,7 @@ def _arm(label: str, rounds: Sequence[Round]) -> str:
 
 
 async def watch(port: int, asked: Sequence[bytes]) -> None:
-    """Be the open consoles until standard input ends; then print what was counted."""
+    """Play the open consoles until standard input ends; then print what was counted."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     lines = [await Connection.open(port) for _ in asked]
     took: list[float] = []

@@ -1,4 +1,4 @@
-"""Ten thousand check-ins in one minute and people in danger meanwhile: whether these wait, and what Redis holds."""
+"""Ten thousand check-ins in one minute and people in danger meanwhile: whether those people wait, and what Redis holds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from redis import Redis
 
-from benchmarks import alerts, follow_up, house, team
+from benchmarks import alerts, follow_up, instance, team
 from benchmarks.alerts import CRISES, StandIn, crisis, percentile, raised, send, until_taken
 from benchmarks.wire import Connection
 
@@ -67,16 +67,16 @@ class Phase:
 def measure(env: Mapping[str, str], stored: int, due: int, seconds: int) -> str:
     """A table: crisis texts before and while `due` of the `stored` check-ins fall due within one minute."""
     team.hire(env, alerts.ON_DUTY)
-    port = house.free_port()
+    port = instance.free_port()
     here = {
         **env,
-        "PORT": str(house.free_port()),
+        "PORT": str(instance.free_port()),
         "TWILIO_API_URL": f"http://127.0.0.1:{port}",
         "TWILIO_STAFF_NUMBERS": ",".join(team.POOL),
         "SENDER_MPS": str(SENDER_MPS),
         "RESEND_AFTER": "3600",
     }
-    with house.running(here, "the web", "the worker"):
+    with instance.running(here, "the web", "the worker"):
         return asyncio.run(_flood(here, port, stored, due, seconds))
 
 
@@ -101,8 +101,8 @@ async def _flood(env: Mapping[str, str], port: int, stored: int, due: int, secon
     server.close()
     held = max(most, key=lambda each: each.bytes), max(most, key=lambda each: each.keys)
     fullest = Held(held[1].keys, held[0].bytes)
-    told = f"{asked - asked_before:,} asked and {sent:,} of them with the carrier after {seconds} s, {late:,} still due"
-    return _table(calm, storm, before, fullest, stored, due, told)
+    progress = f"{asked - asked_before:,} asked and {sent:,} of them with the carrier after {seconds} s, {late:,} still due"
+    return _table(calm, storm, before, fullest, stored, due, progress)
 
 
 async def _phase(
@@ -130,9 +130,9 @@ async def _watch(env: Mapping[str, str], most: list[Held], over: asyncio.Event) 
 
 def _held(env: Mapping[str, str]) -> Held:
     with Redis.from_url(env["REDIS_URL"]) as connection:
-        told: Any = connection.info("memory")
+        memory: Any = connection.info("memory")
         keys: Any = connection.dbsize()
-        return Held(int(keys), int(told["used_memory"]))
+        return Held(int(keys), int(memory["used_memory"]))
 
 
 def _count(env: Mapping[str, str]) -> tuple[int, int, int]:
@@ -143,7 +143,7 @@ def _count(env: Mapping[str, str]) -> tuple[int, int, int]:
     return asked, late, sent
 
 
-def _table(calm: Phase, storm: Phase, before: Held, fullest: Held, stored: int, due: int, told: str) -> str:
+def _table(calm: Phase, storm: Phase, before: Held, fullest: Held, stored: int, due: int, progress: str) -> str:
     lines = [
         f"{due:,} of {stored:,} check-ins fall due within a minute, {RATE} crisis texts a second, our number at"
         f" {SENDER_MPS} segments a second,",
@@ -153,7 +153,7 @@ def _table(calm: Phase, storm: Phase, before: Held, fullest: Held, stored: int, 
         _line("the carrier has its alert", calm.alerted, storm.alerted),
         f"  answered as they should be: {calm.right} of {calm.many}, and {storm.right} of {storm.many}; alerts with the"
         f" carrier: {len(calm.alerted)}, and {len(storm.alerted)}",
-        f"  check-ins: {told}",
+        f"  check-ins: {progress}",
         f"  Redis while all are stored: {before}; at its fullest in the flood: {fullest}",
     ]
     return "\n".join(lines)

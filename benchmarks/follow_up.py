@@ -1,4 +1,4 @@
-"""What a million promises to ask again cost: the sweep that looks for those that are due, the queue, the worker's jobs."""
+"""What a million planned check-ins cost: the sweep that looks for those that are due, the queue, the worker's jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ import psycopg
 from redis import Redis
 from rq import Queue, SimpleWorker
 
-from benchmarks import flood, house, stored
+from benchmarks import flood, instance, stored
 from bot.carriers.carrier import OutgoingMessage, Receipt
 from bot.domain.messages.delivery import DeliveryState
 from bot.domain.messages.message import Channel, OutboxLane
@@ -30,7 +30,7 @@ from bot.storage.check_ins import check_ins
 from bot.storage.messages import outbox
 
 DUE = 100
-"""Check-ins that are due at once where the step has work."""
+"""Check-ins that are due at once in a step that has work."""
 _FILL = (
     "insert into person (created_at) select now() - interval '7 days' from generate_series(1, %(people)s)",
     """
@@ -60,7 +60,7 @@ update check_in set due_at = now() + random() * %(within)s, planned_for = now()
 
 @dataclass
 class Side:
-    """One database: the line over it, and in microseconds what its rounds took, by what was done."""
+    """One database: the runtime over it, and what its rounds took in microseconds, by what was done."""
 
     stored: int
     env: Mapping[str, str]
@@ -107,11 +107,11 @@ def _side(env: Mapping[str, str], name: str, promises: int) -> Side:
             db.execute(statement, given)
         # As autovacuum leaves it: statistics, and pages whose rows are known to be visible.
         db.execute("vacuum analyze")
-    return Side(promises, here, Runtime.start(house.settings(here)))
+    return Side(promises, here, Runtime.start(instance.settings(here)))
 
 
 def fall_due(env: Mapping[str, str], many: int, within: timedelta = timedelta(0)) -> None:
-    """Let so many of the stored ones fall due now, or evenly within this time."""
+    """Let `many` of the stored check-ins fall due now, or evenly `within` this time."""
     with psycopg.connect(env["DATABASE_URL"], autocommit=True) as db:
         db.execute(_FALL_DUE, {"many": many, "within": within})
 
@@ -176,20 +176,20 @@ def _table(sides: Sequence[Side], rounds: int) -> str:
 # The jobs compared with an empty one.
 
 
-class Taker:
+class AcceptingCarrier:
     """A carrier that accepts everything at once, so that only Warmline's own work is measured."""
 
     def send(self, outgoing: OutgoingMessage) -> Receipt:
         return Receipt(sid=f"SM{outgoing.message_id:032x}", state=DeliveryState.QUEUED, segments=1)
 
-    def find(self, _outgoing: OutgoingMessage, _since: datetime, _known: Sequence[str]) -> None:
+    def find(self, _outgoing: OutgoingMessage, _since: datetime, _known: Collection[str] = ()) -> None:
         return None
 
-    def look(self, _sid: str) -> None:
+    def fetch_status(self, _sid: str) -> None:
         return None
 
 
-class Deaf(JobQueue):
+class QueueWithoutDeliveries(JobQueue):
     """Wakes no delivery, so that the jobs that ask are measured without those that send."""
 
     def wake_delivery(self, ids: object, lane: OutboxLane) -> bool:
@@ -203,7 +203,9 @@ def nothing(_row: int) -> None:
 def _throughput(side: Side, rounds: int, jobs: int) -> str:
     """Jobs a second of one worker process, the arms in turn in each round."""
     arms: dict[str, list[float]] = {}
-    taking = dataclasses.replace(side.runtime, carriers={Channel.SMS: Taker()}, queue=Deaf(side.env["REDIS_URL"]))
+    taking = dataclasses.replace(
+        side.runtime, carriers={Channel.SMS: AcceptingCarrier()}, queue=QueueWithoutDeliveries(side.env["REDIS_URL"])
+    )
     process.set_runtime(taking)
     with _own_signals():
         for number in range(-1, rounds):

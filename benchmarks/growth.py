@@ -51,7 +51,7 @@ class Side:
 
 
 def measure(env: Mapping[str, str], few: int, many: int) -> str:
-    """A report with the ratios large to small: our processor time, PostgreSQL's, and the time a text waits."""
+    """A report with the ratios of large to small: Warmline's processor time, PostgreSQL's, and how long a text waits."""
     sides = [_side(env, name, messages) for name, messages in (("small", few), ("large", many))]
     people = dialogs(int(time.time()) % 100_000)
     for side in sides:

@@ -15,10 +15,10 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
-from benchmarks import house, stored, team
+from benchmarks import instance, stored, team
 from benchmarks.stored import Stored
 from benchmarks.team import Team
-from benchmarks.wire import Connection, question
+from benchmarks.wire import Connection, http_request
 
 ON_DUTY = 25
 WARM_UP = 5
@@ -27,7 +27,7 @@ BARE = "a bare page"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is asked, and the status that its answer must have."""
+    """A request, and the status that its response must have."""
 
     name: str
     asked: bytes
@@ -36,7 +36,7 @@ class Page:
 
 @dataclass
 class Side:
-    """One server: its port, what it is asked, and by page the median of each round in milliseconds."""
+    """One server: its port, the pages requested from it, and by page the median of each round in milliseconds."""
 
     port: int
     pages: Sequence[Page]
@@ -44,10 +44,10 @@ class Side:
 
 
 def measure(env: Mapping[str, str], few: int, many: int, rounds: int, each: int) -> str:
-    """A table of the pages over `few` and over `many` conversations: `rounds` rounds of `each` questions to every page."""
+    """A table of the pages over `few` and over `many` conversations: `rounds` rounds of `each` requests to every page."""
     staff = team.hire(env, ON_DUTY)
     with ExitStack() as stack:
-        plain = Side(stack.enter_context(bare(env)), [Page(BARE, question("GET", "/"))])
+        plain = Side(stack.enter_context(bare(env)), [Page(BARE, http_request("GET", "/"))])
         small = stack.enter_context(_line(env, staff, "few", few))
         large = stack.enter_context(_line(env, staff, "many", many))
         asyncio.run(ask_all([plain, small, large], rounds, each))
@@ -57,9 +57,9 @@ def measure(env: Mapping[str, str], few: int, many: int, rounds: int, each: int)
 @contextmanager
 def bare(env: Mapping[str, str]) -> Iterator[int]:
     """The bare page behind the same server with the same settings; gives its port."""
-    here = {**env, "PORT": str(house.free_port()), "WEB_WORKERS": "1"}
-    command = [*house.web_command(here)[:-1], "benchmarks.bare:app"]
-    with house.started("the bare page", command, None, lambda: _answers(int(here["PORT"]))):
+    here = {**env, "PORT": str(instance.free_port()), "WEB_WORKERS": "1"}
+    command = [*instance.web_command(here)[:-1], "benchmarks.bare:app"]
+    with instance.started("the bare page", command, None, lambda: _answers(int(here["PORT"]))):
         yield int(here["PORT"])
 
 
@@ -78,7 +78,7 @@ def _answers(port: int) -> bool:
 def _line(env: Mapping[str, str], staff: Team, name: str, conversations: int) -> Iterator[Side]:
     """A Warmline web server over a copy of the template database with this many conversations."""
     here, place = filled(env, staff, name, conversations)
-    with house.running(here | {"WEB_WORKERS": "1"}, "the web"):
+    with instance.running(here | {"WEB_WORKERS": "1"}, "the web"):
         yield Side(int(here["PORT"]), asyncio.run(_pages(here, staff, place)))
 
 
@@ -88,33 +88,33 @@ def filled(env: Mapping[str, str], staff: Team, name: str, conversations: int) -
         admin.execute(f"drop database if exists {name}".encode())
         admin.execute(f"create database {name} template warmline".encode())
     url = env["DATABASE_URL"].replace("/warmline?", f"/{name}?")
-    here = {**env, "DATABASE_URL": url, "PORT": str(house.free_port())}
+    here = {**env, "DATABASE_URL": url, "PORT": str(instance.free_port())}
     return here, stored.fill(here, staff, conversations)
 
 
 async def _pages(env: Mapping[str, str], staff: Team, place: Stored) -> list[Page]:
-    """What the viewer opens, and what an open inbox asks all the time."""
+    """The pages that the viewer opens, and the request that an open inbox keeps sending."""
     signed_in = team.cookie(env, staff)
-    inbox = question("GET", "/console", signed_in)
+    inbox = http_request("GET", "/console", signed_in)
     connection = await Connection.open(int(env["PORT"]))
-    news = news_question((await connection.ask(inbox)).text)
+    news = news_request((await connection.ask(inbox)).text)
     connection.close()
     sought = {"by": "telephone", "sought": stored.PHONE, "csrf_token": team.form_secret(env)}
     return [
         Page("inbox", inbox),
-        Page("handoff", question("GET", f"/console/handoffs/{place.handoff}", signed_in)),
-        Page("person", question("GET", f"/console/people/{place.conversation}", signed_in)),
-        Page("search by telephone", question("POST", "/console/people", signed_in, urlencode(sought).encode()), 303),
-        Page("list of people", question("GET", "/console/people?list=1", signed_in)),
-        Page("board", question("GET", "/console/board", signed_in)),
+        Page("handoff", http_request("GET", f"/console/handoffs/{place.handoff}", signed_in)),
+        Page("person", http_request("GET", f"/console/people/{place.conversation}", signed_in)),
+        Page("search by telephone", http_request("POST", "/console/people", signed_in, urlencode(sought).encode()), 303),
+        Page("list of people", http_request("GET", "/console/people?list=1", signed_in)),
+        Page("board", http_request("GET", "/console/board", signed_in)),
         Page("is there news", news, 204),
     ]
 
 
-def news_question(page: str) -> bytes:
-    """What an open page asks to learn whether it is still up to date, as its script does."""
+def news_request(page: str) -> bytes:
+    """The request by which an open page's script learns whether the page is still up to date."""
     held = {name: unescape(value) for name, value in re.findall(r'data-(news|seen|pass)="([^"]*)"', page)}
-    return question("GET", f"{held['news']}?seen={quote(held['seen'])}", {"X-Pass": held["pass"]})
+    return http_request("GET", f"{held['news']}?seen={quote(held['seen'])}", {"X-Pass": held["pass"]})
 
 
 async def ask_all(sides: Sequence[Side], rounds: int, each: int) -> None:
@@ -122,7 +122,7 @@ async def ask_all(sides: Sequence[Side], rounds: int, each: int) -> None:
     for number in range(-1, rounds):
         for side in sides:
             for page in side.pages:
-                # A connection of its own: one that rests while the others are asked is closed by the server.
+                # A new connection: the server closes one that is idle while the other pages are requested.
                 connection = await Connection.open(side.port)
                 took = [await timed(connection, page) for _ in range(each if number >= 0 else WARM_UP)]
                 connection.close()
@@ -131,11 +131,11 @@ async def ask_all(sides: Sequence[Side], rounds: int, each: int) -> None:
 
 
 async def timed(connection: Connection, page: Page) -> float:
-    """Milliseconds until the answer is there. Raises AssertionError where it is another one."""
+    """Milliseconds until the response is there. Raises AssertionError if it has another status."""
     began = time.perf_counter()
     answer = await connection.ask(page.asked)
     took = (time.perf_counter() - began) * 1000
-    assert answer.status == page.status, f"{page.name}: {answer.status} in place of {page.status}"
+    assert answer.status == page.status, f"{page.name}: {answer.status} instead of {page.status}"
     return took
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks import house
+from benchmarks import instance
 from benchmarks.residents import Text, Wsgi, dialogs, post
 from bot.operations import logs
 from bot.runtime import Runtime
@@ -23,7 +23,7 @@ WARM_UP = 50
 STEPS = 6
 STAGES = (
     ("the whole text", "web/app.py", "whole"),
-    ("form and signature", "web/twilio/signed.py", "signed_form"),
+    ("form and signature", "web/twilio/signed.py", "verified_form"),
     ("transaction, all of it", "usecases/conversation/receive_message.py", "receive_message"),
     ("load and lock", "storage/conversation/turns.py", "load_for_update"),
     ("record and save", "storage/conversation/turns.py", "save"),
@@ -36,7 +36,7 @@ STAGES = (
     ("open", "storage/sealing.py", "open"),
     ("the conversation to JSON", "domain/conversation/state.py", "dump"),
     ("the conversation from JSON", "domain/conversation/state.py", "load"),
-    ("write the answer", "carriers/twilio/webhook.py", "write_twiml"),
+    ("write the answer", "carriers/twilio/webhook.py", "replies_twiml"),
 )
 
 
@@ -67,11 +67,11 @@ def open_app(env: Mapping[str, str]) -> Wsgi:
     """The application as the web server gets it, in this process."""
     os.environ.update(env)
     logs.set_up("warning")
-    return create_app(Runtime.start(house.settings(env)))
+    return create_app(Runtime.start(instance.settings(env)))
 
 
 def run(app: Wsgi, people: list[list[Text]]) -> float:
-    """Let the people text, one after the other; the processor time of a text in microseconds."""
+    """Let the people text one after the other; the processor time per text, in microseconds."""
     gc.collect()
     began = time.thread_time()
     for dialog in people:
@@ -81,7 +81,7 @@ def run(app: Wsgi, people: list[list[Text]]) -> float:
 
 
 def resident_mb() -> float:
-    """What this process holds, in MB, libraries shared with others included."""
+    """The memory that this process holds, in MB, including libraries shared with other processes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -89,7 +89,7 @@ def resident_mb() -> float:
 def _stages(stats: Mapping[tuple[str, int, str], tuple[Any, ...]], texts: int, bare: float) -> list[str]:
     found = {(file.rpartition("/bot/")[2], name): (row[0], row[3]) for (file, _, name), row in stats.items()}
     whole = next(row[3] for (_, _, name), row in stats.items() if name == "wsgi_app")
-    lines = ["", "what stands in what (a stage holds those that it calls):"]
+    lines = ["", "what each stage takes (a stage includes those that it calls):"]
     for label, file, name in STAGES:
         calls, seconds = (texts, whole) if name == "whole" else found.get((file, name), (0, 0.0))
         lines.append(f"  {label:28s}{seconds / whole * bare:7.0f} us {seconds / whole:6.1%} {calls / texts:6.2f} times")

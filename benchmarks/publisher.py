@@ -1,4 +1,4 @@
-"""Who publishes while people text: a process of its own that publishes two flows together, as a page of the studio does.
+"""A process that publishes two flows together while people text, as a page of the studio does.
 
 `python -m benchmarks.publisher STAFF` reads numbers from its input, a line each. For each it changes the drafts of both
 flows so that every text of theirs carries the number, publishes them together, and prints the number, what it took in
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from benchmarks.house import HERE
+from benchmarks.instance import HERE
 from bot.domain.flows.language.content import FlowContent
 from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime
@@ -33,7 +33,7 @@ _CARRIED = re.compile(r"\b(?:One|Two|Three|Four|Late) (\d+)\b")
 
 
 def sets_in(text: str) -> list[int]:
-    """The numbers of the sets that speak in this answer."""
+    """The numbers of the sets that this answer comes from."""
     return [int(number) for number in _CARRIED.findall(text)]
 
 
@@ -53,10 +53,10 @@ title: Two
 start: ask
 steps:
   ask: {{ask: "Two {number}. How are you?", answer: text, save: mood, wait: {{after: {silence}, go: late}}, next: thanks}}
-  thanks: {{say: Three {number}., end: told}}
+  thanks: {{say: Three {number}., end: answered}}
   late: {{say: Late {number}., end: quiet}}
 """
-    test = f"""title: Somebody says how they are
+    test = f"""title: A person says how they are
 language: en
 
 person: hi
@@ -71,7 +71,7 @@ line: Four {number}.
 
 
 def publish(runtime: Runtime, number: int, by: DraftAuthor, silence: str = "5s") -> None:
-    """Change both drafts, then publish them in one transaction, with a word why for every warning."""
+    """Change both drafts, then publish them in one transaction, with a reason for every warning."""
     now = runtime.clock.now()
     wanted = contents(number, silence)
     with runtime.database.transaction() as db:
@@ -83,7 +83,7 @@ def publish(runtime: Runtime, number: int, by: DraftAuthor, silence: str = "5s")
 
 
 def _drafted(db: Session, flow: str, content: FlowContent, by: DraftAuthor, runtime: Runtime) -> int:
-    """The number of the draft's revision that holds this content."""
+    """The number of the draft revision that holds this content."""
     now, draft = runtime.clock.now(), drafts.find(db, flow)
     if draft is None:
         return edit_draft.new_flow(db, flow, content, "Began", by, now).revision.number
@@ -100,7 +100,7 @@ class Publisher:
         )  # fmt: skip
 
     def begin(self, number: int) -> None:
-        """Let it publish this set, without waiting for it."""
+        """Tell it to publish this set, without waiting for it."""
         assert self.process.stdin
         self.process.stdin.write(f"{number}\n")
         self.process.stdin.flush()

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from benchmarks import house, studio
+from benchmarks import instance, studio
 from benchmarks.alerts import StandIn, percentile
 from benchmarks.publisher import Publisher, publishing, sets_in
 from benchmarks.residents import signed
@@ -25,7 +25,7 @@ RATE = 20
 EVERY = 1.0
 """Seconds from one publication to the next."""
 SECOND_TEXT = 3
-"""Seconds after the first text; those who never answer are texted by a worker (`publisher.contents`)."""
+"""Seconds after the first text at which a worker texts those who have not answered (`publisher.contents`)."""
 SILENT = 0.25
 WEBS, WORKERS = 2, 3
 CONNECTIONS = 16
@@ -33,7 +33,7 @@ CONNECTIONS = 16
 
 @dataclass
 class Sent:
-    """One text: who, to which web process, when (monotonic clock), and the numbers of the sets that answered."""
+    """One text: its sender, its web process, its time (monotonic clock), and the numbers of the sets that answered."""
 
     person: int
     web: int
@@ -46,7 +46,7 @@ class Sent:
 
 @dataclass
 class Round:
-    """What was sent, and the publications in it as (number, what it took, the moment after its commit)."""
+    """What was sent, and the publications in it as (number, seconds it took, moment after its commit)."""
 
     sent: list[Sent] = field(default_factory=list)
     published: list[tuple[int, float, float]] = field(default_factory=list)
@@ -56,8 +56,8 @@ class Round:
         return [each.answered - each.at for each in self.sent]
 
 
-class Taker(StandIn):
-    """The carrier's API; notes the words of every text that a worker hands it, by the number of our row."""
+class RecordingCarrier(StandIn):
+    """The carrier's API; notes the words of every text that a worker hands it, by the id of its outbox row."""
 
     def __init__(self, taken: dict[int, float], said: dict[int, str]) -> None:
         super().__init__(taken)
@@ -70,15 +70,15 @@ class Taker(StandIn):
 
 
 def measure(env: Mapping[str, str], rounds: int, seconds: float) -> str:
-    """A table: so many rounds, each without publications and then with them."""
+    """A table of `rounds` rounds, each without publications and then with them."""
     return asyncio.run(_measure(studio.database(env, "publishing"), rounds, seconds))
 
 
 async def _measure(env: Mapping[str, str], rounds: int, seconds: float) -> str:
     said: dict[int, str] = {}
     taken: dict[int, float] = {}
-    port = house.free_port()
-    server = await asyncio.get_running_loop().create_server(lambda: Taker(taken, said), "127.0.0.1", port)
+    port = instance.free_port()
+    server = await asyncio.get_running_loop().create_server(lambda: RecordingCarrier(taken, said), "127.0.0.1", port)
     here = {**env, "TWILIO_API_URL": f"http://127.0.0.1:{port}", "RESEND_AFTER": "3600", "SENDER_MPS": "1000"}
     with studio.opened(here) as database:
         viewer = studio.admin(database).viewer
@@ -86,7 +86,7 @@ async def _measure(env: Mapping[str, str], rounds: int, seconds: float) -> str:
         publisher = stack.enter_context(publishing(here, viewer))
         publisher.begin(0)
         await asyncio.to_thread(publisher.done)
-        # What starts blocks for seconds; nothing else is waited for meanwhile.
+        # Starting the processes blocks for seconds; nothing else is waited for meanwhile.
         ports = stack.enter_context(processes(here))
         calm, busy = await _rounds(publisher, ports, rounds, seconds)
         # People who have not answered get a text from a worker process; the last of them in a few seconds.
@@ -97,16 +97,16 @@ async def _measure(env: Mapping[str, str], rounds: int, seconds: float) -> str:
 
 @contextmanager
 def processes(env: Mapping[str, str], workers: int = WORKERS) -> Iterator[list[int]]:
-    """Two web processes of one host each, so many queue workers and a sweep; gives the ports."""
-    hosts = [{**env, "PORT": str(house.free_port())} for _ in range(WEBS)]
+    """Two web processes of one host each, queue workers and a sweep; gives the ports."""
+    hosts = [{**env, "PORT": str(instance.free_port())} for _ in range(WEBS)]
     with ExitStack() as stack:
-        stack.enter_context(house.running(hosts[0], "the web", "the worker"))
+        stack.enter_context(instance.running(hosts[0], "the web", "the worker"))
         for host in hosts[1:]:
-            stack.enter_context(house.running(host, "the web"))
+            stack.enter_context(instance.running(host, "the web"))
         for number in range(1, workers):
             command = [sys.executable, "worker.py", "--queue"]
             whole = {**os.environ, **env}
-            stack.enter_context(house.started(f"worker {number}", command, whole, lambda: True))
+            stack.enter_context(instance.started(f"worker {number}", command, whole, lambda: True))
         yield [int(host["PORT"]) for host in hosts]
 
 
@@ -140,7 +140,7 @@ async def _publish(
 
 
 async def text_them(ports: Sequence[int], people: Iterator[int], seconds: float) -> Round:
-    """Texts at a steady pace, each at its moment however long the ones before it take."""
+    """Send texts at a steady pace, each at its scheduled time, however long the earlier ones take."""
     draw = random.Random(seconds)
     planned: list[tuple[float, Sent]] = []
     for place in range(int(seconds * RATE / 2)):
@@ -207,7 +207,7 @@ def _table(calm: Sequence[Round], busy: Sequence[Round], by_workers: Sequence[st
 
 
 def _seen(busy: Sequence[Round]) -> tuple[tuple[int, int], list[float]]:
-    """First texts that were answered with an older set than was committed when they left, of how many; and for each
+    """First texts that were answered with an older set than was committed when they were sent, of how many; and for each
     publication and web process the seconds from the commit to the first answer with it."""
     late, counted, first = 0, 0, []
     for made in busy:

@@ -11,7 +11,7 @@ from hmac import digest
 from typing import Any
 from urllib.parse import urlencode
 
-from benchmarks.house import ACCOUNT, TOKEN, URL
+from benchmarks.instance import ACCOUNT, TOKEN, URL
 
 PATH = "/twilio/sms"
 NEEDS = {
@@ -29,7 +29,7 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text: the posted form, its signature, what the answer must hold, and the carrier's id of it."""
+    """One text: the posted form, its signature, what the answer must contain, and the carrier's id of the text."""
 
     form: bytes
     signature: str
@@ -73,7 +73,7 @@ def signed(phone: str, body: str, expected: str, sid: str) -> Text:
 
 
 def post(app: Wsgi, text: Text) -> None:
-    """Hand the text to the application as its server would. Raises AssertionError where the answer is another one."""
+    """Hand the text to the application as its server would. Raises AssertionError if the answer is not the expected one."""
     environ = {
         "REQUEST_METHOD": "POST", "SCRIPT_NAME": "", "PATH_INFO": PATH, "QUERY_STRING": "",
         "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1",

@@ -1,6 +1,6 @@
 """The rows of an instance that has run for a while: one in five conversations had a handoff, and thirty are open.
 
-A few words, numbers and states are really sealed and then reused for all rows. The number of people per day does not depend
+A few texts, numbers and states are really sealed and then reused for all rows. The number of people per day does not depend
 on the size: only the stored data grows, not today's activity.
 """
 
@@ -48,7 +48,7 @@ _OUTCOMES = (
 )
 _HANDOFFS = """
 insert into handoff (conversation_id, message_id, reason, team, urgency, sealed_because, dangers, reachable, state,
-                     opened_at, updated_at, language, owner_id, rung, limit_at, alerted_at, claimed_at, spoke_at, closed_at,
+                     opened_at, updated_at, language, owner_id, tier, limit_at, alerted_at, claimed_at, spoke_at, closed_at,
                      disposition)
 select c.id, (select max(id) from message where conversation_id = c.id), 'danger', %(team)s, 'quarter_hour',
        (%(bodies)s::text[])[1 + c.id %% %(kinds)s], '["self_harm"]', true, 'closed', c.created_at,
@@ -83,7 +83,7 @@ select id, conversation_id, case when kind in ('claimed', 'closed') then owner_i
  order by id, place
 """
 _CALL_OUTS = """
-insert into call_out (handoff_id, staff_id, rung, raised_at, answer, answered_at)
+insert into call_out (handoff_id, staff_id, tier, raised_at, answer, answered_at)
 select id, coalesce(owner_id, %(viewer)s), 1, opened_at, case when owner_id is not null then 'took' end, claimed_at
   from handoff order by id
 """
@@ -120,7 +120,7 @@ KINDS = 50
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where to look: a conversation and its handoff, which the viewer has; every open handoff."""
+    """Ids of rows: a conversation of the viewer's and its handoff; every open handoff."""
 
     conversation: int
     handoff: int
@@ -146,7 +146,7 @@ def fill(env: Mapping[str, str], staff: Team, conversations: int) -> Stored:
 
 
 def words(env: Mapping[str, str]) -> dict[str, list[str]]:
-    """A few of everything that is sealed."""
+    """A few samples of everything that is sealed."""
     sealer = team.sealer(env)
     state = Conversation(answers={"zip": "63101", "household": 3}, turn=6, holder=Holder.BOT)
     return {

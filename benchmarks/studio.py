@@ -1,4 +1,4 @@
-"""What the flow studio's pages cost beside a bare page of Flask, for a flow of the line and for one of two hundred steps."""
+"""What the flow studio's pages cost beside a bare page of Flask, for a shipped flow and for one of two hundred steps."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 
 import psycopg
 
-from benchmarks import big_flow, house, pages, team
+from benchmarks import big_flow, instance, pages, team
 from benchmarks.pages import BARE, Page, Side, ratio
 from benchmarks.team import Team
-from benchmarks.wire import Answer, Connection, question
+from benchmarks.wire import Answer, Connection, http_request
 from bot.domain.staff.permissions import Role
 from bot.operations.clock import SystemClock
 from bot.storage.database import Database
@@ -28,7 +28,7 @@ from bot.usecases.flows.files import read_folder
 from bot.usecases.flows.publish_flows import publish_flows
 
 SHIPPED = "emergency_assistance"
-"""The longest flow that the line comes with."""
+"""The longest flow that Warmline comes with."""
 STEPS = {SHIPPED: "need", big_flow.NAME: "topic_7"}
 """The step that is open in the editor: one that asks, with choices."""
 SAVED = "a step is saved"
@@ -45,16 +45,16 @@ class Editing:
 
 
 def measure(env: Mapping[str, str], rounds: int, each: int, tests: int) -> str:
-    """A table of the studio's pages for both flows: `rounds` rounds of `each` questions to every page."""
+    """A table of the studio's pages for both flows: `rounds` rounds of `each` requests to every page."""
     here = database(env, "studio")
-    viewer = line_of_flows(here, tests)
+    viewer = publish_both_flows(here, tests)
     with ExitStack() as stack:
-        bare = Side(stack.enter_context(pages.bare(env)), [Page(BARE, question("GET", "/"))])
-        stack.enter_context(house.running(here, "the web"))
+        bare = Side(stack.enter_context(pages.bare(env)), [Page(BARE, http_request("GET", "/"))])
+        stack.enter_context(instance.running(here, "the web"))
         sides = {flow: Side(int(here["PORT"]), _pages(here, viewer, flow)) for flow in STEPS}
         saving = {flow: Editing(flow) for flow in STEPS}
         for editing in saving.values():
-            # So that the pages of both show a draft, and not the first changes alone.
+            # So that both flows have a draft, and every page shows one.
             asyncio.run(_save(here, viewer, editing, 2, -1))
             editing.took.clear()
         for number in range(rounds):
@@ -72,15 +72,15 @@ def database(env: Mapping[str, str], name: str) -> dict[str, str]:
     url = env["DATABASE_URL"].replace("/warmline?", f"/{name}?")
     migrate(url)
     languages = ",".join(big_flow.LANGUAGES)
-    return {**env, "DATABASE_URL": url, "PORT": str(house.free_port()), "LANGUAGES": languages, "WEB_WORKERS": "1"}
+    return {**env, "DATABASE_URL": url, "PORT": str(instance.free_port()), "LANGUAGES": languages, "WEB_WORKERS": "1"}
 
 
-def line_of_flows(env: Mapping[str, str], tests: int) -> Team:
-    """The shipped flows and the large one are published; gives an admin who is signed in."""
+def publish_both_flows(env: Mapping[str, str], tests: int) -> Team:
+    """Publish the shipped flows and the large one; gives an admin who is signed in."""
     with opened(env) as database:
         with database.transaction() as db:
             now = SystemClock().now()
-            publish_flows(db, read_folder(house.HERE.parent / "flows"), "benchmarks", now)
+            publish_flows(db, read_folder(instance.HERE.parent / "flows"), "benchmarks", now)
             flows.publish(db, big_flow.NAME, big_flow.content(tests=tests, is_menu=False), "benchmarks", now)
         return admin(database)
 
@@ -116,14 +116,14 @@ def _pages(env: Mapping[str, str], viewer: Team, flow: str) -> list[Page]:
         "history": "/history",
         "drawing as a file": "/diagram.svg",
     }
-    return [Page(name, question("GET", f"/console/flows/{flow}{path}", signed_in)) for name, path in paths.items()]
+    return [Page(name, http_request("GET", f"/console/flows/{flow}{path}", signed_in)) for name, path in paths.items()]
 
 
 # Saving.
 
 
 class _Form(HTMLParser):
-    """The fields of the form that is posted to an address with this ending, as a browser would post them."""
+    """The fields of the form whose address ends like this, as a browser would post them."""
 
     def __init__(self, page: str, ending: str) -> None:
         super().__init__()
@@ -159,17 +159,17 @@ class _Form(HTMLParser):
 
 
 async def _save(env: Mapping[str, str], viewer: Team, editing: Editing, times: int, round_: int) -> None:
-    """Change the open step's question so many times, each time to other words, and look at the page that comes of it."""
+    """Change the open step's question `times` times, each time to other words, and request the page that results."""
     signed_in = team.cookie(env, viewer)
     connection = await Connection.open(int(env["PORT"]))
     path = f"/console/flows/{editing.flow}"
-    page = question("GET", f"{path}?step={STEPS[editing.flow]}", signed_in)
+    page = http_request("GET", f"{path}?step={STEPS[editing.flow]}", signed_in)
     shown = (await connection.ask(page)).text
     saved, after = [], []
     for time_ in range(times):
         fields = _Form(shown, "/step").fields | {"csrf_token": team.form_secret(env)}
         fields["text.ask"] = f"Which of these is it ({round_} {time_})?"
-        took, answer = await _timed(connection, question("POST", f"{path}/step", signed_in, urlencode(fields).encode()))
+        took, answer = await _timed(connection, http_request("POST", f"{path}/step", signed_in, urlencode(fields).encode()))
         assert answer.status == 303, f"saving was answered with {answer.status}"
         saved.append(took)
         took, answer = await _timed(connection, page)
@@ -199,8 +199,8 @@ def _table(bare: Side, sides: Mapping[str, Side], saving: Mapping[str, Editing])
         f"  {'':24s}" + "".join(f"{many[flow]:>24s}" for flow in shown),
     ]
     for name in shown[SHIPPED]:
-        told = [f"{statistics.median(took[name]):.0f} ms  x{ratio(took[name], plain):.0f}" for took in shown.values()]
-        lines.append(f"  {name:24s}" + "".join(f"{each:>24s}" for each in told))
+        cells = [f"{statistics.median(took[name]):.0f} ms  x{ratio(took[name], plain):.0f}" for took in shown.values()]
+        lines.append(f"  {name:24s}" + "".join(f"{each:>24s}" for each in cells))
     worst = max(statistics.median(took) for took in shown[big_flow.NAME].values())
     lines.append(f"  goal, each of them under {GOAL_MS} ms: {'met' if worst < GOAL_MS else 'MISSED'}")
     return "\n".join(lines)

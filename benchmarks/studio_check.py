@@ -1,4 +1,4 @@
-"""What checking the flow of two hundred steps takes, in a process that has seen nothing of it before."""
+"""What checking the flow of two hundred steps takes, in a process that has not read it before."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 from babel.messages.pofile import read_po
 
 from benchmarks import big_flow
-from benchmarks.house import HERE
+from benchmarks.instance import HERE
 from bot.domain.conversation.transcript import LineKind, read_transcript
 from bot.domain.flows.language.content import FlowContent
 from bot.usecases.conversation.rehearsal import replay
@@ -25,7 +25,7 @@ GOAL_SECONDS = 2.0
 
 
 def measure(folder: Path, rounds: int, tests: int) -> str:
-    """A table of so many processes, each of which reads and checks the same files once."""
+    """A table of `rounds` processes, each of which reads and checks the same files once."""
     path = folder / "big_flow.json"
     whole = big_flow.content(tests=tests)
     path.write_text(json.dumps([whole.source, dict(whole.translations), dict(whole.transcripts)]), "utf-8")
@@ -40,14 +40,14 @@ def _table(found: list[dict[str, float]], tests: int) -> str:
         f" conversation tests of {found[0]['texts']:.0f} texts, each in a new process, medians of {len(found)}:",
         f"  {'':56s}{'seconds':>10s}{'to the floor':>16s}",
     ]
-    told = {
+    labels = {
         "the floor": "the floor: PyYAML and Babel read the same files",
         "read": "our reading of it",
         "checked": "the whole check, with that reading, the first time",
         "checked again": "the same check once more (its report is kept)",
         "checked after a change": "the check after one text has changed",
     }
-    for arm, label in told.items():
+    for arm, label in labels.items():
         seconds = statistics.median(each[arm] for each in found)
         ratio = statistics.median(each[arm] / each["the floor"] for each in found)
         lines.append(f"  {label:56s}{seconds:>10.3f}{f'x{ratio:.2f}':>16s}")

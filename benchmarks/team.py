@@ -13,7 +13,7 @@ from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy.orm import Session
 
-from benchmarks import house
+from benchmarks import instance
 from bot.domain.staff.permissions import Role
 from bot.operations.clock import SystemClock
 from bot.storage.database import Database
@@ -23,9 +23,9 @@ from bot.storage.tables.staff import Shift
 
 TEAM = "crisis"
 POOL = ("+13145550111", "+13145550112", "+13145550113")
-"""Our numbers for staff."""
+"""Warmline's numbers for staff."""
 SHIFTS = ((0, 8), (8, 16), (16, 0))
-"""The hours, of every day, from midnight to midnight of the city."""
+"""Hours of every day, in the city's time zone."""
 COOKIE = "warmline"
 _FORMS = "f" * 40
 """The secret of the session's forms; any will do."""
@@ -33,7 +33,7 @@ _FORMS = "f" * 40
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Who is on duty, and the one of them who looks at the pages: a worker and supervisor."""
+    """Who is on duty, and the person who looks at the pages, a social worker and supervisor."""
 
     workers: tuple[int, ...]
     viewer: int
@@ -63,7 +63,7 @@ def _open(env: Mapping[str, str]) -> Iterator[tuple[Session, Sealer]]:
 
 def sealer(env: Mapping[str, str]) -> Sealer:
     """The sealer with this instance's keys."""
-    settings = house.settings(env)
+    settings = instance.settings(env)
     return Sealer(settings.encryption_keys, settings.secret_key)
 
 
@@ -80,7 +80,7 @@ def _add(db: Session, sealer: Sealer, number: int, *roles: Role) -> int:
 
 
 def cookie(env: Mapping[str, str], team: Team) -> dict[str, str]:
-    """The header by which the viewer is signed in since just now."""
+    """The header of a viewer who has just signed in."""
     now = time.time()
     held = {"_user_id": team.viewer_key, "_fresh": True, "since": now, "seen": now, "csrf_token": _FORMS}
     app = Flask(__name__)

@@ -25,7 +25,7 @@ class Answer:
         return self.body.decode()
 
 
-def question(method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> bytes:
+def http_request(method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> bytes:
     """A request as it goes over the wire."""
     head = {"Host": "127.0.0.1", **(headers or {})}
     if method == "POST":
@@ -36,11 +36,11 @@ def question(method: str, path: str, headers: Mapping[str, str] | None = None, b
 
 def posting(text: Text) -> bytes:
     """A resident's text as the carrier posts it."""
-    return question("POST", PATH, {"X-Twilio-Signature": text.signature}, text.form)
+    return http_request("POST", PATH, {"X-Twilio-Signature": text.signature}, text.form)
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection: one question at a time."""
+    """One keep-alive connection: one request at a time."""
 
     def __init__(self) -> None:
         self._heard = b""
@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
 
 
 def read_answer(heard: bytes) -> Answer | None:
-    """The answer in these bytes; None while some of it is missing. Our servers give every body's length."""
+    """The answer in these bytes; None while some of it is missing. Warmline's servers give every body's length."""
     head, end, body = heard.partition(b"\r\n\r\n")
     if not end:
         return None

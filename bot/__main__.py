@@ -7,7 +7,7 @@ import sys
 import click
 
 from bot.commands import data, demo, directory, flows, house, people, roster, safety, staff, talk
-from bot.commands.common import Refused
+from bot.domain.refused import Refused
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -25,8 +25,11 @@ from bot.storage.flows.flows import StoredFlow
 from bot.storage.sealing import Sealer
 from bot.storage.spool import Spool
 from bot.usecases.context import Context
+from bot.usecases.directory.words import read_directory_words
 from bot.usecases.flows.library import FlowCache
+from bot.usecases.offered_languages import read_offered_languages
 from bot.usecases.staff_words import read_staff_texts
+from bot.usecases.studio.trial.try_flow import read_trial_words
 from bot.usecases.system_texts import read_system_texts
 
 
@@ -48,6 +51,10 @@ class Runtime:
         if settings.database_url is None or settings.redis_url is None:
             raise ValueError("DATABASE_URL and REDIS_URL must be set here; `make run` sets them for its children.")
         sealer = Sealer(settings.encryption_keys, settings.secret_key)
+        # Kept after the first reading; read here so that a mistake in the files prevents the start.
+        read_directory_words()
+        read_trial_words()
+        read_offered_languages()
         context = Context(
             system_texts=read_system_texts(settings.languages),
             flow_cache=FlowCache(lambda stored: compile_flow(stored, settings)),

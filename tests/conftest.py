@@ -1,4 +1,4 @@
-"""What tests share: real servers, started once, a fresh migrated database each, whole settings, and a line that runs."""
+"""Fixtures for all tests: real servers, a freshly migrated database for each test, settings, and running applications."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ from tests.support import caches
 from tests.support.clock import FrozenClock
 from tests.support.databases import EMPTY, PUBLISHED, Databases, in_memory
 from tests.support.demo import Demo, open_demo
-from tests.support.entry_points import House, open_house
+from tests.support.entry_points import Site, open_site
 from tests.support.help_line import HelpLine, open_line
 from tests.support.supervisors import Office, open_office
 
-# A busy machine is no failure: a slow example is not one either.
+# A slow example only means that the machine is busy; it is no failure.
 hypothesis_settings.register_profile("warmline", deadline=None)
 hypothesis_settings.load_profile("warmline")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _worked_out() -> Iterator[None]:
-    with caches.kept():
+def _shared_caches() -> Iterator[None]:
+    with caches.shared_caches():
         yield
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[EmbeddedServers]:
-    """A PostgreSQL and a Valkey of this process's own, ended and removed with it."""
+    """A PostgreSQL and a Valkey for this test process, stopped and removed when it ends."""
     with in_memory() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def databases(servers: EmbeddedServers) -> Databases:
-    """Makes databases and sets them back."""
+    """Creates databases and resets them."""
     return Databases(servers)
 
 
 @pytest.fixture
 def published() -> None:
-    """For whoever asks for it, or uses a fixture that does, the database has the shipped flows and directory from the start.
+    """A test that uses this fixture, also indirectly, starts with the shipped flows and directory in its database.
 
-    To copy them is ten times quicker than to publish them. Who publishes flows of their own does without.
+    Copying them is ten times faster than publishing them. A test that publishes its own flows does not use this.
     """
 
 
 @pytest.fixture
 def database_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A migrated database that only this test knows."""
+    """The URL of a migrated database that only this test uses."""
     address = databases.make(PUBLISHED if published.__name__ in request.fixturenames else EMPTY)
     yield address
     databases.drop(address)
@@ -66,7 +66,7 @@ def database_url(databases: Databases, request: pytest.FixtureRequest) -> Iterat
 
 @pytest.fixture
 def redis_url(servers: EmbeddedServers) -> str:
-    """The Valkey, emptied for this test."""
+    """The URL of the Valkey, which is emptied before this test."""
     with redis.Redis.from_url(servers.redis_url) as connection:
         connection.flushall()
     return servers.redis_url
@@ -74,12 +74,12 @@ def redis_url(servers: EmbeddedServers) -> str:
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    """Whole settings of a demo, on this test's own database and folder."""
+    """Complete settings of a demo, on this test's own database and folder."""
     return settings_on(database_url, redis_url, tmp_path)
 
 
 def settings_on(database_url: str, redis_url: str, folder: Path) -> Settings:
-    """The same for whoever has a database of their own."""
+    """The same settings for a test that creates its own database."""
     return Settings.from_env(
         {
             "DATA_DIR": str(folder),
@@ -100,7 +100,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    """A way into this test's database."""
+    """Connections to this test's database."""
     opened = Database(settings.database_url or "")
     yield opened
     opened.close()
@@ -108,14 +108,14 @@ def database(settings: Settings) -> Iterator[Database]:
 
 @pytest.fixture
 def db(database: Database) -> Iterator[Session]:
-    """One transaction in it."""
+    """A session in one transaction, committed when the test ends."""
     with database.transaction() as session:
         yield session
 
 
 @pytest.fixture
 def sealer(settings: Settings) -> Sealer:
-    """Seals and opens what this test's database holds."""
+    """Seals and opens the sealed columns of this test's database."""
     return Sealer(settings.encryption_keys, settings.secret_key)
 
 
@@ -128,26 +128,26 @@ def demo(settings: Settings, published: None) -> Iterator[Demo]:
 
 @pytest.fixture
 def context(demo: Demo) -> Context:
-    """What the use cases are handed by the demo's doors."""
+    """The context that the demo passes to its use cases."""
     return demo.runtime.context
 
 
 @pytest.fixture
 def office(settings: Settings, published: None) -> Iterator[Office]:
-    """The demo with somebody of each role, at nine on a Monday."""
+    """The demo with one member of staff per role, at nine on a Monday morning."""
     with open_office(settings) as opened:
         yield opened
 
 
 @pytest.fixture
 def line(settings: Settings, clock: FrozenClock, published: None) -> Iterator[HelpLine]:
-    """The whole line, with Twilio's stand-in at its edge."""
+    """The whole system, with a stand-in for Twilio."""
     with open_line(settings, clock) as opened:
         yield opened
 
 
 @pytest.fixture
-def house(settings: Settings, clock: FrozenClock) -> Iterator[House]:
-    """A line with one member of staff before its doors."""
-    with open_house(settings, clock) as opened:
+def site(settings: Settings, clock: FrozenClock) -> Iterator[Site]:
+    """Warmline with one member of staff who can sign in."""
+    with open_site(settings, clock) as opened:
         yield opened

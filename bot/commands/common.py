@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from bot.domain.refused import Refused
 from bot.operations import supervisor
 from bot.operations.embedded.servers import EmbeddedError
 from bot.operations.settings.settings import Settings, SettingsError
@@ -15,10 +16,6 @@ from bot.paths import ROOT
 from bot.storage.database import Database
 from bot.usecases.flows.files import FlowFolder, build_draft_library, read_directory_files, read_folder
 from bot.usecases.flows.library import DraftLibrary
-
-
-class Refused(Exception):
-    """The command cannot be carried out; the message says why and what to do."""
 
 
 def load_settings() -> Settings:

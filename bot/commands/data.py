@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 from cryptography.fernet import Fernet
 
-from bot.commands.common import Refused, load_attached_settings, open_database
+from bot.commands.common import load_attached_settings, open_database
+from bot.domain.refused import Refused
 from bot.storage import keys as stored_keys
 from bot.storage.sealing import Sealer, UnsealError
 from bot.storage.spool import Spool

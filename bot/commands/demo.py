@@ -6,7 +6,8 @@ import logging
 
 import click
 
-from bot.commands.common import Refused, load_attached_settings, open_database
+from bot.commands.common import load_attached_settings, open_database
+from bot.domain.refused import Refused
 from bot.operations.clock import DemoClock
 from bot.operations.settings.settings import Settings
 from bot.runtime import Runtime

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bot.commands.common import Refused, load_attached_settings, load_settings, open_database
+from bot.commands.common import load_attached_settings, load_settings, open_database
 from bot.domain.directory import cards
 from bot.domain.directory.hsds.mapping import DirectoryMapping
 from bot.domain.directory.hsds.mapping import read_mapping as load_mapping
@@ -18,6 +18,8 @@ from bot.domain.directory.hsds.writing import VERSION, write_csv, write_json
 from bot.domain.directory.needs import NeedRulesError, load_rules
 from bot.domain.directory.ranking import RankedHit
 from bot.domain.flows.language.yaml_source import FlowError
+from bot.domain.languages import SOURCE_LANGUAGE
+from bot.domain.refused import Refused
 from bot.operations.clock import SystemClock
 from bot.paths import ROOT
 from bot.storage.directory import imports as stored
@@ -25,8 +27,14 @@ from bot.storage.directory import reviewed_services
 from bot.usecases.directory import search_services
 from bot.usecases.directory.export_services import exported_records
 from bot.usecases.directory.files import DirectoryFilesError, open_files, open_sink
-from bot.usecases.directory.import_services import ROW_KINDS, ImportOptions, ImportReport, import_directory, source_name
-from bot.usecases.directory.import_services import Refused as ImportRefused
+from bot.usecases.directory.import_services import (
+    ROW_KINDS,
+    ImportOptions,
+    ImportRefused,
+    ImportReport,
+    import_directory,
+    source_name,
+)
 from bot.usecases.flows.files import read_directory_files
 
 _MAX_SHOWN = 20
@@ -175,7 +183,7 @@ def _print_report(report: ImportReport, report_as: str) -> None:
 @click.option("--need", help="A need as the flows call it: rent, food, shelter, counseling and so on.")
 @click.option("--near", help="A ZIP code.")
 @click.option("--words", default="", help="Words of its name or description.")
-@click.option("--language", default="en", show_default=True, help="A language that should be spoken there.")
+@click.option("--language", default=SOURCE_LANGUAGE, show_default=True, help="A language that should be spoken there.")
 @click.option("--open-now", is_flag=True, help="Only what is known to be open.")
 @click.option("--offered", is_flag=True, help="Only what people may be told of now.")
 @click.option("--most", default=20, show_default=True, type=click.IntRange(1, 200))

@@ -8,7 +8,6 @@ import click
 
 from bot.commands import flows_import, flows_sync
 from bot.commands.common import (
-    Refused,
     draft_library,
     load_attached_settings,
     load_flow_folder,
@@ -16,6 +15,7 @@ from bot.commands.common import (
     open_database,
 )
 from bot.domain.flows.language.yaml_source import FlowProblem, Severity
+from bot.domain.refused import Refused
 from bot.operations.clock import SystemClock
 from bot.usecases.conversation.rehearsal import replay
 from bot.usecases.flows.files import FlowFolder, check_folder

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from bot.commands.common import Refused, load_attached_settings, open_database
+from bot.commands.common import load_attached_settings, open_database
 from bot.domain.flows.importing.detect import MAX_BYTES
 from bot.domain.flows.importing.report import NotImportable
+from bot.domain.refused import Refused
 from bot.operations.clock import SystemClock
 from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import import_flows

@@ -11,8 +11,9 @@ from typing import TypeVar
 import click
 from sqlalchemy.orm import Session
 
-from bot.commands.common import Refused, load_attached_settings, open_database
+from bot.commands.common import load_attached_settings, open_database
 from bot.domain.flows.language.content import FlowContent
+from bot.domain.refused import Refused
 from bot.operations.clock import SystemClock
 from bot.operations.settings.settings import Settings
 from bot.paths import ROOT

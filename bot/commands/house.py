@@ -7,10 +7,11 @@ import sys
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.commands.common import Refused, load_attached_settings, load_settings, open_database
+from bot.commands.common import load_attached_settings, load_settings, open_database
 from bot.commands.demo import fill_demo
 from bot.commands.flows import publish
 from bot.domain.flows.language.yaml_source import FlowError
+from bot.domain.refused import Refused
 from bot.domain.safety.lined_yaml import SafetyRuleError
 from bot.operations import supervisor
 from bot.operations.clock import SystemClock

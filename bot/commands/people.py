@@ -9,15 +9,15 @@ from sqlalchemy import select
 
 from bot import reception
 from bot.carriers.twilio.texts import TwilioCarrier
-from bot.commands.common import Refused, load_attached_settings, open_database
+from bot.commands.common import load_attached_settings, open_database
 from bot.domain.flows.language.script import read_duration
 from bot.domain.messages.message import Address, Channel
+from bot.domain.refused import Refused
 from bot.operations.clock import SystemClock
 from bot.runtime import Runtime
 from bot.storage import erasures
 from bot.storage.sealing import Sealer
 from bot.storage.tables.residents import Conversation, Handoff
-from bot.usecases.handoff.common import Refused as ActRefused
 from bot.usecases.handoff.ending import close_by_operator
 
 
@@ -47,7 +47,7 @@ def close(number: int) -> None:
     try:
         with runtime.database.transaction() as db:
             close_by_operator(db, runtime.context, number, runtime.clock.now())
-    except ActRefused as error:
+    except Refused as error:
         raise Refused(f"There is no open handoff {number}.") from error
     finally:
         runtime.close()

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from bot.commands.common import Refused, load_attached_settings, open_database
+from bot.commands.common import load_attached_settings, open_database
+from bot.domain.refused import Refused
 from bot.domain.roster.csv_file import MAX_BYTES
 from bot.domain.roster.duty import TimeSpan
 from bot.domain.roster.rows import WEEKDAYS, ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow
@@ -49,12 +50,9 @@ def import_command(file: Path, *, adds: bool, dry_run: bool, yes: bool) -> None:
             return
         if change.removed and not yes:
             click.confirm(f"Take {len(change.removed)} rows out and put {len(change.added)} in?", abort=True)
-        try:
-            with opened.transaction() as db:
-                manage_roster.apply_import(db, *given, whole=not adds, mark=change.mark)
-                audits.record(db, None, "roster_changed", now, detail="file, command line")
-        except manage_roster.Refused as error:
-            raise Refused(str(error)) from error
+        with opened.transaction() as db:
+            manage_roster.apply_import(db, *given, whole=not adds, mark=change.mark)
+            audits.record(db, None, "roster_changed", now, detail="file, command line")
     click.echo("Done.")
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from bot.commands.common import Refused, load_settings
+from bot.commands.common import load_settings
+from bot.domain.languages import SOURCE_LANGUAGE
+from bot.domain.refused import Refused
 from bot.domain.safety import assess, reply_key
 from bot.usecases.measure_safety import format_report
 from bot.usecases.system_texts import read_system_texts
@@ -35,4 +37,4 @@ def read(text: str) -> None:
     click.echo(f"level {int(found.level)} {found.level.name.lower()}; dangers {', '.join(found.dangers) or 'none'}")
     click.echo(f"rules {', '.join(found.rules) or 'none'}; asks {found.ask or 'nothing'}")
     key = reply_key(found)
-    click.echo(line.text(key, "en") if key else "No safety text: the conversation goes on.")
+    click.echo(line.text(key, SOURCE_LANGUAGE) if key else "No safety text: the conversation goes on.")

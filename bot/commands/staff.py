@@ -7,8 +7,10 @@ import re
 import click
 from sqlalchemy.orm import Session
 
-from bot.commands.common import Refused, load_attached_settings, open_database
+from bot.commands.common import load_attached_settings, open_database
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.message import Channel
+from bot.domain.refused import InvalidForm, Refused
 from bot.domain.staff.permissions import Role
 from bot.operations.clock import SystemClock
 from bot.runtime import Runtime
@@ -37,7 +39,7 @@ def staff() -> None:
     type=click.Choice([role.value for role in Role]), help="May be given several times.",
 )  # fmt: skip
 @click.option("--team", "teams", multiple=True, help="The slug of a team; may be given several times.")
-@click.option("--language", "languages", multiple=True, default=("en",), show_default=True, help="Like en or es.")
+@click.option("--language", "languages", multiple=True, default=(SOURCE_LANGUAGE,), show_default=True, help="Like en or es.")
 @click.option("--phone/--no-phone", default=True, help="Ask for their telephone, to which alerts go.")
 def add(
     email: str, *, name: str, called: str | None, roles: tuple[str, ...], teams: tuple[str, ...],
@@ -92,8 +94,8 @@ def leave(email: str) -> None:
         with runtime.database.transaction() as db:
             row = _find_present(db, email)
             manage_staff.deactivate(db, runtime.context, None, row.id, runtime.clock.now())
-    except manage_staff.Unfit as unfit:
-        raise Refused(" ".join(unfit.problems.values())) from unfit
+    except InvalidForm as invalid:
+        raise Refused(" ".join(invalid.problems.values())) from invalid
     finally:
         runtime.close()
     click.echo(f"{row.name} has left. Look at `warmline roster check`: their shifts hold no more.")

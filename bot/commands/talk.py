@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from bot.commands.common import Refused, draft_library, load_flow_folder, load_settings
+from bot.commands.common import draft_library, load_flow_folder, load_settings
 from bot.domain.conversation.effects import Effect, Reply
 from bot.domain.conversation.transcript import LineKind, Transcript, TranscriptLine, write_transcript
 from bot.domain.flows.language.script import read_duration
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.segments import fold_for_sms, join_replies, measure_segments
+from bot.domain.refused import Refused
 from bot.operations.clock import SystemClock
 from bot.usecases.conversation.rehearsal import PICTURE, Rehearsal, effects_as_lines
 from bot.usecases.system_texts import read_system_texts
@@ -21,7 +23,7 @@ HELP = "Type as a person would text. /wait 2h moves the clock, /picture sends on
 @click.command()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--flow", help="Start in this flow, not at the menu.")
-@click.option("--language", default="en", show_default=True)
+@click.option("--language", default=SOURCE_LANGUAGE, show_default=True)
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Keep the talk as a transcript in this file.")
 @click.option("--title", default="A conversation", help="The transcript's title.")
 def talk(path: Path | None, flow: str | None, language: str, save: Path | None, title: str) -> None:

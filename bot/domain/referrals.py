@@ -13,7 +13,7 @@
  completed, cancelled and failed: what an agency has completed cannot be cancelled afterwards.
 ```
 
-The states are those of the FHIR Task in Gravity's guide for social care, without received and ready (domain.md 5.5).
+The states are those of the FHIR Task in Gravity's guide for social care, without received and ready.
 
 A referral is closed when the person or the agency has said how it ended. Sending a text does not close it; neither does
 "not reached" or a place on a waiting list: a social worker must ask again.

@@ -32,7 +32,8 @@ class _Cursor:
 
 
 class StepTransitions:
-    """A state machine whose moves are named by their target, such as that of a flow: `targets` has the targets of each state.
+    """A state machine whose moves are named by their target, such as that of a flow: `targets` has the targets of each
+    state.
 
     ENDED is a possible target; HUMAN can be reached from every state. Moves only read it, so threads share it.
     """

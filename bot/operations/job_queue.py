@@ -35,8 +35,8 @@ SERIALIZER: Final = "json"
 JOB_TIMEOUT_SECONDS: Final = 60
 WORKER_TTL: Final = 30
 MAINTENANCE_SECONDS: Final = 30
-"""A scheduler that was killed is replaced after a minute and a half at most, not after RQ's default of seven minutes
-(domain.md 2.3). A job whose worker was killed comes back after JOB_SECONDS, one minute of RQ's own and this; the sweep
+"""A scheduler that was killed is replaced after a minute and a half at most, not after RQ's default of seven minutes.
+A job whose worker was killed comes back after JOB_SECONDS, one minute of RQ's own and this; the sweep
 finds its row before that."""
 CHECK_EXISTING_FROM: Final = 5
 """Below this many rows, jobs are enqueued without first asking Redis which exist."""

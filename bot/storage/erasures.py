@@ -65,7 +65,7 @@ def erase(db: Session, sealer: Sealer, erasure: Erasure, now: datetime) -> None:
     db.execute(update(Person).where(Person.id == conversation.person_id).values(sealed_name=None, erased_at=now))
     conversation.sealed_state = sealer.seal(State(ended=True).dump())
     conversation.sealed_address = sealer.seal("web:erased")
-    conversation.waking = conversation.flow_version = conversation.step = None
+    conversation.timeout_at = conversation.flow_version = conversation.step = None
     conversation.holder, conversation.in_danger = State().holder.value, False
     if not conversation.opted_out:
         conversation.lookup = f"erased {conversation.id}".encode()

@@ -15,7 +15,7 @@ from bot.storage.messages import outbox
 
 _QUERIES: Final[Mapping[str, Callable[[Session, datetime], timedelta | None]]] = {
     "text": outbox.longest_overdue,
-    "rung": handoffs.longest_overdue,
+    "escalation": handoffs.longest_overdue,
     "check_in": check_ins.longest_overdue,
 }
 

@@ -10,8 +10,8 @@ from bot.storage.database import driver_connection
 
 _NEXT = """
 select least(
-  (select min(rung_due_at) from handoff),
-  (select min(waking) from conversation),
+  (select min(due_at) from handoff),
+  (select min(timeout_at) from conversation),
   (select min(due_at) from check_in),
   (select min(due_at) from message where outbound and state in ('waiting', 'claimed', 'unknown', 'answered')))
 """

@@ -25,7 +25,7 @@ _OPEN = [state.value for state in OPEN_STATES]
 
 _VIEW = """
 select r.id, r.conversation_id, c.person_id, p.sealed_name, coalesce(s.name, ''), r.need, r.place, r.state, r.outcome,
-       r.told_by, r.made_at, r.updated_at, r.closed_at, r.shared_at, r.made_by,
+       r.reported_by, r.made_at, r.updated_at, r.closed_at, r.shared_at, r.made_by,
        (select count(*) from referral_event e where e.referral_id = r.id and e.outcome = 'not_reached')
   from referral r
   join conversation c on c.id = r.conversation_id
@@ -58,7 +58,7 @@ class ReferralRow:
     place: int
     state: str
     outcome: str | None
-    told_by: str | None
+    reported_by: str | None
     made_at: datetime
     updated_at: datetime | None
     closed_at: datetime | None
@@ -179,7 +179,8 @@ def lock_last_open_offer(db: Session, conversation_id: int) -> list[Referral]:
 def list_open_choices(db: Session, conversation_id: int) -> list[tuple[int, str]]:
     """(number, service name) of the open referrals of the newest open offer, for the question "which one?".
 
-    `bot.usecases.referrals.record_referral.by_person` understands these numbers, even if others of the offer were closed meanwhile.
+    `bot.usecases.referrals.record_referral.by_person` understands these numbers, even if others of the offer were closed
+    meanwhile.
     """
     conditions = (Referral.conversation_id == conversation_id, Referral.closed_at.is_(None), Referral.state.in_(_OPEN))
     newest = select(func.max(Referral.made_at)).where(*conditions).scalar_subquery()

@@ -25,7 +25,6 @@ _TABLES: dict[str, type[Shift] | type[ExtraShift] | type[TimeOff] | type[Holiday
     "time_off": TimeOff,
     "holiday": Holiday,
 }
-KINDS = frozenset(_TABLES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,14 @@ CHECK_INS_OVERDUE_AFTER = timedelta(minutes=15)
 """The same for check-ins, of which thousands may be due on one morning, and no person waits for one."""
 
 
+def oldest_due(db: Session, now: datetime) -> dict[str, timedelta]:
+    """How long the oldest due text, escalation tier and check-in have waited at `now`, by kind; zero if nothing is due."""
+    return lateness.longest_waits(db, now)
+
+
 def overdue_work(db: Session, now: datetime) -> dict[str, timedelta]:
     """The kinds of work that are overdue, with the delay of the oldest of each."""
-    late = lateness.longest_waits(db, now)
+    late = oldest_due(db, now)
     return {
         kind: wait
         for kind, wait in late.items()

@@ -26,7 +26,8 @@ from bot.domain.staff.permissions import Permission, Role, is_allowed
 from bot.operations.clock import DemoClock
 from bot.runtime import Runtime
 from bot.storage.database import is_outage
-from bot.storage.staff import accounts, audits
+from bot.usecases.staff.read_account import find_signed_in
+from bot.usecases.staff.record_audit import record_act
 from bot.web import forms
 from bot.web.forms import current_runtime
 
@@ -110,7 +111,7 @@ def record_audit(
     detail: str = "",
 ) -> None:
     """Write an audit row of what the signed-in staff member did. `detail`: fixed words and ids only."""
-    audits.record(db, current_user().id, act, now, conversation_id=conversation_id, handoff_id=handoff_id, detail=detail)
+    record_act(db, current_user().id, act, now, conversation_id=conversation_id, handoff_id=handoff_id, detail=detail)
 
 
 def record_refusal(detail: str) -> None:
@@ -178,7 +179,7 @@ def _load_user() -> CurrentUser | None:
         _end_session()
         return None
     with runtime.database.transaction() as db:
-        account = accounts.find_active(db, str(key))
+        account = find_signed_in(db, str(key))
     if account is None:
         _end_session()
         return None

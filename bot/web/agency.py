@@ -10,9 +10,9 @@ from typing import Final
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
 
 from bot.domain.referrals import MOVES, AgencyCapacity, ReferralOutcome
+from bot.domain.refused import Refused
 from bot.storage.database import DATABASE_ERRORS
 from bot.usecases.referrals import record_referral
-from bot.usecases.referrals.record_referral import Refused
 from bot.usecases.referrals.share_referral import SharedReferral, open_link
 from bot.web import forms
 from bot.web.forms import current_runtime

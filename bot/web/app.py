@@ -10,6 +10,7 @@ from bot.runtime import Runtime
 from bot.web import forms, layout
 from bot.web.agency import agency
 from bot.web.chat.pages import chat
+from bot.web.chat.words import read_chat_words
 from bot.web.console.account import account
 from bot.web.console.audit import audit
 from bot.web.console.board import board
@@ -72,6 +73,8 @@ def create_app(runtime: Runtime) -> Flask:
     app.extensions["warmline"] = runtime
     app.config.update(SECRET_KEY=runtime.settings.secret_key, MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES)
     set_up_sign_in(app, runtime)
+    # Kept after the first reading; read here so that a mistake in the file prevents the start.
+    read_chat_words()
     demo = (phone, staff_phone) if runtime.settings.is_demo else ()
     for blueprint in (twilio, twilio_voice, health, metrics, chat, agency, *CONSOLE_BLUEPRINTS, *STUDIO_BLUEPRINTS, *demo):
         app.register_blueprint(blueprint)

@@ -10,22 +10,23 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time
 from markupsafe import Markup, escape
 
+from bot.domain.languages import SOURCE_LANGUAGE, locale_of
+
 _LINK_PATTERN = re.compile(
     r"(?<![\w.-])(?:(?P<phone>(?:1-)?\d{3}-\d{3}-\d{4}|911|988|211)"
     r"|(?P<site>(?:https?://)?(?:[a-z0-9-]+\.)+(?:gov|org)(?:/[\w./-]*[\w/])?))(?![\w-])"
 )
-_LOCALES = {"en": "en_US", "es": "es_US"}
 
 
-def time_of_day(at: datetime, zone: ZoneInfo, language: str = "en") -> str:
+def time_of_day(at: datetime, zone: ZoneInfo, language: str = SOURCE_LANGUAGE) -> str:
     """Hour and minute in `zone`, in the format of the language."""
     local = at.astimezone(zone)
-    return _format_time(time(local.hour, local.minute), _locale(language))
+    return _format_time(time(local.hour, local.minute), locale_of(language))
 
 
-def day(at: datetime, zone: ZoneInfo, language: str = "en") -> str:
+def day(at: datetime, zone: ZoneInfo, language: str = SOURCE_LANGUAGE) -> str:
     """Weekday and date in `zone`, in the format of the language."""
-    return _format_date(at.astimezone(zone).date(), _locale(language))
+    return _format_date(at.astimezone(zone).date(), locale_of(language))
 
 
 # A page of a conversation shows fifty times, and formatting one costs as much as rendering the line around it.
@@ -55,7 +56,3 @@ def _link_html(found: re.Match[str]) -> Markup:
         return Markup('<a href="tel:{}">{}</a>').format(shown, shown)
     address = shown if "://" in shown else f"https://{shown}"
     return Markup('<a href="{}" rel="noreferrer noopener" target="_blank">{}</a>').format(address, shown)
-
-
-def _locale(language: str) -> str:
-    return _LOCALES.get(language, "en_US")

@@ -9,9 +9,8 @@ from typing import Any
 from flask import Blueprint
 
 from bot.runtime import Runtime
-from bot.storage import lateness
 from bot.storage.database import DATABASE_ERRORS
-from bot.usecases.watch_lateness import alarm_overdue_work, overdue_work
+from bot.usecases.watch_lateness import alarm_overdue_work, oldest_due, overdue_work
 from bot.web.forms import current_runtime
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ def ready() -> tuple[dict[str, Any], int]:
     try:
         with runtime.database.transaction() as db:
             now = runtime.clock.now()
-            oldest, late = max(lateness.longest_waits(db, now).values()), overdue_work(db, now)
+            oldest, late = max(oldest_due(db, now).values()), overdue_work(db, now)
     except (*DATABASE_ERRORS, OSError) as error:
         reasons.append(f"the database does not answer ({type(error).__name__})")
     if late:

@@ -12,8 +12,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from bot.runtime import Runtime
-from bot.storage import lateness
 from bot.storage.database import DATABASE_ERRORS
+from bot.usecases.watch_lateness import oldest_due
 
 metrics = Blueprint("metrics", __name__)
 
@@ -42,13 +42,13 @@ class OldestDueCollector(Collector):
         self._runtime = runtime
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """By kind of work: text, rung (a step of a handoff's escalation policy) and check_in; 0 if nothing is due."""
+        """By kind of work: text, escalation (the tiers of a handoff) and check_in; 0 if nothing is due."""
         gauge = GaugeMetricFamily(
             "warmline_oldest_due_seconds", "For how long the oldest due work has waited, by kind", labels=["kind"]
         )
         try:
             with self._runtime.database.transaction() as db:
-                late = lateness.longest_waits(db, self._runtime.clock.now())
+                late = oldest_due(db, self._runtime.clock.now())
         except (*DATABASE_ERRORS, OSError):
             return
         for kind, wait in late.items():

@@ -1,4 +1,4 @@
-"""A real Chromium, the system's own, on a demo that is really served."""
+"""A real Chromium, the one installed on the system, on a demo that is really served."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def chromium() -> Iterator[Browser]:
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip(f"none of {', '.join(NAMES)} is installed; `make browser` installs one")
-    # The first ZIP code of a process reads a large table: let it be before somebody waits for an answer.
+    # The first ZIP code of a process reads a large table: do it before a test waits for an answer.
     assert find_zip("63118")
-    # As long as an act may take on a busy machine. Where a limit is what is shown, the test names its own.
+    # As long as an action may take on a busy machine. A test that proves a limit names its own.
     expect.set_options(timeout=15 * SECONDS)
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage"]

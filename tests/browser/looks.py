@@ -1,4 +1,4 @@
-"""How a page is looked at: by axe-core, in the sizes and colours in which people have it before them.
+"""How a page is checked: by axe-core, in the sizes and colours in which people see it.
 
 A page is loaded once and turned from look to look. It is the same page as one that was loaded so: no script of ours asks for
 the size or the colours when it begins, but for where it scrolls to.
@@ -37,7 +37,7 @@ class Look:
 
     @property
     def size(self) -> dict[str, Any]:
-        """What a browser of this size is opened with."""
+        """The options of a browser context of this size."""
         return {"viewport": {"width": self.width, "height": self.height}, **STILL}
 
 
@@ -51,7 +51,7 @@ TWICE = Look(640, 450, "dark", 2)
 
 
 def turn(page: Page, look: Look) -> None:
-    """Have the open page before one in this look."""
+    """Show the open page in this look."""
     page.emulate_media(color_scheme=look.scheme)
     page.set_viewport_size({"width": look.width, "height": look.height})
     if look.scale != 1:
@@ -68,7 +68,7 @@ def findings(page: Page) -> list[tuple[str, Any]]:
 
 
 def findings_in_both(page: Page) -> list[tuple[str, str, Any]]:
-    """The same in light and in dark."""
+    """The same, in light and in dark."""
     found: list[tuple[str, str, Any]] = []
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
@@ -77,5 +77,5 @@ def findings_in_both(page: Page) -> list[tuple[str, str, Any]]:
 
 
 def is_too_wide(page: Page) -> bool:
-    """Whether something sticks out sideways."""
+    """Whether something overflows sideways."""
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))

@@ -1,4 +1,4 @@
-"""The page of a case in a real browser: axe finds nothing with every form open, and nothing sticks out."""
+"""The page of a case in a real browser: axe finds nothing with every form open, and nothing overflows."""
 
 from __future__ import annotations
 

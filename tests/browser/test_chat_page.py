@@ -7,10 +7,11 @@ from playwright.sync_api import Page, expect
 
 from bot.storage.tables.residents import Conversation, Handoff, Message
 from bot.web.chat.pages import QUICK_EXIT_URL
-from bot.web.chat.words import WORDS
+from bot.web.chat.words import read_chat_words
 from tests.browser.conftest import SECONDS, OpenPage
 from tests.support.demo import Demo
 
+WORDS = read_chat_words().by_language
 pytestmark = pytest.mark.browser
 
 TRACES = """async () => [
@@ -82,7 +83,7 @@ def test_it_stays_while_escape_ends_a_composition(open_page: OpenPage) -> None:
     expect(page.get_by_role("textbox")).to_have_value("still here")
 
 
-def test_it_brings_a_social_workers_words_by_itself(demo: Demo, open_page: OpenPage) -> None:
+def test_it_shows_a_social_workers_words_without_a_reload(demo: Demo, open_page: OpenPage) -> None:
     page = open_page("/chat")
     write(page, "talk to a person")
     assert demo.count(Handoff) == 1

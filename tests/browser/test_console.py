@@ -1,4 +1,4 @@
-"""The console in a real browser: new ones appear by themselves, a reply goes out with one key, and nothing typed is lost."""
+"""The console in a real browser: new handoffs appear by themselves, one key sends a reply, and nothing typed is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.browser.looks import ALL, PHONE, STILL, Look, findings, turn
 from tests.browser.pace import look_again
 from tests.support.console import make_staff
 from tests.support.demo import Demo
-from tests.support.people import Made, make_person, make_text
+from tests.support.people import PersonIds, make_person, make_text
 
 pytestmark = pytest.mark.browser
 
@@ -37,10 +37,10 @@ class Night:
         self.sam = make_staff(demo.runtime, "sam@example.org", teams=["housing"])
 
     def look(self, path: str, who: int = 0, **options: Any) -> Page:
-        """Open a page as Rosa, or as somebody else."""
+        """Open a page as Rosa, or as another member of staff."""
         return self.open_as(who or self.rosa, path, **options)
 
-    def person(self, number: int = 1, *, owner: int = 0, safe: SafeContact | None = None, **changes: Any) -> Made:
+    def person(self, number: int = 1, *, owner: int = 0, safe: SafeContact | None = None, **changes: Any) -> PersonIds:
         at = self.demo.runtime.clock.now() - timedelta(minutes=3)
         context = self.demo.runtime.context
         with self.demo.db() as db:
@@ -55,13 +55,13 @@ class Night:
                 claiming.claim(db, context, made.handoff, owner, self.demo.runtime.clock.now())
         return made
 
-    def hear(self, made: Made, body: str) -> None:
+    def hear(self, made: PersonIds, body: str) -> None:
         """The person writes once more."""
         with self.demo.db() as db:
             make_text(db, self.demo.runtime.context.sealer, made.conversation, body, self.demo.runtime.clock.now())
 
     def act(self, do: Callable[..., Any], *given: Any) -> None:
-        """Something that somebody does elsewhere."""
+        """An act of another member of staff."""
         with self.demo.db() as db:
             do(db, self.demo.runtime.context, *given, self.demo.runtime.clock.now())
 
@@ -76,7 +76,7 @@ def night(demo: Demo, open_as: OpenAs) -> Night:
     return Night(demo, open_as)
 
 
-def path(made: Made) -> str:
+def path(made: PersonIds) -> str:
     return f"/console/handoffs/{made.handoff}"
 
 
@@ -84,10 +84,10 @@ def box(page: Page) -> Any:
     return page.get_by_role("textbox", name="Your reply")
 
 
-def test_it_shows_who_needs_somebody_within_two_seconds(night: Night) -> None:
+def test_it_shows_who_needs_a_human_within_two_seconds(night: Night) -> None:
     page = night.look("/console")
     expect(page.get_by_text("Nobody waits")).to_be_visible()
-    # Not by what the page shows as it opens: it has asked for news before and was told that there is none.
+    # Not by what the page shows as it opens: it has already asked for news and there was none.
     page.wait_for_event("response", lambda answer: "/news" in answer.url and answer.status == 204)
     made = night.person()
     began = machine.monotonic()
@@ -102,14 +102,14 @@ def test_it_shows_who_needs_somebody_within_two_seconds(night: Night) -> None:
 
 
 NOTICES = """() => {
-  window.told = [];
-  window.Notification = class { constructor(title, options) { window.told.push(title, options.body); } };
+  window.shown = [];
+  window.Notification = class { constructor(title, options) { window.shown.push(title, options.body); } };
   window.Notification.permission = "granted";
   window.Notification.requestPermission = async () => "granted";
 }"""
 
 
-def test_it_makes_itself_heard_only_where_wished_and_names_nobody(night: Night) -> None:
+def test_it_notifies_only_where_wished_and_names_no_one(night: Night) -> None:
     page = night.look("/console")
     page.evaluate(NOTICES)
     sound, notices = page.get_by_role("button", name="Sound"), page.get_by_role("button", name="Notices")
@@ -117,13 +117,13 @@ def test_it_makes_itself_heard_only_where_wished_and_names_nobody(night: Night) 
     made = night.person(1)
     look_again(page)
     page.get_by_role("link", name=f"Person {made.conversation}").wait_for()
-    assert page.evaluate("told") == []
+    assert page.evaluate("shown") == []
     notices.click()
     sound.click()
     made = night.person(2, urgency="minutes")
     look_again(page)
     page.get_by_role("link", name=f"Person {made.conversation}").wait_for()
-    assert page.evaluate("told") == ["Warmline", "Someone needs an answer. Urgency: within minutes"]
+    assert page.evaluate("shown") == ["Warmline", "Someone needs an answer. Urgency: within minutes"]
     page.reload()
     expect(page.get_by_role("button", name="Sound")).to_have_attribute("aria-pressed", "true")
 
@@ -144,7 +144,7 @@ def test_it_is_claimed_and_answered_with_the_keyboard(night: Night) -> None:
     assert night.written() == ["I am here.", "And I stay."]
 
 
-def test_it_brings_their_words_while_one_is_writing(night: Night) -> None:
+def test_it_shows_the_persons_words_while_one_is_writing(night: Night) -> None:
     made = night.person(owner=night.rosa)
     page = night.look(path(made))
     box(page).fill("half a th")
@@ -174,7 +174,7 @@ def test_it_gives_a_reply_back_that_did_not_go_out(night: Night) -> None:
     assert night.written() == ["hold on"]
 
 
-def test_it_keeps_what_was_typed_when_somebody_else_takes_over(night: Night) -> None:
+def test_it_keeps_what_was_typed_when_a_colleague_takes_over(night: Night) -> None:
     made = night.person(owner=night.rosa)
     joy = make_staff(night.demo.runtime, "joy@example.org", ["supervisor"], ["housing"])
     page = night.look(path(made))

@@ -1,4 +1,4 @@
-"""Every page of the console, after the demo's night: axe-core finds nothing, and at twice the size nothing sticks out."""
+"""Every page of the console, after the demo's night: axe-core finds nothing, and at twice the size nothing overflows."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from tests.conftest import settings_on
 from tests.support.databases import PUBLISHED, Databases
 from tests.support.demo import Demo, open_demo, serve
 
-# A score of pages, each looked at by axe: more than other tests take, on a busy machine much more.
+# About twenty pages, each checked by axe: this takes longer than other tests, on a busy machine much longer.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 PARTS = 4
 """So many tests share the pages: machines with several cores look at them side by side."""
 NIGHT_PHONE = replace(PHONE, scheme="dark")
 NEEDS_MORE = {"/console/news", "/console/start"}
-"""Answers for scripts, and a door that leads to another page."""
+"""Responses for scripts, and a route that redirects to another page."""
 
 
 @pytest.fixture(scope="module")
 def demo(databases: Databases, servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One demo after its night for all tests here: they only look, and to play_night a night takes seconds."""
+    """One demo after its night for all tests here: they only read, and playing a night takes seconds."""
     url = databases.make(PUBLISHED)
     with open_demo(settings_on(url, servers.redis_url, tmp_path_factory.mktemp("night"))) as opened:
         runtime = opened.runtime
@@ -71,7 +71,7 @@ def see_all(db: Session) -> None:
 
 
 def everything(demo: Demo) -> tuple[int, list[str]]:
-    """Somebody with every role, and all pages that such a person can open."""
+    """A member of staff with every role, and all pages that they can open."""
     with demo.db() as db:
         boss = staff.list_with_role(db, Role.SUPERVISOR)[0]
         held = db.scalars(select(Handoff).where(Handoff.state == "with_human").order_by(Handoff.id)).first()

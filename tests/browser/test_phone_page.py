@@ -33,7 +33,7 @@ def text(page: Page, name: str, body: str) -> None:
         ("Lucía", ["me van a desalojar", "NO", "63118"], "Spanish"),
     ],
 )
-def test_it_helps_somebody_who_is_being_evicted(
+def test_it_helps_a_person_who_is_being_evicted(
     demo: Demo, open_page: OpenPage, name: str, words: list[str], language: str
 ) -> None:
     page = open_page("/phone")
@@ -63,7 +63,7 @@ def test_it_counts_segments_as_the_server_does(open_page: OpenPage) -> None:
         expect(count).to_contain_text(f"{cost.encoding}, {cost.segments} segment")
 
 
-def test_it_pushes_the_clock_without_losing_what_is_written(open_page: OpenPage) -> None:
+def test_it_moves_the_clock_without_losing_what_is_typed(open_page: OpenPage) -> None:
     page = open_page("/phone")
     phone(page, "Ada").get_by_role("textbox").fill("half a th")
     page.get_by_role("button", name="Push the clock 7 days forward").click()

@@ -1,4 +1,4 @@
-"""The roster's pages in a real Chromium: nothing for axe to find, and nothing wider than the screen."""
+"""The roster's pages in a real Chromium: axe finds nothing, and nothing is wider than the screen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def admin(demo: Demo) -> int:
-    """The admin of a demo with two teams, a night, a hole, an overlap, a holiday and somebody away."""
+    """The admin of a demo with two teams, a night, a gap, an overlap, a holiday and a member on leave."""
     for email, name, teams in (
         ("ana@x.example", "Ana Ruiz", ["housing"]),
         ("joe@x.example", "Joe Washington", ["housing", "medical"]),

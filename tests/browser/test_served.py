@@ -1,4 +1,4 @@
-"""The server under the browser tests: what it leaves behind when a browser goes in the middle of an answer."""
+"""The server under the browser tests: what it leaves open when a browser closes in the middle of an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flask import Flask
 from tests.support.demo import serve
 
 HARD = struct.pack("ii", 1, 0)
-"""To end a connection without a farewell, as a browser does that is closed."""
+"""Resets the connection instead of closing it in order, as a closed browser does."""
 
 
 def test_it_closes_a_file_whose_browser_has_gone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Coming in with a real browser: the pages at the door and one's own page, by keyboard and for axe."""
+"""Signing in with a real browser: the sign-in pages and the account page, by keyboard and with axe."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def add_people(demo: Demo) -> None:
 
 
 def authenticator(demo: Demo, page: Page) -> str:
-    """The code of the key that the page shows."""
+    """The one-time code for the key that the page shows."""
     key = page.locator(".door-key").inner_text()
     totp = demo.app.extensions["security"].totp_factory
     return str(totp._totp(key=key, format="base32").generate(demo.runtime.clock.now()).token)
 
 
 @pytest.mark.parametrize("look", SIZES, ids=NAMES)
-def test_it_is_accessible_from_the_door_to_ones_own_page(demo: Demo, open_page: OpenPage, look: Look) -> None:
+def test_it_is_accessible_from_the_sign_in_to_the_account_page(demo: Demo, open_page: OpenPage, look: Look) -> None:
     add_people(demo)
     page = open_page("/sign-in?next=/console/account", **look.size)
     assert findings_in_both(page) == [] and not is_too_wide(page)

@@ -29,7 +29,7 @@ def phone(page: Page, name: str = "Rosa Ortiz") -> Locator:
     return page.locator(f'[data-name="{name}"]')
 
 
-def test_it_rings_by_itself_and_falls_silent_when_somebody_has_it(demo: Demo, open_page: OpenPage, rosa: int) -> None:
+def test_it_rings_by_itself_and_falls_silent_once_claimed(demo: Demo, open_page: OpenPage, rosa: int) -> None:
     page = open_page("/phone/staff")
     expect(phone(page)).to_contain_text("No texts yet")
     staff_phones.alert(demo, rosa)
@@ -56,7 +56,7 @@ def test_it_shows_calls_and_mails_behind_their_tabs(demo: Demo, open_page: OpenP
     expect(phone(page).locator(".panel-calls")).to_contain_text("It rings")
 
 
-def test_it_brings_the_number_to_the_front_that_writes_but_never_under_a_writers_hands(
+def test_it_brings_the_number_with_a_new_text_to_the_front_but_not_while_typing(
     demo: Demo, open_page: OpenPage, rosa: int
 ) -> None:
     staff_phones.write(demo, rosa, "an alert", "staff-1")
@@ -74,7 +74,7 @@ def test_it_brings_the_number_to_the_front_that_writes_but_never_under_a_writers
     expect(phone(page).get_by_text("an alert again")).to_be_visible()
 
 
-def test_it_pushes_the_clock_by_minutes(open_page: OpenPage, rosa: int) -> None:
+def test_it_moves_the_clock_by_minutes(open_page: OpenPage, rosa: int) -> None:
     page = open_page("/phone/staff")
     page.get_by_role("button", name="Push the clock 5 minutes forward").click()
     expect(page.get_by_text("5 minutes ahead of real time")).to_be_visible()
@@ -124,7 +124,7 @@ def test_it_brings_a_cry_for_help_to_a_human_and_their_words_back(demo: Demo, op
 
 
 def work(demo: Demo) -> None:
-    """What the worker does, once."""
+    """Do once what the worker process does."""
     process.set_runtime(demo.runtime)
     try:
         sweep(demo.runtime)

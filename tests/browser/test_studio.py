@@ -1,6 +1,6 @@
 """An admin's afternoon in the flow studio, in a real browser: from a new step to a live conversation and back.
 
-With PICTURES set to a folder, what the pages show on the way is kept there.
+With PICTURES set to a folder, screenshots of the pages are kept there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def keep(page: Page, name: str) -> None:
 
 
 def asks_what_is_urgent(page: Page, name: str) -> None:
-    """Somebody who has come as far as the question with the five choices."""
+    """A person who has come as far as the question with the five choices."""
     text(page, name, "behind on rent")
     text(page, name, "BACK")
     expect(phone(page, name)).to_contain_text("5 Something else")
@@ -52,7 +52,7 @@ def last_words(page: Page, name: str) -> str:
 
 
 def versions(demo: Demo) -> list[int]:
-    """Which versions of the flow the live conversations rest on."""
+    """The versions of the flow that the live conversations are on."""
     numbers = []
     for row in demo.all(Conversation):
         with demo.db() as db:
@@ -95,7 +95,7 @@ def test_it_takes_a_step_from_the_first_word_to_the_people_and_back(
     expect(page.get_by_role("button", name="Publish", exact=True)).to_be_disabled()
     page.get_by_role("link", name="Go to the step other_need").first.click()
 
-    # Mended: the second language, where it goes on, and what leads here.
+    # Fixed: the second language, where it goes on, and what leads here.
     page.get_by_label("The question Spanish").fill(ASKED_SPANISH)
     expect(page.locator("#preview")).to_contain_text(ASKED_SPANISH)
     keep(page, "studio-step")
@@ -107,7 +107,7 @@ def test_it_takes_a_step_from_the_first_word_to_the_people_and_back(
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Saved in the draft.")).to_be_visible()
 
-    # Tried on the telephone beside the editor, which sends nothing to anybody.
+    # Tried on the telephone beside the editor, which sends nothing.
     page.get_by_role("link", name="Try it", exact=True).click()
     page.get_by_label("Where", exact=True).select_option("step:need")
     page.get_by_role("button", name="Start over so").click()
@@ -136,7 +136,7 @@ def test_it_takes_a_step_from_the_first_word_to_the_people_and_back(
     expect(page.get_by_role("status")).to_contain_text("ublished")
     expect(page.get_by_text("Live: version 2")).to_be_visible()
 
-    # Who was in it stays on the version on which they began; who comes now meets the new one.
+    # A person who was in it stays on their version; a new person gets the new one.
     assert versions(demo) == [1]
     text(residents, "Ada", "5")
     assert OLD_ANSWER in last_words(residents, "Ada")

@@ -21,7 +21,7 @@ LOOKS = (replace(PHONE, scheme="dark"), DESK, replace(TWICE, scheme="light"))
 
 @pytest.fixture
 def admin(demo: Demo) -> int:
-    """An admin who has tried something and kept it."""
+    """An admin who has tried something and saved it."""
     who = make_staff(demo.runtime, "ada@example.org", ["admin"])
     client = signed_in(demo.app, who)
     post(client, f"{FLOW}/try", do="restart", **BEGINNING)
@@ -52,7 +52,7 @@ def test_it_answers_without_a_reload_and_keeps_the_focus(admin: int, open_as: Op
 
 
 @pytest.mark.parametrize("path", ["try", "transcripts", "transcripts/record", "transcripts/one?name=en/more_food&anew=1"])
-def test_it_has_nothing_that_axe_finds_and_nothing_sticks_out(admin: int, open_as: OpenAs, path: str) -> None:
+def test_it_has_nothing_that_axe_finds_and_nothing_overflows(admin: int, open_as: OpenAs, path: str) -> None:
     page = open_as(admin, f"{FLOW}/{path}", **PHONE.size)
     for look in LOOKS:
         turn(page, look)

@@ -1,4 +1,4 @@
-"""The supervisor's pages in a real browser: axe-core finds nothing, nothing sticks out, and the board is live."""
+"""The supervisor's pages in a real browser: axe-core finds nothing, nothing overflows, and the board is live."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.usecases.handoff.ready_replies import ReadyReply, save, seed_if_empty
 from tests.browser.conftest import SECONDS, OpenAs
 from tests.browser.looks import ALL, PHONE, findings, is_too_wide, turn
 from tests.support.demo import Demo
-from tests.support.supervisors import Office, call_for_human, called, taken
+from tests.support.supervisors import Office, call_for_human, record_call_out, record_claim
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ PAGES = {
 
 @pytest.fixture
 def demo(office: Office) -> Demo:
-    """The office's demo, with somebody who waits, somebody who is written with, and what the pages list."""
+    """The office's demo, with a person who waits, a person in a conversation, and rows for the pages to list."""
     with office.demo.db() as db:
         seed_if_empty(db, office.now)
         save(db, office.supervisor, ReadyReply("", "Bus pass", "", {"en": "I can send you one."}), [], office.now)
@@ -38,14 +38,14 @@ def demo(office: Office) -> Demo:
     wait_for(office, "+13145550101", 9)
     with office.demo.db() as db:
         number = call_for_human(db, office.runtime.context.sealer, "+13145550102", office.minutes_ago(70))
-        taken(db, number, office.worker, office.minutes_ago(60)).unanswered_since = office.minutes_ago(30)
+        record_claim(db, number, office.worker, office.minutes_ago(60)).unanswered_since = office.minutes_ago(30)
     return office.demo
 
 
 def wait_for(office: Office, number: str, minutes: float) -> int:
     with office.demo.db() as db:
         handoff = call_for_human(db, office.runtime.context.sealer, number, office.minutes_ago(minutes), Urgency.MINUTES)
-        called(db, handoff, office.worker, office.minutes_ago(minutes), "passed")
+        record_call_out(db, handoff, office.worker, office.minutes_ago(minutes), "passed")
     return handoff
 
 
@@ -58,7 +58,7 @@ def test_it_is_accessible_on_every_page(office: Office, open_as: OpenAs, path: s
         assert (look, findings(page), is_too_wide(page)) == (look, [], False)
 
 
-def test_it_shows_somebody_new_on_the_open_board_and_takes_over(office: Office, open_as: OpenAs) -> None:
+def test_it_shows_a_new_person_on_the_open_board_and_takes_over(office: Office, open_as: OpenAs) -> None:
     page = open_as(office.supervisor, "/console/board")
     expect(page.locator("[data-row^=wait-]")).to_have_count(1)
     fresh = wait_for(office, "+13145550103", 1)

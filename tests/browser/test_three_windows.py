@@ -1,6 +1,6 @@
 """A whole night in three windows: a resident's telephone, the workers' telephones, and the console.
 
-With PICTURES set to a folder, what each window shows on the way is kept there.
+With PICTURES set to a folder, screenshots of each window are kept there.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def keep(page: Page, name: str) -> None:
 
 
 def push(page: Page, demo: Demo, times: int = 1) -> None:
-    """Push the line's clock by two minutes, and let the worker see what is due by then."""
+    """Move the line's clock by two minutes, and let the worker do what is due by then."""
     for _ in range(times):
         with page.expect_response("**/phone/clock"):
             page.get_by_role("button", name="Push the clock 2 minutes forward").click()
@@ -82,7 +82,7 @@ def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_pa
     keep(console, "night-1-alerted")
     keep(phones, "night-1-phones")
 
-    # Nobody answers: the ladder climbs to the supervisor, and the person is told the truth.
+    # No one answers: the alert escalates to the supervisor, and the person gets an honest text.
     push(resident, demo, 1)
     expect(phone(resident, "Ada")).to_contain_text("No one has picked up yet")
     push(resident, demo, 2)
@@ -110,7 +110,7 @@ def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_pa
     expect(phone(phones, "Sue Cole")).to_contain_text("From handoff 1: i am with my sister now")
     keep(phones, "night-3-relay")
 
-    # On the console the same conversation, with what must be known before the words.
+    # The same conversation on the console, with what must be known above the words.
     console.get_by_role("link", name="Person 1").first.click()
     expect(console.locator(".by-person .bubble").last).to_have_text("i am with my sister now")
     expect(console.locator(".by-me .bubble").last).to_contain_text("Are you safe right now?")
@@ -126,7 +126,7 @@ def test_it_brings_a_human_when_the_first_ones_do_not_answer(demo: Demo, open_pa
     console.get_by_text("Hand it back to the line").first.click()
     console.get_by_role("button", name="Hand it back to the line").click()
     work(demo)
-    # By itself, soon: nobody looks at this window meanwhile.
+    # Soon, and without focus: this window is in the background meanwhile.
     expect(phone(resident, "Ada")).to_contain_text("You are back with the automatic helper", timeout=5 * SECONDS)
     text(resident, "Ada", "menu")
     send(phones, "Sue Cole", "one more thing")

@@ -1,4 +1,4 @@
-"""The page of a flow's translations in a real browser: what was typed is never left behind without a question."""
+"""The page of a flow's translations in a real browser: typed words are never discarded without a question."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.demo import Demo
 pytestmark = pytest.mark.browser
 
 
-def test_it_asks_before_words_are_left_that_were_typed_before_its_script_came(demo: Demo, open_as: OpenAs) -> None:
+def test_it_asks_before_discarding_words_typed_before_its_script_loaded(demo: Demo, open_as: OpenAs) -> None:
     page = open_as(make_staff(demo.runtime, "ada@example.org", ["admin"]), "/console/flows")
     held: list[Route] = []
     page.route("**/words.js", lambda route: held.append(route))

@@ -35,7 +35,7 @@ def server() -> Iterator[StandInSmtp]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody but itself vouches for, with its key."""
+    """A self-signed certificate for 127.0.0.1, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
     here = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
@@ -119,7 +119,7 @@ def test_it_repeats_a_mail_under_the_same_id_and_another_under_its_own(server: S
     assert len({first.sid, other.sid, reused.sid}) == 3
 
 
-def test_it_is_never_asked_for_a_last_word(server: StandInSmtp) -> None:
+def test_it_is_never_asked_for_a_delivery_report(server: StandInSmtp) -> None:
     receipt, now = carrier_to(server).send(alert()), datetime.now(UTC)
     assert receipt.state in FINAL_STATES
     assert next_poll_at(OutboxLane.CRISIS, receipt.state, now) is None
@@ -141,7 +141,7 @@ def test_it_is_never_asked_for_a_last_word(server: StandInSmtp) -> None:
         (".", "552 too much", True),
     ],
 )
-def test_it_tells_a_refusal_for_now_from_one_for_good(
+def test_it_distinguishes_a_temporary_refusal_from_a_permanent_one(
     server: StandInSmtp, verb: str, answer: str, permanent: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.answer(verb, answer)
@@ -167,13 +167,13 @@ def test_it_does_not_know_after_the_text_was_sent(server: StandInSmtp, how: str)
     assert (error.outcome, error.permanent) == ("unknown", False)
 
 
-def test_it_is_content_once_the_mail_is_taken_however_the_farewell_goes(server: StandInSmtp) -> None:
+def test_it_succeeds_once_the_mail_is_taken_however_the_connection_ends(server: StandInSmtp) -> None:
     server.answer("QUIT", CUTS)
     assert carrier_to(server).send(alert()).sid
     assert len(server.mails) == 1
 
 
-def test_it_is_refused_where_nobody_listens() -> None:
+def test_it_reports_a_refused_connection() -> None:
     with StandInSmtp() as gone:
         pass
     assert (failure_of(gone).outcome, failure_of(gone).permanent) == ("refused", False)
@@ -227,7 +227,7 @@ def test_it_refuses_what_is_no_address_for_good(server: StandInSmtp, to: str) ->
 @pytest.mark.parametrize(
     "body", ["Half \ud800 a pair\n\nand \udfff", "x" * 3000, "a\r\nBcc: b@c.example\r\n\r\n.\r\nQUIT", "\n\n"]
 )
-def test_it_mails_whatever_stands_in_an_alert(server: StandInSmtp, body: str) -> None:
+def test_it_mails_whatever_an_alert_contains(server: StandInSmtp, body: str) -> None:
     carrier_to(server).send(alert(body))
     (mail,) = server.mails
     assert (mail.to, mail.parsed["Bcc"]) == ("rosa@city.example", None)

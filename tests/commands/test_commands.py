@@ -1,4 +1,4 @@
-"""The command line as an admin or operator meets it: done is 0, refused is 1 with the reason, misused is 2."""
+"""The command line as an admin or operator uses it: exit code 0 when done, 1 with the reason when refused, 2 misused."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_it_names_the_variable_that_is_wrong(variable: str, value: str) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_it_keeps_a_talk_as_a_transcript_that_plays_again(tmp_path: Path) -> None:
+def test_it_saves_a_talk_as_a_transcript_that_replays(tmp_path: Path) -> None:
     folder = tmp_path / "flows"
     shutil.copytree(ROOT / "flows", folder, ignore=shutil.ignore_patterns("transcripts"))
     (folder / "transcripts").mkdir()

@@ -1,4 +1,4 @@
-"""`warmline directory` as an admin meets it: done is 0, refused is 1 with the reason, misused is 2."""
+"""`warmline directory` as an admin uses it: exit code 0 when done, 1 with the reason when refused, 2 when misused."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
-from bot.commands.common import Refused
 from bot.commands.directory import directory
+from bot.domain.refused import Refused
 from bot.operations.settings.settings import Settings
 from bot.storage.database import Database
 from bot.storage.tables.directory import DirectoryImport, Service
@@ -98,7 +98,7 @@ def test_it_refuses_what_it_cannot_read_and_says_why(run: Run, tmp_path: Path) -
     assert "--source" in refused(run("import", folder, "--source", "files"))
 
 
-def test_it_wants_to_know_who_vouches(run: Run, tmp_path: Path) -> None:
+def test_it_requires_the_name_of_who_checked(run: Run, tmp_path: Path) -> None:
     folder = package(tmp_path / "city", [PANTRY])
     assert run("import", folder, "--checked-on", "2026-01-05").exit_code == 2
     assert run("import", folder, "--checked-by", "Ana").exit_code == 2

@@ -1,4 +1,4 @@
-"""`warmline flows pull`, `push` and `diff` between a folder and a real line: nobody's work is lost on the way."""
+"""`warmline flows pull`, `push` and `diff` between a folder and a running Warmline: no one's work is lost."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bot.commands.common import Refused
 from bot.commands.flows import flows
 from bot.domain.flows.language.content import FlowContent
+from bot.domain.refused import Refused
 from bot.operations.settings.settings import Settings
 from bot.storage.database import Database
 from bot.storage.flows import drafts
@@ -41,13 +41,13 @@ def run(settings: Settings, tmp_path: Path) -> Iterator[Run]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the shipped flows, as a repository has them."""
+    """A copy of the shipped flows, as a repository would hold them."""
     return Path(shutil.copytree(ROOT / "flows", tmp_path / "flows"))
 
 
 @pytest.fixture
 def line(run: Run, folder: Path) -> Path:
-    """The folder, whose flows are live."""
+    """The folder, after its flows were published."""
     assert run("publish", folder).exit_code == 0
     return folder
 
@@ -73,7 +73,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 
 def in_console(database: Database, flow: str, old: str, new: str, *, publish: bool = True) -> None:
-    """Vera changes a flow in the console, and publishes it."""
+    """Change a flow as Vera would in the console, and publish it unless `publish` is false."""
     with database.transaction() as db:
         version = stored.current_version(db, flow)
         assert version is not None
@@ -95,10 +95,10 @@ def live(database: Database, flow: str) -> str:
         return stored.load_version(db, version).source  # type: ignore[union-attr]
 
 
-# -- there and back --
+# -- pull and push --
 
 
-def test_it_pulls_into_an_empty_folder_what_checks_and_has_nothing_to_push(run: Run, line: Path, tmp_path: Path) -> None:
+def test_it_pulls_valid_flows_into_an_empty_folder_and_has_nothing_to_push(run: Run, line: Path, tmp_path: Path) -> None:
     empty = tmp_path / "fresh" / "flows"
     assert "Pulled: " in done(run("pull", empty))
     assert "no errors" in done(run("check", empty))
@@ -109,7 +109,7 @@ def test_it_pulls_into_an_empty_folder_what_checks_and_has_nothing_to_push(run: 
     assert names == {name: raw for name, raw in everything(line).items() if name != "flow.schema.json"}
 
 
-def test_it_leaves_alike_files_untouched_to_the_byte(run: Run, line: Path, database: Database) -> None:
+def test_it_leaves_equal_files_unchanged_to_the_byte(run: Run, line: Path, database: Database) -> None:
     welcome = line / "welcome.yaml"
     welcome.write_bytes(welcome.read_bytes())
     before = everything(line)
@@ -121,7 +121,7 @@ def test_it_leaves_alike_files_untouched_to_the_byte(run: Run, line: Path, datab
     assert not list(line.rglob("*.part"))
 
 
-def test_it_makes_a_draft_of_what_was_changed_and_leaves_the_line_as_it_is(run: Run, line: Path, database: Database) -> None:
+def test_it_makes_a_draft_of_what_was_changed_and_publishes_nothing(run: Run, line: Path, database: Database) -> None:
     change(line / "privacy.yaml", "purpose: ", "purpose: Still ")
     assert "Pushed as drafts: privacy." in done(run("push", line))
     assert "Still" not in live(database, "privacy")
@@ -141,7 +141,7 @@ def test_it_keeps_the_files_that_were_pushed_as_a_draft_when_it_pulls(run: Run, 
     assert "Still" in (line / "privacy.yaml").read_text("utf-8")
 
 
-def test_it_begins_flows_and_lets_transcripts_and_translations_go(run: Run, line: Path, database: Database) -> None:
+def test_it_adds_flows_and_removes_transcripts_and_translations(run: Run, line: Path, database: Database) -> None:
     (line / "fresh.yaml").write_text("flow: fresh\ntitle: New\nstart: a\nsteps:\n  a: {say: Hi., end: done}\n", "utf-8")
     done(run("pull", line))
     (line / "translations/es/privacy.po").unlink()
@@ -153,7 +153,7 @@ def test_it_begins_flows_and_lets_transcripts_and_translations_go(run: Run, line
     assert "en/food" not in found["welcome"].transcripts and "en/jobs" in found["welcome"].transcripts
 
 
-def test_it_takes_away_the_files_that_are_gone_on_the_line(run: Run, line: Path, database: Database) -> None:
+def test_it_removes_files_that_are_no_longer_live(run: Run, line: Path, database: Database) -> None:
     done(run("pull", line))
     with database.transaction() as db:
         content = stored.load_version(db, stored.current_version(db, "welcome") or 0).content  # type: ignore[union-attr]
@@ -164,7 +164,7 @@ def test_it_takes_away_the_files_that_are_gone_on_the_line(run: Run, line: Path,
     assert not (line / "transcripts/en/food.txt").exists() and (line / "transcripts/en/jobs.txt").exists()
 
 
-# -- both sides --
+# -- changes on both sides --
 
 
 def test_it_refuses_both_ways_where_both_sides_changed_and_loses_nothing(run: Run, line: Path, database: Database) -> None:
@@ -182,7 +182,7 @@ def test_it_refuses_both_ways_where_both_sides_changed_and_loses_nothing(run: Ru
     assert "Theirs" in (line / "privacy.yaml").read_text("utf-8")
 
 
-def test_it_lets_the_files_win_where_that_is_said(run: Run, line: Path, database: Database) -> None:
+def test_it_lets_the_files_win_where_that_is_asked(run: Run, line: Path, database: Database) -> None:
     done(run("pull", line))
     change(line / "privacy.yaml", "purpose: ", "purpose: Mine ")
     in_console(database, "privacy", "purpose: ", "purpose: Theirs ")
@@ -194,7 +194,7 @@ def test_it_lets_the_files_win_where_that_is_said(run: Run, line: Path, database
     assert "Nothing new" in done(run("pull", line))
 
 
-def test_it_does_not_write_over_a_draft_that_somebody_works_on(run: Run, line: Path, database: Database) -> None:
+def test_it_does_not_overwrite_a_draft_that_another_person_works_on(run: Run, line: Path, database: Database) -> None:
     done(run("pull", line))
     in_console(database, "privacy", "purpose: ", "purpose: Theirs ", publish=False)
     assert "Nothing to push" in done(run("push", line))
@@ -204,7 +204,7 @@ def test_it_does_not_write_over_a_draft_that_somebody_works_on(run: Run, line: P
     done(run("push", line, "--overwrite"))
 
 
-def test_it_knows_without_a_memory_what_the_line_once_published(run: Run, line: Path, database: Database) -> None:
+def test_it_knows_without_a_sync_record_what_was_once_published(run: Run, line: Path, database: Database) -> None:
     in_console(database, "privacy", "purpose: ", "purpose: Theirs ")
     assert "Pulled: privacy." in done(run("pull", line))
     (line / ".line.json").unlink()
@@ -213,7 +213,7 @@ def test_it_knows_without_a_memory_what_the_line_once_published(run: Run, line: 
     assert "`privacy`" in refused(run("push", line))
 
 
-def test_it_lets_files_follow_files_without_a_memory_as_a_ci_machine_has_none(run: Run, line: Path) -> None:
+def test_it_lets_files_follow_files_without_a_sync_record_as_on_a_ci_machine(run: Run, line: Path) -> None:
     change(line / "privacy.yaml", "purpose: ", "purpose: Next ")
     assert "privacy" in done(run("push", line, "--publish", "--why", "read by two"))
     (line / ".line.json").unlink()
@@ -221,13 +221,13 @@ def test_it_lets_files_follow_files_without_a_memory_as_a_ci_machine_has_none(ru
     assert "Published: privacy." in done(run("push", line, "--publish", "--why", "read by two"))
 
 
-def test_it_says_that_its_memory_is_broken(run: Run, line: Path) -> None:
+def test_it_says_that_its_sync_record_is_broken(run: Run, line: Path) -> None:
     (line / ".line.json").write_text('{"flows": 3')
     assert ".line.json can't be read. Delete it" in refused(run("pull", line))
     assert ".line.json can't be read. Delete it" in refused(run("push", line))
 
 
-def test_it_brings_back_what_was_deleted_only_where_that_is_said(run: Run, line: Path) -> None:
+def test_it_brings_back_what_was_deleted_only_where_that_is_asked(run: Run, line: Path) -> None:
     done(run("pull", line))
     (line / "counseling.yaml").unlink()
     (line / "translations/es/counseling.po").unlink()
@@ -251,7 +251,7 @@ def test_it_publishes_after_a_check_and_refuses_errors(run: Run, line: Path, dat
     assert "en/privacy_read" in said and "Nothing was pushed" in said
 
 
-def test_it_wants_a_word_why_where_the_checks_warn(run: Run, line: Path, database: Database) -> None:
+def test_it_requires_a_reason_where_the_checks_warn(run: Run, line: Path, database: Database) -> None:
     change(line / "translations/es/privacy.po", 'msgstr "', 'msgstr "')
     po = (line / "translations/es/privacy.po").read_text("utf-8")
     context = po.index('msgctxt "question.choices.readers.words"')
@@ -301,13 +301,13 @@ def test_it_names_a_transcript_whose_flow_is_not_there(run: Run, line: Path) -> 
     assert "transcripts/en/household_better.txt" in said and "Did you mean `household_check_in`?" in said
 
 
-def test_it_keeps_a_memory_that_a_person_can_read(run: Run, line: Path) -> None:
+def test_it_keeps_a_sync_record_that_a_human_can_read(run: Run, line: Path) -> None:
     done(run("pull", line))
     kept = json.loads((line / ".line.json").read_text("utf-8"))
     assert set(kept["flows"]["privacy"]) == {"line", "folder"} and "warmline flows pull" in kept["about"]
 
 
-def test_it_leaves_to_the_console_what_a_second_person_looks_at(run: Run, line: Path, database: Database) -> None:
+def test_it_leaves_to_the_console_what_a_second_person_must_review(run: Run, line: Path, database: Database) -> None:
     with database.transaction() as db:
         db.add(Team(slug="housing", name="Housing", second_look=True))
     change(line / "emergency_assistance.yaml", "purpose: ", "purpose: Mine ")

@@ -1,4 +1,4 @@
-"""`warmline flows import` from outside: exit 0 with drafts, 1 with the reason, and no file is ever overwritten."""
+"""`warmline flows import`: exit code 0 with drafts, 1 with the reason, and no file is ever overwritten."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_it_reports_as_json(tmp_path: Path) -> None:
     assert made["clean"] is True and made["items"][0].keys() == {"node", "kind", "fate", "how", "step"}
 
 
-def test_it_reports_as_json_where_no_line_runs_too(tmp_path: Path) -> None:
+def test_it_reports_as_json_also_where_no_warmline_runs(tmp_path: Path) -> None:
     done = run(tmp_path, studio_file(tmp_path), "--line", "--report", "json")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     (row,) = json.loads(done.stdout)["files"]

@@ -1,4 +1,4 @@
-"""`warmline roster` and `warmline staff` as a supervisor or operator meets them."""
+"""`warmline roster` and `warmline staff` as a supervisor or operator uses them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bot.commands.common import Refused
 from bot.commands.roster import roster
 from bot.commands.staff import staff
 from bot.domain.messages.message import Address, Channel
+from bot.domain.refused import Refused
 from bot.operations.settings.settings import Settings
 from bot.storage import rosters
 from bot.storage.database import Database
@@ -25,7 +25,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(settings: Settings, tmp_path: Path) -> Iterator[Run]:
-    """Runs one command of `roster` or `staff` against this test's database."""
+    """Run one command of `roster` or `staff` against this test's database."""
     env = {
         "DATA_DIR": str(tmp_path),
         "DATABASE_URL": settings.database_url or "",
@@ -53,7 +53,7 @@ def add_ana(run: Run) -> None:
     assert added.exit_code == 0 and "0142" not in added.output, added.output
 
 
-def test_it_adds_somebody_and_asks_for_the_telephone(run: Run, database: Database, settings: Settings) -> None:
+def test_it_adds_a_member_of_staff_and_asks_for_the_telephone(run: Run, database: Database, settings: Settings) -> None:
     add_ana(run)
     sealer = Sealer(settings.encryption_keys, settings.secret_key)
     with database.transaction() as db:
@@ -63,7 +63,7 @@ def test_it_adds_somebody_and_asks_for_the_telephone(run: Run, database: Databas
     assert "ana@x.example" in listed and "housing" in listed and "en,es" in listed and "0142" not in listed
 
 
-def test_it_adds_nobody_where_anything_is_wrong(run: Run, database: Database) -> None:
+def test_it_adds_no_one_where_anything_is_wrong(run: Run, database: Database) -> None:
     joe = ("add", "joe@x.example", "--name", "Joe")
     assert "no telephone number" in refused(run("staff", *joe, typed="12\n"))
     assert "no team medical" in refused(run("staff", *joe, "--team", "medical", "--no-phone"))
@@ -73,7 +73,7 @@ def test_it_adds_nobody_where_anything_is_wrong(run: Run, database: Database) ->
         assert not rows.list_active(db)
 
 
-def test_it_lets_somebody_leave(run: Run) -> None:
+def test_it_deactivates_a_member_of_staff(run: Run) -> None:
     add_ana(run)
     assert "has left" in run("staff", "leave", "ANA@x.example", "--yes").output
     assert "0 here" in run("staff", "list").output
@@ -91,7 +91,7 @@ def test_it_imports_a_roster_and_gives_it_back(run: Run, tmp_path: Path) -> None
     assert run("roster", "check").output.startswith("The roster of the next 14 days is whole")
 
 
-def test_it_names_the_faults_of_a_file_and_changes_nothing(run: Run, tmp_path: Path, database: Database) -> None:
+def test_it_names_the_mistakes_in_a_file_and_changes_nothing(run: Run, tmp_path: Path, database: Database) -> None:
     add_ana(run)
     (tmp_path / "in.csv").write_text(ALL_WEEK + "shift,housing,joe@x.example,Mon,08:00,17:00,1,,,\n")
     result = run("roster", "import", str(tmp_path / "in.csv"))
@@ -100,7 +100,7 @@ def test_it_names_the_faults_of_a_file_and_changes_nothing(run: Run, tmp_path: P
         assert not rosters.list_entries(db)
 
 
-def test_it_asks_before_it_takes_rows_out(run: Run, tmp_path: Path, database: Database) -> None:
+def test_it_asks_before_it_removes_rows(run: Run, tmp_path: Path, database: Database) -> None:
     add_ana(run)
     for name, text in (("week.csv", ALL_WEEK), ("none.csv", HEADER)):
         (tmp_path / name).write_text(text)
@@ -115,7 +115,7 @@ def test_it_asks_before_it_takes_rows_out(run: Run, tmp_path: Path, database: Da
         assert not rosters.list_entries(db)
 
 
-def test_it_refuses_a_roster_with_holes(run: Run) -> None:
+def test_it_refuses_a_roster_with_gaps(run: Run) -> None:
     add_ana(run)
     result = run("roster", "check")
     assert "grave" in refused(result) and "!! Nobody of any team is on." in result.output

@@ -1,4 +1,4 @@
-"""The shipped check-ins: who writes, what they never name, how people get out, and which place an answer is about."""
+"""The shipped check-ins: who writes, what they never name, how people opt out, and which place an answer is about."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ from bot.usecases.conversation.converse import enter_flow, run_flows
 from bot.usecases.conversation.rehearsal import Rehearsal, effects_as_lines
 from bot.usecases.flows.library import DraftLibrary
 from bot.usecases.system_texts import SystemTexts, read_system_texts
-from tests.content.test_flows import CHECK_INS, LANGUAGES, NAMES, picked, question, script, spanish, spoken, ways_without
+from tests.content.test_flows import (
+    CHECK_INS,
+    LANGUAGES,
+    NAMES,
+    picked,
+    question,
+    reachable_without,
+    script,
+    spanish,
+    spoken,
+)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -32,7 +42,7 @@ def test_it_says_who_writes_in_each_text_that_we_start_and_names_no_topic(name: 
 
 
 @pytest.mark.parametrize("name", CHECK_INS)
-def test_it_lets_people_out_of_every_check_in_and_says_nothing_to_silence(name: str) -> None:
+def test_it_lets_people_out_of_every_check_in_and_does_not_answer_silence(name: str) -> None:
     steps = script(name).steps
     first = steps[script(name).start]
     assert isinstance(first, Ask) and first.choices["enough"].go == "no_more"
@@ -57,7 +67,7 @@ def test_it_names_no_danger_at_home_before_it_knows_that_it_is_safe_to_text(lang
     said = dict(spoken("household_check_in", language))
     telling = "hurt|abus|violen|counsel|partner|danger|lastim|peligro|consej|pareja|800|911"
     assert not re.search(telling, said["safe_here.ask"] + said["neutral_bye.say"], re.IGNORECASE)
-    assert "not_safe" not in ways_without("household_check_in", "safe_here")
+    assert "not_safe" not in reachable_without("household_check_in", "safe_here")
     assert not isinstance(script("household_check_in").steps["neutral_bye"], Handoff)
 
 
@@ -71,7 +81,7 @@ def test_it_takes_a_yes_back_as_easily_as_it_took_it() -> None:
 def test_it_plans_check_ins_only_where_the_person_has_agreed_to_them() -> None:
     planned = {(name, at) for name in NAMES for at, step in script(name).steps.items() if isinstance(step, CheckIn)}
     assert planned == {("emergency_assistance", "ask_places"), ("emergency_assistance", "ask_household")}
-    assert not ways_without("emergency_assistance", "agreement") & {at for _, at in planned}
+    assert not reachable_without("emergency_assistance", "agreement") & {at for _, at in planned}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +118,7 @@ NOON = datetime(2026, 11, 23, 18, tzinfo=UTC)
 
 @cache
 def library() -> DraftLibrary:
-    """The flows as they lie there, with five places for every need."""
+    """The flows as they are in the repository, with five places for every need."""
     drafts = {name: Flow(script(name), {"es": spanish(name)}, at, line_name="STL Help") for at, name in enumerate(NAMES)}
     return DraftLibrary(drafts, lambda need, near, limit, language, now: PLACES[:limit])
 
@@ -118,20 +128,20 @@ def words() -> SystemTexts:
 
 
 def asked_about_two_places() -> Conversation:
-    """The check-in of somebody who was texted two places, and answered another one months ago."""
+    """The check-in of a person who was texted two places, and who answered about another one months ago."""
     known = {"offered_count": 2, "offered_list": "1 Oak House\n2 Elm House", "which_one": 7, "which_waits": 7}
     return enter_flow(library(), Conversation(answers=known), "referral_check_in", "", NOON, words().text).conversation
 
 
 def tell(conversation: Conversation, *texts: str) -> list[str]:
-    """What comes of the last of these texts."""
+    """Play these texts; gives the replies and other effects of the last turn."""
     turn = Turn(conversation, ())
     for text in texts:
         turn = run_flows(library(), turn.conversation, TextReceived(text), NOON, words().text)
     return [effect.text if isinstance(effect, Reply) else describe(effect) for effect in turn.effects]
 
 
-def test_it_asks_which_of_two_places_helped_and_writes_down_that_one() -> None:
+def test_it_asks_which_of_two_places_helped_and_records_that_one() -> None:
     conversation = asked_about_two_places()
     assert tell(conversation, "yes") == ["Which one helped? Reply with its number.\n1 Oak House\n2 Elm House"]
     assert tell(conversation, "yes", "2")[0] == "referral helped 2"

@@ -1,4 +1,4 @@
-"""The directory that the line starts with: what is texted to people must be short, dated and checked."""
+"""The directory that comes with Warmline: what is texted to people must be short, dated and checked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_it_has_a_date_and_a_source_for_every_number_and_each_number_once() -> N
         assert isinstance(row["verified"], bool)
 
 
-def test_it_holds_back_every_number_that_nobody_has_seen_at_its_source() -> None:
+def test_it_holds_back_every_number_that_was_not_seen_at_its_source() -> None:
     held_back = {row["phone"] for row in services() if not row["verified"]}
     assert held_back == {"800-662-4357", "314-469-6644", "800-422-4453", "866-488-7386", "800-392-0210"}
     texts = "".join(path.read_text("utf-8") for path in (ROOT / "flows").rglob("*.yaml"))

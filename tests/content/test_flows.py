@@ -1,4 +1,4 @@
-"""The shipped flows, their Spanish and their transcripts: what a person gets to read, and where their words lead."""
+"""The shipped flows, their Spanish and their transcripts: what a person reads, and where their words lead."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ def flow(name: str) -> Flow:
     return Flow(script(name), {"es": spanish(name)}, line_name="STL Help")
 
 
-def told(name: str, context: str, source: str, language: str) -> str:
+def sent_text(name: str, context: str, source: str, language: str) -> str:
     text = flow(name).translated(context, source, language)
     return text.replace("{{ line_name }}", "STL Help")
 
 
 def question(name: str, step: str, language: str) -> str:
-    """A question with its numbered choices, as it leaves."""
+    """A question with its numbered choices, as it is sent."""
     ask = script(name).steps[step]
     assert isinstance(ask, Ask)
-    rows = [told(name, f"{step}.ask", ask.ask, language)]
+    rows = [sent_text(name, f"{step}.ask", ask.ask, language)]
     for number, (key, choice) in enumerate(ask.choices.items(), 1):
-        rows.append(f"{number} {told(name, f'{step}.choices.{key}.label', choice.label, language)}")
+        rows.append(f"{number} {sent_text(name, f'{step}.choices.{key}.label', choice.label, language)}")
     return "\n".join(rows)
 
 
 def spoken(name: str, language: str) -> Iterator[tuple[str, str]]:
-    """(context, text) of all that the flow says, without labels, words and title."""
+    """(context, text) of everything that the flow says, without labels, words and title."""
     for context, source, _ in translatable_texts(script(name)):
         if context.endswith((".ask", ".say")):
-            yield context, told(name, context, source, language)
+            yield context, sent_text(name, context, source, language)
 
 
 def picked(name: str, step: str, text: str, language: str) -> str | None:
@@ -86,7 +86,7 @@ def test_it_passes_every_check_of_publishing_without_a_warning(name: str) -> Non
     assert check_flow(script(name), {"es": spanish(name)}, others, file=name, lines=lines_of(text)) == []
 
 
-def test_it_would_hear_of_a_problem() -> None:
+def test_it_would_report_a_problem() -> None:
     others = {other: script(other) for other in NAMES if other != "crisis"}
     problems = check_flow(script("welcome"), {"es": spanish("welcome")}, others)
     assert [problem.severity for problem in problems] == [Severity.ERROR]
@@ -161,7 +161,7 @@ PROMISES = re.compile(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", NAMES)
-def test_it_promises_nothing_that_is_not_known(name: str, language: str) -> None:
+def test_it_promises_nothing_that_is_not_certain(name: str, language: str) -> None:
     negated = re.compile(r"will not|can't say|no le|no sabemos|aún no", re.IGNORECASE)
     for context, text in spoken(name, language):
         for sentence in re.split(r"(?<=[.?!])\s+", text):
@@ -170,8 +170,8 @@ def test_it_promises_nothing_that_is_not_known(name: str, language: str) -> None
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", NAMES)
-def test_it_never_asks_for_a_word_that_the_telephone_company_takes(name: str, language: str) -> None:
-    # "Text STOP to stop" and "text START to 88788" tell what the word does; as an answer to us it would opt people out.
+def test_it_never_asks_for_a_word_that_the_telephone_company_acts_on(name: str, language: str) -> None:
+    # "Text STOP to stop" and "text START to 88788" are allowed; asked for as an answer, the word would opt people out.
     words = "YES|S[IÍ]|END|CANCEL|QUIT|STOP|START|INFO|HOME"
     taken = re.compile(rf"(?:[Rr]eply|[Rr]esponda|[Tt]ext|[Mm]ande)\s+(?:{words})\b(?! to )")
     assert [context for context, text in spoken(name, language) if taken.search(text)] == []
@@ -197,7 +197,7 @@ def test_it_reads_each_word_of_a_choice_as_that_choice(name: str, language: str)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_it_understands_at_the_menu_whatever_emergency_assistance_understands(language: str) -> None:
+def test_it_understands_at_the_menu_what_emergency_assistance_understands(language: str) -> None:
     words = [(key, word) for at, key, word in words_in(language, "emergency_assistance") if at == "need"]
     wanted = [word for key, word in words if key != "other"]
     assert [word for word in wanted if picked("welcome", "topic", word, language) != "emergency_help"] == []
@@ -296,11 +296,11 @@ def test_it_never_takes_doubt_for_safety_or_consent(name: str, step: str, text: 
         assert found == choice or (choice is None and found != reassuring)
 
 
-# What each flow owes the person.
+# What each flow must do for the person.
 
 
-def ways_without(name: str, removed: str) -> set[str]:
-    """The steps that can be reached when one of them is taken out."""
+def reachable_without(name: str, removed: str) -> set[str]:
+    """The steps that can still be reached when one of them is removed."""
     steps: dict[str, Step] = dict(script(name).steps)
     found, waiting = {script(name).start}, [script(name).start]
     while waiting:
@@ -315,10 +315,10 @@ def test_it_keeps_nothing_for_follow_up_before_the_person_has_agreed() -> None:
     steps = script("counseling").steps
     agreement = [name for name, step in steps.items() if isinstance(step, Consent)]
     assert agreement == ["agreement"]
-    assert not ways_without("counseling", "agreement") & {"reach", "safe_times", "counselor"}
+    assert not reachable_without("counseling", "agreement") & {"reach", "safe_times", "counselor"}
 
 
-def test_it_tells_of_the_duty_to_report_before_it_asks_anything() -> None:
+def test_it_explains_the_duty_to_report_before_it_asks_anything() -> None:
     assert script("counseling").start == "limits"
     assert "report" in dict(spoken("counseling", "en"))["limits.say"]
     assert "reportar" in dict(spoken("counseling", "es"))["limits.say"]
@@ -329,7 +329,7 @@ def test_it_gives_nothing_away_while_it_may_not_be_safe_to_text(language: str) -
     said = dict(spoken("counseling", language))
     telling = "hurt|abus|violen|counsel|partner|danger|lastim|peligro|consej|pareja|800|911"
     assert not re.search(telling, said["safe_here.ask"] + said["neutral_bye.say"], re.IGNORECASE)
-    # A handoff would text the person again while nobody picks it up.
+    # A handoff would text the person again while it is unclaimed.
     assert not isinstance(script("counseling").steps["neutral_bye"], Handoff)
 
 
@@ -342,7 +342,7 @@ def test_it_names_911_and_988_first_and_calls_a_human_before_it_asks_in_a_crisis
     assert first.index("911") < first.index("988") < 100
 
 
-def test_it_asks_one_question_at_most_in_a_crisis_and_ends_every_way_with_the_team() -> None:
+def test_it_asks_one_question_at_most_in_a_crisis_and_always_ends_with_the_team() -> None:
     steps = script("crisis").steps
     assert [name for name, step in steps.items() if isinstance(step, Ask)] == ["safe_now"]
     resting = [step for step in steps.values() if not next_steps(step)]
@@ -365,7 +365,7 @@ def test_it_calls_for_a_human_now_when_the_court_date_is_near() -> None:
     assert (person.handoff.team, person.handoff.urgency) == ("housing", Urgency.NOW)
 
 
-def test_it_tells_the_true_lengths_for_which_data_is_kept() -> None:
+def test_it_says_how_long_data_is_really_kept() -> None:
     settings = Settings.from_env({})
     for language, years in (("en", "{} years"), ("es", "{} años")):
         kept = dict(spoken("privacy", language))["kept.say"]

@@ -1,4 +1,4 @@
-"""The words of the warm handoff: what the person is told, in words/handoff.yaml, and the staff, in words/staff.yaml."""
+"""The texts of a handoff: those to the person, in words/handoff.yaml, and those to staff, in words/staff.yaml."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BETRAYING = re.compile(
     r"\d|stl|city|ciudad|team|equipo|social|worker|trabajador|help|ayuda|crisis|emergenc|safe|segur|person|line\b|l[ií]nea"
     r"|computer|computadora|abus|violen|danger|peligro|counsel|agenc|[{}]"
 )
-# Resident texts where a life may hang on it, or where nobody may be reading: each names both numbers.
+# Texts to people when a life may be in danger, or when a human may not be reading: each names both numbers.
 WITH_NUMBERS = sorted(key for key in HANDOFF_FIELDS if key not in NEUTRAL and not key.startswith("reached_out"))
 STAFF_LONGEST: dict[str, str | int] = {
     "handoff": 123456,
@@ -57,29 +57,31 @@ each_text = pytest.mark.parametrize("key", sorted(HANDOFF_FIELDS))
 each_language = pytest.mark.parametrize("language", ["en", "es"])
 
 
-def told(key: str, language: str) -> str:
+def text_to_person(key: str, language: str) -> str:
     return LINE.text(key, language, **LONGEST)
 
 
 @each_text
 @each_language
 def test_it_fits_its_budget_with_a_long_name(key: str, language: str) -> None:
-    said = measure_segments(told(key, language) if language == "en" else fold_for_sms(told(key, language)))
-    assert (said.encoding, said.segments <= LINE.handoff_texts.segments[key]) == ("GSM-7", True)
+    measured = measure_segments(
+        text_to_person(key, language) if language == "en" else fold_for_sms(text_to_person(key, language))
+    )
+    assert (measured.encoding, measured.segments <= LINE.handoff_texts.segments[key]) == ("GSM-7", True)
 
 
 @each_text
 def test_it_has_its_own_words_in_each_language(key: str) -> None:
-    assert told(key, "en") != told(key, "es")
+    assert text_to_person(key, "en") != text_to_person(key, "es")
 
 
 @each_text
 @each_language
-def test_it_promises_nothing_that_is_not_known(key: str, language: str) -> None:
-    assert not PROMISES.search(told(key, language).lower())
+def test_it_promises_nothing_that_is_not_certain(key: str, language: str) -> None:
+    assert not PROMISES.search(text_to_person(key, language).lower())
 
 
-def test_it_knows_a_promise() -> None:
+def test_it_recognises_a_promise() -> None:
     assert PROMISES.search("someone will come soon")
     assert PROMISES.search("alguien le escribirá pronto")
 
@@ -92,14 +94,14 @@ def test_it_names_911_and_988_and_no_unreviewed_number(key: str, language: str) 
 
 
 @pytest.mark.parametrize("key", ["nobody_on", "still_trying", "texts_by_human_delayed"])
-def test_it_says_not_to_wait_where_a_life_may_hang_on_it(key: str) -> None:
-    assert "do not wait" in told(key, "en")
-    assert "no nos espere" in told(key, "es").lower()
+def test_it_says_not_to_wait_where_a_life_may_be_in_danger(key: str) -> None:
+    assert "do not wait" in text_to_person(key, "en")
+    assert "no nos espere" in text_to_person(key, "es").lower()
 
 
 @pytest.mark.parametrize("key", WITH_NUMBERS)
 def test_it_leads_to_spanish_at_988(key: str) -> None:
-    assert re.search(r"988(?:,| y) oprima 2", told(key, "es"))
+    assert re.search(r"988(?:,| y) oprima 2", text_to_person(key, "es"))
 
 
 @pytest.mark.parametrize("key", NEUTRAL)
@@ -108,23 +110,23 @@ def test_it_betrays_nothing_on_a_phone_that_others_read(key: str, language: str)
     assert not BETRAYING.search(LINE.handoff_texts.words[key][language].lower())
 
 
-def test_it_can_tell_what_betrays() -> None:
-    assert all(BETRAYING.search(told(key, "en").lower()) for key in WITH_NUMBERS)
+def test_it_recognises_words_that_betray() -> None:
+    assert all(BETRAYING.search(text_to_person(key, "en").lower()) for key in WITH_NUMBERS)
 
 
 @each_text
 def test_it_speaks_in_short_sentences(key: str) -> None:
-    assert not long_sentences(told(key, "en"))
+    assert not long_sentences(text_to_person(key, "en"))
 
 
 def test_it_is_plain_enough_for_sixth_grade() -> None:
-    assert (school_grade(told(key, "en") for key in HANDOFF_FIELDS) or 99) <= 6
+    assert (school_grade(text_to_person(key, "en") for key in HANDOFF_FIELDS) or 99) <= 6
 
 
 @each_text
 def test_it_says_usted(key: str) -> None:
     assert not re.search(
-        r"\b(?:tú|tu|tus|te|ti|tienes|puedes|llama|oprime|manda|responde|escribe aquí)\b", told(key, "es").lower()
+        r"\b(?:tú|tu|tus|te|ti|tienes|puedes|llama|oprime|manda|responde|escribe aquí)\b", text_to_person(key, "es").lower()
     )
 
 
@@ -135,7 +137,7 @@ def test_it_refuses_a_caller_who_leaves_out_what_is_filled_in(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", sorted(key for key, fields in HANDOFF_FIELDS.items() if "name" in fields))
-def test_it_has_a_twin_for_who_does_not_tell_their_name(key: str) -> None:
+def test_it_has_a_variant_for_workers_who_do_not_give_their_name(key: str) -> None:
     assert "{name}" in LINE.handoff_texts.words[key]["en"]
     assert not HANDOFF_FIELDS[f"{key}_unnamed"]
 
@@ -153,16 +155,16 @@ def test_it_has_no_key_in_two_files() -> None:
     assert not LINE.handoff_texts.words.keys() & (LINE.safety_texts.words.keys() | LINE.standing_texts.words.keys())
 
 
-# ---- What is said to staff ----
+# ---- Texts to staff ----
 
 
-def said(key: str) -> str:
+def text_to_staff(key: str) -> str:
     return WORDS.text(key, **STAFF_LONGEST)
 
 
 @pytest.mark.parametrize("key", sorted(SMS_FIELDS))
 def test_it_costs_staff_no_more_than_its_budget(key: str) -> None:
-    measured = measure_segments(said(key) if key != "stranger" else fold_for_sms(said(key)))
+    measured = measure_segments(text_to_staff(key) if key != "stranger" else fold_for_sms(text_to_staff(key)))
     assert (measured.encoding, measured.segments <= WORDS.segments[key]) == ("GSM-7", True)
 
 
@@ -172,8 +174,8 @@ def test_it_costs_one_segment_but_for_help_and_two_languages() -> None:
 
 @pytest.mark.parametrize("key", sorted(ALL_FIELDS))
 def test_it_fills_in_everything(key: str) -> None:
-    assert not re.search(r"[{}]", said(key))
-    assert said(key).strip()
+    assert not re.search(r"[{}]", text_to_staff(key))
+    assert text_to_staff(key).strip()
 
 
 @pytest.mark.parametrize("key", sorted(key for key, fields in ALL_FIELDS.items() if fields))
@@ -185,32 +187,32 @@ def test_it_refuses_a_text_to_staff_with_a_field_left_out(key: str) -> None:
 
 @pytest.mark.parametrize("key", ["alert", "alert_again", "alert_phone_person", "alert_offer"])
 def test_it_says_in_each_alert_how_to_answer(key: str) -> None:
-    assert re.search(r"Reply 1 to take it, 2 to", said(key))
-    assert WORDS.urgency[Urgency.QUARTER_HOUR] in said(key)
+    assert re.search(r"Reply 1 to take it, 2 to", text_to_staff(key))
+    assert WORDS.urgency[Urgency.QUARTER_HOUR] in text_to_staff(key)
 
 
 @pytest.mark.parametrize("key", sorted(SMS_FIELDS.keys() - {"from_person_prefix"}))
 def test_it_never_looks_like_a_text_of_the_person(key: str) -> None:
-    assert not said(key).startswith(said("from_person_prefix").split()[0])
+    assert not text_to_staff(key).startswith(text_to_staff("from_person_prefix").split()[0])
 
 
 @pytest.mark.parametrize("key", sorted(EMAIL_FIELDS))
 def test_it_gives_each_mail_a_subject(key: str) -> None:
-    subject, blank, text = said(key).split("\n", 2)
+    subject, blank, text = text_to_staff(key).split("\n", 2)
     assert subject.startswith("Warmline: ")
     assert (blank, STAFF_LONGEST["link"] in text.split("\n")) == ("", True)
 
 
 @pytest.mark.parametrize("key", sorted(VOICE_FIELDS))
 def test_it_can_be_read_aloud(key: str) -> None:
-    assert not re.search(r"[#/@&<>*]|https?", said(key))
+    assert not re.search(r"[#/@&<>*]|https?", text_to_staff(key))
 
 
 def test_it_has_words_for_each_urgency() -> None:
     assert WORDS.urgency.keys() == set(Urgency)
 
 
-def test_it_has_room_for_every_outcome() -> None:
+def test_it_fits_every_outcome() -> None:
     assert measure_segments(WORDS.text("close_how", codes=", ".join(DISPOSITIONS))).segments == 1
 
 
@@ -232,7 +234,7 @@ def test_it_has_room_for_every_outcome() -> None:
         ("Warmline: your account\n\n", "Warmline: your account\n", "'invitation' has no subject"),
     ],
 )
-def test_it_refuses_words_for_staff_that_are_not_whole(was: str, becomes: str, complaint: str) -> None:
+def test_it_refuses_incomplete_words_for_staff(was: str, becomes: str, complaint: str) -> None:
     assert was in SOURCE
     with pytest.raises(SafetyRuleError, match=re.escape(complaint)):
         parse_staff_texts(SOURCE.replace(was, becomes, 1))
@@ -256,16 +258,16 @@ def test_it_quotes_to_social_workers_what_is_really_sent(quoted: str) -> None:
     assert any(re.fullmatch(pattern, quoted) for pattern in patterns)
 
 
-def test_it_quotes_enough_to_tell() -> None:
+def test_it_quotes_enough_for_this_to_prove_something() -> None:
     assert len(QUOTED) >= 20
 
 
 @pytest.mark.parametrize("after", [REMIND_AFTER, CALL_SUPERVISOR_AFTER, RELEASE_AFTER])
-def test_it_tells_social_workers_the_times_that_hold(after: dict[bool, timedelta]) -> None:
+def test_it_documents_the_real_times_for_social_workers(after: dict[bool, timedelta]) -> None:
     danger, calm = (after[dangerous] // timedelta(minutes=1) for dangerous in (True, False))
     assert f"after | {danger} minutes | {calm} minutes |" in PAGE
 
 
 @pytest.mark.parametrize("disposition", DISPOSITIONS)
-def test_it_tells_social_workers_each_outcome(disposition: str) -> None:
+def test_it_documents_each_outcome_for_social_workers(disposition: str) -> None:
     assert f"| `{disposition}` |" in PAGE

@@ -1,4 +1,4 @@
-"""The documents say what is so: links lead somewhere, commands, files, settings, tables and log lines exist."""
+"""The documents are true: their links resolve, and their commands, files, settings, tables and log lines exist."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ARCHITECTURE = ROOT / "docs/architecture.md"
 TEAM = ROOT / "docs/supervisors/running-a-team.md"
 STAFF = ROOT / "docs/admins/staff-and-teams.md"
 NOT_OURS = {"PROMETHEUS_MULTIPROC_DIR", "FAULT_SEED", "FAULT_SECONDS", "FAULT_PEOPLE"}
-"""Variables that another program reads, or only a test."""
+"""Variables that only another program or a test reads."""
 
 each_doc = pytest.mark.parametrize("path", DOCS, ids=NAMES)
 
@@ -57,25 +57,25 @@ def prose(path: Path) -> str:
 
 
 def code(path: Path) -> Iterator[str]:
-    """Everything that is shown as code: the lines of fenced blocks, and what stands between backquotes."""
+    """Everything that is shown as code: the lines of fenced blocks, and the text between backquotes."""
     for block in _FENCE.findall(path.read_text("utf-8")):
         yield from (line.strip() for line in block.splitlines())
     yield from _SPAN.findall(prose(path))
 
 
 def slugs(path: Path) -> set[str]:
-    """The anchors of the headings, as code hosts make them."""
+    """The anchors of the headings, as code hosts generate them."""
     found = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
 
 
 def spans(text: str) -> list[str]:
-    """What stands between backquotes."""
+    """The pieces of text between backquotes."""
     return _SPAN.findall(text)
 
 
 def tables(path: Path, heading: str) -> list[list[list[str]]]:
-    """The cells of every table below a heading of the second rank, without the heads."""
+    """The cells of every table below a second-level heading, without the header rows."""
     below = path.read_text("utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     found = re.findall(r"(?:^\|.*\|\n)+", below, re.MULTILINE)
     assert found, f"no table below {heading}"
@@ -83,16 +83,16 @@ def tables(path: Path, heading: str) -> list[list[list[str]]]:
 
 
 def rows(path: Path, heading: str) -> list[list[str]]:
-    """The cells of the first table below a heading, without its head."""
+    """The cells of the first table below a second-level heading, without its header row."""
     return tables(path, heading)[0]
 
 
 def sources() -> str:
-    """All of our own code and words, in which a quoted message must be found."""
+    """The text of all our code and word files, in which every quoted message must occur."""
     programs, pages = (ROOT / "bot").rglob("*.py"), (ROOT / "templates").rglob("*.html")
     files = [*programs, *pages, ROOT / "worker.py", ROOT / "safety/texts.yaml"]
     text = "".join(path.read_text("utf-8") for path in files) + (ROOT / "docs/operators/fallback.xml").read_text("utf-8")
-    # Long messages are written over two lines.
+    # Long messages are split over two lines of source.
     return re.sub(r'"\s*\n\s*f?"', "", text)
 
 
@@ -108,7 +108,7 @@ def test_it_links_only_to_what_exists(path: Path) -> None:
 
 
 @each_doc
-def test_it_names_only_commands_that_there_are(path: Path) -> None:
+def test_it_names_only_commands_that_exist(path: Path) -> None:
     for line in code(path):
         said = _ASSIGNED.sub("", line).removeprefix(".venv/bin/")
         if said.startswith(("warmline ", "python -m bot ")):
@@ -116,7 +116,7 @@ def test_it_names_only_commands_that_there_are(path: Path) -> None:
 
 
 def refuse_unknown(arguments: str) -> None:
-    """Fail where the command line knows no such command or option."""
+    """Fail if the command line has no such command or option."""
     command: click.Command = warmline
     for word in shlex.split(arguments, comments=True):
         if isinstance(command, click.Group):
@@ -134,7 +134,7 @@ def test_it_lists_every_command_in_the_readme() -> None:
 
 
 def leaves(command: click.Command, name: str) -> Iterator[str]:
-    """The full names of all commands that do something."""
+    """The full names of all commands that are not groups."""
     if isinstance(command, click.Group):
         for part, inner in command.commands.items():
             yield from leaves(inner, f"{name} {part}")
@@ -143,7 +143,7 @@ def leaves(command: click.Command, name: str) -> Iterator[str]:
 
 
 @each_doc
-def test_it_names_only_targets_of_the_makefile(path: Path) -> None:
+def test_it_names_only_make_targets_that_exist(path: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8").replace("$(RAN)", ".venv/.stamps")
     for line in code(path):
         said = _ASSIGNED.sub("", line)
@@ -153,17 +153,17 @@ def test_it_names_only_targets_of_the_makefile(path: Path) -> None:
 
 
 @each_doc
-def test_it_names_only_files_that_there_are(path: Path) -> None:
-    rooms = "bot|docs|flows|safety|staff|words|directory|templates|migrations|tests|benchmarks"
+def test_it_names_only_files_that_exist(path: Path) -> None:
+    folders = "bot|docs|flows|safety|staff|words|directory|templates|migrations|tests|benchmarks"
     for span in code(path):
-        if re.fullmatch(rf"(?:{rooms})/[\w./*<>-]*|(?:wsgi|worker)\.py", span):
-            # A language to come and a flow's name stand for any.
+        if re.fullmatch(rf"(?:{folders})/[\w./*<>-]*|(?:wsgi|worker)\.py", span):
+            # A language that does not exist yet, and a flow's name, are placeholders.
             pattern = re.sub(r"<\w+>|\bxx\b", "*", span)
             assert any(ROOT.glob(pattern)), f"there is no {span}"
 
 
 @each_doc
-def test_it_names_only_settings_that_there_are(path: Path) -> None:
+def test_it_names_only_settings_that_exist(path: Path) -> None:
     known = {variable.name for _, variable in settings.fields()} | NOT_OURS
     for line in code(path):
         for name in re.findall(r"^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=.*)?$", line):
@@ -171,7 +171,7 @@ def test_it_names_only_settings_that_there_are(path: Path) -> None:
 
 
 @each_doc
-def test_it_names_no_place_of_one_machine(path: Path) -> None:
+def test_it_names_no_path_of_one_machine(path: Path) -> None:
     assert not re.search(r"(?<![\w.-])/(?:work|root|home|tmp|Users)\b", path.read_text("utf-8"))
 
 
@@ -203,7 +203,7 @@ def test_it_falls_back_to_the_words_of_the_outage(language: str, promise: str) -
     said = re.split(r"(?<=\.) ", fold_for_sms(texts.get("outage", language)))
     kept = [sentence for sentence in said if promise in sentence]
     assert len(kept) == 1
-    assert promise not in body, "where Twilio falls back, nothing was kept"
+    assert promise not in body, "when Twilio falls back, the text was not kept"
     assert all(sentence in body for sentence in said if sentence not in kept)
 
 
@@ -212,9 +212,9 @@ def test_it_gives_twilio_times_that_fit_ours() -> None:
     assert fragment
     named = dict(part.split("=") for part in fragment[1].split("&"))
     connect, answer, tries, most = (int(named[name]) for name in ("ct", "rt", "rc", "tt"))
-    # Where PostgreSQL hangs, a text waits for a dead connection and then for a new one (bot/reception.py).
+    # While PostgreSQL hangs, a text waits for a dead connection and then for a new one (bot/reception.py).
     slowest = max(STATEMENT_TIMEOUT_MS, (CLIENT_TIMEOUT_SECONDS + CONNECT_TIMEOUT_SECONDS) * 1000)
-    assert answer > slowest, "an answer that is about to come would be cut off"
+    assert answer > slowest, "an answer that is about to arrive would be cut off"
     assert (tries + 1) * connect <= most <= 15_000
     assert answer < most, "no time is left for another try"
     assert "4xx" not in named["rp"]
@@ -232,13 +232,13 @@ def texts_of_the_line() -> str:
     return " ".join(words for by_language in texts.words.values() for words in by_language.values())
 
 
-def test_it_marks_every_code_that_nobody_has_checked() -> None:
+def test_it_marks_every_unchecked_code() -> None:
     unchecked = {code for code in delivery.KNOWN_CODES if not delivery.rule_for(code).checked}
     marked = next(row for row in rows(BREAKS, "Twilio's codes") if "(not checked)" in row[1])
     assert {int(number) for number in marked[0].split(", ")} == unchecked
 
 
-def test_it_quotes_only_what_the_house_says() -> None:
+def test_it_quotes_only_messages_that_exist() -> None:
     said = sources()
     for symptom, *_ in rows(BREAKS, "Symptom, meaning, what to do"):
         logged = re.findall(r"Log: `([^`]+)`", symptom)
@@ -253,25 +253,25 @@ def test_it_names_only_figures_that_are_measured() -> None:
     assert all(f'"{name}"' in measured for name in named)
 
 
-def test_it_traces_a_text_through_functions_that_there_are() -> None:
+def test_it_traces_a_text_through_functions_that_exist() -> None:
     for file, names, _ in rows(ARCHITECTURE, "One text, traced"):
         written = (ROOT / file.strip("`")).read_text("utf-8")
         for name in names.split(", "):
             assert re.search(rf"(?:def|class) {name.strip('`')}\b", written), f"{file} has no {name}"
 
 
-def test_it_tells_of_every_effect() -> None:
-    told = {row[0].strip("`") for row in rows(ARCHITECTURE, "Effects")}
-    assert told == {effect.__name__ for effect in get_args(Effect) if inspect.isclass(effect)}
+def test_it_documents_every_effect() -> None:
+    documented = {row[0].strip("`") for row in rows(ARCHITECTURE, "Effects")}
+    assert documented == {effect.__name__ for effect in get_args(Effect) if inspect.isclass(effect)}
 
 
-def test_it_tells_of_every_table_and_what_is_sealed() -> None:
-    told = {row[0].strip("`"): set(_SPAN.findall(row[2])) for row in rows(ARCHITECTURE, "Tables")}
+def test_it_documents_every_table_and_what_is_sealed() -> None:
+    documented = {row[0].strip("`"): set(_SPAN.findall(row[2])) for row in rows(ARCHITECTURE, "Tables")}
     sealed = {
         table.name: {column.name for column in table.columns if column.name.startswith("sealed_")}
         for table in Base.metadata.sorted_tables
     }
-    assert told == sealed
+    assert documented == sealed
 
 
 def test_it_gives_operators_queries_that_run(database_url: str) -> None:
@@ -290,51 +290,51 @@ def test_it_explains_every_alarm() -> None:
 
 
 def in_words(span: timedelta) -> str:
-    """Like "5 minutes", "1 hour", "7 days"."""
+    """A span as the documents write it, like "5 minutes", "1 hour", "7 days". Raises ValueError for part of a minute."""
     for size, unit in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
-        # A day's limit is told in hours, like the others.
+        # The documents give a limit of one or two days in hours, like the shorter ones.
         if span % size == timedelta(0) and (unit != "day" or span > timedelta(days=2)):
             return f"{span // size} {unit}{'s' if span // size > 1 else ''}"
-    raise ValueError(f"{span} is not told in whole minutes")
+    raise ValueError(f"{span} is not a number of whole minutes")
 
 
-def climbed(urgency: Urgency, rungs: int = 12) -> list[Tier]:
-    """The rungs of a handoff that nobody takes, in a team with two workers and a supervisor on shift."""
+def escalate(urgency: Urgency, tiers: int = 12) -> list[Tier]:
+    """The tiers of a handoff that is never claimed, in a team with two workers and a supervisor on shift."""
     team = [Candidate(number, on_duty=True, in_team=True, is_supervisor=number == 3) for number in (1, 2, 3)]
     found: list[Tier] = []
-    for number in range(1, rungs + 1):
-        rung = next_tier(HandoffRequirements(urgency), team, {one for each in found for one in each.staff}, number)
-        assert rung is not None
-        found.append(rung)
+    for number in range(1, tiers + 1):
+        tier = next_tier(HandoffRequirements(urgency), team, {one for each in found for one in each.staff}, number)
+        assert tier is not None
+        found.append(tier)
     return found
 
 
-def ladder_cells(urgency: Urgency) -> list[str]:
+def escalation_cells(urgency: Urgency) -> list[str]:
     """What the supervisors' page must say of this urgency, cell by cell."""
-    found, waited = climbed(urgency), timedelta(0)
+    found, waited = escalate(urgency), timedelta(0)
     cells: dict[int, str] = {}
-    for place, rung in enumerate(found):
-        column = {TierAudience.SOCIAL_WORKER: place, TierAudience.SUPERVISOR: 2, TierAudience.ALL_STAFF: 3}[rung.audience]
+    for place, tier in enumerate(found):
+        column = {TierAudience.SOCIAL_WORKER: place, TierAudience.SUPERVISOR: 2, TierAudience.ALL_STAFF: 3}[tier.audience]
         said = f"after {in_words(waited)}" if waited else "at once"
-        said += ", by call too" if AlertChannel.VOICE in rung.channels else ""
-        said += f", then every {in_words(rung.duration)}" if rung.audience is TierAudience.ALL_STAFF else ""
+        said += ", by call too" if AlertChannel.VOICE in tier.channels else ""
+        said += f", then every {in_words(tier.duration)}" if tier.audience is TierAudience.ALL_STAFF else ""
         cells.setdefault(column, said)
-        waited += rung.duration
+        waited += tier.duration
     night = "people are woken" if urgency in DANGEROUS_URGENCIES else "it rests"
     return [in_words(CLAIM_WITHIN[urgency]), *(cells.get(column, "") for column in range(4)), night]
 
 
-def test_it_tells_supervisors_the_ladder_that_is_climbed() -> None:
+def test_it_tells_supervisors_the_escalation_policy() -> None:
     names = read_staff_texts().urgency
-    told = {row[0]: row[1:] for row in rows(TEAM, "The ladder")}
-    assert told == {names[urgency.value]: ladder_cells(urgency) for urgency in Urgency}
+    documented = {row[0]: row[1:] for row in rows(TEAM, "The escalation policy")}
+    assert documented == {names[urgency.value]: escalation_cells(urgency) for urgency in Urgency}
 
 
-def test_it_tells_supervisors_when_the_ladder_slows_down() -> None:
-    found = climbed(Urgency.QUARTER_HOUR)
-    everybody = [rung.duration for rung in found if rung.audience is TierAudience.ALL_STAFF]
-    slower = next(place for place, rung in enumerate(found, 1) if rung.duration == 3 * everybody[0])
-    assert f"From rung {slower} on the pauses are three times as" in TEAM.read_text("utf-8")
+def test_it_tells_supervisors_when_the_escalation_slows_down() -> None:
+    found = escalate(Urgency.QUARTER_HOUR)
+    all_staff = [tier.duration for tier in found if tier.audience is TierAudience.ALL_STAFF]
+    slower = next(place for place, tier in enumerate(found, 1) if tier.duration == 3 * all_staff[0])
+    assert f"From tier {slower} on the pauses are three times as" in TEAM.read_text("utf-8")
     assert [in_words(pause) for pause in WAITING_NOTICE_PAUSES] == ["4 minutes", "15 minutes", "1 hour"]
     assert "after 4 minutes, 15 minutes, and each hour" in TEAM.read_text("utf-8")
 
@@ -348,12 +348,12 @@ def test_it_tells_supervisors_all_the_times() -> None:
 
 
 def test_it_tells_admins_who_may_do_what() -> None:
-    told = {row[0].strip("`"): row[2:] for row in rows(STAFF, "Who may do what")}
-    assert told == {each.value: ["yes" if is_allowed([role], each) else "" for role in Role] for each in Permission}
+    documented = {row[0].strip("`"): row[2:] for row in rows(STAFF, "Who may do what")}
+    assert documented == {each.value: ["yes" if is_allowed([role], each) else "" for role in Role] for each in Permission}
 
 
-def test_it_tells_of_every_move_of_a_handoff() -> None:
-    told = {
+def test_it_documents_every_move_of_a_handoff() -> None:
+    documented = {
         (row[0].strip("`"), state): row[2].strip("`")
         for row in rows(ARCHITECTURE, "The life of a handoff")
         for state in _SPAN.findall(row[1])
@@ -362,11 +362,11 @@ def test_it_tells_of_every_move_of_a_handoff() -> None:
         re.findall(r'^        \("(\w+)", ', (ROOT / "bot/domain/handoff/states.py").read_text("utf-8"), re.MULTILINE)
     )
     assert len(names) >= 9
-    assert told == dict(moves(names))
+    assert documented == dict(moves(names))
 
 
 def moves(names: Iterable[str]) -> Iterator[tuple[tuple[str, str], str]]:
-    """Every move that a handoff can make: its name and where from, and where to."""
+    """Every move that a handoff can make: its name and the state it starts from, and the state it leads to."""
     for name in names:
         for state in HandoffState:
             if MOVES.allows(state.value, name):

@@ -1,4 +1,4 @@
-"""The documents of follow-up and directory say what is so: reasons, moves, states, cadences, refusals, a mapping."""
+"""The documents of follow-up and directory are true: reasons, moves, states, cadences, refusals, a mapping."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ DIRECTORY = ROOT / "docs/admins/your-own-directory.md"
 
 
 def following_moves(machine: NamedTransitions, states: Iterable[str], file: str) -> dict[tuple[str, str], str]:
-    """Every move that a machine allows, by name and state, as its own file names them."""
+    """Every move that a state machine allows, by name and state. `file` is the source that lists the moves' names."""
     names = set(re.findall(r'^        \("(\w+)", ', (ROOT / file).read_text("utf-8"), re.MULTILINE))
     assert names
-    # Their plain words: an enumeration of words is not shown as what it holds.
+    # As plain strings, so that a failure shows the values and not the enumeration's members.
     known = [str(state) for state in states]
     return {(name, state): machine.move(state, name) for name in names for state in known if machine.allows(state, name)}
 
 
-def told_moves(table: list[list[str]]) -> dict[tuple[str, str], str]:
+def documented_moves(table: list[list[str]]) -> dict[tuple[str, str], str]:
     return {(row[0].strip("`"), state): row[2].strip("`") for row in table for state in spans(row[1])}
 
 
-def test_it_tells_of_every_move_of_a_check_in() -> None:
+def test_it_documents_every_move_of_a_check_in() -> None:
     known = following_moves(decision.MOVES, [*decision.CheckInState], "bot/domain/check_ins/decision.py")
-    assert told_moves(tables(ARCHITECTURE, "The way of a check-in")[1]) == known
+    assert documented_moves(tables(ARCHITECTURE, "The way of a check-in")[1]) == known
 
 
-def test_it_tells_of_every_move_of_a_referral() -> None:
+def test_it_documents_every_move_of_a_referral() -> None:
     known = following_moves(referrals.MOVES, [*referrals.ReferralState], "bot/domain/referrals.py")
-    assert told_moves(rows(ARCHITECTURE, "The way of a referral")) == known
+    assert documented_moves(rows(ARCHITECTURE, "The way of a referral")) == known
 
 
 def test_it_tells_supervisors_every_reason_not_to_ask() -> None:
     decided, others, *_ = tables(FOLLOWING, "What is decided when it is due")
-    told = [row[0] for row in (*decided, *others)]
-    assert sorted(told) == sorted(REASON_SENTENCES.values())
+    documented = [row[0] for row in (*decided, *others)]
+    assert sorted(documented) == sorted(REASON_SENTENCES.values())
 
 
 NOON = datetime(2026, 11, 24, 18, tzinfo=UTC)
@@ -63,8 +63,8 @@ NOON = datetime(2026, 11, 24, 18, tzinfo=UTC)
 ASKABLE = CheckInFacts(
     planned_for=NOON, made_at=NOON - timedelta(days=3), attempts=0, holds=0, after_crisis=False,
     zone=ZoneInfo("America/Chicago"), holidays=frozenset(), safe=SafeContact(), consented=True, opted_out=False,
-    unreachable=None, with_social_worker=False, in_danger=False, staff_contact_at=None, person_wrote_at=None, in_conversation=False, has_language=True,
-    is_published=True,
+    unreachable=None, with_social_worker=False, in_danger=False, staff_contact_at=None, person_wrote_at=None,
+    in_conversation=False, has_language=True, is_published=True,
 )  # fmt: skip
 AGAINST = {
     CheckInReason.OPTED_OUT: {"opted_out": True},
@@ -81,45 +81,45 @@ AGAINST = {
     CheckInReason.HOLIDAY: {"holidays": frozenset({NOON.date()})},
     CheckInReason.NO_LANGUAGE: {"has_language": False},
 }
-"""What must be known of somebody for each reason that needs no clock of its own."""
+"""For each reason that does not depend on the time, the facts that lead to it."""
 
 
 @pytest.mark.parametrize("reason", AGAINST)
 def test_it_tells_supervisors_what_a_reason_leads_to(reason: CheckInReason) -> None:
-    told = {row[0]: row[1:] for row in rows(FOLLOWING, "What is decided when it is due")}
+    documented = {row[0]: row[1:] for row in rows(FOLLOWING, "What is decided when it is due")}
     known = replace(ASKABLE, **AGAINST[reason])  # type: ignore[arg-type]
     found, after_crisis = decide(known, NOON), decide(replace(known, after_crisis=True), NOON)
     assert isinstance(found, HoldUntil | DropCheckIn)
     assert isinstance(after_crisis, HoldUntil | DropCheckIn)
     assert found.reason is after_crisis.reason is reason
     if isinstance(found, HoldUntil) or isinstance(after_crisis, HoldUntil):
-        assert told[REASON_SENTENCES[reason]][0].startswith("put off")
-        assert told[REASON_SENTENCES[reason]][1] == ""
+        assert documented[REASON_SENTENCES[reason]][0].startswith("put off")
+        assert documented[REASON_SENTENCES[reason]][1] == ""
         return
     who = "always" if found.task else "after a crisis" if after_crisis.task else ""
-    assert told[REASON_SENTENCES[reason]] == ["not asked", who]
+    assert documented[REASON_SENTENCES[reason]] == ["not asked", who]
 
 
 def test_it_tells_supervisors_the_reasons_in_their_order() -> None:
-    told = [row[0] for row in rows(FOLLOWING, "What is decided when it is due")]
-    # Two of these apply at once, and the one that is told first is the one that counts.
+    documented = [row[0] for row in rows(FOLLOWING, "What is decided when it is due")]
+    # Several of these apply at once, and the one that is listed first counts.
     both = replace(
         ASKABLE, opted_out=True, consented=False, with_social_worker=True, staff_contact_at=NOON, has_language=False
     )
     found = decide(both, NOON)
     assert isinstance(found, DropCheckIn)
-    assert REASON_SENTENCES[found.reason] == told[0]
-    assert told.index(REASON_SENTENCES[CheckInReason.WITH_SOCIAL_WORKER]) < told.index(
+    assert REASON_SENTENCES[found.reason] == documented[0]
+    assert documented.index(REASON_SENTENCES[CheckInReason.WITH_SOCIAL_WORKER]) < documented.index(
         REASON_SENTENCES[CheckInReason.JUST_TALKED]
     )
 
 
 def test_it_tells_supervisors_the_cadences_that_are_planned() -> None:
-    told = {row[0].split()[-1]: row[1] for row in rows(FOLLOWING, "The cadences")}
+    documented = {row[0].split()[-1]: row[1] for row in rows(FOLLOWING, "The cadences")}
     for name, ends in (("referral", "referral"), ("household", "followed"), ("crisis", "crisis")):
         for delay in CADENCES[name].after:
             number = str(int(delay / timedelta(hours=1)) if delay == timedelta(hours=24) else delay.days)
-            assert re.search(rf"\b{number}\b", told[ends]), f"{name} has no {number}"
+            assert re.search(rf"\b{number}\b", documented[ends]), f"{name} has no {number}"
 
 
 def test_it_tells_supervisors_every_state_and_outcome_of_a_referral() -> None:
@@ -154,7 +154,7 @@ def test_it_quotes_to_admins_what_an_import_says() -> None:
 
 
 def test_it_gives_admins_a_mapping_that_works(tmp_path: Path) -> None:
-    """The sheet and the mapping of the guide, imported as a reader would."""
+    """Import the sheet with the mapping that the guide gives, as a reader would."""
     text = DIRECTORY.read_text("utf-8")
     sheet, rules = (re.search(rf"```{form}\n(.*?)```", text, re.DOTALL) for form in ("csv", "yaml"))
     assert sheet
@@ -171,5 +171,5 @@ def test_it_gives_admins_a_mapping_that_works(tmp_path: Path) -> None:
 
 def test_it_shows_admins_every_converter_of_a_mapping() -> None:
     written = " ".join(row[0] for row in rows(DIRECTORY, "A mapping, from a spreadsheet"))
-    # What stands first in the braces of a span; braces within it are parts of the converter.
+    # The first word within the braces of a span; braces further in belong to the converter.
     assert set(re.findall(r"`\{(\w+): ", written)) == set(mapping_values.CONVERTERS)

@@ -1,4 +1,4 @@
-"""A case counts an answer for the right day, and never takes what nobody knows for a success."""
+"""A case counts an answer for the right day, and never counts an unknown outcome as a success."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_it_puts_the_needs_of_the_flows_in_their_categories() -> None:
     ("first", "newest", "way"),
     [("no", "yes", Trend.BETTER), ("yes", "yes", Trend.STEADY), ("yes", "no", Trend.WORSE), ("no", "no", Trend.NOT_YET)],
 )
-def test_it_says_where_a_household_is_going(first: str, newest: str, way: Trend) -> None:
+def test_it_says_whether_a_household_is_doing_better(first: str, newest: str, way: Trend) -> None:
     measures = [MeasureAnswer(60, "bills", newest), MeasureAnswer(0, "bills", first), MeasureAnswer(90, "bills", "unsure")]
     assert courses_by_measure(measures)["bills"].trend == way
 
@@ -85,9 +85,9 @@ UNKNOWN = st.builds(
 
 
 @given(st.lists(UNKNOWN))
-def test_it_takes_nothing_unknown_for_a_success(measures: list[MeasureAnswer]) -> None:
+def test_it_never_counts_the_unknown_as_a_success(measures: list[MeasureAnswer]) -> None:
     assert courses_by_measure(measures) == dict.fromkeys(MEASURES, MeasureCourse())
 
 
-def test_it_sees_no_way_in_one_answer() -> None:
+def test_it_sees_no_trend_in_one_answer() -> None:
     assert courses_by_measure([MeasureAnswer(0, "safe", "yes")])["safe"].trend == Trend.UNKNOWN

@@ -1,4 +1,4 @@
-"""The life of a referral: the moves as drawn, and a loop that only a known outcome closes."""
+"""The life of a referral: its moves are those of the table, and only a known outcome closes it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STORIES = st.lists(st.sampled_from([*ReferralOutcome, *AgencyCapacity, "accept",
 
 
 @pytest.mark.parametrize(("move", "state", "to"), [cell for cell in CELLS if cell[2] is not None])
-def test_it_moves_as_drawn(move: str, state: ReferralState, to: ReferralState) -> None:
+def test_it_moves_as_in_the_table(move: str, state: ReferralState, to: ReferralState) -> None:
     assert MOVES.allows(state.value, move)
     assert MOVES.move(state.value, move) == to.value
 
@@ -90,7 +90,7 @@ def test_it_leads_where_the_outcome_says(
 
 
 @pytest.mark.parametrize("state", [state for state in ReferralState if state not in OPEN_STATES])
-def test_it_hears_nothing_of_what_is_over(state: ReferralState) -> None:
+def test_it_takes_no_answer_about_a_referral_that_is_over(state: ReferralState) -> None:
     for outcome in ReferralOutcome:
         with pytest.raises(IllegalMove):
             state_after_outcome(state, outcome, Reporter.PERSON)
@@ -112,7 +112,7 @@ def test_it_hears_nothing_of_what_is_over(state: ReferralState) -> None:
         (H, AgencyCapacity.ADDITIONAL_ASSESSMENT, H, None),
     ],
 )
-def test_it_takes_an_agency_at_its_word(
+def test_it_accepts_what_an_agency_reports(
     state: ReferralState, capacity: AgencyCapacity, after: ReferralState, outcome: ReferralOutcome | None
 ) -> None:
     assert state_after_capacity(state, capacity) == (after, outcome)

@@ -1,4 +1,4 @@
-"""A line in one process whose ways to PostgreSQL and Valkey can be cut, on the tests' small flow."""
+"""A help line in one process whose connections to PostgreSQL and Valkey can be cut; it runs the tests' small flow."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from bot.storage.messages import outbox
 from bot.storage.tables.residents import Conversation
 from bot.usecases.flows.files import read_folder
 from bot.usecases.flows.publish_flows import publish_flows
-from tests.faults.house import eventually
 from tests.faults.proxy import Proxy
+from tests.faults.running_system import eventually
 from tests.stand_ins.twilio import StandInTwilio
 from tests.support.clock import FrozenClock
 from tests.support.databases import Databases, on_disk
@@ -33,13 +33,13 @@ FLOWS = Path(__file__).parent / "flows"
 
 
 class FrailLine(HelpLine):
-    """A line whose `postgres` and `valkey` can be taken away."""
+    """A help line whose `postgres` and `valkey` can become unavailable."""
 
     postgres: Proxy
     valkey: Proxy
 
     def say(self, body: str, sender: str = ADA, **parameters: str) -> list[str]:
-        """Text the line a second later, so that the order of texts is known."""
+        """Text the line one second later, so that the order of texts is known."""
         self.clock.advance(timedelta(seconds=1))
         return self.text(body, sender, **parameters)
 
@@ -48,7 +48,7 @@ class FrailLine(HelpLine):
         return sorted(path for path in self.runtime.settings.spool_dir.iterdir() if path.name[0] != "." and path.is_file())
 
     def promise(self, body: str, lane: OutboxLane = OutboxLane.REPLY) -> int:
-        """Promise a text to the one person who has written; the id of its row."""
+        """Enqueue a text to the one person who has written; the id of its outbox row."""
         with self.db() as db:
             person = db.scalars(select(Conversation.id)).one()
             return outbox.enqueue(db, self.runtime.context.sealer, person, body, lane, None, 1, self.clock.now()).id
@@ -56,18 +56,18 @@ class FrailLine(HelpLine):
     def heal(self, rounds: int = 3) -> None:
         """PostgreSQL is back; the sweep and the worker run, until after the longest wait of a row in doubt."""
         self.postgres.mend()
-        wait_for_door(self)
+        wait_for_database(self)
         for _ in range(rounds):
             self.work()
             self.clock.advance(timedelta(minutes=3))
 
 
-def wait_for_door(line: HelpLine) -> None:
-    """Until the database is found again (the line looks for it once in a second)."""
-    eventually(lambda: answers(line), 10, "the database is not found again")
+def wait_for_database(line: HelpLine) -> None:
+    """Wait until the line uses the database again (it tries once a second)."""
+    eventually(lambda: database_answers(line), 10, "the line does not use the database again")
 
 
-def answers(line: HelpLine) -> bool:
+def database_answers(line: HelpLine) -> bool:
     try:
         with line.runtime.database.engine.connect():
             return True
@@ -77,7 +77,7 @@ def answers(line: HelpLine) -> bool:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[EmbeddedServers]:
-    """Here the disk is waited for, as in production: what is committed is there after a crash."""
+    """Servers that wait for the disk, as in production: committed rows survive a crash."""
     with on_disk() as running:
         yield running
 
@@ -89,7 +89,7 @@ def databases(servers: EmbeddedServers) -> Databases:
 
 @pytest.fixture
 def frail(settings: Settings, servers: EmbeddedServers, clock: FrozenClock) -> Iterator[FrailLine]:
-    """The line with a proxy before each of its servers."""
+    """The line with a proxy in front of PostgreSQL and of Valkey."""
     postgres = Path(settings.database_url.partition("host=")[2].replace("%2F", "/")) / ".s.PGSQL.5432"  # type: ignore[union-attr]
     valkey = Path(servers.redis_url.removeprefix("unix://"))
     with Proxy(postgres) as to_postgres, Proxy(valkey) as to_valkey:
@@ -107,7 +107,7 @@ def frail(settings: Settings, servers: EmbeddedServers, clock: FrozenClock) -> I
 
 @contextmanager
 def open_frail(settings: Settings, clock: FrozenClock) -> Iterator[FrailLine]:
-    """A line on Twilio's stand-in, with the tests' flow."""
+    """A line with the stand-in for Twilio and the tests' flow."""
     holder: list[FrailLine] = []
 
     def post(url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, str, str]:

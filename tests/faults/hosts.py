@@ -1,6 +1,6 @@
 """Two machines that share one PostgreSQL and one Valkey: each runs `worker.py`, and beside them two more queue workers.
 
-What was killed is started again after a moment, as a supervisor does.
+A killed program is started again after a moment, as a supervisor would do it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
 
 
 class Hosts:
-    """The programs, each in a session of its own with the settings of `env`; what they say is in `folder`."""
+    """The programs, each in a session of its own with the settings of `env`; their logs are in `folder`."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG")}
@@ -56,7 +56,7 @@ class Hosts:
         return "\n".join(path.read_text(errors="replace")[-1500:] for path in sorted(self._folder.glob("*.log")))
 
     def kill(self, part: str, dice: random.Random) -> bool:
-        """Kill -9 one of this part; whether there was one."""
+        """Kill -9 one process of this part; whether there was one."""
         if part == "a whole host":
             end_session(self._running[dice.choice(("host one", "host two"))].pid)
             return True
@@ -68,12 +68,12 @@ class Hosts:
         return True
 
     def kill_all(self) -> None:
-        """The current is gone in the whole house, but for the servers'."""
+        """Kill all programs at once, as a power failure would; PostgreSQL and Valkey go on."""
         for process in list(self._running.values()):
             end_session(process.pid)
 
     def queue_workers(self) -> int:
-        """How many run, without their schedulers."""
+        """How many queue workers run, schedulers not counted."""
         return len(self._queue_workers())
 
     def _queue_workers(self) -> list[int]:
@@ -81,15 +81,15 @@ class Hosts:
         return [pid for pid, parent in family.items() if parent not in family]
 
     def _schedulers(self) -> list[int]:
-        # It is forked from its worker, and has the same command line.
+        # A scheduler is forked from its worker, and has the same command line.
         family = self._family()
         return [pid for pid, parent in family.items() if parent in family]
 
     def _family(self) -> dict[int, int]:
-        """Every queue worker and scheduler that lives, with its parent."""
+        """The process id of every running queue worker and scheduler, with its parent's."""
         sessions, found = {process.pid for process in self._running.values()}, {}
         for pid in psutil.pids():
-            # It may end while it is looked at.
+            # A process may end while it is inspected.
             with contextlib.suppress(psutil.Error):
                 process = psutil.Process(pid)
                 if session_of(pid) in sessions and process.cmdline()[-1:] == ["--queue"]:
@@ -122,7 +122,7 @@ def session_of(pid: int) -> int | None:
 
 
 def end_session(leader: int) -> None:
-    """Kill -9 a program and all that it has started."""
+    """Kill -9 a program and all processes of its session."""
     for pid in psutil.pids():
         if session_of(pid) == leader:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What people sent, what the database holds and what Twilio took, held against each other after a storm."""
+"""What people sent, what the database holds and what Twilio took, compared after a run with faults."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.faults.people import Text
 from tests.stand_ins.twilio_wire import Message
 
 QUIET = "Quiet since "
-"""How the flow's own promised text begins: it leaves when nobody has written for six seconds."""
+"""How the flow's scheduled text begins: it is sent when the person has not written for six seconds."""
 
 
 @dataclass
 class Ledger:
-    """The three sides. `promised` are the bodies of texts that were committed to the outbox by hand."""
+    """The three sides. `promised` are the bodies of texts that the test itself committed to the outbox."""
 
     texts: list[Text]
     promised: list[str]
@@ -30,7 +30,7 @@ class Ledger:
     words: dict[int, str] = field(default_factory=dict)
 
     def read(self, database: Database, sealer: Sealer) -> None:
-        """Read every row of the house."""
+        """Read every message row."""
         with database.transaction() as db:
             for row in db.scalars(select(Row).order_by(Row.id)):
                 self.words[row.id] = sealer.open(row.sealed_body or "")
@@ -40,17 +40,17 @@ class Ledger:
                     self.inbound[row.sid or ""] = row
 
     def lost_texts(self) -> list[str]:
-        """Texts that we said we have, and that no row holds."""
+        """Texts that Warmline accepted, and that no row holds."""
         return [text.body for text in self.texts if text.accepted and text.sid not in self.inbound]
 
     def unanswered(self) -> list[str]:
-        """Recorded texts that have not exactly one reply."""
+        """Recorded texts that do not have exactly one reply."""
         replies = Counter(row.replies_to for row in self.outbound.values() if row.replies_to)
         return [self.words[row.id] for row in self.inbound.values() if replies[row.id] != 1]
 
     def times_sent(self) -> dict[int, int]:
         """How often Twilio took the words of each outgoing row."""
-        # Every body is of one row only, but for the greeting, which each person gets once.
+        # Every body belongs to one row only, except for the greeting, which each person gets once.
         sent = Counter((message.to, message.body) for message in self.taken)
         people = {text.sid: text.sender for text in self.texts}
         to = {row.conversation_id: people[sid] for sid, row in self.inbound.items()}
@@ -63,7 +63,7 @@ class Ledger:
         return [self.words[number] for number, times in self.times_sent().items() if times > 1]
 
     def unknown(self) -> list[str]:
-        """What Twilio took though no row holds it, but for the texts for outages."""
+        """What Twilio took though no row holds it, apart from the outage texts."""
         held = set(self.words.values())
         return [message.body for message in self.taken if message.body not in held and message.status_callback]
 
@@ -91,7 +91,7 @@ class Ledger:
         return overtaken
 
     def counts(self) -> dict[str, int]:
-        """What happened, for the table."""
+        """Counts of what happened, for the table."""
         times = self.times_sent()
         api = {message.body for message in self.taken if message.came_by == "api"}
         kept = {text.sid for text in self.texts if text.kept}

@@ -1,4 +1,4 @@
-"""People who text through Twilio, as Twilio does it: again with the same id when our answer does not come.
+"""People who text through Twilio, as Twilio does it: again with the same id when no answer arrives.
 
 Twilio uses the one answer that it received (twilio.com/docs/usage/webhooks/webhooks-connection-overrides, here
 `#rc=5&rp=all`: five retries, fifteen seconds in all) and reports on what it sent late, twice, out of order or never.
@@ -24,12 +24,12 @@ from tests.stand_ins.twilio_wire import Message, new_sid
 ALL_TOGETHER_SECONDS = 15.0
 RETRIES = 5
 LOST_ANSWERS = 0.03
-"""Part of the answers that get lost between us and Twilio, beside those that the kills cost."""
+"""The share of answers that get lost on the way to Twilio, apart from those that the kills cost."""
 _local = threading.local()
 
 
 class Network:
-    """The way between Twilio and us. It loses answers now and then."""
+    """The network between Twilio and Warmline. It loses an answer now and then."""
 
     def __init__(self, seed: str, lost: float = LOST_ANSWERS) -> None:
         self.lost = lost
@@ -37,7 +37,7 @@ class Network:
         self._random = random.Random(seed)
 
     def post(self, url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, str, str]:
-        """Raises requests.RequestException where Twilio would hear nothing."""
+        """Raises requests.RequestException where Twilio would get no answer."""
         answer = _session().post(url, data=form, headers=headers, timeout=(2, 10), allow_redirects=False)
         if self._random.random() < self.lost:
             self.answers_lost += 1
@@ -54,7 +54,7 @@ def _session() -> requests.Session:
 
 @dataclass
 class Text:
-    """One text of a person. `accepted` says that we answered 200 and Twilio received it."""
+    """One text of a person. `accepted`: Warmline answered 200 and Twilio received it."""
 
     sender: str
     body: str
@@ -65,12 +65,12 @@ class Text:
 
     @property
     def kept(self) -> bool:
-        """Whether it was answered with the text for outages, which belongs to no row and is not reported on."""
+        """Whether it was answered with the outage text, which belongs to no row and gets no delivery reports."""
         return any(not reply.status_callback for reply in self.replies)
 
 
 def send(twilio: StandInTwilio, url: str, text: Text) -> Text:
-    """Hand a text to the line until it is answered with 200 or Twilio would give up."""
+    """Post a text until it is answered with 200 or Twilio would give up."""
     deadline = time.monotonic() + ALL_TOGETHER_SECONDS
     while text.tries <= RETRIES and time.monotonic() < deadline:
         text.tries += 1
@@ -91,7 +91,7 @@ def _try(twilio: StandInTwilio, url: str, text: Text) -> Answer | None:
 
 
 class Crowd:
-    """So many people, each texting one text after the other with pauses, until told to stop."""
+    """A number of people, each texting one text after the other with pauses, until `stop`."""
 
     def __init__(self, twilio: StandInTwilio, url: str, people: int, seed: str, pauses: tuple[float, float]) -> None:
         self.texts: list[Text] = []
@@ -105,7 +105,7 @@ class Crowd:
             thread.start()
 
     def stop(self) -> None:
-        """Come back when everybody has had an answer to their last text."""
+        """Return when every person has an answer to their last text."""
         self._over.set()
         for thread in self._threads:
             thread.join()
@@ -142,7 +142,7 @@ _WEIGHTS = (60, 12, 8, 8, 12)
 
 
 class Reports:
-    """Twilio's status callbacks for all that it took, each with a fate of its own."""
+    """Twilio's status callbacks for all that it took: each on time, late, repeated, out of order or lost."""
 
     def __init__(self, twilio: StandInTwilio, seed: str) -> None:
         self.fates: Counter[str] = Counter()
@@ -180,7 +180,7 @@ class Reports:
                     heapq.heappush(self._due, (time.monotonic() + after, next(self._order), message.sid, state))
 
     def _post(self, sid: str, state: str) -> None:
-        # What meets a dead web server is one more lost callback: Twilio does not repeat them.
+        # A callback to a dead web server is lost too: Twilio does not repeat them.
         try:
             self._twilio.report(sid, state)
         except requests.RequestException:

@@ -1,4 +1,4 @@
-"""A way to a server's Unix socket that a test can cut, block, or cut at a certain word."""
+"""A proxy for a server's Unix socket that a test can cut, block, or cut when a certain word passes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Proxy:
         rmtree(self.folder, ignore_errors=True)
 
     def mend(self) -> None:
-        """Pass everything on again; connections that were blocked are gone."""
+        """Pass everything on again; connections that were blocked are closed."""
         self.cut()
         self._flowing.set()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -44,11 +44,11 @@ class Proxy:
 
     def cut(self) -> None:
         """Refuse connections and end the open ones, as when the server is killed."""
-        self._close_door()
+        self._stop_listening()
         self.drop()
         self._flowing.set()
 
-    def _close_door(self) -> None:
+    def _stop_listening(self) -> None:
         if self._listener:
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
@@ -57,14 +57,14 @@ class Proxy:
         self.path.unlink(missing_ok=True)
 
     def drop(self) -> None:
-        """End the open connections and take new ones, as when the server was just started again."""
+        """End the open connections and accept new ones, as when the server has just restarted."""
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
             _end(*pair)
 
     def block(self) -> None:
-        """Take connections and bytes and answer nothing, as a machine whose disk hangs."""
+        """Accept connections and bytes and answer nothing, like a machine whose disk hangs."""
         self._flowing.clear()
 
     def cut_at(self, word: bytes, *, passed_on: bool, for_good: bool = False) -> None:
@@ -105,15 +105,15 @@ class Proxy:
         _, passed_on, for_good = self._word
         self._word = None
         if for_good:
-            self._close_door()
+            self._stop_listening()
             with self._lock:
                 self._pairs = [pair for pair in self._pairs if client not in pair]
             self.drop()
-        # The client hears nothing any more, whatever the server says.
+        # The client gets nothing any more, whatever the server sends.
         client.shutdown(socket.SHUT_RDWR)
         if passed_on:
             server.sendall(data)
-            # The other pump takes the answer; once the server has nothing to say, it has done the work.
+            # The other pump reads the answer; once the server has no more to send, it has done the work.
             threading.Event().wait(0.3)
         _end(client, server)
 

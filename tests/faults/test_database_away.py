@@ -1,4 +1,4 @@
-"""PostgreSQL is away: every text is kept on the disk and answered, and taken in order once it is back."""
+"""PostgreSQL is away: every text is kept on disk and answered, and processed in order once it is back."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bot.domain.messages.message import Address, Channel, InboundMessage
 from bot.storage.sealing import Sealer
 from bot.storage.spool import Spool
 from bot.storage.tables.residents import Alert, Message
-from tests.faults.conftest import FrailLine, wait_for_door
-from tests.faults.house import KEY, SECRET
+from tests.faults.conftest import FrailLine, wait_for_database
+from tests.faults.running_system import KEY, SECRET
 from tests.support.clock import MONDAY_MORNING
 from tests.support.help_line import ADA, MARCUS, PUBLIC_URL
 
@@ -27,7 +27,7 @@ TWILIO_WAITS = 15.0
 
 
 def heard(line: FrailLine, sender: str = ADA) -> list[str]:
-    """What the line said to a person out of the flow, in the order in which Twilio took it."""
+    """The flow's texts to a person, in the order in which Twilio took them."""
     return [body for body in line.twilio.texts_to(sender) if body.startswith("Heard")]
 
 
@@ -39,7 +39,7 @@ def recorded(line: FrailLine) -> list[str]:
 
 
 def again(line: FrailLine, body: str, sid: str) -> list[str]:
-    """Twilio sends a message once more, as no answer came."""
+    """Twilio sends a message once more because no answer came."""
     return line.say(body, MessageSid=sid)
 
 
@@ -59,7 +59,7 @@ def test_it_answers_danger_with_the_text_for_danger(frail: FrailLine) -> None:
     assert frail.say("me quiero matar", MARCUS) == [texts.text("outage_crisis", "es")]
 
 
-def test_it_answers_in_spanish_who_writes_in_spanish(frail: FrailLine) -> None:
+def test_it_answers_spanish_in_spanish(frail: FrailLine) -> None:
     frail.postgres.cut()
     assert frail.say("me van a desalojar de mi casa") == [frail.runtime.context.system_texts.text("outage", "es")]
 
@@ -99,19 +99,19 @@ def test_it_takes_what_it_kept_before_the_next_text_and_answers_both_in_order(fr
     frail.postgres.cut()
     frail.say("story one")
     frail.postgres.mend()
-    wait_for_door(frail)
+    wait_for_database(frail)
     assert frail.say("story two") == ["Heard story one.", "Heard story two."]
     frail.heal()
     assert heard(frail) == ["Heard story one.", "Heard story two."]
 
 
 def test_it_answers_once_a_message_that_was_kept_and_comes_again(frail: FrailLine) -> None:
-    """A crash between keeping and answering: Twilio sends the message again, and PostgreSQL is back."""
+    """A crash between storing and answering: Twilio sends the message again, and PostgreSQL is back."""
     frail.say("hello")
     frail.postgres.cut()
     again(frail, "story one", "SM1")
     frail.postgres.mend()
-    wait_for_door(frail)
+    wait_for_database(frail)
     assert again(frail, "story one", "SM1") == ["Heard story one."]
     frail.heal()
     assert heard(frail) == ["Heard story one."]
@@ -127,7 +127,7 @@ def test_it_answers_once_a_message_that_was_taken_up_and_then_comes_again(frail:
     assert heard(frail) == ["Heard story one."]
 
 
-def test_it_lets_nobody_notice_that_postgresql_was_started_again(frail: FrailLine) -> None:
+def test_it_hides_from_people_that_postgresql_was_restarted(frail: FrailLine) -> None:
     frail.say("hello")
     frail.postgres.drop()
     assert frail.say("story one") == ["Heard story one."]
@@ -145,7 +145,7 @@ def test_it_takes_one_turn_when_the_connection_breaks_at_the_commit(frail: Frail
 
 @pytest.mark.parametrize("passed_on", [True, False])
 def test_it_takes_one_turn_when_postgresql_dies_at_the_commit(frail: FrailLine, passed_on: bool) -> None:
-    """Whether it was committed or not, nobody knows: the text is kept, and its answer comes later, once."""
+    """Whether it was committed cannot be known: the text is kept, and its answer comes later, once."""
     frail.say("hello")
     frail.postgres.cut_at(b"COMMIT", passed_on=passed_on, for_good=True)
     assert "988" in frail.say("story one")[0]
@@ -178,9 +178,9 @@ def test_it_leaves_no_half_a_file_on_a_full_disk(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "spool").iterdir()] == ["failed"]
 
 
-def test_it_lays_aside_what_cannot_be_taken_and_holds_nobody_up(frail: FrailLine) -> None:
+def test_it_sets_aside_what_cannot_be_processed_and_delays_no_other_person(frail: FrailLine) -> None:
     frail.say("hello")
-    # Sealed with a key that nobody has any more.
+    # Sealed with a key that no longer exists.
     folder = frail.runtime.settings.spool_dir
     Spool(folder, Sealer(("A" * 43 + "=",), SECRET)).put(inbound("lost key"))
     frail.postgres.cut()
@@ -233,7 +233,7 @@ def test_it_answers_twenty_at_once_when_postgresql_is_gone(frail: FrailLine) -> 
 
 @pytest.mark.slow
 def test_it_answers_twenty_at_once_when_postgresql_hangs(frail: FrailLine) -> None:
-    """Who was in the middle is answered before Twilio gives up; everybody after that at once."""
+    """Requests already under way are answered before Twilio gives up; all later ones at once."""
     warm(frail)
     frail.postgres.block()
     assert twenty(frail)[19] < TWILIO_WAITS

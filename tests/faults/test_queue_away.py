@@ -1,4 +1,4 @@
-"""Redis is down, wiped or hanging: residents notice nothing, and what was promised leaves once."""
+"""Redis is down, wiped or hanging: residents notice nothing, and each enqueued text is sent once."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_it_delivers_what_a_wiped_redis_has_forgotten(frail: FrailLine) -> None:
 
 
 def test_it_delivers_once_what_was_queued_twice(frail: FrailLine) -> None:
-    """Wiped after the waking, woken again, and the first job comes back from a backup: the claim decides."""
+    """The queue is wiped after the wake-up, woken again, and the first job comes back from a backup: the claim decides."""
     frail.say("hello")
     row = frail.promise(LATER)
     frail.runtime.queue.wake_delivery([row], OutboxLane.REPLY)

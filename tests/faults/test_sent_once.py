@@ -1,4 +1,4 @@
-"""A text whose fate nobody knows: the carrier is asked before anything is sent again, and nothing is forgotten."""
+"""A text whose fate is unknown: the carrier is asked before anything is sent again, and nothing is forgotten."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LATER = "A text for later"
 
 
 def greet(line: FrailLine) -> None:
-    """Somebody has written, and their answer is settled."""
+    """A person has written, and the state of the reply is settled."""
     line.say("hello")
     line.twilio.report(line.twilio.messages[-1].sid, "delivered")
 
 
 def claim(line: FrailLine, row: int) -> ClaimedText:
-    """A worker takes a row, and dies with it unless the test goes on for it."""
+    """A worker claims a row, and dies unless the test goes on in its place."""
     with line.db() as db:
         claimed = outbox.claim(db, line.runtime.context.sealer, row, line.clock.now())
     assert claimed is not None
@@ -34,7 +34,7 @@ def claim(line: FrailLine, row: int) -> ClaimedText:
 
 
 def sends(line: FrailLine, claimed: ClaimedText) -> None:
-    """The worker hands the text over, and dies before it can write that down."""
+    """The worker hands the text to the carrier, and dies before it can record that."""
     callback = f"https://help.example.gov/twilio/status?message={claimed.id}"
     outgoing = OutgoingMessage(claimed.id, claimed.to, claimed.body, claimed.lane, callback, claimed.line, 3600)
     line.runtime.carriers[Channel.SMS].send(outgoing)
@@ -60,7 +60,7 @@ def test_it_sends_what_a_dead_worker_had_claimed_and_not_sent(frail: FrailLine) 
     assert times_sent(frail) == 1
 
 
-def test_it_finds_what_a_dead_worker_had_sent_and_not_written_down(frail: FrailLine) -> None:
+def test_it_finds_what_a_dead_worker_had_sent_and_not_recorded(frail: FrailLine) -> None:
     greet(frail)
     row = frail.promise(LATER)
     sends(frail, claim(frail, row))

@@ -1,6 +1,6 @@
-"""Two hosts, four queue workers, one PostgreSQL, one Valkey: whoever is killed, each check-in is asked, and once.
+"""Two hosts, four queue workers, one PostgreSQL, one Valkey: whatever is killed, each check-in is asked exactly once.
 
-FAULT_SEED repeats a run's dice (not its timing).
+FAULT_SEED repeats a run's random choices (not its timing).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from bot.storage.tables.residents import CheckIn, Conversation, Message, Person
 from bot.usecases.flows.files import read_folder
 from bot.usecases.flows.publish_flows import publish_flows
 from tests.faults.hosts import Hosts
-from tests.faults.house import eventually
 from tests.faults.ledger import table
 from tests.faults.people import number_of
+from tests.faults.running_system import eventually
 from tests.stand_ins.twilio import StandInTwilio
 
 pytestmark = pytest.mark.faults
@@ -51,7 +51,7 @@ PEOPLE = 240
 FIRST, LAST = 6.0, 30.0
 """Seconds from the start between which the check-ins fall due."""
 ALL = "everything, in the middle of a send"
-BLOWS = ("a queue worker", "a whole host", "a queue worker", "a whole host", "the queue, wiped")
+FAULTS = ("a queue worker", "a whole host", "a queue worker", "a whole host", "the queue, wiped")
 """In any order; before them a scheduler is killed, and early among them ALL."""
 HEAL_SECONDS = 85.0
 SOON = 90.0
@@ -99,7 +99,7 @@ def a_working_day() -> dict[str, str]:
 
 
 def promise(line: Line, began: datetime) -> dict[str, datetime]:
-    """A person, their consent and a check-in for each; when each falls due, by telephone."""
+    """Store people, each with a consent and a check-in; telephone -> when the check-in falls due."""
     dice = random.Random(f"due {SEED}")
     due = {number_of(person): began + timedelta(seconds=dice.uniform(FIRST, LAST)) for person in range(PEOPLE)}
     with line.database.transaction() as db:
@@ -118,7 +118,7 @@ def promise(line: Line, began: datetime) -> dict[str, datetime]:
 
 
 def meet(db: Session, sealer: Sealer, phone: str, at: datetime) -> int:
-    """Somebody who texted the line a week ago; the id of their conversation."""
+    """A person who texted the line a week ago; the id of their conversation."""
     person, address = Person(created_at=at), Address(Channel.SMS, phone)
     db.add(person)
     db.flush()
@@ -133,7 +133,7 @@ def meet(db: Session, sealer: Sealer, phone: str, at: datetime) -> int:
 
 
 class Watch:
-    """Notes when each text came to the carrier, and looks all the time for a check-in that is asked without its text."""
+    """Notes when each text reached the carrier, and checks all the time for a check-in that is asked without its text."""
 
     def __init__(self, line: Line) -> None:
         self.came: dict[str, datetime] = {}
@@ -166,14 +166,14 @@ def asked_without_text(db: Session) -> int:
 
 @dataclass
 class Storm:
-    """Strikes while the check-ins fall due, in an order that the seed decides."""
+    """Kills processes while the check-ins fall due, in an order that the seed decides."""
 
     line: Line
-    blows: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     dice: random.Random = field(default_factory=lambda: random.Random(f"storm {SEED}"))
 
     def run(self, seconds: float) -> None:
-        order = [*BLOWS]
+        order = [*FAULTS]
         self.dice.shuffle(order)
         # While much is still to be sent.
         order.insert(self.dice.randrange(3), ALL)
@@ -181,28 +181,28 @@ class Storm:
         order.insert(0, "a scheduler")
         moments = sorted(self.dice.uniform(0, seconds) for _ in order)
         began = time.monotonic()
-        for moment, blow in zip(moments, order, strict=True):
+        for moment, fault in zip(moments, order, strict=True):
             time.sleep(max(0.0, began + moment - time.monotonic()))
-            self.blows[f"killed: {blow}"] += self._strike(blow)
+            self.faults[f"killed: {fault}"] += self._strike(fault)
 
-    def _strike(self, blow: str) -> int:
-        if blow == ALL:
-            return kill_in_the_middle_of_a_send(self.line)
-        if blow == "the queue, wiped":
+    def _strike(self, fault: str) -> int:
+        if fault == ALL:
+            return kill_during_a_send(self.line)
+        if fault == "the queue, wiped":
             with redis.Redis.from_url(self.line.redis_url) as connection:
                 connection.flushall()
             return 1
         deadline = time.monotonic() + 8
-        # What is just being started again is waited for, so that each is really killed.
-        while not self.line.hosts.kill(blow, self.dice):
+        # A program that is just being restarted is waited for, so that each is really killed.
+        while not self.line.hosts.kill(fault, self.dice):
             if time.monotonic() > deadline:
                 return 0
             time.sleep(0.1)
         return 1
 
 
-def kill_in_the_middle_of_a_send(line: Line) -> int:
-    """The carrier takes a text and hangs; all who may have sent it are killed before it answers. Whether that came about."""
+def kill_during_a_send(line: Line) -> int:
+    """The carrier takes a text and hangs; all that may have sent it are killed before it answers. Whether that happened."""
     before = line.twilio.requests
     line.twilio.hang()
     deadline = time.monotonic() + 20
@@ -214,7 +214,7 @@ def kill_in_the_middle_of_a_send(line: Line) -> int:
 
 
 def what_is_open(line: Line) -> Counter[str]:
-    """Everything that somebody must still do, by its state; no words and no numbers."""
+    """Everything still to be done, by its state; no words of texts and no numbers."""
     with line.database.transaction() as db:
         check_ins = select(CheckIn.state, CheckIn.reason, func.count()).where(CheckIn.state != "asked")
         texts = select(Message.state, func.count()).where(Message.state.in_(("waiting", "claimed", "unknown", "answered")))
@@ -225,7 +225,7 @@ def what_is_open(line: Line) -> Counter[str]:
 
 
 def times_left(line: Line) -> Counter[int]:
-    """How many check-ins have so many texts that left."""
+    """Number of texts sent -> how many check-ins have that many."""
     with line.database.transaction() as db:
         left = func.count(Message.id).filter(Message.state.not_in(NEVER_LEFT))
         rows = select(left).select_from(CheckIn).outerjoin(Message, Message.check_in_id == CheckIn.id).group_by(CheckIn.id)
@@ -246,11 +246,11 @@ def test_it_asks_each_once_whatever_is_killed(line: Line, capsys: pytest.Capture
     late = sorted((watch.came[phone] - at).total_seconds() for phone, at in due.items() if phone in watch.came)
     with capsys.disabled():
         title = f"Two hosts, {PEOPLE} check-ins (FAULT_SEED={SEED}, {time.monotonic() - started:.0f} s)"
-        print(table(title, dict(sorted(storm.blows.items())), {"looks for an asked one without its text": watch.looks}))
+        print(table(title, dict(sorted(storm.faults.items())), {"looks for an asked one without its text": watch.looks}))
         print(f"from due to sent: median {statistics.median(late):.1f} s, longest {late[-1]:.1f} s")
     assert Counter(message.to for message in line.twilio.messages) == Counter(due.keys()), "people not asked, or asked twice"
     assert times_left(line) == {1: PEOPLE}, "check-ins that have not exactly one text"
     assert watch.looks > 20 and watch.without_text == 0
     assert late[0] > -0.2, "asked before its time"
     assert late[-1] < SOON
-    assert storm.blows.total() == len(BLOWS) + 2, "the storm left something out"
+    assert storm.faults.total() == len(FAULTS) + 2, "some of the faults did not happen"

@@ -11,5 +11,5 @@ DANA = "+13145550121"
 
 @pytest.fixture
 def dana(line: HelpLine) -> Worker:
-    """The first of the team to be called."""
+    """The first member of the team whom an alert goes to."""
     return hire(line, "Dana", DANA, place=1)

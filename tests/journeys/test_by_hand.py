@@ -1,4 +1,4 @@
-"""What an operator does by hand: close a handoff, and fetch what came while the house was away."""
+"""What an operator does by hand: close a handoff, and fetch texts that came while Warmline was down."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bot import reception
 from bot.carriers.twilio.texts import TwilioCarrier
 from bot.domain.conversation.state import load
 from bot.domain.messages.message import Address, Channel, InboundMessage
+from bot.domain.refused import Refused
 from bot.storage import erasures
 from bot.storage.messages import outbox
 from bot.storage.tables.residents import Alert, Conversation, Handoff, Message
-from bot.usecases.handoff.common import Refused
 from bot.usecases.handoff.ending import close_by_operator
 from tests.support.help_line import ADA, HelpLine
 
@@ -39,7 +39,7 @@ def test_it_opens_another_handoff_after_one_was_closed(line: HelpLine) -> None:
     assert line.count(Handoff) == 2
 
 
-def test_it_takes_what_came_while_the_house_was_away(line: HelpLine) -> None:
+def test_it_processes_texts_that_came_while_warmline_was_down(line: HelpLine) -> None:
     line.text("hi")
     line.twilio.keep_inbound(ADA, "i need food", "SMaway")
     carrier = line.runtime.carriers[Channel.SMS]
@@ -52,7 +52,7 @@ def test_it_takes_what_came_while_the_house_was_away(line: HelpLine) -> None:
     assert "ZIP" in line.twilio.texts_to(ADA)[-1]
 
 
-def test_it_begins_anew_for_somebody_whose_human_is_done(line: HelpLine) -> None:
+def test_it_starts_over_for_a_person_whose_handoff_is_over(line: HelpLine) -> None:
     line.text("i need a job")
     line.text("anything")
     with line.db() as db:
@@ -90,7 +90,7 @@ def test_it_tells_the_human_who_is_called_that_the_person_opted_out(line: HelpLi
         assert db.scalars(select(Handoff)).one().reachable is False
 
 
-def test_it_can_reach_again_who_writes_from_a_number_given_up(line: HelpLine) -> None:
+def test_it_can_reach_a_person_again_who_writes_from_a_number_given_up(line: HelpLine) -> None:
     line.text("hi")
     line.twilio.report(line.twilio.messages[0].sid, "undelivered", error_code=30005)
     line.text("hello, new phone")
@@ -98,7 +98,7 @@ def test_it_can_reach_again_who_writes_from_a_number_given_up(line: HelpLine) ->
         assert db.scalars(select(Conversation.unreachable)).one() is None
 
 
-def test_it_knows_the_number_again_of_somebody_deleted_who_is_in_danger(line: HelpLine) -> None:
+def test_it_recognises_the_number_of_a_deleted_person_who_is_in_danger(line: HelpLine) -> None:
     line.text("hi")
     line.text("STOP")
     with line.db() as db:
@@ -111,7 +111,7 @@ def test_it_knows_the_number_again_of_somebody_deleted_who_is_in_danger(line: He
         assert line.runtime.context.sealer.open_address(row.sealed_address).value == ADA
 
 
-def test_it_takes_an_old_text_for_no_answer(line: HelpLine) -> None:
+def test_it_does_not_take_an_old_text_as_an_answer(line: HelpLine) -> None:
     line.text("i feel hopeless")
     late = InboundMessage("SMlate", Address(Channel.SMS, ADA), "+13145550100", "no", line.clock.now() - timedelta(days=3))
     reception.receive(line.runtime, late, answered=False)

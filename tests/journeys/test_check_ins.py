@@ -1,4 +1,4 @@
-"""Asked again days later: each check-in leaves once, at a right time, or its reason is written down."""
+"""Check-ins: each leaves once, at a right time, or the reason why not is recorded."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from bot.storage.tables.cases import CaseTask
 from bot.storage.tables.residents import CheckIn, CheckInEvent, Conversation, Handoff, Message, Person
 from bot.usecases.check_ins.send_check_ins import send_check_in
 from tests.support.help_line import ADA, HelpLine
-from tests.support.team import hire, told
+from tests.support.team import hire, texts_to
 
 CITY = ZoneInfo("America/Chicago")
 HOW = "How are you today?"
 
 
 def settle(line: HelpLine) -> None:
-    """The carrier reports all that it has as delivered."""
+    """The carrier reports all texts that it has as delivered."""
     for message in line.twilio.messages:
         line.twilio.report(message.sid, "delivered")
 
 
 def known(line: HelpLine, *, agreed: bool = True) -> int:
-    """Ada has texted, been answered, and may be asked again; her conversation."""
+    """Ada has texted, has an answer, and agreed to check-ins; the id of her conversation."""
     line.text("hi")
     with line.db() as db:
         ada = db.scalars(select(Conversation.id)).one()
@@ -54,7 +54,7 @@ def promise(
 
 
 def safely(line: HelpLine, ada: int, **safe: bool) -> None:
-    """How Ada may be reached, as her conversation keeps it."""
+    """Store in Ada's conversation how she may be reached."""
     sealer = line.runtime.context.sealer
     with line.db() as db:
         row = db.get_one(Conversation, ada)
@@ -63,7 +63,7 @@ def safely(line: HelpLine, ada: int, **safe: bool) -> None:
 
 
 def tomorrow(line: HelpLine, hour: int, minute: int = 0, days: int = 1) -> datetime:
-    """That hour of a later day, on the city's clock."""
+    """This hour of a later day, in the city's time zone."""
     local = line.clock.now().astimezone(CITY) + timedelta(days=days)
     return local.replace(hour=hour, minute=minute, second=0, microsecond=0).astimezone(UTC)
 
@@ -79,7 +79,7 @@ def one(line: HelpLine, check_in: int) -> CheckIn:
 
 
 def asked(line: HelpLine) -> list[str]:
-    return [text for text in told(line, ADA) if HOW in text]
+    return [text for text in texts_to(line, ADA) if HOW in text]
 
 
 def reasons(line: HelpLine, check_in: int) -> list[tuple[str, str | None]]:
@@ -125,7 +125,7 @@ def test_it_leaves_by_the_clock_where_the_person_lives(line: HelpLine) -> None:
     assert asked(line) == [] and due is not None and due.astimezone(ZoneInfo("Pacific/Honolulu")).hour == 8
 
 
-def test_worse_climbs_the_ladder(line: HelpLine) -> None:
+def test_the_answer_worse_starts_the_escalation(line: HelpLine) -> None:
     hire(line, "Rosa", "+13145552001", teams=["crisis"])
     ada = known(line)
     due = tomorrow(line, 10)
@@ -164,7 +164,7 @@ def test_it_is_dropped_with_its_reason(line: HelpLine, change: str, reason: Chec
     assert asked(line) == []
 
 
-def test_it_says_nothing_while_a_human_has_them(line: HelpLine) -> None:
+def test_it_says_nothing_while_a_human_has_the_conversation(line: HelpLine) -> None:
     rosa = hire(line, "Rosa", "+13145552001", teams=["crisis"])
     ada = known(line)
     due = tomorrow(line, 10)
@@ -197,7 +197,7 @@ def test_silence_is_asked_once_more_at_another_time_and_then_a_human_looks(line:
     assert line.count(Handoff) == 0
 
 
-def test_who_answers_late_is_heard_in_the_question(line: HelpLine) -> None:
+def test_a_late_answer_still_answers_the_question(line: HelpLine) -> None:
     ada = known(line)
     due = tomorrow(line, 10)
     (check_in,) = promise(line, ada, [due], flow="household_check_in")
@@ -208,7 +208,7 @@ def test_who_answers_late_is_heard_in_the_question(line: HelpLine) -> None:
     assert "place to stay" in line.text("2")[0]
     assert one(line, check_in).state == "answered"
     at(line, due + timedelta(days=3))
-    assert len([text for text in told(line, ADA) if "STL Help here" in text]) == 1
+    assert len([text for text in texts_to(line, ADA) if "STL Help here" in text]) == 1
 
 
 def test_silence_after_a_crisis_calls_a_human(line: HelpLine) -> None:
@@ -237,7 +237,7 @@ def test_three_silences_end_it_with_one_closing_text(line: HelpLine) -> None:
     assert [one(line, each).state for each in ids] == ["silent", "silent", "silent", "dropped"]
     assert one(line, ids[3]).reason == CheckInReason.SILENT_TOO_OFTEN
     line.work(2)
-    closing = [text for text in told(line, ADA) if "stop asking how you are" in text]
+    closing = [text for text in texts_to(line, ADA) if "stop asking how you are" in text]
     assert len(closing) == 1 and len(asked(line)) == 6
 
 
@@ -256,17 +256,17 @@ def test_the_closing_text_does_not_follow_words_that_came_before_it(line: HelpLi
         assert send_check_in(db, line.runtime.context, ids[2], line.clock.now())
     line.text("sorry, I was away")
     line.work(2)
-    assert not [text for text in told(line, ADA) if "stop asking how you are" in text]
+    assert not [text for text in texts_to(line, ADA) if "stop asking how you are" in text]
     assert one(line, ids[2]).state == "answered"
 
 
-def test_a_person_who_must_not_be_betrayed_gets_a_text_that_says_nothing(line: HelpLine) -> None:
+def test_a_person_with_an_unsafe_phone_gets_a_text_that_names_nothing(line: HelpLine) -> None:
     ada = known(line)
     due = tomorrow(line, 10)
     promise(line, ada, [due])
     safely(line, ada, neutral=True)
     at(line, due)
-    assert told(line, ADA)[-1] == "Hi, just checking in. You can text back any time."
+    assert texts_to(line, ADA)[-1] == "Hi, just checking in. You can text back any time."
     assert asked(line) == []
 
 

@@ -1,4 +1,4 @@
-"""A check-in drowns no danger, no other question and no words of the person, and names nothing where a phone may be read."""
+"""A check-in displaces no danger, no other question and no words of the person; on an unsafe phone it names nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.usecases.check_ins.send_check_ins import send_check_in
 from bot.usecases.handoff import ending
 from tests.journeys.test_check_ins import asked, at, known, one, promise, safely, settle, tomorrow
 from tests.support.help_line import ADA, HelpLine
-from tests.support.team import hire, told
+from tests.support.team import hire, texts_to
 
 NEUTRAL = "Hi, just checking in. You can text back any time."
 
@@ -37,7 +37,7 @@ def test_two_of_one_minute_are_asked_one_after_the_other(line: HelpLine) -> None
     (second,) = promise(line, ada, [due], flow="household_check_in")
     at(line, due, rounds=4)
     assert sorted(one(line, each).state for each in (first, second)) == ["asked", "planned"]
-    assert len([text for text in told(line, ADA) if "STL Help here" in text]) == 1
+    assert len([text for text in texts_to(line, ADA) if "STL Help here" in text]) == 1
 
 
 def test_it_does_not_leave_after_they_have_written(line: HelpLine) -> None:
@@ -67,7 +67,7 @@ def test_it_names_nothing_after_a_danger_at_home(line: HelpLine) -> None:
     due = tomorrow(line, 10, days=2)
     promise(line, ada, [due])
     at(line, due)
-    assert told(line, ADA)[-1] == NEUTRAL and asked(line) == []
+    assert texts_to(line, ADA)[-1] == NEUTRAL and asked(line) == []
 
 
 def test_an_answer_to_a_text_that_named_nothing_gets_no_name_and_a_human(line: HelpLine) -> None:

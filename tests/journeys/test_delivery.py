@@ -1,4 +1,4 @@
-"""What leaves the line: answers that rode in TwiML and were never reported, reports in any order, failures, time-outs."""
+"""Outgoing texts: answers in TwiML that were never reported, reports in any order, failures, time-outs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.help_line import ADA, MARCUS, PUBLIC_URL, HelpLine
 
 
 def promise(line: HelpLine, body: str = "A text for later", lane: OutboxLane = OutboxLane.REPLY) -> int:
-    """A row in the outbox for somebody who has written once, and whose answer is settled."""
+    """An outbox row for a person who has written once, and whose reply is settled."""
     line.text("hi")
     line.twilio.report(line.twilio.messages[-1].sid, "delivered")
     with line.db() as db:
@@ -58,7 +58,7 @@ def test_it_moves_a_state_only_forward(line: HelpLine) -> None:
     assert line.count(DeliveryReport) == 4
 
 
-def test_it_sends_what_was_promised_once(line: HelpLine) -> None:
+def test_it_sends_an_enqueued_text_once(line: HelpLine) -> None:
     promise(line)
     line.work(3)
     assert line.twilio.texts_to(ADA).count("A text for later") == 1
@@ -160,7 +160,7 @@ def test_it_drops_what_waits_when_the_person_opts_out(line: HelpLine) -> None:
     assert "A text for later" not in line.twilio.texts_to(ADA)
 
 
-def test_it_refuses_what_nobody_signed(line: HelpLine) -> None:
+def test_it_refuses_unsigned_requests(line: HelpLine) -> None:
     url = f"{PUBLIC_URL}/twilio/sms"
     status, _, _ = line.twilio.post_signed(url, {"From": MARCUS, "Body": "hi", "MessageSid": "SM1"}, token="wrong")
     assert status == 403
@@ -183,7 +183,7 @@ def test_it_never_sends_on_a_guess_while_the_carrier_cannot_be_asked(line: HelpL
     assert line.outgoing()[-1].sid
 
 
-def test_it_tells_a_human_of_every_text_that_could_not_be_brought(line: HelpLine) -> None:
+def test_it_tells_a_human_of_every_text_that_could_not_be_delivered(line: HelpLine) -> None:
     row = promise(line)
     line.twilio.refuse(63016)
     line.work()
@@ -195,7 +195,7 @@ def test_it_tells_a_human_of_every_text_that_could_not_be_brought(line: HelpLine
         assert db.scalars(select(Handoff)).one().reason == "failure"
 
 
-def test_it_asks_for_the_last_word_that_was_never_reported(line: HelpLine) -> None:
+def test_it_asks_for_the_final_state_that_was_never_reported(line: HelpLine) -> None:
     promise(line)
     line.work()
     sent = next(message for message in line.twilio.messages if message.body == "A text for later")
@@ -219,14 +219,14 @@ def test_it_tells_a_human_of_a_crisis_text_that_stays_sent(line: HelpLine) -> No
     assert line.twilio.texts_to(ADA).count("crisis") == 1
 
 
-def test_it_leaves_a_refused_confirmation_of_an_opt_out_at_that(line: HelpLine) -> None:
+def test_it_does_not_repeat_a_refused_confirmation_of_an_opt_out(line: HelpLine) -> None:
     line.text("STOP")
     line.twilio.report(line.twilio.messages[-1].sid, "undelivered", error_code=21610)
     line.work()
     assert line.count(Handoff) == 0
 
 
-def test_it_heeds_a_failure_of_a_reply_that_the_person_has_overtaken_but_sends_it_no_more(line: HelpLine) -> None:
+def test_it_heeds_a_failure_of_a_reply_that_is_out_of_date_but_does_not_send_it_again(line: HelpLine) -> None:
     line.text("hi")
     line.text("food")
     line.text("63118")

@@ -1,4 +1,4 @@
-"""A human answers: called, claimed, talked with, handed back and closed, on the whole line."""
+"""The whole handoff: a human is alerted, claims, talks, hands back and closes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sqlalchemy import select
 from bot.domain.conversation.effects import HandoffReason, OpenHandoff
 from bot.domain.conversation.safe_contact import SafeContact, TimeWindow
 from bot.domain.conversation.state import Holder, load
+from bot.domain.refused import Refused
 from bot.domain.safety.levels import Urgency
 from bot.domain.staff.permissions import Role
 from bot.storage.conversation import timeouts
 from bot.storage.tables.residents import Alert, Conversation, Message
 from bot.storage.tables.staff import Audit, CallOut, HandoffEvent, Note, StaffThread
 from bot.usecases.handoff import claiming, ending, writing
-from bot.usecases.handoff.common import Refused
 from bot.usecases.handoff.escalation import open_and_alert
 from tests.journeys.conftest import DANA
 from tests.support.help_line import ADA, MARCUS, POOL, HelpLine
-from tests.support.team import Worker, handoff, hire, keys, told
+from tests.support.team import Worker, handoff, hire, keys, texts_to
 
 LEE, SUE = "+13145550122", "+13145550123"
 CRISIS = "i want to kill myself tonight"
@@ -39,7 +39,7 @@ def sue(line: HelpLine) -> Worker:
 
 
 def pass_time(line: HelpLine, minutes: float) -> None:
-    """Let time pass in steps of a rung, with the alarm clock going all along."""
+    """Let time pass in steps of one escalation tier, with the sweep running all along."""
     step = 1 if minutes <= 30 else 5
     while minutes > 0:
         line.clock.advance(timedelta(minutes=min(step, minutes)))
@@ -48,7 +48,7 @@ def pass_time(line: HelpLine, minutes: float) -> None:
 
 
 def settle(line: HelpLine) -> None:
-    """Everything that is due leaves, also what waits for its second in the queue of our number."""
+    """Send everything that is due, including texts that wait for their number's sending rate."""
     for _ in range(3):
         line.work()
         line.clock.advance(timedelta(seconds=3))
@@ -72,7 +72,7 @@ def test_it_never_says_a_word_or_number_of_the_person_in_an_alert(line: HelpLine
     assert said and not any(word in said for word in ("Ada", "Sample", "kill", "555-0142", "5550142"))
 
 
-def test_it_climbs_to_the_next_the_supervisor_and_everybody(line: HelpLine, dana: Worker, lee: Worker, sue: Worker) -> None:
+def test_it_escalates_to_the_next_the_supervisor_and_all(line: HelpLine, dana: Worker, lee: Worker, sue: Worker) -> None:
     line.text(CRISIS)
     line.work()
     pass_time(line, 2)
@@ -84,22 +84,22 @@ def test_it_climbs_to_the_next_the_supervisor_and_everybody(line: HelpLine, dana
     assert line.count(Alert, Alert.kind == "nobody_answers") == 1
 
 
-def test_it_tells_the_person_that_nobody_has_picked_up_yet(line: HelpLine, dana: Worker) -> None:
+def test_it_tells_the_person_that_no_one_has_answered_yet(line: HelpLine, dana: Worker) -> None:
     line.text(CRISIS)
     line.work()
     pass_time(line, 2)
-    assert [text for text in told(line, ADA) if "No one has picked up yet" in text]
+    assert [text for text in texts_to(line, ADA) if "No one has picked up yet" in text]
     pass_time(line, 58)
-    assert 3 <= len([text for text in told(line, ADA) if "No one has picked up yet" in text]) <= 7
+    assert 3 <= len([text for text in texts_to(line, ADA) if "No one has picked up yet" in text]) <= 7
 
 
-def test_it_gives_the_conversation_to_who_replies_1(line: HelpLine, dana: Worker, lee: Worker) -> None:
+def test_it_gives_the_conversation_to_the_worker_who_replies_1(line: HelpLine, dana: Worker, lee: Worker) -> None:
     line.text(CRISIS)
     line.work()
     assert dana.texts("1") == []
     line.work()
     assert handoff(line).owner_id == dana.id and handoff(line).state == "claimed"
-    assert "Dana from our team has your texts now" in told(line, ADA)[-1]
+    assert "Dana from our team has your texts now" in texts_to(line, ADA)[-1]
     assert "Text here to write to them" in dana.got()[-1]
 
 
@@ -113,7 +113,7 @@ def test_it_tells_the_others_who_were_called(line: HelpLine, dana: Worker, lee: 
     assert handoff(line).owner_id == lee.id
 
 
-def test_it_climbs_at_once_when_the_one_called_passes(line: HelpLine, dana: Worker, lee: Worker) -> None:
+def test_it_escalates_at_once_when_the_alerted_worker_declines(line: HelpLine, dana: Worker, lee: Worker) -> None:
     line.text(CRISIS)
     line.work()
     assert "you passed on handoff" in dana.texts("2")[0]
@@ -121,7 +121,7 @@ def test_it_climbs_at_once_when_the_one_called_passes(line: HelpLine, dana: Work
     assert len(lee.got()) == 1
 
 
-def test_it_makes_one_owner_of_fifty_who_press_at_once(line: HelpLine) -> None:
+def test_it_makes_one_owner_of_fifty_who_claim_at_once(line: HelpLine) -> None:
     workers = [hire(line, f"Worker{number}") for number in range(50)]
     line.text(CRISIS)
     number = handoff(line).id
@@ -141,7 +141,7 @@ def test_it_makes_one_owner_of_fifty_who_press_at_once(line: HelpLine) -> None:
 
 
 def take(line: HelpLine, worker: Worker, words: str = CRISIS) -> StaffThread:
-    """The worker has the person on their telephone."""
+    """The worker claims the person by telephone."""
     line.text(words)
     line.work()
     worker.texts("1")
@@ -160,7 +160,7 @@ def test_it_passes_words_both_ways_and_hides_both_numbers(line: HelpLine, dana: 
     assert "are you there" in dana.got()[-1] and "555" not in dana.got()[-1].replace(thread.line, "")
     dana.texts("I am here.\nSent from my iPhone\n314-555-0121", to=thread.line)
     line.work()
-    assert told(line, ADA)[-1] == "I am here."
+    assert texts_to(line, ADA)[-1] == "I am here."
     assert {message.from_ for message in line.twilio.messages if message.to == ADA} == {"+13145550199"}
 
 
@@ -169,7 +169,7 @@ def test_it_sends_what_a_worker_writes_once(line: HelpLine, dana: Worker) -> Non
     for _ in range(3):
         dana.texts("Are you safe?", to=thread.line, MessageSid="SMsame")
     line.work()
-    assert told(line, ADA).count("Are you safe?") == 1
+    assert texts_to(line, ADA).count("Are you safe?") == 1
 
 
 def test_it_keeps_two_people_of_one_worker_apart(line: HelpLine, dana: Worker) -> None:
@@ -184,8 +184,8 @@ def test_it_keeps_two_people_of_one_worker_apart(line: HelpLine, dana: Worker) -
     dana.texts("Hello Ada", to=first.line)
     dana.texts("Hello Marcus", to=second.line)
     line.work()
-    assert "Hello Ada" in told(line, ADA) and "Hello Ada" not in told(line, MARCUS)
-    assert "Hello Marcus" in told(line, MARCUS) and "Hello Marcus" not in told(line, ADA)
+    assert "Hello Ada" in texts_to(line, ADA) and "Hello Ada" not in texts_to(line, MARCUS)
+    assert "Hello Marcus" in texts_to(line, MARCUS) and "Hello Marcus" not in texts_to(line, ADA)
 
 
 def test_it_keeps_a_third_person_in_the_console_when_the_numbers_are_all_in_use(line: HelpLine, dana: Worker) -> None:
@@ -203,10 +203,10 @@ def test_it_refuses_what_is_written_after_the_conversation_closed(line: HelpLine
     thread = take(line, dana)
     assert "is closed" in dana.texts("#CLOSE resolved", to=thread.line)[0]
     line.work()
-    before = told(line, ADA)
+    before = texts_to(line, ADA)
     assert "Not sent" in dana.texts("one more thing", to=thread.line)[0]
     line.work()
-    assert told(line, ADA) == before
+    assert texts_to(line, ADA) == before
     assert line.count(Audit, Audit.act == "relay_refused") == 1
 
 
@@ -220,21 +220,21 @@ def test_it_answers_a_late_text_of_the_person_by_the_bot(line: HelpLine, dana: W
     assert dana.got() == before
 
 
-def test_it_takes_a_workers_stop_for_their_own(line: HelpLine, dana: Worker, lee: Worker) -> None:
+def test_it_takes_a_workers_stop_as_the_workers_own_opt_out(line: HelpLine, dana: Worker, lee: Worker) -> None:
     thread = take(line, dana)
     dana.texts("STOP", to=thread.line, OptOutType="STOP")
     line.work()
     with line.db() as db:
         person = db.scalars(select(Conversation)).one()
     assert not person.opted_out
-    assert all("STOP" not in text.upper().split() for text in told(line, ADA)[1:] if "HELP" not in text)
+    assert all("STOP" not in text.upper().split() for text in texts_to(line, ADA)[1:] if "HELP" not in text)
     assert handoff(line).owner_id == dana.id
     line.text("hello?")
     pass_time(line, 20)
     assert handoff(line).owner_id != dana.id
 
 
-def test_it_climbs_when_a_workers_telephone_is_out_of_reach(line: HelpLine, dana: Worker, lee: Worker) -> None:
+def test_it_escalates_when_a_workers_telephone_is_out_of_reach(line: HelpLine, dana: Worker, lee: Worker) -> None:
     line.text(CRISIS)
     line.work()
     alert = line.twilio.messages[-1]
@@ -257,7 +257,7 @@ def test_it_refuses_an_alert_answered_by_a_strangers_telephone(line: HelpLine, d
 def test_it_hears_a_resident_who_texts_a_number_of_the_pool(line: HelpLine, dana: Worker) -> None:
     assert Worker(line, 0, MARCUS).texts("i want to die") == []
     line.work()
-    assert line.twilio.messages[-1].from_ == "+13145550100" or told(line, MARCUS)
+    assert line.twilio.messages[-1].from_ == "+13145550100" or texts_to(line, MARCUS)
     assert all(message.from_ == "+13145550100" for message in line.twilio.messages if message.to == MARCUS)
 
 
@@ -279,7 +279,7 @@ def test_it_hands_back_and_says_so(line: HelpLine, dana: Worker) -> None:
     thread = take(line, dana)
     dana.texts("#BACK", to=thread.line)
     line.work()
-    assert "You are back with the automatic helper" in told(line, ADA)[-1]
+    assert "You are back with the automatic helper" in texts_to(line, ADA)[-1]
     assert handoff(line).state == "handed_back"
     assert line.text("menu") != []
 
@@ -303,10 +303,10 @@ def test_it_hands_back_after_a_quiet_time_but_not_in_danger(line: HelpLine, dana
     dana.texts("Hello, this is Dana.", to=thread.line)
     pass_time(line, 121)
     assert handoff(line).state == "handed_back"
-    assert "It has been quiet here" in told(line, ADA)[-1]
+    assert "It has been quiet here" in texts_to(line, ADA)[-1]
 
 
-def test_it_never_lets_go_of_somebody_in_danger_by_a_clock(line: HelpLine, dana: Worker) -> None:
+def test_it_never_hands_back_a_person_in_danger_because_of_time(line: HelpLine, dana: Worker) -> None:
     thread = take(line, dana)
     dana.texts("I am here.", to=thread.line)
     pass_time(line, 130)
@@ -322,10 +322,10 @@ def test_it_reminds_then_calls_a_supervisor_then_looks_for_others(
     assert "waited" in dana.got()[-1]
     pass_time(line, 5)
     assert "has waited" in sue.got()[-1]
-    assert "Dana has not answered yet" in told(line, ADA)[-1]
+    assert "Dana has not answered yet" in texts_to(line, ADA)[-1]
     pass_time(line, 7)
     assert handoff(line).owner_id is None
-    assert [text for text in told(line, ADA) if "cannot go on" in text]
+    assert [text for text in texts_to(line, ADA) if "cannot go on" in text]
     assert "Reply 1" in lee.got()[-1]
 
 
@@ -336,7 +336,7 @@ def test_it_lets_a_called_supervisor_take_it_over_with_a_1(line: HelpLine, dana:
     line.work()
     assert handoff(line).owner_id == sue.id
     assert "Sue has handoff" in dana.got()[-1]
-    assert "Sue from our team will take over" in told(line, ADA)[-1]
+    assert "Sue from our team will take over" in texts_to(line, ADA)[-1]
 
 
 def test_it_keeps_a_warm_transfer_with_the_owner_until_the_other_says_yes(line: HelpLine, dana: Worker, lee: Worker) -> None:
@@ -366,7 +366,7 @@ def test_it_leaves_a_declined_or_forgotten_offer_where_it_was(line: HelpLine, da
     assert "Lee has not answered" in dana.got()[-1]
 
 
-def test_it_says_at_night_that_nobody_is_on(line: HelpLine) -> None:
+def test_it_says_at_night_that_no_one_is_on_duty(line: HelpLine) -> None:
     hire(line, "Dana", DANA, on=False)
     said = line.text(CRISIS)
     assert "No one on our team is on shift now" in " ".join(said)
@@ -380,7 +380,7 @@ def test_it_lets_what_can_wait_rest_until_the_shift(line: HelpLine) -> None:
     assert "No one on our team is on shift" in " ".join(said)
     line.work()
     pass_time(line, 30)
-    assert dana.got() == [] and handoff(line).state == "waiting" and handoff(line).rung_due_at is not None
+    assert dana.got() == [] and handoff(line).state == "waiting" and handoff(line).due_at is not None
 
 
 def test_it_asks_for_the_number_when_two_alerts_are_open(line: HelpLine, dana: Worker) -> None:
@@ -413,7 +413,7 @@ def test_it_frees_the_worker_at_the_end_of_their_shift(line: HelpLine, dana: Wor
     dana.texts("Hello", to=thread.line)
     with line.db() as db:
         db.get_one(type(handoff(line)), handoff(line).id).shift_ends_at = line.clock.now() + timedelta(minutes=40)
-        db.get_one(type(handoff(line)), handoff(line).id).rung_due_at = line.clock.now()
+        db.get_one(type(handoff(line)), handoff(line).id).due_at = line.clock.now()
     pass_time(line, 26)
     assert "your shift ends in" in dana.got()[-1]
     pass_time(line, 20)
@@ -443,17 +443,17 @@ def test_it_sends_a_planned_text_only_while_it_still_holds(line: HelpLine, dana:
                 db, context, number, dana.id, words, now, idempotency_key=words, send_at=now + timedelta(minutes=minutes)
             )
     pass_time(line, 9)
-    assert "How did the call go?" not in told(line, ADA)
+    assert "How did the call go?" not in texts_to(line, ADA)
     pass_time(line, 2)
-    assert "How did the call go?" in told(line, ADA)
+    assert "How did the call go?" in texts_to(line, ADA)
     with line.db() as db:
         ending.close(db, context, number, dana.id, "resolved", line.clock.now())
     pass_time(line, 60)
-    assert "Are you home?" not in told(line, ADA)
+    assert "Are you home?" not in texts_to(line, ADA)
     assert line.count(HandoffEvent, HandoffEvent.kind == "not_sent") == 1
 
 
-def test_it_writes_nothing_first_to_somebody_at_an_unsafe_time(line: HelpLine, dana: Worker) -> None:
+def test_it_does_not_write_first_to_a_person_at_an_unsafe_time(line: HelpLine, dana: Worker) -> None:
     thread = take(line, dana, "i want to talk to a person")
     dana.texts("#CLOSE resolved", to=thread.line)
     line.work()
@@ -467,7 +467,7 @@ def test_it_writes_nothing_first_to_somebody_at_an_unsafe_time(line: HelpLine, d
     assert refusal.value.reason == "unsafe_time"
 
 
-def test_it_tells_nothing_to_an_unknown_hand(line: HelpLine, dana: Worker) -> None:
+def test_it_tells_nothing_when_another_person_may_hold_the_phone(line: HelpLine, dana: Worker) -> None:
     line.text("hi")
     with line.db() as db:
         row = db.scalars(select(Conversation)).one()
@@ -493,7 +493,7 @@ def test_it_ends_at_once_on_an_exit_word(line: HelpLine, dana: Worker) -> None:
     dana.texts("Are you safe?", to=thread.line)
     assert line.text("pizza") == ["OK, no problem. Have a good day."]
     line.work()
-    assert "Are you safe?" not in told(line, ADA)
+    assert "Are you safe?" not in texts_to(line, ADA)
 
 
 def test_it_calls_a_worker_of_the_community_that_was_asked_for(line: HelpLine) -> None:
@@ -509,7 +509,7 @@ def test_it_calls_a_worker_of_the_community_that_was_asked_for(line: HelpLine) -
     assert len(amra.got()) == 1 and dana.got() == []
 
 
-def test_it_takes_a_note_for_the_answer_to_somebody_who_can_only_be_phoned(
+def test_it_counts_a_note_as_the_answer_to_a_person_who_can_only_be_phoned(
     line: HelpLine, dana: Worker, lee: Worker
 ) -> None:
     line.text("hi")

@@ -1,4 +1,4 @@
-"""Defects of the warm handoff that were found by playing nights at random (test_handoff_properties.py), one test each."""
+"""Defects of the warm handoff that the random nights of test_handoff_properties.py found, one test each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.usecases.handoff import claiming, ending
 from bot.usecases.handoff.sla import handle_due
 from tests.journeys.conftest import DANA
 from tests.support.help_line import ADA, MARCUS, POOL, HelpLine
-from tests.support.team import Worker, handoff, hire, told
+from tests.support.team import Worker, handoff, hire, texts_to
 
 LEE = "+13145550122"
 CRISIS = "i want to kill myself tonight"
@@ -24,7 +24,7 @@ CALM = "i want to talk to a person"
 
 
 def take(line: HelpLine, worker: Worker, sender: str = ADA, words: str = CRISIS) -> int:
-    """The worker has the person on their telephone; the handoff's number."""
+    """The worker claims the person by telephone; the id of the handoff."""
     line.text(words, sender)
     number = handoff(line).id
     worker.texts(f"1 {number}")
@@ -33,7 +33,7 @@ def take(line: HelpLine, worker: Worker, sender: str = ADA, words: str = CRISIS)
 
 
 def bound(line: HelpLine, worker: Worker) -> str:
-    """The number of the pool that means somebody for this worker."""
+    """The staff number that stands for a person to this worker."""
     with line.db() as db:
         return db.scalars(
             select(StaffThread.line).where(StaffThread.staff_id == worker.id, StaffThread.conversation_id.is_not(None))
@@ -46,7 +46,7 @@ def pass_time(line: HelpLine, minutes: int) -> None:
         line.work()
 
 
-def test_it_keeps_a_persons_words_from_one_who_had_them(line: HelpLine, dana: Worker) -> None:
+def test_it_keeps_a_persons_words_from_their_former_worker(line: HelpLine, dana: Worker) -> None:
     number = take(line, dana)
     line.text("the key is under the mat")
     with line.db() as db:
@@ -55,7 +55,7 @@ def test_it_keeps_a_persons_words_from_one_who_had_them(line: HelpLine, dana: Wo
     assert not [text for text in dana.got() if "under the mat" in text]
 
 
-def test_it_gives_a_worker_a_number_that_meant_nobody_before(line: HelpLine, dana: Worker) -> None:
+def test_it_gives_a_worker_a_number_that_stood_for_no_person_before(line: HelpLine, dana: Worker) -> None:
     first = take(line, dana)
     before = bound(line, dana)
     with line.db() as db:
@@ -64,23 +64,23 @@ def test_it_gives_a_worker_a_number_that_meant_nobody_before(line: HelpLine, dan
     assert bound(line, dana) != before
 
 
-def test_it_passes_no_words_on_by_a_number_that_has_not_said_whom_it_means(line: HelpLine, dana: Worker) -> None:
+def test_it_passes_no_words_on_by_a_number_that_has_not_said_whom_it_stands_for(line: HelpLine, dana: Worker) -> None:
     line.text(CRISIS)
     line.work()
     dana.texts("1")
-    # Whom the number means waits to be sent: the worker cannot know it yet.
+    # The text that says whom the number stands for is not sent yet: the worker cannot know.
     assert "Not sent" in dana.texts("hello there", to=bound(line, dana))[0]
     line.work()
     assert dana.texts("hello again", to=bound(line, dana)) == []
     line.work()
-    assert "hello there" not in told(line, ADA) and "hello again" in told(line, ADA)
+    assert "hello there" not in texts_to(line, ADA) and "hello again" in texts_to(line, ADA)
 
 
 class Crash(Exception):
     pass
 
 
-def test_it_sends_words_that_were_kept_in_an_outage_to_nobody_else(line: HelpLine, dana: Worker) -> None:
+def test_it_sends_words_that_were_kept_in_an_outage_to_no_one_else(line: HelpLine, dana: Worker) -> None:
     first = take(line, dana)
     number = bound(line, dana)
 
@@ -101,7 +101,7 @@ def test_it_sends_words_that_were_kept_in_an_outage_to_nobody_else(line: HelpLin
     assert not [message for message in line.twilio.messages if "for Ada alone" in message.body and message.to != DANA]
 
 
-def test_it_never_lets_go_by_a_clock_of_who_wrote_of_danger_to_a_human(line: HelpLine, dana: Worker) -> None:
+def test_it_never_hands_back_by_time_a_person_who_wrote_of_danger_to_a_human(line: HelpLine, dana: Worker) -> None:
     take(line, dana, words=CALM)
     dana.texts("Hello, this is Dana", to=bound(line, dana))
     line.text("i took all the pills")
@@ -112,7 +112,7 @@ def test_it_never_lets_go_by_a_clock_of_who_wrote_of_danger_to_a_human(line: Hel
     assert handoff(line).state == "with_human"
 
 
-def test_it_tells_who_waits_in_danger_again_as_one_in_danger(line: HelpLine, dana: Worker) -> None:
+def test_it_texts_a_person_who_waits_in_danger_again_as_one_in_danger(line: HelpLine, dana: Worker) -> None:
     number = take(line, dana, words=CALM)
     line.text("i took all the pills")
     with line.db() as db:
@@ -121,7 +121,7 @@ def test_it_tells_who_waits_in_danger_again_as_one_in_danger(line: HelpLine, dan
         assert load(line.runtime.context.sealer.open(row.sealed_state)).in_danger
 
 
-def test_it_rests_while_members_are_on_for_another_team_only(line: HelpLine) -> None:
+def test_it_waits_while_members_are_on_duty_for_another_team_only(line: HelpLine) -> None:
     dana = hire(line, "Dana", DANA, teams=["crisis", "anyones"], on=False)
     with line.db() as db:
         team = db.scalars(select(Team.id).where(Team.slug == "anyones")).one()
@@ -130,19 +130,19 @@ def test_it_rests_while_members_are_on_for_another_team_only(line: HelpLine) -> 
     line.text(CALM)
     with line.db() as db:
         one = db.get_one(type(handoff(line)), handoff(line).id)
-        one.team, one.rung_due_at = "crisis", line.clock.now()
+        one.team, one.due_at = "crisis", line.clock.now()
     line.work(3)
     assert line.count(HandoffEvent, HandoffEvent.kind == "rests") <= 1
     assert _due(line) > line.clock.now()
 
 
 def _due(line: HelpLine) -> datetime:
-    due = handoff(line).rung_due_at
+    due = handoff(line).due_at
     assert due is not None
     return due
 
 
-def test_it_looks_soon_after_danger_from_one_who_opted_out_while_a_human_has_them(line: HelpLine, dana: Worker) -> None:
+def test_it_checks_soon_after_danger_from_an_opted_out_person_whom_a_human_has(line: HelpLine, dana: Worker) -> None:
     take(line, dana, words=CALM)
     dana.texts("Hello", to=bound(line, dana))
     line.text("STOP")
@@ -151,14 +151,14 @@ def test_it_looks_soon_after_danger_from_one_who_opted_out_while_a_human_has_the
     assert _due(line) <= line.clock.now() + timedelta(minutes=3)
 
 
-def test_it_begins_the_reminders_anew_for_danger_after_a_long_quiet(line: HelpLine, dana: Worker) -> None:
+def test_it_restarts_the_reminders_for_danger_after_a_long_quiet(line: HelpLine, dana: Worker) -> None:
     sue = hire(line, "Sue", LEE, role=Role.SUPERVISOR)
     take(line, dana)
     dana.texts("I am here", to=bound(line, dana))
     for _ in range(30):
         line.clock.advance(timedelta(minutes=10))
         line.work()
-    assert handoff(line).rung >= 2
+    assert handoff(line).tier >= 2
     line.text("i took all the pills")
     pass_time(line, 10)
     assert [text for text in sue.got() if "Please look" in text]
@@ -189,7 +189,7 @@ def test_it_tells_the_owner_that_their_words_did_not_arrive(line: HelpLine, dana
     assert [text for text in dana.got() if "Texts do not reach this person" in text]
 
 
-def test_it_says_no_more_that_nobody_came_once_somebody_has(line: HelpLine, dana: Worker) -> None:
+def test_it_stops_saying_that_no_one_has_answered_once_a_worker_has(line: HelpLine, dana: Worker) -> None:
     line.text(CRISIS)
     line.work()
     line.clock.advance(timedelta(minutes=3))
@@ -197,7 +197,7 @@ def test_it_says_no_more_that_nobody_came_once_somebody_has(line: HelpLine, dana
         handle_due(db, line.runtime.context, handoff(line).id, line.clock.now())
         claiming.claim(db, line.runtime.context, handoff(line).id, dana.id, line.clock.now())
     pass_time(line, 1)
-    assert not [text for text in told(line, ADA) if "No one has picked up" in text]
+    assert not [text for text in texts_to(line, ADA) if "No one has picked up" in text]
 
 
 def test_it_ends_the_first_offer_with_the_second(line: HelpLine, dana: Worker) -> None:
@@ -213,16 +213,16 @@ def test_it_warns_of_the_end_of_a_shift_once(line: HelpLine, dana: Worker) -> No
     number = take(line, dana)
     with line.db() as db:
         one = db.get_one(type(handoff(line)), number)
-        one.shift_ends_at = one.rung_due_at = line.clock.now() + timedelta(minutes=14)
+        one.shift_ends_at = one.due_at = line.clock.now() + timedelta(minutes=14)
     for _ in range(3):
         line.clock.advance(timedelta(minutes=1))
         with line.db() as db:
-            db.get_one(type(handoff(line)), number).rung_due_at = line.clock.now()
+            db.get_one(type(handoff(line)), number).due_at = line.clock.now()
         line.work()
     assert len([text for text in dana.got() if "your shift ends" in text]) == 1
 
 
-def test_it_tells_the_truth_as_often_to_who_is_let_go_late(line: HelpLine, dana: Worker) -> None:
+def test_it_says_how_it_stands_as_often_to_a_person_who_is_handed_back_late(line: HelpLine, dana: Worker) -> None:
     number = take(line, dana)
     dana.texts("I am here", to=bound(line, dana))
     for _ in range(10):
@@ -232,7 +232,7 @@ def test_it_tells_the_truth_as_often_to_who_is_let_go_late(line: HelpLine, dana:
     with line.db() as db:
         ending.release(db, line.runtime.context, number, dana.id, line.clock.now())
     pass_time(line, 7)
-    assert [text for text in told(line, ADA) if "No one has picked up yet" in text]
+    assert [text for text in texts_to(line, ADA) if "No one has picked up yet" in text]
 
 
 def test_it_does_not_take_equal_answers_by_two_numbers_for_one(line: HelpLine, dana: Worker) -> None:
@@ -249,7 +249,7 @@ def test_it_does_not_take_equal_answers_by_two_numbers_for_one(line: HelpLine, d
     assert rows == set(sids) and len(sids) == len(POOL)
 
 
-def test_it_does_not_send_a_failed_question_of_the_bots_again_while_a_human_has_them(line: HelpLine, dana: Worker) -> None:
+def test_it_does_not_repeat_the_bots_failed_question_while_a_human_talks(line: HelpLine, dana: Worker) -> None:
     line.text("i need food")
     asked = line.twilio.messages[-1]
     line.twilio.report(asked.sid, "undelivered", error_code=30003)
@@ -258,7 +258,7 @@ def test_it_does_not_send_a_failed_question_of_the_bots_again_while_a_human_has_
     for _ in range(4):
         line.clock.advance(timedelta(minutes=15))
         line.work()
-    assert told(line, ADA).count(asked.body) == 1
+    assert texts_to(line, ADA).count(asked.body) == 1
 
 
 def test_it_calls_a_human_for_danger_after_a_no_to_another_question(line: HelpLine, dana: Worker) -> None:

@@ -1,6 +1,6 @@
 """The warm handoff under anything that people, telephones, carriers, clocks and crashes may do, in any order.
 
-tests/support/handoffs.py watches. `WARMLINE_EXAMPLES=300` plays so many nights in place of a few, each time others.
+tests/support/handoffs.py checks. `WARMLINE_EXAMPLES=300` plays 300 nights instead of a few, different ones each time.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from bot.storage.tables.staff import StaffThread
 from bot.usecases.context import Context
 from bot.usecases.handoff import claiming, ending, writing
 from bot.usecases.handoff.common import HandoffResult
-from tests.support.carrier_edge import BARE, CALM, COMMANDS, DANGER, LEAVING, STEPS
+from tests.support.carrier_edge import CALM_TEXTS, DANGEROUS_TEXTS, RELEASING_ACTS, SHORT_TEXTS, STAFF_COMMANDS, TIME_STEPS
 from tests.support.clock import FrozenClock
-from tests.support.handoffs import SHIFTS, World, Written
+from tests.support.handoffs import SHIFTS, WorkerText, World
 from tests.support.help_line import POOL, open_line
 
 EXAMPLES = int(os.environ.get("WARMLINE_EXAMPLES", "0"))
@@ -40,16 +40,16 @@ CODES = st.sampled_from([30003, 30005, 30007, 30008, 21610])
 
 
 class Night(RuleBasedStateMachine):
-    """What may happen, one thing after the other."""
+    """Everything that may happen, one event after the other."""
 
     world: World
 
     @initialize(shifts=st.tuples(SHIFT, SHIFT, SHIFT, SHIFT))
     def begin(self, shifts: tuple[str, str, str, str]) -> None:
-        # Somebody is always planned, or the night would be about an empty house more often than about anything else.
+        # There is always a worker on duty: most nights would otherwise be about an empty roster.
         self.world.begin(["always" if n == 0 and set(shifts) == {"none"} else one for n, one in enumerate(shifts)])
 
-    @rule(who=PEOPLE, words=st.sampled_from(DANGER), pool=st.booleans(), dies=RARELY)
+    @rule(who=PEOPLE, words=st.sampled_from(DANGEROUS_TEXTS), pool=st.booleans(), dies=RARELY)
     def danger(self, who: int, words: str, pool: bool, dies: bool) -> None:
         said = self._says(who, words, to=POOL[1] if pool else "", dies=dies)
         if said is None:
@@ -61,17 +61,17 @@ class Night(RuleBasedStateMachine):
         with self.world.line.db() as db:
             row = db.get_one(Conversation, handoff.conversation_id)
             since = self.world.line.clock.now() - timedelta(seconds=20)
-            told = select(func.count()).where(
+            texts = select(func.count()).where(
                 Message.conversation_id == row.id, Message.outbound, Message.lane == "crisis", Message.at >= since
             )
-            count = db.scalar(told) or 0
-        assert row.opted_out or handoff.state in HELD_STATES or count > 0, "danger, and the person is told nothing"
+            count = db.scalar(texts) or 0
+        assert row.opted_out or handoff.state in HELD_STATES or count > 0, "danger, and the person gets no text"
 
-    @rule(who=PEOPLE, words=st.sampled_from(CALM), pictures=st.sampled_from([0, 0, 0, 2]))
+    @rule(who=PEOPLE, words=st.sampled_from(CALM_TEXTS), pictures=st.sampled_from([0, 0, 0, 2]))
     def calm(self, who: int, words: str, pictures: int) -> None:
         self._says(who, words, pictures=pictures)
 
-    @rule(who=PEOPLE, words=st.sampled_from(BARE))
+    @rule(who=PEOPLE, words=st.sampled_from(SHORT_TEXTS))
     def bare(self, who: int, words: str) -> None:
         if words == "stop texting me":
             self.world.residents[who].lost = True
@@ -97,7 +97,7 @@ class Night(RuleBasedStateMachine):
     def _says(
         self, who: int, words: str, to: str = "", pictures: int = 0, dies: bool = False, opt_out: str = ""
     ) -> list[str] | None:
-        """A resident's text; None where the process died over it."""
+        """A resident's text; None if the process died while handling it."""
         one, token = self.world.residents[who], self.world.token()
         self.world.said[token] = who
         more = {"To": to} if to else {}
@@ -106,13 +106,13 @@ class Night(RuleBasedStateMachine):
         if pictures:
             more |= {"NumMedia": str(pictures)} | {f"MediaUrl{n}": f"https://api.twilio.com/{n}" for n in range(pictures)}
             more |= {f"MediaContentType{n}": "image/jpeg" for n in range(pictures)}
-        with self.world.dying(dies) as death:
+        with self.world.crashing(dies) as planned_crash:
             said = self.world.line.text(words.replace("{}", token), one.number, **more)
         with self.world.line.db() as db:
             newest = db.scalar(select(func.max(Conversation.id)))
         if one.conversation_id is None and newest not in {other.conversation_id for other in self.world.residents}:
             one.conversation_id = newest
-        return None if death.came else said
+        return None if planned_crash.happened else said
 
     # Workers, by their own telephone
 
@@ -122,28 +122,28 @@ class Night(RuleBasedStateMachine):
 
     def _writes(self, who: int, number: str, sign: bool = False, again: bool = False, dies: bool = False) -> None:
         worker, token = self.world.team[who], self.world.token()
-        bound, named, sid = self.world.bound(worker, number), self.world.named(worker, number), f"SM{token}"
+        bound, named, sid = self.world.bound_person(worker, number), self.world.named_person(worker, number), f"SM{token}"
         body = f"We are here {token}" + (f"\nSent from my iPhone\n{worker.phone}" if sign else "")
         # Written down before it is sent: it may leave within the request.
-        self.world.written[token] = words = Written(worker.id, bound, None)
-        with self.world.dying(dies) as death:
+        self.world.written[token] = words = WorkerText(worker.id, bound, None)
+        with self.world.crashing(dies) as planned_crash:
             answers = worker.texts(body, to=number, MessageSid=sid)
-        if again and not death.came:
+        if again and not planned_crash.happened:
             worker.texts(body, to=number, MessageSid=sid)
         rows = self._rows_of(token)
         assert len(rows) <= 1, "one text of a worker's became two"
-        if death.came:
+        if planned_crash.happened:
             return
         assert self.world.line.count(Message, Message.sid == sid) == 1, "a worker's text was not recorded once"
         words.refused = bool(answers)
         assert len(rows) == (0 if answers else 1), f"{answers} and {len(rows)} rows"
         if rows:
-            assert self.world.person_of(rows[0].conversation_id) == bound, "words went to somebody else"
-            assert named == bound, f"the number was last said to mean {named}, the words went to {bound}"
+            assert self.world.person_of(rows[0].conversation_id) == bound, "words went to another person"
+            assert named == bound, f"the number was last said to stand for {named}, the words went to {bound}"
 
     @rule(pick=st.integers(0, 5), dies=RARELY)
-    def words_to_somebody(self, pick: int, dies: bool) -> None:
-        """Words by a number that means somebody, as most are."""
+    def words_to_a_person(self, pick: int, dies: bool) -> None:
+        """Words by a number that stands for a person, as most are."""
         with self.world.line.db() as db:
             bound = db.execute(
                 select(StaffThread.staff_id, StaffThread.line).where(StaffThread.conversation_id.is_not(None))
@@ -153,9 +153,9 @@ class Night(RuleBasedStateMachine):
             who = next(n for n, worker in enumerate(self.world.team) if worker.id == staff_id)
             self._writes(who, number, sign=bool(pick % 2), again=pick == 0, dies=dies)
 
-    @rule(who=TEAM, person=PEOPLE, words=st.sampled_from((*DANGER, CALM[-2])), speaks=st.booleans())
+    @rule(who=TEAM, person=PEOPLE, words=st.sampled_from((*DANGEROUS_TEXTS, CALM_TEXTS[-2])), speaks=st.booleans())
     def is_taken_by_phone(self, who: int, person: int, words: str, speaks: bool) -> None:
-        """What an evening is made of: somebody writes, a worker takes them by their own telephone and answers."""
+        """The usual course: a person writes, a worker claims by telephone and answers."""
         self._says(person, words)
         handoff = self._open(person)
         if handoff is None:
@@ -163,10 +163,10 @@ class Night(RuleBasedStateMachine):
         self.world.team[who].texts(f"1 {handoff.id}", to=POOL[0])
         self.work()
         for number in POOL:
-            if speaks and self.world.bound(self.world.team[who], number) == person:
+            if speaks and self.world.bound_person(self.world.team[who], number) == person:
                 self._writes(who, number)
 
-    @rule(who=TEAM, number=st.sampled_from(POOL), text=st.sampled_from(COMMANDS))
+    @rule(who=TEAM, number=st.sampled_from(POOL), text=st.sampled_from(STAFF_COMMANDS))
     def command(self, who: int, number: str, text: str) -> None:
         self.world.team[who].texts(text, to=number)
 
@@ -188,7 +188,7 @@ class Night(RuleBasedStateMachine):
     def claim(self, who: int, person: int, dies: bool) -> None:
         self._act(person, lambda db, context, number, now: claiming.claim(db, context, number, self._id(who), now), dies)
 
-    @rule(who=TEAM, person=PEOPLE, act=st.sampled_from(LEAVING))
+    @rule(who=TEAM, person=PEOPLE, act=st.sampled_from(RELEASING_ACTS))
     def leave(self, who: int, person: int, act: str) -> None:
         staff = self._id(who)
         acts = {
@@ -219,7 +219,7 @@ class Night(RuleBasedStateMachine):
     @rule(who=TEAM, person=PEOPLE, later=st.sampled_from([0, 0, 20, 200]), cancel=st.booleans(), dies=RARELY)
     def write(self, who: int, person: int, later: int, cancel: bool, dies: bool) -> None:
         token, clock = self.world.token(), self.world.line.clock
-        words = Written(self._id(who), person, None, scheduled=bool(later))
+        words = WorkerText(self._id(who), person, None, scheduled=bool(later))
         self.world.written[token] = words
         at = clock.now() + timedelta(minutes=later) if later else None
         for _ in range(2):
@@ -241,7 +241,7 @@ class Night(RuleBasedStateMachine):
             )
 
     @rule(who=TEAM, person=PEOPLE)
-    def reach_out(self, who: int, person: int) -> None:
+    def write_first(self, who: int, person: int) -> None:
         number = self.world.residents[person].conversation_id
         if number is not None:
             now = self.world.line.clock.now()
@@ -277,10 +277,10 @@ class Night(RuleBasedStateMachine):
 
     # The clock, the worker, the carrier, and what breaks
 
-    @rule(step=st.sampled_from(STEPS), work=st.booleans(), dies=RARELY)
+    @rule(step=st.sampled_from(TIME_STEPS), work=st.booleans(), dies=RARELY)
     def time_passes(self, step: timedelta, work: bool, dies: bool) -> None:
         self.world.line.clock.advance(step)
-        with self.world.dying(dies):
+        with self.world.crashing(dies):
             sweep(self.world.line.runtime)
         if work:
             self.work()
@@ -291,10 +291,10 @@ class Night(RuleBasedStateMachine):
         job_queue.work(self.world.line.runtime.settings.redis_url or "", burst=True)
 
     def _nothing_overdue(self) -> None:
-        """After a few rounds; a telephone that is found out of reach makes the next rung due in the round itself."""
+        """After a few rounds: a telephone that is found out of reach makes the next tier due in the same round."""
         for _ in range(4):
             with self.world.line.db() as db:
-                due = select(func.count()).where(Handoff.rung_due_at <= self.world.line.clock.now())
+                due = select(func.count()).where(Handoff.due_at <= self.world.line.clock.now())
                 if not db.scalar(due):
                     return
             sweep(self.world.line.runtime)
@@ -302,7 +302,7 @@ class Night(RuleBasedStateMachine):
 
     @rule()
     def queue_is_wiped(self) -> None:
-        self.world.forget_queue()
+        self.world.empty_queue()
 
     @rule()
     def worker_dies_over_a_text(self) -> None:
@@ -365,7 +365,7 @@ class Night(RuleBasedStateMachine):
             self.world.check()
 
     def teardown(self) -> None:
-        """Let all that waits come out; then every worker's words have left once."""
+        """Send all that waits; then every worker's words have left once."""
         if not hasattr(self.world, "watch") or self.world.faults:
             return
         for step in (0.1, 0.5, 2, 7, 31, 65, 130, 370):
@@ -379,7 +379,7 @@ class Night(RuleBasedStateMachine):
 
 @pytest.fixture
 def world(settings: Settings, clock: FrozenClock) -> Iterator[World]:
-    # Our number's pace is another test's: here nobody waits for a second in a queue.
+    # The sending rate of the number is tested elsewhere: here no text waits for it.
     fast = dataclasses.replace(settings, sender_segments_per_second=10_000)
     with open_line(fast, clock) as line:
         opened = World(line)
@@ -390,7 +390,7 @@ def world(settings: Settings, clock: FrozenClock) -> Iterator[World]:
 @pytest.mark.faults
 @pytest.mark.slow
 @pytest.mark.timeout(3600 if EXAMPLES else 300)
-def test_it_keeps_everybody_safe_whatever_happens(world: World) -> None:
+def test_it_keeps_every_person_safe_whatever_happens(world: World) -> None:
     machine = type("Night", (Night,), {"world": world})
     run_state_machine_as_test(
         machine,

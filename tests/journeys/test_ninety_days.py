@@ -1,6 +1,6 @@
 """Ninety days of a household, on real workers that are killed: each check-in leaves once, by day, or its reason is known.
 
-The web runs in this process; the sweep and the queue's worker run in processes of their own, on the same moved clock.
+The web runs in this process; the sweep and the queue worker run in separate processes, on the same moved clock.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from tests.support.team import Worker, hire
 
 CITY = ZoneInfo("America/Chicago")
 BEGINS = datetime(2026, 12, 20, 10, 0, tzinfo=CITY)
-"""So that the spring night on which an hour is left out lies in the ninety days."""
+"""Chosen so that the ninety days include the spring night on which an hour is skipped."""
 PATIENCE = 90.0
 _spawn = multiprocessing.get_context("spawn")
 
 
 class MovedClock(FrozenClock):
-    """The demo's clock, which other processes read too."""
+    """The demo's clock, which other processes read, too."""
 
     def __init__(self, path: Path) -> None:
         self.shared = DemoClock(path)
@@ -71,7 +71,7 @@ def work(settings: Settings, path: Path, role: str) -> None:
 
 
 class Household:
-    """The line with its workers as processes; `until` moves the clock and lets them do what falls due on the way."""
+    """The line with its workers as processes; `until` moves the clock and lets them do what falls due meanwhile."""
 
     def __init__(self, line: HelpLine, clock: MovedClock, path: Path) -> None:
         self.line, self.clock, self.path = line, clock, path
@@ -86,7 +86,7 @@ class Household:
         return child
 
     def kill(self, role: str) -> None:
-        """As kill -9 does it; a new one is started, as a supervisor would."""
+        """Kill -9 it, and start a new one, as a supervisor would."""
         dead = self.workers[role]
         for child in psutil.Process(dead.pid or 0).children(recursive=True):
             child.kill()
@@ -103,7 +103,7 @@ class Household:
             worker.join()
 
     def until(self, moment: datetime) -> None:
-        """Live on to this moment, from one thing that falls due to the next; now and then something is killed."""
+        """Go on to this moment, from one due event to the next; now and then a process is killed."""
         while (due := self._next_due()) is not None and due <= moment.astimezone(UTC):
             self.clock.to(due)
             self.steps += 1
@@ -139,12 +139,12 @@ class Household:
             leases = select(func.max(Message.due_at)).where(Message.state == DeliveryState.CLAIMED.value)
             lease = db.scalar(leases)
         if check_in is not None:
-            # Its job may lie with a worker that was killed: the sweep takes it into its own hands a minute later.
+            # A killed worker may have had its job: the sweep does it itself a minute later.
             time.sleep(1)
             self.clock.to(now + timedelta(seconds=20))
             return True
         if lease is not None and lease > now:
-            # Whoever had it was killed, perhaps: a minute later its lease is over, and the carrier is asked.
+            # Its worker may have been killed: a minute later the lease is over, and the carrier is asked.
             time.sleep(1)
             with self.line.db() as db:
                 if db.scalar(leases) == lease:
@@ -191,100 +191,101 @@ def household(settings: Settings, tmp_path: Path) -> Iterator[Household]:
             live.stop()
 
 
-def asked_for_help(house: Household) -> int:
+def asked_for_help(household: Household) -> int:
     """Day 0: food, two places, and she agrees to be asked again."""
-    house.says("we are out of food")
-    house.says("63118")
-    house.says("2")
-    assert "STOP" in house.says("1")[0]
-    with house.line.db() as db:
+    household.says("we are out of food")
+    household.says("63118")
+    household.says("2")
+    assert "STOP" in household.says("1")[0]
+    with household.line.db() as db:
         return db.scalars(select(Conversation.id)).one()
 
 
-def crisis(house: Household, rosa: Worker, ada: int) -> None:
-    """Rosa takes it, talks, closes it and plans to ask after her."""
-    house.says("i want to kill myself")
-    eventually(lambda: bool(rosa.got()), "nobody was alerted")
+def crisis(household: Household, rosa: Worker, ada: int) -> None:
+    """Rosa claims it, talks, closes it and plans check-ins."""
+    household.says("i want to kill myself")
+    eventually(lambda: bool(rosa.got()), "no worker was alerted")
     rosa.texts("1")
-    house.settle()
-    with house.line.db() as db:
+    household.settle()
+    with household.line.db() as db:
         number = db.scalars(select(StaffThread).where(StaffThread.conversation_id == ada)).one().line
     rosa.texts("I am Rosa. I am here.", to=number)
-    house.settle()
+    household.settle()
     rosa.texts("#CLOSE safety_plan", to=number)
-    house.settle()
-    with house.line.db() as db:
+    household.settle()
+    with household.line.db() as db:
         assert db.scalars(select(Handoff)).one().state == "closed"
-        manage_check_ins.plan_cadence(db, house.line.runtime.context, ada, rosa.id, "crisis", house.clock.now(), agreed=True)
+        manage_check_ins.plan_cadence(
+            db, household.line.runtime.context, ada, rosa.id, "crisis", household.clock.now(), agreed=True
+        )
 
 
 @pytest.mark.faults
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_each_check_in_of_ninety_days_leaves_once_by_day_or_its_reason_is_known(household: Household) -> None:
-    house = household
-    rosa = hire(house.line, "Rosa", "+13145552001", teams=["crisis"])
-    ada = asked_for_help(house)
+    rosa = hire(household.line, "Rosa", "+13145552001", teams=["crisis"])
+    ada = asked_for_help(household)
 
-    house.until(house.day(3, 15))
-    house.says("4")  # not reached yet
-    house.says("2")  # tries again
-    house.until(house.day(8))
-    house.says("2")  # about the same
+    household.until(household.day(3, 15))
+    household.says("4")  # not reached yet
+    household.says("2")  # tries again
+    household.until(household.day(8))
+    household.says("2")  # about the same
     for answer in ("1", "2", "1", "2"):
-        house.says(answer)
-    house.until(house.day(10, 20))
-    crisis(house, rosa, ada)
-    house.until(house.day(12, 15))
-    answers(house, "1")  # better
-    house.until(house.day(14))
-    with redis.Redis.from_url(house.line.runtime.settings.redis_url or "") as valkey:
+        household.says(answer)
+    household.until(household.day(10, 20))
+    crisis(household, rosa, ada)
+    household.until(household.day(12, 15))
+    answers(household, "1")  # better
+    household.until(household.day(14))
+    with redis.Redis.from_url(household.line.runtime.settings.redis_url or "") as valkey:
         valkey.flushall()
-    # Nobody answers after the third day, twice: Rosa is called to telephone, and writes down that nobody answered her.
-    house.until(house.day(16, 15))
-    called_by_line(house, rosa, ada)
-    house.until(house.day(18, 15))
-    answers(house, "1")
-    house.until(house.day(41, 15))
-    answers(house, "2", "2")
-    house.until(house.day(80))
-    house.says("STOP")
-    house.until(house.day(82))
-    house.says("START")
-    house.until(house.day(100))
-    judge(house, ada)
+    # Two check-ins after the third day get no answer: Rosa is asked to telephone, and records that she got no answer.
+    household.until(household.day(16, 15))
+    called_by_line(household, rosa, ada)
+    household.until(household.day(18, 15))
+    answers(household, "1")
+    household.until(household.day(41, 15))
+    answers(household, "2", "2")
+    household.until(household.day(80))
+    household.says("STOP")
+    household.until(household.day(82))
+    household.says("START")
+    household.until(household.day(100))
+    judge(household, ada)
 
 
-def open_question(house: Household) -> bool:
-    with house.line.db() as db:
+def open_question(household: Household) -> bool:
+    with household.line.db() as db:
         return db.scalar(select(CheckIn.id).where(CheckIn.state == "asked").limit(1)) is not None
 
 
-def answers(house: Household, *said: str) -> None:
-    """What she says where she was asked something and has not answered."""
-    if open_question(house):
+def answers(household: Household, *said: str) -> None:
+    """Her answers, if a question of a check-in is open."""
+    if open_question(household):
         for each in said:
-            house.says(each)
+            household.says(each)
 
 
-def called_by_line(house: Household, rosa: Worker, ada: int) -> None:
-    eventually(lambda: newest(house).state == "alerted", "nobody was called after the silence")
+def called_by_line(household: Household, rosa: Worker, ada: int) -> None:
+    eventually(lambda: newest(household).state == "alerted", "no worker was alerted after the silence")
     rosa.texts("1")
-    house.settle()
-    with house.line.db() as db:
+    household.settle()
+    with household.line.db() as db:
         number = db.scalars(select(StaffThread).where(StaffThread.conversation_id == ada)).one().line
     said = rosa.texts("#CLOSE no_answer", to=number)
-    house.settle()
-    assert newest(house).state == "closed", said
+    household.settle()
+    assert newest(household).state == "closed", said
 
 
-def newest(house: Household) -> Handoff:
-    with house.line.db() as db:
+def newest(household: Household) -> Handoff:
+    with household.line.db() as db:
         return db.scalars(select(Handoff).order_by(Handoff.id.desc()).limit(1)).one()
 
 
-def judge(house: Household, ada: int) -> None:
-    with house.line.db() as db:
+def judge(household: Household, ada: int) -> None:
+    with household.line.db() as db:
         rows = db.scalars(select(CheckIn).where(CheckIn.conversation_id == ada)).all()
         assert len(rows) >= 10
         assert {row.state for row in rows} <= {"answered", "silent", "dropped"}
@@ -297,13 +298,13 @@ def judge(house: Household, ada: int) -> None:
                 assert row.state == "dropped" and CheckInReason(row.reason or "") in REASON_SENTENCES
             kinds = list(db.scalars(select(CheckInEvent.kind).where(CheckInEvent.check_in_id == row.id)))
             assert kinds[0] == "planned" and len(kinds) > 1
-        sids = [message.sid for message in house.line.twilio.messages if message.to == ADA]
+        sids = [message.sid for message in household.line.twilio.messages if message.to == ADA]
         assert len(sids) == len(set(sids))
         assert any(row.state == "answered" for row in rows)
-        # Whoever writes later has answered after all; that there was silence, and what followed, stands in the events.
+        # A person who writes later has answered after all; the events still hold the silence and what followed.
         happened = set(db.scalars(select(CheckInEvent.kind)))
         assert {"asked", "asked_again", "silent", "answered", "dropped"} <= happened
         assert {row.reason for row in rows if row.state == "dropped"} & {CheckInReason.NO_CONSENT, CheckInReason.OPTED_OUT}
         assert db.scalar(select(func.count()).select_from(Measure)) and db.scalar(select(func.count()).select_from(Need))
         assert db.scalar(select(func.count()).select_from(Referral))
-    assert house.killed["sweep"] and house.killed["queue"]
+    assert household.killed["sweep"] and household.killed["queue"]

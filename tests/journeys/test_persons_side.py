@@ -1,4 +1,4 @@
-"""What a resident must never meet on the way to a human: an answer lost, a text that betrays, words that are untrue."""
+"""What must never happen to a resident on the way to a human: a lost answer, a text that exposes them, untrue words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.usecases.handoff import ending, writing
 from tests.journeys.test_handoff import CRISIS, pass_time, settle, take
 from tests.stand_ins.twilio_wire import Message
 from tests.support.help_line import ADA, HelpLine
-from tests.support.team import Worker, handoff, told
+from tests.support.team import Worker, handoff, texts_to
 
 EXIT = ["OK, no problem. Have a good day."]
 EVENINGS = (TimeWindow(frozenset(range(7)), time(18), time(22)),)
@@ -69,12 +69,12 @@ def test_it_hears_the_answer_to_its_question_though_an_old_handoff_is_closed(lin
     assert handoff(line).state != "closed" and handoff(line).reason == "danger"
 
 
-def test_it_orders_no_phone_call_for_a_planned_text_that_rightly_did_not_leave(line: HelpLine, dana: Worker) -> None:
+def test_it_asks_for_no_phone_call_for_a_planned_text_that_rightly_was_not_sent(line: HelpLine, dana: Worker) -> None:
     take(line, dana, "my husband beats me")
     plan(line, dana, "thinking of you", timedelta(hours=1))
     agree(line, times=EVENINGS)
     pass_time(line, 63)
-    assert "thinking of you" not in told(line, ADA)
+    assert "thinking of you" not in texts_to(line, ADA)
     assert handoff(line).reachable and not [text for text in dana.got() if "please phone" in text]
 
 
@@ -84,7 +84,7 @@ def test_it_sends_no_planned_text_into_a_new_danger(line: HelpLine, dana: Worker
     pass_time(line, 18)
     line.text("i took all the pills")
     pass_time(line, 4)
-    assert not [text for text in told(line, ADA) if "fun tonight" in text]
+    assert not [text for text in texts_to(line, ADA) if "fun tonight" in text]
 
 
 @pytest.mark.parametrize("code", [30003, 30007])
@@ -97,7 +97,7 @@ def test_it_tells_a_worker_whose_text_did_not_arrive(line: HelpLine, dana: Worke
     assert [text for text in dana.got() if "did not reach the person" in text]
 
 
-def test_it_brings_the_words_of_somebody_who_opted_out_to_the_human(line: HelpLine, dana: Worker) -> None:
+def test_it_passes_the_words_of_a_person_who_opted_out_to_the_human(line: HelpLine, dana: Worker) -> None:
     take(line, dana)
     line.text("STOP", OptOutType="STOP")
     settle(line)
@@ -114,13 +114,13 @@ def test_it_sends_nothing_again_after_an_exit_word(line: HelpLine, dana: Worker)
     assert line.text("EXIT") == EXIT
     line.twilio.report(sent.sid, "sent", "undelivered", error_code=30003)
     refused = dana.texts("Are you still there?", to=thread.line)
-    before = told(line, ADA)
+    before = texts_to(line, ADA)
     pass_time(line, 20)
     assert "exit word" in refused[0]
-    assert told(line, ADA) == before
+    assert texts_to(line, ADA) == before
 
 
-def test_it_tells_an_unknown_hand_nothing_even_when_somebody_has_it(line: HelpLine, dana: Worker) -> None:
+def test_it_tells_nothing_to_another_holder_of_the_phone_even_when_claimed(line: HelpLine, dana: Worker) -> None:
     line.text("hello")
     agree(line, word="blue heron")
     line.clock.advance(timedelta(days=1))
@@ -129,10 +129,10 @@ def test_it_tells_an_unknown_hand_nothing_even_when_somebody_has_it(line: HelpLi
     pass_time(line, 6)
     dana.texts("1")
     settle(line)
-    assert not [text for text in told(line, ADA) if "team" in text or "picked up" in text]
+    assert not [text for text in texts_to(line, ADA) if "team" in text or "picked up" in text]
 
 
-def test_it_lets_somebody_go_who_was_asked_about_danger_and_calls_a_human(line: HelpLine, dana: Worker) -> None:
+def test_it_lets_a_person_opt_out_who_was_asked_about_danger_and_calls_a_human(line: HelpLine, dana: Worker) -> None:
     line.text("my boyfriend choked me last year")
     assert state(line).asked_danger == "domestic_violence"
     assert line.text("EXIT") == EXIT
@@ -148,10 +148,10 @@ def test_it_never_says_late_what_has_become_untrue(line: HelpLine, dana: Worker)
     assert "No one has picked up yet" in waiting.body
     dana.texts("1")
     settle(line)
-    before = len(told(line, ADA))
+    before = len(texts_to(line, ADA))
     line.twilio.report(waiting.sid, "sent", "undelivered", error_code=30003)
     pass_time(line, 10)
-    assert not [text for text in told(line, ADA)[before:] if "No one has picked up yet" in text]
+    assert not [text for text in texts_to(line, ADA)[before:] if "No one has picked up yet" in text]
 
 
 def test_it_leaves_closed_what_was_closed_though_a_receipt_is_missing(line: HelpLine, dana: Worker) -> None:
@@ -188,7 +188,7 @@ def test_it_calls_as_urgently_as_it_is_now_and_not_as_it_was(line: HelpLine, dan
     assert "this shift" in dana.got()[-1]
 
 
-def test_it_can_write_again_to_who_texted_start(line: HelpLine, dana: Worker) -> None:
+def test_it_can_write_again_to_a_person_who_texted_start(line: HelpLine, dana: Worker) -> None:
     line.text("hi")
     line.text("STOP", OptOutType="STOP")
     line.text(CRISIS)
@@ -199,14 +199,14 @@ def test_it_can_write_again_to_who_texted_start(line: HelpLine, dana: Worker) ->
     assert handoff(line).reachable and relay(line).staff_id == dana.id
 
 
-def test_it_says_nothing_late_to_somebody_who_is_reached_with_care(line: HelpLine, dana: Worker) -> None:
+def test_it_says_nothing_late_to_a_person_with_safe_contact_wishes(line: HelpLine, dana: Worker) -> None:
     line.text("hello")
     agree(line, neutral=True, times=EVENINGS)
     sent = line.clock.now()
-    before = told(line, ADA)
+    before = texts_to(line, ADA)
     line.clock.advance(timedelta(hours=3))
     inbound = InboundMessage("SMlate", Address(Channel.SMS, ADA), "+13145550199", "are you there", sent)
     reception.receive(line.runtime, inbound, answered=False)
     settle(line)
-    assert told(line, ADA) == before
+    assert texts_to(line, ADA) == before
     assert handoff(line).state != "closed"

@@ -1,4 +1,4 @@
-"""What is kept is sealed, can be re-keyed, is not logged, and goes when the person asks or its time is over."""
+"""Stored data is sealed, can be re-keyed, is not logged, and is deleted when the person asks or its retention ends."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_it_deletes_what_it_knows_of_a_person_who_asks(line: HelpLine) -> None:
     assert line.count(Conversation) == 2
 
 
-def test_it_speaks_first_with_somebody_in_danger_who_asks_to_be_deleted(line: HelpLine) -> None:
+def test_it_talks_first_with_a_person_in_danger_who_asks_to_be_deleted(line: HelpLine) -> None:
     line.text("i am going to kill myself tonight")
     with line.db() as db:
         conversation = db.scalars(select(Conversation)).one()

@@ -49,7 +49,7 @@ def settle(line: HelpLine) -> None:
         line.twilio.report(message.sid, "delivered")
 
 
-def test_it_nudges_once_after_two_hours_and_again_a_day_later(patient: HelpLine) -> None:
+def test_it_reminds_once_after_two_hours_and_again_a_day_later(patient: HelpLine) -> None:
     assert patient.text("hi") == ["What ZIP code?"]
     settle(patient)
     patient.work()
@@ -62,10 +62,10 @@ def test_it_nudges_once_after_two_hours_and_again_a_day_later(patient: HelpLine)
     assert patient.twilio.texts_to(ADA) == ["What ZIP code?", "Still there?", "How did it go?"]
 
 
-def test_it_does_not_nudge_who_answered(patient: HelpLine) -> None:
+def test_it_does_not_remind_a_person_who_answered(patient: HelpLine) -> None:
     patient.text("hi")
     with patient.db() as db:
-        due = db.scalars(select(Conversation.waking)).one()
+        due = db.scalars(select(Conversation.timeout_at)).one()
     patient.text("63118")
     assert due is not None
     patient.clock.advance(timedelta(hours=2, seconds=1))
@@ -87,7 +87,7 @@ def test_it_calls_a_human_where_the_direct_question_is_not_answered(line: HelpLi
     assert "988" in line.twilio.texts_to(ADA)[-1]
 
 
-def test_it_texts_nobody_who_opted_out_meanwhile(patient: HelpLine) -> None:
+def test_it_does_not_text_a_person_who_opted_out_meanwhile(patient: HelpLine) -> None:
     patient.text("hi")
     patient.text("STOP")
     settle(patient)

@@ -21,7 +21,7 @@ from bot.usecases.handoff.receive_staff_text import answer_alert
 from bot.usecases.messages.record_delivery import record_delivery
 from tests.journeys.conftest import DANA
 from tests.support.help_line import ADA, MARCUS, POOL, HelpLine
-from tests.support.team import Worker, handoff, hire, told
+from tests.support.team import Worker, handoff, hire, texts_to
 
 LEE, SUE, NEW = "+13145550122", "+13145550123", "+13145550188"
 THIRD = "+13145550178"
@@ -29,7 +29,7 @@ CRISIS, CALM, NOW = "i want to kill myself tonight", "i want to talk to a person
 
 
 def settle(line: HelpLine) -> None:
-    """Everything that is due leaves, also what waits for its second in the queue of our number."""
+    """Send everything that is due, including texts that wait for their number's sending rate."""
     for _ in range(3):
         line.work()
         line.clock.advance(timedelta(seconds=3))
@@ -43,7 +43,7 @@ def pass_time(line: HelpLine, minutes: int) -> None:
 
 
 def take(line: HelpLine, worker: Worker, sender: str = ADA, words: str = CALM) -> str:
-    """The worker has this person on their telephone; the number of ours that means them."""
+    """The worker claims this person by telephone; gives the staff number that stands for the person."""
     line.text(words, sender)
     line.work()
     number = handoff(line)
@@ -68,7 +68,7 @@ def text_in_an_outage(line: HelpLine, worker: Worker, body: str, to: str = POOL[
         return worker.texts(body, to=to)
 
 
-# Numbers that are words
+# Numbers that are meant for the person
 
 
 @pytest.mark.parametrize("words", ["12", "211", "2:30", "10", "1.5", "1 800", "Take 2", "1", "2"])
@@ -76,10 +76,10 @@ def test_it_passes_numbers_on_to_the_person(line: HelpLine, dana: Worker, words:
     number = take(line, dana)
     assert dana.texts(words, to=number) == []
     settle(line)
-    assert told(line, ADA)[-1] == words
+    assert texts_to(line, ADA)[-1] == words
 
 
-def test_it_claims_nobody_else_by_a_time_of_day(line: HelpLine, dana: Worker) -> None:
+def test_it_does_not_claim_another_handoff_by_a_time_of_day(line: HelpLine, dana: Worker) -> None:
     line.text(CALM, MARCUS)
     line.work()
     marcus = handoff(line)
@@ -90,7 +90,7 @@ def test_it_claims_nobody_else_by_a_time_of_day(line: HelpLine, dana: Worker) ->
         assert db.get_one(Handoff, marcus.id).owner_id is None
 
 
-def test_it_asks_which_alert_a_1_is_for_on_a_number_that_meant_somebody(line: HelpLine, dana: Worker) -> None:
+def test_it_asks_which_alert_a_1_is_for_on_a_number_that_stood_for_a_person(line: HelpLine, dana: Worker) -> None:
     number = take(line, dana)
     close(line, dana)
     line.text(CALM, MARCUS)
@@ -115,7 +115,7 @@ def test_it_sends_no_words_to_a_telephone_that_is_no_longer_the_workers(
     line.text("my address is 12 Elm St")
     settle(line)
     assert not [text for text in dana.got() if "Elm" in text or "mat" in text]
-    assert not told(line, NEW) or "Elm" not in told(line, NEW)[-1]
+    assert not texts_to(line, NEW) or "Elm" not in texts_to(line, NEW)[-1]
 
 
 def test_it_forgets_the_telephone_of_one_who_has_left(line: HelpLine, dana: Worker) -> None:
@@ -132,7 +132,7 @@ def test_it_forgets_the_telephone_of_one_who_has_left(line: HelpLine, dana: Work
 # One number, one person
 
 
-def test_it_gives_a_number_to_nobody_else_for_a_day(line: HelpLine, dana: Worker) -> None:
+def test_it_gives_a_number_to_no_one_else_for_a_day(line: HelpLine, dana: Worker) -> None:
     numbers = []
     for sender in (ADA, MARCUS, THIRD):
         numbers.append(take(line, dana, sender))
@@ -157,7 +157,7 @@ def test_it_gives_the_same_person_the_same_number_again(line: HelpLine, dana: Wo
 # What came late
 
 
-def test_it_takes_no_handoff_by_an_answer_of_hours_ago(line: HelpLine, dana: Worker) -> None:
+def test_it_claims_no_handoff_by_an_answer_of_hours_ago(line: HelpLine, dana: Worker) -> None:
     line.text(CRISIS)
     line.work()
     text_in_an_outage(line, dana, "1")
@@ -182,10 +182,10 @@ def test_it_passes_no_words_of_hours_ago_on(line: HelpLine, dana: Worker) -> Non
     text_in_an_outage(line, dana, "See you in ten minutes", to=number)
     line.clock.advance(timedelta(minutes=70))
     settle(line)
-    assert "See you in ten minutes" not in told(line, ADA)
+    assert "See you in ten minutes" not in texts_to(line, ADA)
 
 
-def test_it_tells_staff_in_an_outage_that_nobody_got_it(line: HelpLine, dana: Worker) -> None:
+def test_it_tells_staff_in_an_outage_that_their_words_were_not_passed_on(line: HelpLine, dana: Worker) -> None:
     number = take(line, dana)
     [said] = text_in_an_outage(line, dana, "Are you thinking of killing yourself?", to=number)
     assert "Nobody got your text yet" in said
@@ -198,14 +198,14 @@ def test_it_passes_a_list_with_dashes_on(line: HelpLine, dana: Worker) -> None:
     number = take(line, dana)
     dana.texts("Two are open:\n— St Patrick\n— Peter and Paul\nWhich is closer?", to=number)
     settle(line)
-    assert "Peter and Paul" in told(line, ADA)[-1] and "Which is closer" in told(line, ADA)[-1]
+    assert "Peter and Paul" in texts_to(line, ADA)[-1] and "Which is closer" in texts_to(line, ADA)[-1]
 
 
 def test_it_passes_a_yes_on_that_the_carrier_takes_for_start(line: HelpLine, dana: Worker) -> None:
     number = take(line, dana)
     dana.texts("Yes", to=number, OptOutType="START")
     settle(line)
-    assert told(line, ADA)[-1] == "Yes"
+    assert texts_to(line, ADA)[-1] == "Yes"
 
 
 # Every answer is answered
@@ -223,7 +223,7 @@ def test_it_opens_the_thread_of_a_supervisor_who_takes_over_by_text(line: HelpLi
     assert "are you there" in sue.got()[-1]
 
 
-def test_it_opens_the_thread_of_who_claimed_in_the_console_and_then_replies_1(line: HelpLine, dana: Worker) -> None:
+def test_it_opens_the_thread_of_a_worker_who_claimed_in_the_console_and_then_replies_1(line: HelpLine, dana: Worker) -> None:
     line.text(CRISIS)
     line.work()
     with line.db() as db:
@@ -249,7 +249,7 @@ def test_it_gives_it_to_one_of_two_supervisors_who_press_at_once(line: HelpLine,
         assert sorted(pool.map(press, both)) == ["", "taken_by"]
 
 
-def test_it_takes_nobody_back_from_the_bot_by_a_late_1(line: HelpLine, dana: Worker) -> None:
+def test_it_does_not_take_a_conversation_back_from_the_bot_by_a_late_1(line: HelpLine, dana: Worker) -> None:
     lee = hire(line, "Lee", LEE, place=2)
     line.text(CRISIS)
     settle(line)
@@ -265,7 +265,7 @@ def test_it_takes_nobody_back_from_the_bot_by_a_late_1(line: HelpLine, dana: Wor
 # Alerts that cannot arrive, or should not
 
 
-def test_it_climbs_past_those_who_have_no_telephone(line: HelpLine) -> None:
+def test_it_escalates_past_those_who_have_no_telephone(line: HelpLine) -> None:
     hire(line, "Nora")
     hire(line, "Otto", place=2)
     dana = hire(line, "Dana", DANA, place=3)
@@ -275,11 +275,11 @@ def test_it_climbs_past_those_who_have_no_telephone(line: HelpLine) -> None:
     assert line.count(Alert, Alert.kind == "no_way_to_alert") == 0
 
 
-def test_it_raises_an_alarm_where_nobody_in_danger_can_be_alerted_for(line: HelpLine) -> None:
+def test_it_raises_an_alarm_where_no_one_can_be_alerted_for_a_person_in_danger(line: HelpLine) -> None:
     hire(line, "Nora")
     line.text(CRISIS)
     assert line.count(Alert, Alert.kind == "no_way_to_alert") == 1
-    assert handoff(line).rung_due_at is not None and line.count(CallOut, CallOut.answer.is_(None)) >= 1
+    assert handoff(line).due_at is not None and line.count(CallOut, CallOut.answer.is_(None)) >= 1
 
 
 def test_it_waits_for_those_who_read_mail_where_it_is_no_danger(line: HelpLine) -> None:
@@ -290,7 +290,7 @@ def test_it_waits_for_those_who_read_mail_where_it_is_no_danger(line: HelpLine) 
     assert dana.got() == [] and line.count(Alert, Alert.kind == "no_way_to_alert") == 0
 
 
-def test_it_sends_no_alert_for_what_somebody_has(line: HelpLine, dana: Worker) -> None:
+def test_it_sends_no_alert_for_a_claimed_handoff(line: HelpLine, dana: Worker) -> None:
     lee = hire(line, "Lee", LEE)
     line.twilio.refuse(20003, status=401, times=6)
     line.text(NOW)
@@ -301,7 +301,7 @@ def test_it_sends_no_alert_for_what_somebody_has(line: HelpLine, dana: Worker) -
     assert not [text for text in lee.got() if "Reply 1" in text]
 
 
-def test_it_alerts_by_the_next_number_who_stopped_the_first(line: HelpLine, dana: Worker) -> None:
+def test_it_alerts_a_worker_who_stopped_the_first_number_by_the_next(line: HelpLine, dana: Worker) -> None:
     dana.texts("STOP", OptOutType="STOP")
     line.text(CRISIS)
     line.work()
@@ -314,7 +314,7 @@ def test_it_alerts_by_the_next_number_who_stopped_the_first(line: HelpLine, dana
     assert handoff(line).owner_id == dana.id and bound == POOL[2]
 
 
-# Who works here may need help
+# Staff may need help themselves
 
 
 @pytest.mark.parametrize("to", POOL[:2])
@@ -326,7 +326,7 @@ def test_it_hears_a_member_of_staff_in_danger(line: HelpLine, dana: Worker, to: 
     assert [text for text in lee.got() if "Reply 1" in text] and not [text for text in dana.got() if "Reply 1" in text]
 
 
-def test_it_calls_nobody_for_themselves(line: HelpLine, dana: Worker) -> None:
+def test_it_does_not_alert_a_worker_for_their_own_danger(line: HelpLine, dana: Worker) -> None:
     lee = hire(line, "Lee", LEE, place=2)
     line.text(CRISIS, DANA)
     line.work()
@@ -339,10 +339,10 @@ def test_it_hears_a_stranger_whose_words_look_like_a_command(line: HelpLine, dan
     assert line.count(Handoff) == 1
 
 
-# At one instant
+# At the same moment
 
 
-def test_it_takes_the_same_text_once_however_often_it_comes_at_one_instant(line: HelpLine, dana: Worker) -> None:
+def test_it_takes_the_same_text_once_however_often_it_comes_at_the_same_moment(line: HelpLine, dana: Worker) -> None:
     line.text(CRISIS)
     line.work()
     gate = threading.Barrier(6)

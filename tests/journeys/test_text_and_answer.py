@@ -15,7 +15,7 @@ def test_it_answers_the_first_text_with_who_we_are_and_the_question_that_follows
     assert "STL Help" in said and "court date" in said
 
 
-def test_it_answers_in_spanish_who_writes_in_spanish(line: HelpLine) -> None:
+def test_it_answers_spanish_in_spanish(line: HelpLine) -> None:
     said = "\n".join(line.text("me van a desalojar"))
     assert "corte" in said and "court" not in said
 
@@ -100,7 +100,7 @@ def test_it_opts_out_and_then_says_nothing(line: HelpLine) -> None:
     assert "opted" in line.text("START")[0].lower()
 
 
-def test_it_calls_a_human_for_danger_from_somebody_opted_out(line: HelpLine) -> None:
+def test_it_calls_a_human_for_danger_from_a_person_who_opted_out(line: HelpLine) -> None:
     line.text("STOP")
     assert line.text("i took all my pills") == []
     with line.db() as db:
@@ -115,7 +115,7 @@ def test_it_does_not_answer_what_the_carrier_has_answered(line: HelpLine) -> Non
     assert line.text("HELP", OptOutType="HELP") == []
 
 
-def test_it_takes_the_wish_to_be_left_alone_but_not_a_cry_that_holds_its_words(line: HelpLine) -> None:
+def test_it_takes_the_wish_to_be_left_alone_but_not_a_cry_for_help_with_the_same_words(line: HelpLine) -> None:
     line.text("stop him he is hitting me", MARCUS)
     assert line.count(Consent) == 0 and line.count(Handoff) == 1
     line.text("please stop texting me")

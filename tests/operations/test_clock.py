@@ -43,7 +43,7 @@ def test_it_loses_no_step_when_two_processes_push_at_once(tmp_path: Path) -> Non
     assert DemoClock(tmp_path / "clock").offset() == timedelta(hours=40)
 
 
-def test_it_says_what_to_do_about_a_spoilt_file(tmp_path: Path) -> None:
+def test_it_says_what_to_do_about_a_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "clock").write_text("soon")
     with pytest.raises(ValueError, match="delete the file"):
         DemoClock(tmp_path / "clock").now()

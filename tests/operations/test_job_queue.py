@@ -1,4 +1,4 @@
-"""The queue's promises about its own jobs: brought back as often as they say, named once, holding nothing but a row."""
+"""What the queue guarantees about its jobs: how often they are retried, one job per row, and only a row's id in a job."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bot.usecases.watch_lateness import OVERDUE_AFTER
 FAILS = "tests.operations.test_job_queue.fail"
 """A job that always fails."""
 SLOWEST_CARRIER = 2 * 10 + 1
-"""Seconds: the carrier is asked, and then given the text, with ten seconds for each; a second may be waited before."""
+"""Seconds: up to one of waiting, then ten to ask the carrier about the text and ten to send it."""
 
 
 def fail(_row: int) -> None:
@@ -112,7 +112,7 @@ def test_it_brings_back_a_job_whose_worker_was_killed(
     queue.wake_delivery([1], OutboxLane.REPLY)
     lane = Queue(OutboxLane.REPLY.value, connection=connection, serializer="json")
     (job,) = lane.jobs
-    # As `kill -9` leaves it: out of the queue, begun, and nobody's.
+    # As `kill -9` leaves it: started, no longer in the queue, and without a worker.
     lane.remove(job.id)
     job.set_status("started")  # type: ignore[arg-type]
     started = StartedJobRegistry(queue=lane)
@@ -123,6 +123,6 @@ def test_it_brings_back_a_job_whose_worker_was_killed(
 
 def test_it_notices_a_dead_worker_before_it_is_called_an_outage() -> None:
     assert WORKER_TTL <= 30 and MAINTENANCE_SECONDS <= 30
-    # A job may not be cut off while the carrier is only slow, nor outlive its claim.
+    # A job must not be cut off while the carrier is only slow, and must not outlive its claim.
     assert SLOWEST_CARRIER < JOB_TIMEOUT_SECONDS <= outbox.LEASE.total_seconds()
     assert outbox.LEASE + timedelta(seconds=15) < OVERDUE_AFTER

@@ -40,7 +40,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_it_masks_a_number_wherever_it_is_written(written: io.StringIO, number: str) -> None:
-    structlog.get_logger("house").info(f"sent to {number}.", to=number, deep={"list": [number], number: 1})
+    structlog.get_logger("test").info(f"sent to {number}.", to=number, deep={"list": [number], number: 1})
     logging.getLogger("rq.worker").warning("sent to %s", number)
     try:
         raise ValueError(f"cannot send to {number}")
@@ -54,7 +54,7 @@ def test_it_masks_a_number_wherever_it_is_written(written: io.StringIO, number: 
 
 def test_it_keeps_what_an_operator_needs(written: io.StringIO) -> None:
     sid = "SM3145550142314555014231455501420a"
-    structlog.get_logger("house").info("sent", message=12345678, sid=sid, at="2026-03-02T15:00:00.123456Z", row=42)
+    structlog.get_logger("test").info("sent", message=12345678, sid=sid, at="2026-03-02T15:00:00.123456Z", row=42)
     (line,) = lines(written)
     assert (line["message"], line["sid"], line["row"]) == (12345678, sid, 42)
     assert line["at"] == "2026-03-02T15:00:00.123456Z"
@@ -62,7 +62,7 @@ def test_it_keeps_what_an_operator_needs(written: io.StringIO) -> None:
 
 @pytest.mark.parametrize("key", sorted(logs.DROPPED_KEYS))
 def test_it_drops_what_was_said(written: io.StringIO, key: str) -> None:
-    structlog.get_logger("house").info("came in", **{key: "a secret", "deep": {key: "a secret"}})
+    structlog.get_logger("test").info("came in", **{key: "a secret", "deep": {key: "a secret"}})
     assert "a secret" not in written.getvalue()
 
 
@@ -83,7 +83,7 @@ def test_it_leaves_out_the_value_that_pydantic_quotes(written: io.StringIO) -> N
     assert "a secret" not in written.getvalue()
 
 
-def test_it_speaks_for_a_logger_that_a_library_set_up_before(written: io.StringIO) -> None:
+def test_it_takes_over_a_logger_that_a_library_configured_before(written: io.StringIO) -> None:
     library, aside = logging.getLogger("library.of.its.own"), io.StringIO()
     library.addHandler(logging.StreamHandler(aside))
     library.propagate = False
@@ -92,11 +92,11 @@ def test_it_speaks_for_a_logger_that_a_library_set_up_before(written: io.StringI
     assert not aside.getvalue() and lines(written)[-1]["event"] == "to (number ..42)"
 
 
-def test_it_is_as_careful_when_it_is_pretty(written: io.StringIO) -> None:
+def test_it_masks_as_much_in_the_readable_format(written: io.StringIO) -> None:
     logs.set_up("info", written, pretty=True)
     secret = "3145550142"
     try:
         raise RuntimeError(secret)
     except RuntimeError:
-        structlog.get_logger("house").exception("failed", body="words")
+        structlog.get_logger("test").exception("failed", body="words")
     assert secret not in written.getvalue().replace("\x1b", "") and "RuntimeError" in written.getvalue()

@@ -81,7 +81,7 @@ def test_it_names_a_wrong_variable_and_shows_an_example(name: str, value: str) -
     assert value not in problem.partition("Example")[0] or len(value) < 3
 
 
-def test_it_tells_every_problem_at_once() -> None:
+def test_it_reports_every_problem_at_once() -> None:
     assert [each.split()[0] for each in problems({"PORT": "x", "TIMEZONE": "x", "LOG_LEVEL": "x"})] == [
         "PORT",
         "TIMEZONE",
@@ -96,12 +96,12 @@ def test_it_refuses_half_a_carrier(missing: str) -> None:
     assert problem.startswith(f"{missing} is missing")
 
 
-def test_it_wants_a_sender_and_both_halves_of_an_api_key() -> None:
+def test_it_requires_a_sender_and_both_halves_of_an_api_key() -> None:
     env = {name: value for name, value in TWILIO.items() if name != "TWILIO_FROM"} | {"TWILIO_API_SECRET": "x"}
     assert {each.split()[0] for each in problems(env)} == {"TWILIO_API_KEY", "TWILIO_MESSAGING_SERVICE_SID"}
 
 
-def test_it_wants_https_with_twilio_but_not_on_this_machine() -> None:
+def test_it_requires_https_with_twilio_but_not_on_this_machine() -> None:
     (problem,) = problems(TWILIO | {"PUBLIC_URL": "http://help.example.org"})
     assert problem.startswith("PUBLIC_URL must start with https://")
     for here in ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"):
@@ -121,7 +121,7 @@ def test_it_has_pretend_numbers_for_staff_in_a_demo_only() -> None:
     assert given.staff_numbers == ("+13145550111", "+13145550112")
 
 
-def test_it_shuts_nobody_out_by_half_a_sign_in() -> None:
+def test_it_refuses_a_half_configured_sign_in() -> None:
     assert problems({"STAFF_PASSWORDS": "false"})[0].startswith("OIDC_ISSUER is missing")
     (problem,) = problems({"OIDC_ISSUER": "https://login.example.org", "OIDC_CLIENT_ID": "warmline"})
     assert problem.startswith("OIDC_CLIENT_SECRET is missing")
@@ -154,4 +154,4 @@ def test_it_takes_the_short_form_of_a_database_address() -> None:
 
 def test_it_is_described_on_the_operators_page() -> None:
     page = ROOT / "docs" / "operators" / "settings.md"
-    assert page.read_text(encoding="utf-8") == module.operators_page(), "print it anew: warmline settings --page"
+    assert page.read_text(encoding="utf-8") == module.operators_page(), "write the page again: warmline settings --page"

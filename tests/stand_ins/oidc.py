@@ -1,7 +1,7 @@
 """A small OpenID Connect provider on a port of this machine: discovery, keys, authorization, token, userinfo.
 
-It signs with a real RSA key and checks what a careful provider checks (client, redirect address, PKCE, code once). A test
-bends what it says next by `claims`, `signs_with` and `forgets`.
+It signs with a real RSA key and checks what a careful provider checks: the client, the redirect address, PKCE, and that
+a code is used once. A test changes what it answers next through `claims`, `signs_with` and `forgets`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CLIENT, SECRET = "warmline", "only-for-tests"
 
 @dataclass
 class StandInCity:
-    """The city's sign-in. Whoever comes is `sub` with `claims`; the test is the browser between."""
+    """The city's sign-in. Everyone who signs in gets `claims`, with their `sub`; the test plays the browser."""
 
     key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"}))
     signs_with: RSAKey | None = None
@@ -97,9 +97,9 @@ class StandInCity:
 
 
 @contextmanager
-def open_city(**bent: Any) -> Iterator[StandInCity]:
-    """The provider on a free port."""
-    city = StandInCity(**bent)
+def open_city(**changes: Any) -> Iterator[StandInCity]:
+    """Run the provider on a free port, with these fields changed."""
+    city = StandInCity(**changes)
     server = make_server("127.0.0.1", 0, city.app, threaded=True)
     city.issuer = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,4 +1,4 @@
-"""A mail server for tests: it speaks as much SMTP as a mail needs, keeps what it took, and fails when told to.
+"""A mail server for tests: it speaks enough SMTP to take a mail, keeps the mails it took, and fails on request.
 
 with StandInSmtp() as server:
     server.answer("RCPT", "550 no such user")
@@ -27,7 +27,7 @@ CUTS = "cuts"
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail as it was taken. `was_private`: it came over TLS; `user` signed in, "" nobody did."""
+    """A mail that was accepted. `was_private`: it came over TLS. `user` is who signed in, "" without a sign-in."""
 
     sender: str
     to: str
@@ -41,7 +41,7 @@ class Mail:
 
 
 class StandInSmtp:
-    """One server on a free port. `tls` is a server's context: then STARTTLS is offered (or all is TLS: `whole`)."""
+    """One server on a free port. With `tls`, a server-side context, it offers STARTTLS, or TLS from the start (`whole`)."""
 
     def __init__(
         self, *, tls: ssl.SSLContext | None = None, whole: bool = False, passwords: dict[str, str] | None = None
@@ -72,8 +72,10 @@ class StandInSmtp:
         return f"smtp://127.0.0.1:{self.port}"
 
     def answer(self, verb: str, *answers: str) -> None:
-        """The next answers to this command, in place of the usual one: a line, HANGS (for ever) or CUTS (the line). The
-        end of a mail's text is the command "."; a new connection is "HELLO"."""
+        """Set the next answers to this command: each is a reply line, HANGS (no reply) or CUTS (connection closed).
+
+        The end of a mail's text is the command "."; a new connection is "HELLO".
+        """
         self._answers[verb].extend(answers)
 
     def next_answer(self, verb: str, usual: str) -> str:
@@ -88,12 +90,12 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class _Gone(Exception):
-    """The line is cut."""
+    """The connection is cut."""
 
 
 class _Handler(socketserver.StreamRequestHandler):
     server: _Server
-    # Without a wait on reading, a client that forgot to leave would hold the test.
+    # Seconds; without a time-out on reading, a client that never disconnects would block the test.
     timeout = 10
 
     def handle(self) -> None:
@@ -152,7 +154,7 @@ class _Handler(socketserver.StreamRequestHandler):
         lines = []
         while (line := self.rfile.readline()) not in (b".\r\n", b""):
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
-        # What is taken is taken, even where the answer then gets lost.
+        # The mail counts as accepted even where the answer is then lost.
         answer = self.account.next_answer(".", "250 taken")
         if answer.startswith("250") or answer in (HANGS, CUTS):
             self.account.mails.append(Mail(self.sender, self.to, b"".join(lines), self.private, self.user))
@@ -179,7 +181,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def finish(self) -> None:
         super().finish()
-        # A client whose certificate check failed has gone already.
+        # A client whose certificate check failed has disconnected already.
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -27,15 +27,15 @@ def twilio() -> Iterator[StandInTwilio]:
 
 
 def client_of(twilio: StandInTwilio, user: str = "SKtest", password: str = "secret") -> Client:
-    class Here(TwilioHttpClient):
+    class RedirectedHttpClient(TwilioHttpClient):
         def request(self, method: str, url: str, *rest: Any, **named: Any) -> Response:  # type: ignore[override]
             return super().request(method, url.replace("https://api.twilio.com", twilio.url), *rest, **named)
 
-    return Client(user, password, twilio.account_sid, http_client=Here(timeout=1))
+    return Client(user, password, twilio.account_sid, http_client=RedirectedHttpClient(timeout=1))
 
 
 class Webhook:
-    """Our side of a webhook: answers with one text and keeps what was posted."""
+    """Our side of a webhook: always answers the same and keeps what was posted."""
 
     def __init__(self, text: str, status: int = 200, content_type: str = "text/xml; charset=utf-8") -> None:
         self.answer = (status, content_type, text)
@@ -105,7 +105,7 @@ def test_it_refuses_a_parameter_that_twilio_does_not_have(twilio: StandInTwilio)
     assert (answer.status_code, answer.json()["code"]) == (400, 20001)
 
 
-def test_it_fails_as_often_as_it_was_told_and_then_works(twilio: StandInTwilio) -> None:
+def test_it_fails_as_often_as_asked_and_then_works(twilio: StandInTwilio) -> None:
     twilio.refuse(30001, times=2)
     client, codes = client_of(twilio), []
     for _ in range(3):
@@ -152,7 +152,7 @@ def test_it_signs_the_public_address_and_posts_to_the_local_one() -> None:
     assert RequestValidator("the-auth-token").validate(signed, form, headers["X-Twilio-Signature"])
 
 
-def test_it_takes_the_replies_that_ride_in_the_answer() -> None:
+def test_it_takes_the_replies_in_the_answer() -> None:
     reply = '<Message statusCallback="https://x.gov/s?m=1&amp;n=2">You &amp; I</Message><Message>Two</Message>'
     twilio = StandInTwilio(post=Webhook(TWIML.format(reply)))
     answer = twilio.text_the_line("https://x.gov/twilio/sms", PERSON, "hi")
@@ -214,6 +214,6 @@ def test_it_fails_a_reply_to_a_person_who_opted_out() -> None:
 
 
 def test_it_posts_over_a_real_network(twilio: StandInTwilio) -> None:
-    # The API of the stand-in itself is what answers here: no Twilio, no webhook, but a real socket.
+    # The stand-in's own API answers here: there is no webhook behind this address, but it is a real socket.
     answer = twilio.text_the_line(f"{twilio.url}/twilio/sms", PERSON, "hi")
     assert (answer.status, answer.error_code) == (401, 11200)

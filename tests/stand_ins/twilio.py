@@ -1,10 +1,10 @@
-"""A Twilio for tests: it takes messages and calls by the REST API, posts signed webhooks, and fails when told to.
+"""A Twilio for tests: it takes messages and calls through the REST API, posts signed webhooks, and fails on request.
 
     with StandInTwilio() as twilio:
         answer = twilio.text_the_line("http://127.0.0.1:8000/twilio/sms", "+13145550123", "I need help")
         twilio.report(answer.messages[0].sid, "delivered", "sent", "sent")
 
-It keeps every message that it took, whether it answered or not. Twilio's own library does the signing.
+It keeps every message that it accepted, whether it answered or not. Twilio's own library signs the webhooks.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ FINAL_STATES = frozenset({"delivered", "undelivered", "failed", "read", "cancele
 API_VERSION = "2010-04-01"
 
 Post = Callable[[str, dict[str, str], dict[str, str]], tuple[int, str, str]]
-"""Posts a form: (url, form, headers) -> (status, content type, text). Flask's test client fits behind it."""
+"""Posts a form: (url, form, headers) -> (status, content type, text). A test can put Flask's test client behind it."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What our webhook answered. `error_code` is what Twilio would have noted, None when all was well."""
+    """What our webhook answered. `error_code` is the error that Twilio would have logged, None without one."""
 
     sid: str
     status: int
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Fault:
-    """How one request goes wrong. With `status` 0 there is no answer: the line hangs, or is cut at once."""
+    """How one request fails. With `status` 0 there is no answer: the connection hangs, or is cut at once."""
 
     status: int = 0
     code: int | None = None
@@ -103,7 +103,7 @@ class StandInTwilio:
         self.stop_listening()
 
     def listen(self) -> None:
-        """Start, on the same port as before if it listened before."""
+        """Start listening, on the same port as before if there was one."""
         self._let_go.clear()
         server = Server(("127.0.0.1", self._port), Handler)
         server.account = self
@@ -123,50 +123,50 @@ class StandInTwilio:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    # What it took
+    # What it accepted
 
     @property
     def messages(self) -> list[Message]:
-        """Every message taken, oldest first."""
+        """Every accepted message, oldest first."""
         with self._lock:
             return list(self._messages)
 
     def message(self, sid: str) -> Message:
-        """The message with this id; LookupError when none was taken under it."""
+        """The message with this id. Raises LookupError if there is none."""
         for message in self.messages:
             if message.sid == sid:
                 return message
-        raise LookupError(f"no message {sid} was taken")
+        raise LookupError(f"no message {sid} was accepted")
 
     def texts_to(self, to: str) -> list[str]:
         """The bodies that this person was sent, oldest first."""
         return [message.body for message in self.messages if message.to == to]
 
-    # How it fails; each is for the next `times` requests that create a message or a call
+    # Failures; each applies to the next `times` requests that create a message or a call
 
     def refuse(self, code: int, status: int = 400, times: int = 1) -> None:
-        """Refuse with an error code and take nothing."""
+        """Refuse with an error code and accept nothing."""
         self._faults.extend([_Fault(status=status, code=code)] * times)
 
     def break_down(self, status: int = 502, times: int = 1, *, takes: bool = False) -> None:
-        """Answer like a gateway in trouble: a page, no code. `takes`: it took the message none the less."""
+        """Answer like a failing gateway: a page without an error code. `takes`: the message is accepted nevertheless."""
         page = "<html><body>Bad gateway</body></html>"
         self._faults.extend([_Fault(status=status, takes=takes, page=page)] * times)
 
     def hang(self, times: int = 1) -> None:
-        """Take the message and never answer."""
+        """Accept the message and never answer."""
         self._faults.extend([_Fault(takes=True, hangs=True)] * times)
 
     def cut_off(self, times: int = 1, *, takes: bool = True) -> None:
-        """Take the message (or not) and cut the line in place of an answer."""
+        """Accept the message (or not, without `takes`) and cut the connection without an answer."""
         self._faults.extend([_Fault(takes=takes)] * times)
 
     # Webhooks
 
     def text_the_line(self, url: str, from_: str, body: str, **parameters: str) -> Answer:
-        """Post a person's text to our webhook, signed, and take the replies that ride in the answer.
+        """Post a person's text to our webhook, signed, and accept the replies that the answer contains.
 
-        `parameters` have Twilio's names (MessageSid to repeat a message, OptOutType, MediaUrl0, ButtonText).
+        `parameters` use Twilio's names (MessageSid to repeat a message, OptOutType, MediaUrl0, ButtonText).
         """
         form = {
             "AccountSid": self.account_sid,
@@ -191,14 +191,14 @@ class StandInTwilio:
         return self._take_answer(answer, content_type, from_, form["To"])
 
     def keep_inbound(self, from_: str, body: str, sid: str) -> None:
-        """A person's text that Twilio took and could not hand to us."""
+        """Keep a person's text that Twilio accepted and could not deliver to our webhook."""
         with self._lock:
             self._messages.append(Message(sid, "+13145550100", from_, body, "person", "received"))
 
     def report(self, sid: str, *states: str, error_code: int | None = None) -> list[int]:
-        """Post a status callback for each of `states`, in that order, and give back the HTTP statuses.
+        """Post a status callback for each of `states`, in that order; gives the HTTP statuses.
 
-        A state may come twice, late or not at all. Twilio's own record of the message ends in the last one.
+        A state may come twice, late or not at all. The stand-in's own record of the message keeps the last one.
         """
         message = self.message(sid)
         if not message.status_callback:
@@ -224,8 +224,8 @@ class StandInTwilio:
         return self.post_signed(message.status_callback, form)[0]
 
     def post_signed(self, url: str, form: dict[str, str], token: str | None = None) -> tuple[int, str, str]:
-        """Post a form as Twilio would: (status, content type, text). `token` is another auth token."""
-        # Connection overrides (#rc=2&rp=5xx) are for Twilio; they are neither signed nor sent.
+        """Post a form as Twilio would; gives (status, content type, text). `token` replaces the account's auth token."""
+        # Connection overrides (#rc=2&rp=5xx) are for Twilio itself; they are neither signed nor sent.
         url = url.partition("#")[0]
         signature = RequestValidator(token or self.auth_token).compute_signature(url, form)
         headers = {"X-Twilio-Signature": signature, "I-Twilio-Idempotency-Token": secrets.token_hex(16)}
@@ -262,10 +262,10 @@ class StandInTwilio:
             )
         )
 
-    # The inside of the API
+    # The API's side
 
     def create(self, form: dict[str, str]) -> tuple[int, str] | None:
-        """Answer a request for a new message as (status, text); None when the line is to be cut."""
+        """Answer a request for a new message as (status, text); None to cut the connection."""
         return self._create(refusal_of(form, self.opted_out), lambda: resource(self, self._take(_from_api(form))))
 
     def create_call(self, form: dict[str, str]) -> tuple[int, str] | None:
@@ -307,6 +307,6 @@ def _from_api(form: dict[str, str]) -> Message:
 
 
 def _post_over_the_network(url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, str, str]:
-    # Fifteen seconds is as long as Twilio waits. It turns redirects into GET, which no webhook can live with.
+    # Twilio waits fifteen seconds. It follows redirects with GET, which no webhook can use, so none is followed here.
     answer = requests.post(url, data=form, headers=headers, timeout=15, allow_redirects=False)
     return answer.status_code, answer.headers.get("Content-Type", ""), answer.text

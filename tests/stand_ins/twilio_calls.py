@@ -25,7 +25,7 @@ VERBS = {
     "Pause": set(),
     "Hangup": set(),
 }
-"""Which of Twilio's verbs may stand in which, of those that we use."""
+"""The verbs of TwiML that we use, each with the verbs that it may contain."""
 
 
 class Poster(Protocol):
@@ -36,7 +36,7 @@ class Poster(Protocol):
 
 @dataclass
 class Call:
-    """A call that the stand-in placed. `twiml` is what is being said now; it changes with every pressed key."""
+    """A call that the stand-in placed. `twiml` is what is being said now; every pressed key replaces it."""
 
     sid: str
     to: str
@@ -49,12 +49,12 @@ class Call:
 
     @property
     def said(self) -> list[str]:
-        """The sentences that are said, in their order."""
+        """The sentences that are said, in order."""
         return sentences(self.twiml)
 
 
 class Telephone:
-    """Every call that was placed, and what the person called does with it."""
+    """Every call that was placed, and what the person who was called does."""
 
     def __init__(self, account: Poster) -> None:
         self._account = account
@@ -84,11 +84,13 @@ class Telephone:
         return call
 
     def press(self, call: Call, digit: str) -> list[str]:
-        """The one who was called presses a key: it is posted, signed, to where the words being said want it; what is
-        said next. LookupError where nothing listens for a key; AssertionError for an answer that Twilio could not say."""
+        """Press a key in a call: it is posted, signed, to the action of the current <Gather>; gives what is said next.
+
+        Raises LookupError where the call does not wait for a key, AssertionError for an answer that Twilio would reject.
+        """
         gather = _check(call.twiml).find("Gather")
         if gather is None:
-            raise LookupError(f"nothing listens for a key in call {call.sid}")
+            raise LookupError(f"call {call.sid} does not wait for a key")
         call.status = "in-progress"
         status, content_type, text = self._account.post_signed(gather.attrib["action"], self._form(call) | {"Digits": digit})
         assert (status, content_type.partition(";")[0]) == (200, "text/xml"), (
@@ -98,14 +100,14 @@ class Telephone:
         return sentences(text)
 
     def ring_us(self, url: str, from_: str, to: str) -> list[str]:
-        """Somebody calls a number of ours; what they hear."""
+        """Call one of our numbers; gives the sentences that the caller hears."""
         call = Call(f"CA{secrets.token_hex(16)}", to, from_, "", "ringing")
         status, _, text = self._account.post_signed(url, self._form(call) | {"Direction": "inbound"})
         assert status == 200, f"an application error: {status}"
         return sentences(text)
 
     def end(self, call: Call, status: str = "completed") -> int:
-        """The call is over: it is reported, where that was asked for. The HTTP status, 0 where nobody asked."""
+        """End a call, and report it if it has a status callback; gives the HTTP status, 0 without a callback."""
         assert status in FINAL_STATES, f"no call ends as {status}"
         call.status = status
         if not call.status_callback:
@@ -139,7 +141,7 @@ def refusal_of(form: dict[str, str], known: frozenset[str]) -> int | None:
 
 
 def sentences(twiml: str) -> list[str]:
-    """All that is said, in its order."""
+    """All sentences that are said, in order. Raises AssertionError for TwiML that Twilio would reject."""
     return [say.text or "" for say in _check(twiml).iter("Say")]
 
 
@@ -147,7 +149,7 @@ def _check(twiml: str) -> ElementTree.Element:
     root = ElementTree.fromstring(twiml.encode())
     assert root.tag == "Response", "TwiML is a <Response>"
     for parent in root.iter():
-        assert all(child.tag in VERBS[parent.tag] for child in parent), f"a verb that cannot stand in <{parent.tag}>"
+        assert all(child.tag in VERBS[parent.tag] for child in parent), f"a verb that is not allowed in <{parent.tag}>"
     return root
 
 
@@ -201,19 +203,19 @@ class File:
 
 
 class Store:
-    """Where pictures of messages lie: the API wants a password and points to a place that takes none."""
+    """Holds the pictures of messages: the API wants a password and redirects to an address that takes none."""
 
     def __init__(self, account_sid: str, url: Callable[[], str]) -> None:
         self._account_sid, self._url = account_sid, url
         self._files: dict[str, File] = {}
         self.redirect_to = ""
-        """Another place to be pointed to, in place of our own."""
+        """Another address to redirect to, in place of our own."""
         self.passwords_seen = 0
-        """How often somebody sent a password to the place that takes none."""
+        """How often a password was sent to the address that takes none."""
         self.fetched = 0
 
     def keep(self, body: bytes, content_type: str, *, hides_length: bool = False) -> str:
-        """Its address as it would stand in MediaUrl0."""
+        """Store a picture; gives its address as MediaUrl0 would contain it."""
         sid = f"ME{secrets.token_hex(16)}"
         self._files[sid] = File(body, content_type, hides_length)
         return f"https://api.twilio.com/2010-04-01/Accounts/{self._account_sid}/Messages/MM{'0' * 32}/Media/{sid}"
@@ -222,7 +224,7 @@ class Store:
         self._files.clear()
 
     def place_of(self, sid: str) -> str | None:
-        """Where the API points to; None where there is no such picture."""
+        """The address that the API redirects to; None where there is no such picture."""
         return (self.redirect_to or f"{self._url()}/cdn/{sid}") if sid in self._files else None
 
     def fetch(self, sid: str, has_password: bool) -> File | None:

@@ -1,4 +1,4 @@
-"""The shapes of Twilio's REST API for the stand-in: what a request may hold, what an answer looks like."""
+"""The wire format of Twilio's REST API for the stand-in: what a request may contain, what an answer looks like."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SENT_BY_US = {"To", "From", "MessagingServiceSid", "Body", "StatusCallback", "Va
 
 @dataclass
 class Message:
-    """A message that the stand-in took, by its API ("api") out of an answer to a webhook ("answer"), or from
-    a person while nobody answered ("person")."""
+    """A message that the stand-in accepted. `came_by`: through the API ("api"), in a webhook's answer ("answer"), or
+    from a person whose text could not be delivered to the webhook ("person")."""
 
     sid: str
     to: str
@@ -40,7 +40,7 @@ class Message:
 
 
 class Account(Protocol):
-    """What the server below needs of the stand-in."""
+    """What the server below needs from the stand-in."""
 
     account_sid: str
     passwords: dict[str, str]
@@ -59,12 +59,12 @@ class Server(ThreadingHTTPServer):
     """Serves one account on a free port of this machine."""
 
     account: Account
-    # Joined at the end, so that no thread of one test writes into the next.
+    # So that threads are joined at the end, and none of one test writes into the next.
     daemon_threads = False
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Checks who asks, then creates, lists or shows messages and calls, and gives out pictures."""
+    """Checks the password, then creates, lists or shows messages and calls, and serves pictures."""
 
     server: Server
 
@@ -145,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(text.encode())
         except (BrokenPipeError, ConnectionResetError):
-            # The one who asked ran into a time-out of its own and went away, as a test may want.
+            # The client timed out and disconnected, as some tests intend.
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def refusal_of(form: dict[str, str], opted_out: set[str]) -> int | None:
-    """The code with which Twilio refuses such a request for a message, None when it takes it."""
+    """The code with which Twilio refuses such a request for a message, None if it accepts it."""
     to, sender = form.get("To", ""), form.get("From", "")
     checks = [
         (20001, bool(set(form) - known_parameters("Messages"))),
@@ -173,7 +173,7 @@ def _channel(address: str) -> str:
 
 @cache
 def known_parameters(kind: str) -> frozenset[str]:
-    """The parameters of a new message or call by Twilio's specification; without that file, those that we send."""
+    """The parameters of a new message or call in Twilio's specification; without that file, those that we send."""
     if not SPECIFICATION.exists():
         return frozenset(CALLED_BY_US if kind == "Calls" else SENT_BY_US)
     paths = json.loads(SPECIFICATION.read_text(encoding="utf-8"))["paths"]
@@ -248,7 +248,7 @@ def _matches(one: Message | Call, query: dict[str, str]) -> bool:
 
 
 def error_text(status: int, code: int | None) -> str:
-    """An error as the API writes it. Twilio's own texts repeat the number, so a test can see one leak."""
+    """An error as the API writes it. Like Twilio's own texts it repeats a number, so that a test can see one leak."""
     about = {
         "message": "The number +13145550123 is refused",
         "more_info": f"https://www.twilio.com/docs/errors/{code}",
@@ -262,5 +262,5 @@ def new_sid() -> str:
 
 
 def single_values(text: str) -> dict[str, str]:
-    """A form or a query, the first value of each name."""
+    """The fields of a form or a query, with the first value of each."""
     return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}

@@ -1,4 +1,4 @@
-"""The migrations make exactly the tables that the code knows."""
+"""The migrations create exactly the tables that the code defines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.storage.database import dialect_url
 from bot.storage.tables.residents import Base
 
 
-def test_it_makes_the_tables_that_the_code_knows(database_url: str) -> None:
+def test_it_creates_the_tables_that_the_code_defines(database_url: str) -> None:
     engine = create_engine(dialect_url(database_url))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []

@@ -1,4 +1,4 @@
-"""A transaction is one, whether its work went through plain SQL, through the mapped classes, or through both."""
+"""Work in plain SQL and work through the mapped classes belong to one transaction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_it_commits_plain_and_mapped_work_together(database: Database) -> None:
     assert senders(database) == 5
 
 
-def test_it_takes_both_back_when_the_block_raises(database: Database) -> None:
+def test_it_rolls_both_back_when_the_block_raises(database: Database) -> None:
     for mapped in (False, True):
         with pytest.raises(ZeroDivisionError), database.transaction() as db:
             driver_connection(db).execute(INSERT, ("one", NOW))
@@ -62,7 +62,7 @@ def test_it_forgets_an_audit_row_with_the_act_that_failed(database: Database) ->
         assert audits.count(db, audits.AuditFilter()) == 0
 
 
-def test_it_reaches_the_driver_under_a_session_of_the_engine_too(database: Database) -> None:
+def test_it_reaches_the_driver_through_a_session_of_the_engine_too(database: Database) -> None:
     with Session(database.engine) as db:
         driver_connection(db).execute(INSERT, ("one", NOW))
         assert senders(database) == 0
@@ -70,7 +70,7 @@ def test_it_reaches_the_driver_under_a_session_of_the_engine_too(database: Datab
     assert senders(database) == 1
 
 
-def test_it_loses_no_second_caller_to_a_restart_of_postgresql(database: Database) -> None:
+def test_it_fails_only_once_after_a_restart_of_postgresql(database: Database) -> None:
     with database.transaction() as first, database.transaction() as second, database.transaction() as third:
         for db in (first, second, third):
             driver_connection(db).execute("select 1")
@@ -84,7 +84,7 @@ def test_it_loses_no_second_caller_to_a_restart_of_postgresql(database: Database
     assert senders(database) == 0
 
 
-def test_it_tells_no_log_what_a_statement_was_given(database: Database) -> None:
+def test_it_logs_no_parameter_of_a_statement(database: Database) -> None:
     with pytest.raises(DBAPIError) as failed, database.transaction() as db:
         db.execute(select(func.length("+13145550142\0")))
     assert "3145550142" not in str(failed.value)

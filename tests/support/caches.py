@@ -1,7 +1,7 @@
-"""What the line works out once in its life, kept over all tests of a process: each of them begins a line of its own.
+"""Caches that are shared by all tests of a process, for what Warmline otherwise computes once per start.
 
-All of it follows from what it is made from and from nothing else, and is kept by that: a page's template by its text, a
-route by its rule, a flow by its version with all of its texts.
+Every test starts Warmline again. Each cached value depends on nothing but its key: a compiled template on its text, a
+route on its rule, a compiled flow on its version with all of its texts.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from bot.storage.flows.flows import StoredFlow
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Keep it all while this block runs."""
+def shared_caches() -> Iterator[None]:
+    """Share the caches while this block runs."""
     with (
         mock.patch.object(Flask, "jinja_options", {"bytecode_cache": _Templates()}),
         mock.patch.object(Rule, "_compile_builder", _routes(Rule._compile_builder)),
@@ -35,7 +35,7 @@ def kept() -> Iterator[None]:
 
 
 class _Templates(BytecodeCache):
-    """Compiled templates, by name and text."""
+    """Compiled templates, keyed by name and checksum of their text."""
 
     def __init__(self) -> None:
         self._codes: dict[tuple[str, str], CodeType] = {}

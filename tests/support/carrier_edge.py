@@ -1,4 +1,4 @@
-"""What nights are made of that are played at random: what people write, how time passes, a crash, a watched carrier."""
+"""Building blocks of simulated nights: what people write, steps of time, a planned crash, a carrier that is observed."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from datetime import datetime, timedelta
 from bot.carriers.carrier import Carrier, MessageStatus, OutgoingMessage, Receipt
 from bot.domain.messages.delivery import DeliveryState
 
-DANGER = (
+DANGEROUS_TEXTS = (
     "i want to kill myself tonight {}", "he is hitting me {}", "i took all the pills {}", "me quiero matar esta noche {}",
 )  # fmt: skip
-CALM = (
+CALM_TEXTS = (
     "my name is {} and i need food", "hola {} necesito comida", "{}", "rent {}", "{} " + "and they shut off the heat " * 60,
     "i want to talk to a person {}", "my husband beats me {}",
 )  # fmt: skip
-BARE = ("1", "2", "MENU", "PERSON", "HELP", "BACK", "espanol", "yes", "stop texting me", "thanks", "63104")
-LEAVING = ("release", "hand_back", "take_over", "send_to_team", "close", "pass_on")
-COMMANDS = ("#BACK", "#CLOSE resolved", "#CLOSE", "#OPEN", "#HELP", "#WHAT", "2")
-STEPS = [timedelta(seconds=5), timedelta(seconds=70), timedelta(minutes=2), timedelta(minutes=6), timedelta(minutes=16),
+SHORT_TEXTS = ("1", "2", "MENU", "PERSON", "HELP", "BACK", "espanol", "yes", "stop texting me", "thanks", "63104")
+RELEASING_ACTS = ("release", "hand_back", "take_over", "send_to_team", "close", "pass_on")
+STAFF_COMMANDS = ("#BACK", "#CLOSE resolved", "#CLOSE", "#OPEN", "#HELP", "#WHAT", "2")
+TIME_STEPS = [timedelta(seconds=5), timedelta(seconds=70), timedelta(minutes=2), timedelta(minutes=6), timedelta(minutes=16),
          timedelta(minutes=61), timedelta(hours=3), timedelta(hours=13), timedelta(days=1)]  # fmt: skip
-KNOWN = ('constraint "message_sid"',)
-"""See test_handoff_found.py: equal answers to one telephone from two numbers of the pool are taken for one another."""
+KNOWN_DEFECTS = ('constraint "message_sid"',)
+"""A known defect, see test_handoff_found.py: equal answers to one telephone from two numbers of the pool are confused."""
 
 
 class Crash(Exception):
-    """The process dies just before the commit."""
+    """Stands for the death of the process just before a commit."""
 
 
 @dataclass
-class Death:
-    """Whether the crash came."""
+class PlannedCrash:
+    """Whether the crash has happened."""
 
-    came: bool = False
+    happened: bool = False
 
 
-class Watched:
-    """A carrier that is looked over its shoulder."""
+class WatchedCarrier:
+    """A carrier that shows each message to `look` before sending it. Without an `inner` carrier, all are delivered."""
 
     def __init__(self, inner: Carrier | None, look: Callable[[OutgoingMessage], None]) -> None:
         self._inner, self._look, self._count = inner, look, 0
@@ -56,8 +56,8 @@ class Watched:
         return self._inner.fetch_status(sid) if self._inner else None
 
 
-class Errors(logging.Handler):
-    """What a door has caught and logged is a fault all the same, unless the test made it."""
+class LoggedErrors(logging.Handler):
+    """Records every logged error as a fault: a caught and logged error counts, unless the test caused it."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__(logging.ERROR)
@@ -65,6 +65,6 @@ class Errors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        made = isinstance(error, Crash) or (error is None and "Crash" in record.getMessage())
-        if not made and not any(known in str(error) for known in KNOWN):
+        is_planned = isinstance(error, Crash) or (error is None and "Crash" in record.getMessage())
+        if not is_planned and not any(known in str(error) for known in KNOWN_DEFECTS):
             self._faults.append(f"logged by {record.name}: {record.getMessage()}: {error!r}")

@@ -1,4 +1,4 @@
-"""Hand-made stand-ins for what lies outside the house: the clock here, carriers beside it."""
+"""A clock for tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 MONDAY_MORNING = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
-"""Nine o'clock in St. Louis, on a day without a change of the clocks."""
+"""Nine o'clock in St. Louis, on a day on which the clocks do not change."""
 
 
 @dataclass

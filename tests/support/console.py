@@ -1,4 +1,4 @@
-"""Staff for tests, and browsers that are signed in as they are."""
+"""Staff for tests, and browsers that are signed in as them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.clock import MONDAY_MORNING
 
 PASSWORD = "a calm river at dusk"
 _HASHES: dict[str, str] = {}
-"""Hashing is slow on purpose; a test needs it once."""
+"""Hashes by password. Hashing is slow on purpose, so each password is hashed once per process."""
 
 
 def make_staff(
@@ -32,7 +32,7 @@ def make_staff(
     teams: Iterable[str] = (),
     **fields: Any,
 ) -> int:
-    """Add somebody of the staff, with the roles and teams that are missing; gives their number."""
+    """Add a member of staff, with any roles and teams that do not exist yet; gives the new member's id."""
     if isinstance(where, Runtime):
         with where.database.transaction() as db:
             return make_staff(db, email, roles, teams, **fields)
@@ -55,7 +55,7 @@ def make_staff(
 
 
 def signed_in(app: Flask, staff_id: int) -> FlaskClient:
-    """A browser in which this member of staff is signed in since just now."""
+    """A browser in which this member of staff has just signed in."""
     open_: Runtime = app.extensions["warmline"]
     with open_.database.transaction() as db:
         key = db.scalars(select(Staff.fs_uniquifier).where(Staff.id == staff_id)).one()
@@ -67,13 +67,13 @@ def signed_in(app: Flask, staff_id: int) -> FlaskClient:
 
 
 def sign_in(app: Flask, email: str, password: str = PASSWORD, **fields: str) -> tuple[FlaskClient, TestResponse]:
-    """A browser that goes through the form of the sign-in page, and what it was answered."""
+    """Sign in through the form of the sign-in page; gives the browser and the response."""
     client = app.test_client()
     return client, post(client, "/sign-in", email=email, password=password, **fields)
 
 
 def password_hash(app: Flask, password: str = PASSWORD) -> str:
-    """What is stored of a password."""
+    """The hash that is stored for a password."""
     if password not in _HASHES:
         with app.app_context():
             _HASHES[password] = str(hash_password(password))
@@ -81,12 +81,12 @@ def password_hash(app: Flask, password: str = PASSWORD) -> str:
 
 
 def post(client: FlaskClient, path: str, **fields: Any) -> TestResponse:
-    """Post a form as a page of ours would: with its secret."""
+    """Post a form as a page of the console would, with its CSRF token."""
     return client.post(path, data={access.CSRF_FIELD: form_secret(client), **fields})
 
 
 def form_secret(client: FlaskClient) -> str:
-    """The secret that every form of this browser's session carries."""
+    """The CSRF token that every form of this browser's session carries."""
     with client.session_transaction() as session:
         raw = session.setdefault(access.CSRF_FIELD, secrets.token_hex(20))
     key = client.application.config["SECRET_KEY"]
@@ -95,8 +95,8 @@ def form_secret(client: FlaskClient) -> str:
     return token
 
 
-def said(page: TestResponse) -> str:
-    """The page's words without its marks, for looking at a sentence."""
+def page_text(page: TestResponse) -> str:
+    """The page's text without its tags, for assertions about a sentence."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
 
 

@@ -1,15 +1,18 @@
-"""The servers of a test run, and databases that are copied from ones that were made ready once.
+"""The servers of a test run, and databases that are copied from templates, each of which is prepared once.
 
-Tests that prove nothing about crashes run on servers in memory: nothing of theirs must outlive the run. Those of
-tests/faults run on the disk, with every promise to it kept.
+Most tests run on servers in memory, because none of their data must survive a crash. Those in tests/faults run on disk,
+with PostgreSQL's normal durability.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,19 +29,20 @@ from tests.support.clock import MONDAY_MORNING
 from tests.support.shipped_content import publish
 
 EMPTY = "warmline_empty"
-"""The template with all tables and no row."""
+"""The template with all tables and no rows."""
 PUBLISHED = "warmline_published"
-"""The template with the shipped flows published on Monday morning, and the shipped directory."""
-_MEMORY = Path("/dev/shm")
-_ROOM = 2 * 1024**3
-_CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+"""The template with the shipped flows, published on Monday morning, and the shipped directory."""
+_MEMORY_FOLDER = Path("/dev/shm")
+_NEEDED_BYTES = 2 * 1024**3
+_OLD_SECONDS = 60
+_WITHOUT_DURABILITY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 _ZONE = ZoneInfo("America/Chicago")
 
 
 class Databases:
-    """The databases of one PostgreSQL. Each is known by its address and is a copy of a template.
+    """The databases of one PostgreSQL server. Each is identified by its URL and is a copy of a template.
 
-    In memory it is quickest to copy their files; on the disk each of these would be waited for.
+    In memory, copying a template's files is fastest; on disk, each copied file would have to be flushed.
     """
 
     def __init__(self, servers: EmbeddedServers, *, is_on_disk: bool = False) -> None:
@@ -47,13 +51,13 @@ class Databases:
         self._ready: set[str] = set()
 
     def make(self, template: str = EMPTY) -> str:
-        """A fresh database; its address."""
+        """Create a database from a template; gives its URL."""
         address = self._address(f"test_{next(self._numbers)}")
         self.restore(address, template)
         return address
 
     def restore(self, address: str, template: str = PUBLISHED) -> None:
-        """Set a database back to its template. Whoever is connected is thrown out; the address stays the same."""
+        """Reset a database to its template. Open connections are closed; the URL stays the same."""
         name = _name(address)
         self._make_ready(template)
         with psycopg.connect(self._url, autocommit=True) as admin:
@@ -61,7 +65,7 @@ class Databases:
             admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {self._strategy}")
 
     def drop(self, address: str) -> None:
-        """Remove a database. By force: a test that failed in the middle may have left a connection open."""
+        """Remove a database, by force: a test that failed halfway may have left a connection open."""
         with psycopg.connect(self._url, autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {_name(address)} WITH (FORCE)")
 
@@ -85,11 +89,14 @@ class Databases:
 
 @contextmanager
 def in_memory() -> Iterator[EmbeddedServers]:
-    """A PostgreSQL and a Valkey whose folder is in memory, where that has room, and which wait for no disk."""
-    with _folder(_memory()) as folder:
+    """A PostgreSQL and a Valkey that flush nothing to disk; their folder is in memory where that has enough space."""
+    place = _memory()
+    if place:
+        _clear_away(place)
+    with _folder(place) as folder:
         running = EmbeddedServers(folder)
-        # For these alone: others that this process starts keep every promise.
-        with mock.patch.dict(postgres._OPTIONS, _CARELESS):
+        # Only for these servers: others that this process starts keep normal durability.
+        with mock.patch.dict(postgres._OPTIONS, _WITHOUT_DURABILITY):
             running.start()
         try:
             yield running
@@ -106,8 +113,8 @@ def on_disk() -> Iterator[EmbeddedServers]:
 
 @contextmanager
 def _folder(place: Path | None) -> Iterator[Path]:
-    # Not pytest's own folder: every run sets that one back to closed, and under root the database's account,
-    # which another run has let through it, would be shut out.
+    # Not pytest's own folder: each run makes that one private again, and when tests run as root, that would shut out
+    # the account of another run's PostgreSQL.
     folder = Path(tempfile.mkdtemp(prefix="warmline-tests-", dir=place))
     try:
         yield folder
@@ -116,10 +123,20 @@ def _folder(place: Path | None) -> Iterator[Path]:
 
 
 def _memory() -> Path | None:
-    """The folder in memory; None where there is none, or (in many containers) too small a one."""
-    if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
-        return _MEMORY
+    """The folder in memory; None where there is none, or where it is too small, as in many containers."""
+    if os.access(_MEMORY_FOLDER, os.W_OK) and shutil.disk_usage(_MEMORY_FOLDER).free > _NEEDED_BYTES:
+        return _MEMORY_FOLDER
     return None
+
+
+def _clear_away(place: Path) -> None:
+    """Remove what runs that were killed have left in memory. A run that lives holds its folder's lock."""
+    for lock in place.glob("warmline-tests-*/house.lock"):
+        with contextlib.suppress(OSError), lock.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another run's folder may be a moment old and about to be locked.
+            if time.time() - lock.stat().st_mtime > _OLD_SECONDS:
+                shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _publish(address: str) -> None:

@@ -26,7 +26,7 @@ from tests.support.shipped_content import publish
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-NOBODY_HOME = "postgresql://nobody@127.0.0.1:1/nothing"
+UNREACHABLE_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 class Demo:
@@ -37,11 +37,11 @@ class Demo:
 
     @cached_property
     def app(self) -> Flask:
-        """Its pages; a test of a use case needs none."""
+        """The web application, created on first use: tests of use cases do not need it."""
         return create_app(self.runtime)
 
     def browser(self) -> FlaskClient:
-        """A browser without scripts."""
+        """A browser without JavaScript."""
         return self.app.test_client()
 
     @contextmanager
@@ -71,8 +71,8 @@ def open_demo(settings: Settings) -> Iterator[Demo]:
 
 @contextmanager
 def without_database(settings: Settings) -> Iterator[Demo]:
-    """A demo whose PostgreSQL is away."""
-    runtime = Runtime.start(dataclasses.replace(settings, database_url=NOBODY_HOME))
+    """A demo whose PostgreSQL cannot be reached."""
+    runtime = Runtime.start(dataclasses.replace(settings, database_url=UNREACHABLE_DATABASE))
     try:
         yield Demo(runtime)
     finally:
@@ -81,9 +81,9 @@ def without_database(settings: Settings) -> Iterator[Demo]:
 
 @contextmanager
 def serve(app: Flask) -> Iterator[str]:
-    """Serve an application on a free port; gives its address. At the end every answer that was begun has been given."""
+    """Serve an application on a free port; gives its URL. Waits at the end for responses that are still being sent."""
     server = make_server("127.0.0.1", 0, _closing(app), threaded=True, request_handler=_Handler)
-    # Threads that are waited for: one that still answers would write into what the next test finds.
+    # With daemon threads off, server_close() waits for them: a late response would write into the next test's data.
     server.daemon_threads = False  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -97,14 +97,14 @@ def serve(app: Flask) -> Iterator[str]:
 
 class _Handler(WSGIRequestHandler):
     timeout = 10
-    """Seconds for a browser that opens a connection ahead of time and then has nothing to ask."""
+    """Seconds; ends connections that a browser opens in advance and never uses."""
 
 
 def _closing(app: Flask) -> WSGIApplication:
-    """The application with answers that are whole, and closed, before the first byte of them leaves.
+    """The application, but each response is read completely and closed before its first byte is sent.
 
-    Werkzeug's server reads what a browser may still send before it closes an answer. Where the browser has gone (its window
-    was shut while a style sheet was on its way) that reading fails, and the file stays open until it is collected.
+    Werkzeug's server reads the rest of a request before it closes the response. If the browser has gone by then (its
+    window was closed while a style sheet was loading), that read fails and the file stays open until garbage collection.
     """
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -118,8 +118,8 @@ def _closing(app: Flask) -> WSGIApplication:
     return answer
 
 
-def hidden(page: TestResponse, name: str) -> str:
-    """The value of the page's first hidden field of that name."""
+def hidden_field(page: TestResponse, name: str) -> str:
+    """The value of the page's first hidden field with this name."""
     found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
     assert found, f"the page has no field {name}"
     return found[1]

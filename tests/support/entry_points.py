@@ -1,4 +1,4 @@
-"""A line with one member of staff before its doors, on a clock that stands still."""
+"""Warmline with one member of staff, Rosa, for tests of signing in; its clock only moves when the test moves it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ WRONG = "a different river"
 
 
 @dataclasses.dataclass
-class House:
-    """A line with one member of staff, on a clock that stands still."""
+class Site:
+    """The web application, its runtime and clock, and Rosa's account."""
 
     runtime: Runtime
     clock: FrozenClock
@@ -48,25 +48,25 @@ class House:
         with self.runtime.database.transaction() as db:
             return [(row.act, row.detail) for row in db.scalars(select(Audit).order_by(Audit.id))]
 
-    def later(self, **span: float) -> None:
+    def advance(self, **span: float) -> None:
         self.clock.advance(timedelta(**span))
 
     def code(self) -> str:
-        """What Rosa's authenticator shows now."""
+        """The code that Rosa's authenticator shows now."""
         totp = self.app.extensions["security"].totp_factory
         return str(totp.code(self.row().tf_totp_secret))
 
-    def turn_on(self) -> list[str]:
-        """Rosa sets up her second factor on her page; gives the recovery codes that she is shown."""
+    def turn_on_second_factor(self) -> list[str]:
+        """Set up Rosa's second factor on her account page; gives the recovery codes that the page shows."""
         client = signed_in(self.app, self.rosa)
         page = client.get("/console/account/second-factor")
         done = post(client, "/console/account/second-factor", code=self.key_code(page.text), proof=PASSWORD)
         assert done.status_code == 200, done.text
-        self.later(seconds=60)
+        self.advance(seconds=60)
         return re.findall(r"<li>([0-9a-f-]{14})</li>", done.text)
 
     def key_code(self, page: str) -> str:
-        """The code for the key that a set-up page shows."""
+        """The current code for the key that a set-up page shows."""
         key = re.search(r'class="door-key">([^<]+)<', page)
         assert key
         totp = self.app.extensions["security"].totp_factory
@@ -77,14 +77,14 @@ class House:
 
 
 @contextmanager
-def open_house(settings: Settings, clock: FrozenClock) -> Iterator[House]:
+def open_site(settings: Settings, clock: FrozenClock) -> Iterator[Site]:
     runtime = Runtime.start(settings, clock)
     try:
-        yield House(runtime, clock)
+        yield Site(runtime, clock)
     finally:
         runtime.close()
 
 
-def is_in(client: FlaskClient) -> bool:
-    """Whether somebody is signed in in this browser."""
+def is_signed_in(client: FlaskClient) -> bool:
+    """Whether this browser has a signed-in session."""
     return client.get("/console/account").status_code == 200

@@ -1,7 +1,7 @@
-"""The whole line in one process for a test: real PostgreSQL and Valkey, a stand-in for Twilio, the flows published.
+"""The whole system in one process for a test: real PostgreSQL and Valkey, a stand-in for Twilio, the flows published.
 
-Texts go in through the signed webhook and come out as Twilio would get them; `work()` does what the worker and the
-sweep do, on demand, so that a test decides when.
+Texts come in through the signed webhook and go out to the stand-in, as Twilio would get them. `work()` does on demand
+what the worker and the sweep do, so that a test decides when.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ PUBLIC_URL = "https://help.example.gov"
 ADA = "+13145550142"
 MARCUS = "+13145550177"
 POOL = ("+13145550111", "+13145550112", "+13145550113")
-"""Our numbers for staff; alerts come from the first."""
+"""Warmline's numbers for staff; alerts come from the first."""
 
 
 class HelpLine:
-    """A running line. `ada` texts it; `twilio` shows what reached her."""
+    """A running Warmline. `text` sends it a person's text; `twilio` shows what was sent out."""
 
     def __init__(self, runtime: Runtime, twilio: StandInTwilio, clock: FrozenClock) -> None:
         self.runtime, self.twilio, self.clock = runtime, twilio, clock
         self.app = create_app(runtime)
 
     def text(self, body: str, sender: str = ADA, **parameters: str) -> list[str]:
-        """Text the line; what it answered at once."""
+        """Send a text to Warmline; gives the replies in the webhook's response."""
         answer = self.twilio.text_the_line(f"{PUBLIC_URL}/twilio/sms", sender, body, **parameters)
         assert answer.status == 200, answer.text
         return [message.body for message in answer.messages]
 
     def work(self, rounds: int = 1) -> None:
-        """What worker and sweep do, `rounds` times."""
+        """Run the sweep, then the worker if jobs are waiting, `rounds` times."""
         for _ in range(rounds):
             sweep(self.runtime)
-            # A worker takes a moment to start; an hour of a quiet night would be mostly that.
+            # Starting a worker takes a moment, which would add up over the many rounds of a quiet night.
             if self.runtime.queue.count_waiting():
                 job_queue.work(self.runtime.settings.redis_url or "", burst=True)
 
@@ -68,7 +68,7 @@ class HelpLine:
 
 @contextmanager
 def open_line(settings: Settings, clock: FrozenClock) -> Iterator[HelpLine]:
-    """A line on Twilio's stand-in, with the shipped flows and directory."""
+    """Warmline on a stand-in for Twilio, with the shipped flows and directory."""
     holder: list[HelpLine] = []
 
     def post(url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, str, str]:

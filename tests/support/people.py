@@ -1,4 +1,4 @@
-"""People for the tests of staff pages: rows as a turn would have left them, without the turns."""
+"""People for the tests of staff pages: the rows that a conversation would have left, without playing one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.support.clock import MONDAY_MORNING
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """The ids of what was made; `handoff` is 0 where none was opened."""
+class PersonIds:
+    """The ids of a person's rows; `handoff` is 0 where none was opened."""
 
     conversation: int
     person: int
@@ -39,8 +39,8 @@ def make_person(
     answers: dict[str, Any] | None = None,
     at: datetime = MONDAY_MORNING,
     **fields: Any,
-) -> Made:
-    """Somebody who texted, with a handoff of this team (None: without one)."""
+) -> PersonIds:
+    """Add a person with a conversation, and a handoff to this team (None: no handoff)."""
     person = Person(created_at=at, sealed_name=sealer.seal(name) if name else None)
     db.add(person)
     db.flush()
@@ -62,14 +62,14 @@ def make_person(
     db.add(row)
     db.flush()
     handoff = make_handoff(db, row.id, team=team, state=state, owner=owner, at=at) if team else 0
-    return Made(row.id, person.id, handoff)
+    return PersonIds(row.id, person.id, handoff)
 
 
 def make_handoff(
     db: Session, conversation_id: int, *, team: str = "housing", state: str = "waiting", owner: int | None = None,
     at: datetime = MONDAY_MORNING, **fields: Any,
 ) -> int:  # fmt: skip
-    """A handoff of this conversation; its number."""
+    """Add a handoff to this conversation; gives its id."""
     handoff = Handoff(
         conversation_id=conversation_id,
         owner_id=owner,
@@ -93,7 +93,7 @@ def make_handoff(
 def make_text(
     db: Session, sealer: Sealer, conversation_id: int, body: str, at: datetime, *, outbound: bool = False, **fields: Any
 ) -> int:
-    """One text of the conversation; its number."""
+    """Add one text to the conversation; gives its id."""
     state = "delivered" if outbound else "received"
     row = Message(
         conversation_id=conversation_id,

@@ -1,4 +1,4 @@
-"""Ports for houses that are started as programs, and so are told theirs before they can take it."""
+"""Ports for Warmline processes started by a test, which must know their port before they can bind it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _FIRST, _EACH, _MOST_WORKERS = 20_000, 1_000, 12
 
 
 def free_port() -> int:
-    """A port that nothing listens on and that nothing will take meanwhile.
+    """A port that is free and that nothing else takes before it is used.
 
-    It lies below those that the system gives to outgoing connections, of which a browser beside us opens thousands, and
-    each process of a test run has a thousand of its own.
+    It lies below the range that the system uses for outgoing connections, of which a browser opens thousands, and each
+    process of a parallel test run has a thousand ports of its own.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _MOST_WORKERS
     while True:

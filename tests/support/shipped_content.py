@@ -1,4 +1,4 @@
-"""The flows and the directory that Warmline comes with, read once, and published where a test wants them live."""
+"""The flows and the directory that come with Warmline, read once per process and published for tests that need them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.paths import ROOT
 
 @cache
 def shipped_flows() -> FlowFolder:
-    """The folder `flows/`."""
+    """The contents of the folder `flows/`."""
     return read_folder(ROOT / "flows")
 
 
 def publish(database: Database, now: datetime, zone: ZoneInfo) -> None:
-    """Publish the shipped flows and directory. A database that has them already (as a copy of one) stays as it is."""
+    """Publish the shipped flows and directory. A database that has flows already (a copied one) is left unchanged."""
     with database.transaction() as db:
         if not flows.current_versions(db):
             publish_flows(db, shipped_flows(), "test", now)

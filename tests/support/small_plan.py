@@ -1,4 +1,7 @@
-"""A small house for the supervisor to run: `python -m tests.support.small_plan run [broken preparation|web]`."""
+"""A small plan of processes for the supervisor to run: `python -m tests.support.small_plan run [preparation] [web]`.
+
+The parts that are named fail.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,14 @@ from bot.operations.settings.settings import Settings
 
 
 class Ready(http.server.BaseHTTPRequestHandler):
-    """Says that it is ready, whatever is asked."""
+    """Answers every request with status 200."""
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_words: object) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 def role(*names: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Alerts by hand for tests of the staff's phones: what a ladder would have written, as rows."""
+"""Alerts for tests of the staff's phones: the rows that an escalation would have written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAIL = "Warmline: handoff 7, NOW\n\nOpen it here:\n{home}/console/handoffs/7\n"
 
 
 def hire(demo: Demo, name: str, *, phone: str | None = None) -> int:
-    """Somebody new on the staff, with a simulated phone where `phone` is given."""
+    """Add a member of staff, with a simulated phone where `phone` is given; gives the new member's id."""
     with demo.db() as db:
         row = staff.add(db, f"{name.split()[0].lower()}@example.org", name, demo.runtime.clock.now())
         if phone:
@@ -28,7 +28,7 @@ def write(
     demo: Demo, staff_id: int, body: str, line: str = "staff-1", channel: Channel = Channel.SIMULATOR,
     state: DeliveryState = DeliveryState.DELIVERED, handoff_id: int | None = None,
 ) -> int:  # fmt: skip
-    """A text, mail or call to somebody on the staff, as it is stored after delivery."""
+    """Store a text, mail or call to a member of staff as it is after delivery; gives the message's id."""
     with demo.db() as db:
         member = db.get_one(Staff, staff_id)
         written = staff_threads.enqueue(
@@ -42,7 +42,7 @@ def write(
 
 
 def open_handoff(demo: Demo, staff_id: int) -> int:
-    """Somebody waits for a human, and this member of staff is called out for them."""
+    """Open a handoff for which this member of staff is called out; gives the handoff's id."""
     now = demo.runtime.clock.now()
     sender = Address(Channel.SIMULATOR, f"resident-of-{staff_id}")
     reception.accept(demo.runtime, InboundMessage(f"SIMresident{staff_id}", sender, "warmline", "hello", now))
@@ -50,16 +50,16 @@ def open_handoff(demo: Demo, staff_id: int) -> int:
         talk = db.query(Conversation).filter_by(lookup=demo.runtime.context.sealer.blind_index(sender)).one()
         handoff = Handoff(
             conversation_id=talk.id, reason="asked", team="anyone", urgency="now", dangers=[], reachable=True,
-            state="alerted", opened_at=now, updated_at=now, rung=1,
+            state="alerted", opened_at=now, updated_at=now, tier=1,
         )  # fmt: skip
         db.add(handoff)
         db.flush()
-        db.add(CallOut(handoff_id=handoff.id, staff_id=staff_id, rung=1, raised_at=now))
+        db.add(CallOut(handoff_id=handoff.id, staff_id=staff_id, tier=1, raised_at=now))
         return handoff.id
 
 
 def alert(demo: Demo, staff_id: int) -> tuple[int, int]:
-    """Alert somebody by text, mail and call about a new handoff; gives the handoff and the call."""
+    """Alert a member of staff by text, mail and call about a new handoff; gives the ids of the handoff and the call."""
     handoff = open_handoff(demo, staff_id)
     write(demo, staff_id, f"Warmline: handoff {handoff}, NOW. Reply 1 to take it, 2 to pass.", handoff_id=handoff)
     mail = MAIL.format(home=demo.runtime.settings.public_url)

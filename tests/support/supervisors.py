@@ -1,4 +1,4 @@
-"""What the tests of the supervisor's pages share: a demo with all pages, browsers by role, and handoffs with their story."""
+"""For tests of the supervisor's pages: a demo with staff of each role, and handoffs with their recorded events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.people import make_person
 
 
 class Office:
-    """A demo in which somebody of each role works."""
+    """A demo with one member of staff per role."""
 
     def __init__(self, demo: Demo) -> None:
         self.demo, self.runtime = demo, demo.runtime
@@ -48,7 +48,7 @@ class Office:
 def open_office(settings: Settings) -> Iterator[Office]:
     with open_demo(settings) as demo:
         app = demo.app
-        # It is nine on a Monday: figures of "today" must not depend on when the tests are run.
+        # Always nine on a Monday: figures of "today" must not depend on when the tests run.
         demo.runtime = dataclasses.replace(demo.runtime, clock=FrozenClock())
         app.extensions["warmline"] = demo.runtime
         yield Office(demo)
@@ -57,16 +57,16 @@ def open_office(settings: Settings) -> Iterator[Office]:
 def call_for_human(
     db: Session, sealer: Sealer, number: str, opened_at: datetime, urgency: Urgency = Urgency.MINUTES, team: str = "housing"
 ) -> int:
-    """Somebody for whom a human is called since then; the handoff's number."""
-    made = make_person(db, sealer, number, team=team, state="alerted", at=opened_at)
-    handoff = db.get_one(Handoff, made.handoff)
+    """Open a handoff at this moment that staff are being called for; gives its id."""
+    person = make_person(db, sealer, number, team=team, state="alerted", at=opened_at)
+    handoff = db.get_one(Handoff, person.handoff)
     handoff.urgency, handoff.limit_at = urgency.value, opened_at + CLAIM_WITHIN[urgency]
-    happened(db, handoff, "opened", opened_at, urgency=urgency.value)
-    return made.handoff
+    record_event(db, handoff, "opened", opened_at, urgency=urgency.value)
+    return person.handoff
 
 
-def happened(db: Session, handoff: Handoff, kind: str, at: datetime, **detail: str) -> None:
-    """One event of its story."""
+def record_event(db: Session, handoff: Handoff, kind: str, at: datetime, **detail: str) -> None:
+    """Add one event to a handoff's history."""
     handoff.updated_at = at
     db.add(
         HandoffEvent(
@@ -76,17 +76,19 @@ def happened(db: Session, handoff: Handoff, kind: str, at: datetime, **detail: s
     db.flush()
 
 
-def taken(db: Session, handoff_id: int, staff_id: int, at: datetime) -> Handoff:
-    """Somebody said "I have it" at that moment."""
+def record_claim(db: Session, handoff_id: int, staff_id: int, at: datetime) -> Handoff:
+    """Let a member of staff claim the handoff at this moment."""
     handoff = db.get_one(Handoff, handoff_id)
     handoff.state, handoff.owner_id, handoff.claimed_at = "with_human", staff_id, at
-    happened(db, handoff, "claimed", at)
+    record_event(db, handoff, "claimed", at)
     return handoff
 
 
-def called(db: Session, handoff_id: int, staff_id: int, at: datetime, answer: str | None = None, rung: int = 1) -> None:
-    """Somebody was called for it, and answered this."""
-    row = CallOut(handoff_id=handoff_id, staff_id=staff_id, rung=rung, raised_at=at, answer=answer)
+def record_call_out(
+    db: Session, handoff_id: int, staff_id: int, at: datetime, answer: str | None = None, tier: int = 1
+) -> None:
+    """Record that a member of staff was called for the handoff, and how they answered (None: not yet)."""
+    row = CallOut(handoff_id=handoff_id, staff_id=staff_id, tier=tier, raised_at=at, answer=answer)
     row.answered_at = at if answer else None
     db.add(row)
     db.flush()

@@ -1,4 +1,4 @@
-"""A team for tests of the handoff: workers with telephones and shifts, on the whole line of tests/support/help_line.py."""
+"""A team for tests of handoffs: social workers with telephones and shifts, on the system of tests/support/help_line.py."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tests.support.help_line import POOL, PUBLIC_URL, HelpLine
 
 @dataclass(frozen=True)
 class Worker:
-    """Somebody of the team, and what they can do with their own telephone."""
+    """A member of the team, and what they can do with their own telephone."""
 
     line: HelpLine
     id: int
     phone: str
 
     def texts(self, body: str, to: str = POOL[0], **parameters: str) -> list[str]:
-        """Text a number of the pool; what comes back at once."""
+        """Send a text to a number of the pool; gives the replies in the webhook's response."""
         answer = self.line.twilio.text_the_line(f"{PUBLIC_URL}/twilio/sms", self.phone, body, To=to, **parameters)
         assert answer.status == 200, answer.text
         return [message.body for message in answer.messages]
 
     def got(self) -> list[str]:
-        """Every text that reached this telephone by Twilio's API."""
+        """Every text that was sent to this telephone through Twilio's API, oldest first."""
         return self.line.twilio.texts_to(self.phone)
 
 
@@ -38,7 +38,7 @@ def hire(
     line: HelpLine, name: str, phone: str = "", *, role: Role = Role.SOCIAL_WORKER, teams: Iterable[str] = ("crisis",),
     on: bool = True, place: int = 1, **fields: object,
 ) -> Worker:  # fmt: skip
-    """Somebody new; `on` is on duty round the clock in each of their teams."""
+    """Add a member of staff; with `on`, on duty round the clock in each of their teams."""
     with line.db() as db:
         slugs = list(teams)
         for slug in slugs:
@@ -61,13 +61,13 @@ def handoff(line: HelpLine) -> Handoff:
         return db.scalars(select(Handoff).order_by(Handoff.id.desc()).limit(1)).one()
 
 
-def told(line: HelpLine, sender: str) -> list[str]:
-    """Every text that reached a resident by Twilio's API, oldest first."""
+def texts_to(line: HelpLine, sender: str) -> list[str]:
+    """Every text that was sent to a resident through Twilio's API, oldest first."""
     return line.twilio.texts_to(sender)
 
 
 def keys(line: HelpLine) -> list[str | None]:
-    """The keys of all texts to residents that are promised, oldest first."""
+    """The keys of all stored texts to residents, oldest first."""
     with line.db() as db:
         rows = select(Message.key).where(Message.outbound, Message.conversation_id.is_not(None)).order_by(Message.id)
         return list(db.scalars(rows))

@@ -17,13 +17,13 @@ ST_LOUIS = ZoneInfo("America/Chicago")
 
 @pytest.fixture(scope="session")
 def line() -> SystemTexts:
-    """The line's own words and rules."""
+    """The line's system texts and safety rules."""
     return read_system_texts(("en", "es"))
 
 
 @pytest.fixture(scope="session")
 def library() -> DraftLibrary:
-    """The shipped flows, straight from their files."""
+    """The shipped flows, read from their files."""
     folder = shipped_flows()
     assert not folder.problems, folder.problems
     return build_draft_library(folder, read_directory_files(ROOT / "directory", ST_LOUIS), ST_LOUIS, "STL Help")
@@ -31,5 +31,5 @@ def library() -> DraftLibrary:
 
 @pytest.fixture
 def rosa(db: Session) -> int:
-    """A social worker of the team for housing."""
+    """A social worker of the housing team."""
     return make_staff(db, "rosa@example.org", teams=["housing"])

@@ -9,7 +9,7 @@ from tests.support.demo import Demo
 
 @pytest.fixture
 def rosa(demo: Demo) -> int:
-    """A social worker of the team for housing."""
+    """A social worker of the housing team."""
     return make_staff(demo.runtime, "rosa@example.org", teams=["housing"])
 
 

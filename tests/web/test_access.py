@@ -1,4 +1,4 @@
-"""Every page of the console is closed to whoever may not open it: all routes of the application, all roles, and nobody."""
+"""Every page of the console is closed to those without its permission: all routes, all roles, and no session."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.console import form_secret, make_staff, post, signed_in
 from tests.support.demo import Demo
 
 BY_PASS = {"inbox.news"}
-"""Asked by every open page all the time: a signed pass in place of a session, and never an answer but yes or no."""
+"""Requested by every open page all the time: it needs a signed pass instead of a session, and answers only yes or no."""
 CLOSED = "This page is not yours to open"
 MADE_UP = {"IntegerConverter": 999_999, "UnicodeConverter": "nothing", "PathConverter": "nothing", "UUIDConverter": None}
 
@@ -33,7 +33,7 @@ class Page(NamedTuple):
 
 
 def pages(app: Flask) -> list[Page]:
-    """All of them, with made-up numbers where a number belongs."""
+    """All pages, with made-up ids where a route has one."""
     found = []
     for rule in app.url_map.iter_rules():
         if not rule.rule.startswith("/console") or rule.endpoint in BY_PASS:
@@ -73,7 +73,7 @@ def test_it_says_so_when_the_database_goes_away_and_is_there_again_at_once(demo:
     assert [browser.get("/console/account").status_code for _ in range(2)] == [503, 200]
 
 
-def test_it_tells_nothing_without_a_pass(demo: Demo) -> None:
+def test_it_reveals_nothing_without_a_pass(demo: Demo) -> None:
     number = make_staff(demo.runtime)
     for browser in (demo.browser(), signed_in(demo.app, number)):
         answer = browser.get("/console/news", headers={"X-Pass": "made up"})
@@ -113,7 +113,7 @@ def test_it_opens_to_a_role_what_the_table_allows_and_nothing_else(demo: Demo, r
     assert wrong == []
 
 
-def test_it_writes_down_whom_it_refused(demo: Demo) -> None:
+def test_it_audits_whom_it_refused(demo: Demo) -> None:
     number = make_staff(demo.runtime, "ann@example.org", ["auditor"])
     client = signed_in(demo.app, number)
     closed = next(page for page in pages(demo.app) if page.permissions == (Permission.READ_TRANSCRIPT,))
@@ -148,7 +148,7 @@ def test_it_heeds_a_change_of_roles_and_teams_at_once(demo: Demo) -> None:
     assert client.get("/console/account").status_code == 403
 
 
-def test_it_lets_everybody_look_after_their_own_account() -> None:
+def test_it_lets_all_staff_manage_their_own_account() -> None:
     assert all(Permission.EDIT_OWN in permissions for permissions in PERMISSIONS_OF_ROLE.values())
 
 

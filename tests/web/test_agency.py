@@ -1,4 +1,4 @@
-"""The page for an agency: opened by a link that the person agreed to, telling nobody who they are."""
+"""The page for an agency: opened by a link that the person agreed to, without revealing who they are."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from bot.domain.refused import Refused
 from bot.operations.settings.settings import Settings
 from bot.storage import erasures, referrals
 from bot.storage.tables.cases import CaseTask
 from bot.storage.tables.directory import Organization, Service
 from bot.storage.tables.residents import Consent, Conversation, Erasure, Referral, ReferralEvent
 from bot.storage.tables.staff import Audit
-from bot.usecases.referrals.record_referral import Refused, record_from_person
+from bot.usecases.referrals.record_referral import record_from_person
 from bot.usecases.referrals.share_referral import make_link
 from bot.web.sign_in.attempts import MAX_FAILURES
 from tests.support.clock import FrozenClock
-from tests.support.console import make_staff, said
+from tests.support.console import make_staff, page_text
 from tests.support.help_line import PUBLIC_URL, HelpLine, open_line
 from tests.support.people import make_person
+from tests.support.refusals import refuses
 
 SLUG = "missouri_energy_assistance"
 ANSWERS = {
@@ -38,12 +40,12 @@ ANSWERS = {
     "not_reached": ("requested", False),
     "no_longer_needed": ("cancelled", True),
 }
-"""What the agency may press -> the state, and whether the loop is closed by it."""
+"""The buttons of the agency's page -> the state, and whether it closes the loop."""
 
 
 @dataclass
 class Case:
-    """A referral of somebody who agreed, and the path of the link to it."""
+    """A referral of a person who agreed, and the path of the link to it."""
 
     line: HelpLine
     conversation: int
@@ -56,7 +58,7 @@ class Case:
             return db.get_one(Referral, self.referral)
 
     def offer_again(self) -> None:
-        """The same service once more: a referral of its own."""
+        """Offer the same service once more, as another referral."""
         with self.line.db() as db:
             now = self.line.clock.advance(timedelta(minutes=1))
             referrals.add_offered(db, self.conversation, "utilities", None, [self.row().service_id], now)
@@ -78,13 +80,13 @@ class Case:
 def agree(
     db: Session, conversation_id: int, at: datetime, scope: str, choice: str = "agreed", until: datetime | None = None
 ) -> None:
-    told = {"method": "worker", "source": "worker", "language": "en"}
-    db.add(Consent(conversation_id=conversation_id, scope=scope, choice=choice, at=at, until=until, **told))
+    by = {"method": "worker", "source": "worker", "language": "en"}
+    db.add(Consent(conversation_id=conversation_id, scope=scope, choice=choice, at=at, until=until, **by))
 
 
 @pytest.fixture
 def unshared(settings: Settings, clock: FrozenClock) -> Iterator[Case]:
-    """Nobody has agreed to anything yet."""
+    """A referral of a person who has not agreed to anything yet."""
     with open_line(settings, clock) as line, line.db() as db:
         made = make_person(db, line.runtime.context.sealer, name="Ada Brown")
         service = db.scalars(select(Service.id).where(Service.slug == SLUG)).one()
@@ -105,7 +107,7 @@ def case(unshared: Case) -> Case:
 def test_it_shows_the_referral_and_not_the_person(case: Case) -> None:
     page = case.line.app.test_client().get(case.path)
     assert page.status_code == 200
-    words = said(page)
+    words = page_text(page)
     assert f"Referral {case.referral}" in words and "Missouri energy assistance" in words and "Utilities" in words
     assert "Monday, Mar 2" in words
     for secret in ("Ada", "Brown", "314", "555", "63118"):
@@ -117,12 +119,12 @@ def test_it_shows_the_referral_and_not_the_person(case: Case) -> None:
 def test_it_notes_the_answer_and_thanks(case: Case) -> None:
     browser = case.line.app.test_client()
     page = browser.post(case.path, data={"answer": "capacity"}, follow_redirects=True)
-    assert page.status_code == 200 and "Your answer is noted: Yes, we have room for them." in said(page)
+    assert page.status_code == 200 and "Your answer is noted: Yes, we have room for them." in page_text(page)
     assert case.row().state == "accepted"
     with case.line.db() as db:
         last = referrals.find_last_event(db, case.referral)
         assert last is not None and (last.kind, last.by) == ("capacity", "agency")
-    assert "You told us: Yes, we have room" in said(browser.get(case.path))
+    assert "You told us: Yes, we have room" in page_text(browser.get(case.path))
     assert 'value="capacity"' not in browser.get(case.path).text
 
 
@@ -135,7 +137,7 @@ def test_it_takes_every_answer_that_it_offers(case: Case) -> None:
         assert browser.post(path, data={"answer": answer}).status_code == 303
         row = case.row()
         assert (row.state, row.closed_at is not None) == (state, closed), answer
-        after = said(browser.get(path))
+        after = page_text(browser.get(path))
         assert ("This referral has ended" in after) == closed and ("Utilities" in after) != closed
     assert set(re.findall(r'name="answer" value="(\w+)"', browser.get(case.path).text)) == set(ANSWERS)
 
@@ -151,7 +153,7 @@ def test_it_gives_a_worker_the_task_when_the_agency_has_no_room(case: Case) -> N
 def test_it_takes_nothing_else(case: Case) -> None:
     for answer in ("", "retract", "accepted", "x" * 5000):
         page = case.line.app.test_client().post(case.path, data={"answer": answer})
-        assert page.status_code == 422 and "Choose one of the answers" in said(page)
+        assert page.status_code == 422 and "Choose one of the answers" in page_text(page)
     assert case.row().state == "requested"
 
 
@@ -160,14 +162,14 @@ def test_it_changes_nothing_of_what_is_over(case: Case) -> None:
         record_from_person(db, case.conversation, "helped", None, case.line.clock.now())
     browser = case.line.app.test_client()
     page = browser.post(case.path, data={"answer": "could_not_help"})
-    assert page.status_code == 422 and "has ended meanwhile" in said(page)
-    assert (case.row().state, case.row().told_by) == ("completed", "person")
+    assert page.status_code == 422 and "has ended meanwhile" in page_text(page)
+    assert (case.row().state, case.row().reported_by) == ("completed", "person")
 
 
-def test_it_never_shows_the_agency_what_the_person_told(case: Case) -> None:
+def test_it_never_shows_the_agency_what_the_person_answered(case: Case) -> None:
     with case.line.db() as db:
         record_from_person(db, case.conversation, "waitlist", None, case.line.clock.now())
-    assert "You told us" not in said(case.line.app.test_client().get(case.path))
+    assert "You told us" not in page_text(case.line.app.test_client().get(case.path))
 
 
 def test_it_refuses_a_form_of_another_site(case: Case) -> None:
@@ -186,7 +188,7 @@ def test_it_says_the_same_of_every_link_that_opens_nothing(case: Case) -> None:
     sent = browser.post(case.path, data={"answer": "helped"})
     assert {page.status_code for page in (unknown, forged, late, sent)} == {404}
     assert {page.text for page in (unknown, forged, late, sent)} == {unknown.text}
-    assert "Nothing is wrong on your side" in said(unknown) and "Utilities" not in late.text
+    assert "Nothing is wrong on your side" in page_text(unknown) and "Utilities" not in late.text
     assert case.row().state == "requested"
 
 
@@ -195,10 +197,10 @@ def test_it_opens_until_the_thirtieth_day(case: Case) -> None:
     assert case.line.app.test_client().get(case.path).status_code == 200
 
 
-def test_it_closes_as_soon_as_the_consent_is_taken_back(case: Case) -> None:
+def test_it_closes_as_soon_as_the_consent_is_withdrawn(case: Case) -> None:
     case.agree(choice="revoked")
     assert case.line.app.test_client().get(case.path).status_code == 404
-    with pytest.raises(Refused, match="not_agreed"):
+    with refuses("not_agreed"):
         case.link()
 
 
@@ -211,13 +213,13 @@ def test_it_stays_closed_when_they_agree_again_later(case: Case) -> None:
 
 
 @pytest.mark.parametrize(("scope", "choice"), [(f"share:{SLUG}", "withdrawn"), ("texts", "opted_out")])
-def test_it_closes_when_it_is_taken_back_at_another_address(case: Case, scope: str, choice: str) -> None:
+def test_it_closes_when_the_consent_is_withdrawn_at_another_address(case: Case, scope: str, choice: str) -> None:
     with case.line.db() as db:
         other = make_person(db, case.line.runtime.context.sealer, "+13145550199").conversation
         db.execute(update(Conversation).values(person_id=db.get_one(Conversation, case.conversation).person_id))
         agree(db, other, case.line.clock.now(), scope, choice)
     assert case.line.app.test_client().get(case.path).status_code == 404
-    with pytest.raises(Refused, match="not_agreed"):
+    with refuses("not_agreed"):
         case.link()
 
 
@@ -240,7 +242,7 @@ def test_it_shows_nothing_of_a_person_who_was_deleted(case: Case) -> None:
 def test_it_makes_no_link_without_a_release_that_fits_and_ends(unshared: Case) -> None:
     now = unshared.line.clock.now()
     ends = now + timedelta(days=90)
-    with pytest.raises(Refused, match="not_agreed"):
+    with refuses("not_agreed"):
         unshared.link()
     for scope, until in (
         (f"share:{SLUG}", None), (f"share:{SLUG}", now), (f"share:{SLUG}", now - timedelta(days=1)),
@@ -253,7 +255,7 @@ def test_it_makes_no_link_without_a_release_that_fits_and_ends(unshared: Case) -
     assert unshared.row().shared_at is None
 
 
-def test_it_takes_the_release_to_the_whole_agency_until_one_service_is_taken_back(unshared: Case) -> None:
+def test_it_accepts_the_release_to_the_whole_agency_until_it_is_withdrawn_for_one_service(unshared: Case) -> None:
     now = unshared.line.clock.now()
     with unshared.line.db() as db:
         agency = Organization(source="hsds", key="o-7", name="The Agency", details={}, updated_at=now)
@@ -267,7 +269,7 @@ def test_it_takes_the_release_to_the_whole_agency_until_one_service_is_taken_bac
     assert unshared.line.app.test_client().get(path).status_code == 404
 
 
-def test_it_writes_down_who_made_the_link(case: Case) -> None:
+def test_it_audits_who_made_the_link(case: Case) -> None:
     assert case.row().shared_at == case.line.clock.now()
     with case.line.db() as db:
         audit = db.scalars(select(Audit).where(Audit.act == "referral_shared")).one()
@@ -278,18 +280,18 @@ def test_it_writes_down_who_made_the_link(case: Case) -> None:
 def test_it_makes_no_link_to_what_is_over_or_unknown(case: Case) -> None:
     with case.line.db() as db:
         record_from_person(db, case.conversation, "helped", None, case.line.clock.now())
-    with pytest.raises(Refused, match="over"):
+    with refuses("over"):
         case.link()
     case.referral = 999
-    with pytest.raises(Refused, match="unknown"):
+    with refuses("unknown"):
         case.link()
 
 
-def test_it_slows_down_who_tries_links(case: Case) -> None:
+def test_it_slows_down_an_address_that_tries_links(case: Case) -> None:
     browser = case.line.app.test_client()
     for number in range(MAX_FAILURES):
         assert browser.get(f"/referrals/try-{number}").status_code == 404
     slowed = browser.get(case.path)
-    assert slowed.status_code == 429 and int(slowed.headers["Retry-After"]) > 0 and "wait a few minutes" in said(slowed)
+    assert slowed.status_code == 429 and int(slowed.headers["Retry-After"]) > 0 and "wait a few minutes" in page_text(slowed)
     elsewhere = {"REMOTE_ADDR": "203.0.113.9"}
     assert browser.get(case.path, environ_overrides=elsewhere).status_code == 200

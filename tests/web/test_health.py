@@ -1,4 +1,4 @@
-"""Readiness, the figures and the alarm say when work is due and nobody does it."""
+"""Readiness, the metrics and the alarm say when work is overdue because no worker does it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LATE = OVERDUE_AFTER + timedelta(seconds=1)
 
 @pytest.fixture
 def line(line: HelpLine) -> HelpLine:
-    """A line on which somebody has texted and been answered, without a worker."""
+    """A line without a worker, on which a person has texted and got a reply."""
     line.text("hi")
     line.twilio.report(line.twilio.messages[-1].sid, "delivered")
     return line
@@ -63,7 +63,7 @@ def alarms(line: HelpLine) -> list[str]:
 
 
 def do_all(line: HelpLine) -> None:
-    """Somebody did what was due."""
+    """All due work is done."""
     with line.db() as db:
         db.execute(update(Message).values(due_at=None))
         db.execute(update(CheckIn).values(due_at=None))
@@ -108,7 +108,7 @@ def test_it_raises_another_in_the_next_outage(line: HelpLine) -> None:
     assert alarms(line) == ["text", "text"]
 
 
-def test_it_is_raised_by_the_sweep_of_another_host_where_nobody_asks_the_web(line: HelpLine) -> None:
+def test_it_is_raised_by_the_sweep_of_another_host_when_no_one_asks_the_web(line: HelpLine) -> None:
     promise_text(line)
     line.clock.advance(LATE)
     report_late_work(line.runtime)
@@ -125,19 +125,19 @@ def test_it_is_raised_by_one_of_two_that_look_at_once(line: HelpLine) -> None:
 
 
 def test_it_measures_each_kind_of_due_work(line: HelpLine) -> None:
-    assert figures(line) == {"text": 0, "rung": 0, "check_in": 0}
+    assert figures(line) == {"text": 0, "escalation": 0, "check_in": 0}
     promise_check_in(line)
     line.clock.advance(timedelta(seconds=30))
     promise_text(line)
     line.clock.advance(timedelta(seconds=10))
-    assert figures(line) == {"text": 10, "rung": 0, "check_in": 40}
+    assert figures(line) == {"text": 10, "escalation": 0, "check_in": 40}
 
 
-def test_it_measures_a_ladder_that_nobody_climbs(line: HelpLine) -> None:
+def test_it_measures_an_overdue_escalation(line: HelpLine) -> None:
     line.text("I want to kill myself")
     line.clock.advance(timedelta(hours=1))
-    assert figures(line)["rung"] > 600 and ready(line)[0] == 503
-    assert "rung" in alarms(line)
+    assert figures(line)["escalation"] > 600 and ready(line)[0] == 503
+    assert "escalation" in alarms(line)
 
 
 def test_it_gives_no_figure_where_the_database_is_away(frail: FrailLine) -> None:

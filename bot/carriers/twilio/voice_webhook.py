@@ -54,7 +54,8 @@ def question_twiml(words: str, action: str) -> str:
     """
     spoken = _say(_shorten(words))
     return (
-        f'{_HEAD}<Response><Gather numDigits="1" timeout="{KEY_TIMEOUT_SECONDS}" method="POST" action="{xml_attribute(action)}">'
+        f'{_HEAD}<Response><Gather numDigits="1" timeout="{KEY_TIMEOUT_SECONDS}" method="POST" '
+        f'action="{xml_attribute(action)}">'
         f'{spoken}<Pause length="1"/>{spoken}</Gather>{_say("No key was pressed. Goodbye.")}</Response>'
     )
 

@@ -39,8 +39,25 @@ from bot.domain.roster.duty import local_instant
 from bot.domain.state_machine import NamedTransitions
 
 __all__ = [
-    "CLOSES", "MOVES", "OPENS", "REASON_SENTENCES", "SILENT_AFTER", "AskNow", "AskAgain", "CheckInState", "Decision", "DropCheckIn", "CheckInFacts",
-    "GiveUp", "HoldUntil", "CheckInReason", "after_silence", "decide", "next_open_time", "plan_times", "jitter_for",
+    "CLOSES",
+    "MOVES",
+    "OPENS",
+    "REASON_SENTENCES",
+    "SILENT_AFTER",
+    "AskAgain",
+    "AskNow",
+    "CheckInFacts",
+    "CheckInReason",
+    "CheckInState",
+    "Decision",
+    "DropCheckIn",
+    "GiveUp",
+    "HoldUntil",
+    "after_silence",
+    "decide",
+    "jitter_for",
+    "next_open_time",
+    "plan_times",
 ]  # fmt: skip
 
 
@@ -118,7 +135,9 @@ class CheckInReason(StrEnum):
 REASON_SENTENCES: Final[Mapping[CheckInReason, str]] = {
     CheckInReason.OPTED_OUT: "They asked us not to text them.",
     CheckInReason.UNREACHABLE: "Texts to this number do not arrive, or the number is somebody else's now.",
-    CheckInReason.LEFT: "They left with an exit word or wrote that the number is wrong. We start nothing until they write again.",
+    CheckInReason.LEFT: (
+        "They left with an exit word or wrote that the number is wrong. We start nothing until they write again."
+    ),
     CheckInReason.NO_CONSENT: "They have not agreed to be asked again, or their consent is over.",
     CheckInReason.NO_FLOW: "The flow that asks is not published.",
     CheckInReason.STALE: "Its time passed too long ago for the question to make sense.",
@@ -127,7 +146,9 @@ REASON_SENTENCES: Final[Mapping[CheckInReason, str]] = {
     CheckInReason.HELD_TOO_OFTEN: "It was put off ten times, and a handoff is still open. A social worker should decide.",
     CheckInReason.JUST_TALKED: "A social worker was in touch with them within the last 24 hours.",
     CheckInReason.IN_CONVERSATION: "They are in the middle of a conversation with the line.",
-    CheckInReason.ANOTHER_WAITS: "Another check-in waits for their answer: of two questions nobody knows which one was answered.",
+    CheckInReason.ANOTHER_WAITS: (
+        "Another check-in waits for their answer: of two questions nobody knows which one was answered."
+    ),
     CheckInReason.UNSAFE_TIME: "It is not a time that they marked as safe, or that time is nearly over.",
     CheckInReason.NO_SAFE_TIME: "No time in the next two weeks is both safe for them and within the hours in which we text.",
     CheckInReason.QUIET_HOURS: "We start texts only between 8 in the morning and 9 at night, where they are.",

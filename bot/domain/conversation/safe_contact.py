@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.conversation import answers
 from bot.domain.conversation.keywords import Keywords
 from bot.domain.flows.language.script import AnswerKind
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.listening.understanding import fold, split_phrases, words_of
 
 SAFE_WORD_VALID_FOR = timedelta(hours=12)
@@ -252,7 +253,7 @@ def _word_problem(word: str, keywords: Keywords, taken: Collection[str]) -> str 
         return "the line listens to it everywhere (like STOP, HELP or PERSON), so it would do something else."
     if keywords.language(word):
         return "it is the name of a language, and would change the language."
-    if answers.parse_answer(AnswerKind.YES_NO, word, language="en", today=date.min).understood:
+    if answers.parse_answer(AnswerKind.YES_NO, word, language=SOURCE_LANGUAGE, today=date.min).understood:
         return "it means yes or no, and is the answer to many questions."
     if whole in taken:
         return "it answers a question of the menu."

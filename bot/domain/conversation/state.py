@@ -10,9 +10,10 @@ from typing import Any
 
 from bot.domain.conversation import safe_contact
 from bot.domain.conversation.safe_contact import SafeContact
+from bot.domain.languages import SOURCE_LANGUAGE
 
 RECENT_WINDOW = timedelta(minutes=2)
-"""Texts of this period are read together: people split one sentence over two messages (domain.md, trap 12)."""
+"""Texts of this period are read together: people split one sentence over two messages."""
 
 BUSY_WINDOW = timedelta(minutes=10)
 """Turns are counted over this period, to tell a person from an automatic replier."""
@@ -65,7 +66,7 @@ class Conversation:
     """
 
     channel: str = "sms"
-    language: str = "en"
+    language: str = SOURCE_LANGUAGE
     language_chosen: bool = False
     """The person chose it: it is no longer guessed."""
     language_guessed: bool = False
@@ -179,7 +180,7 @@ def load(text: str) -> Conversation:
     row = json.loads(text)
     return Conversation(
         channel=row.get("channel", "sms"),
-        language=row.get("language", "en"),
+        language=row.get("language", SOURCE_LANGUAGE),
         language_chosen=row.get("chosen", False),
         language_guessed=row.get("guessed", False),
         frames=tuple(Frame(name, ver, step, tries, tuple(been)) for name, ver, step, tries, been in row.get("frames", ())),

@@ -46,6 +46,7 @@ from bot.domain.conversation.effects import (
 )
 from bot.domain.flows.language.script import STEP_NAME, read_duration
 from bot.domain.flows.language.yaml_source import MAX_BYTES, FlowError, FlowProblem
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.message import Channel
 from bot.domain.suggestion import nearest
 
@@ -85,7 +86,7 @@ class Transcript:
 
     title: str
     flow: str | None = None
-    language: str = "en"
+    language: str = SOURCE_LANGUAGE
     now: datetime | None = None
     lines: tuple[TranscriptLine, ...] = ()
     step: str | None = None
@@ -180,7 +181,7 @@ class _TranscriptReader:
         return Transcript(
             title=self.header.get("title", ("", 0))[0],
             flow=self.header.get("flow", ("", 0))[0] or None,
-            language=self.header.get("language", ("", 0))[0] or "en",
+            language=self.header.get("language", ("", 0))[0] or SOURCE_LANGUAGE,
             now=self._now(),
             lines=tuple(self.lines),
             step=self._step(),

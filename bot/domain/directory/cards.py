@@ -13,8 +13,9 @@ from typing import Any
 
 import phonenumbers
 
-from bot.domain.directory.hours_text import hours_in_words
+from bot.domain.directory.hours_text import HOURS_KEYS, HoursWords, hours_in_words, hours_words
 from bot.domain.directory.ranking import RankedHit
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.segments import fold_for_sms, measure_segments
 
 MAX_SEGMENTS = 2
@@ -34,47 +35,46 @@ money."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+|\s+")
 
 
-@dataclass(frozen=True)
-class _CardWords:
+CARD_KEYS = HOURS_KEYS | {"miles", "near", "call_first", "extension"}
+"""The keys of the words below. What a need is called stands under `need_<its code>`, if it is to be told."""
+CARD_FIELDS = {"miles": frozenset({"miles"}), "of_month": frozenset({"days"})}
+"""What is filled in in the words of a key."""
+_NEED_KEY = "need_"
+
+
+@dataclass(frozen=True, slots=True)
+class CardWords:
+    """The words of one language. `needs` are keyed by the codes of needs."""
+
     needs: Mapping[str, str]
     miles: str
     near: str
     call_first: str
     extension: str
+    hours: HoursWords
 
 
-_CARD_WORDS = {
-    "en": _CardWords(
-        {
-            "rent": "rent help", "utilities": "help with bills", "food": "food", "shelter": "shelter", "jobs": "jobs",
-            "counseling": "counseling", "safety": "safety", "youth": "young people",
-        },
-        "about {} miles away", "under 2 miles away", "Call first", "ext.",
-    ),
-    "es": _CardWords(
-        {
-            "rent": "ayuda con la renta", "utilities": "ayuda con la luz y el gas", "food": "comida", "shelter": "albergue",
-            "jobs": "trabajo", "counseling": "consejería", "safety": "seguridad", "youth": "jóvenes",
-        },
-        "a unas {} millas", "a menos de 2 millas", "Llame antes", "ext.",
-    ),
-}  # fmt: skip
+def card_words(language: str, words: Mapping[str, str]) -> CardWords:
+    """Built from the words of `CARD_KEYS` and of the needs."""
+    needs = {key.removeprefix(_NEED_KEY): told for key, told in words.items() if key.startswith(_NEED_KEY)}
+    return CardWords(
+        needs, words["miles"], words["near"], words["call_first"], words["extension"], hours_words(language, words)
+    )
 
 
-def card_of(placed: RankedHit, need: str | None, language: str, today: date) -> str | None:
+def card_of(placed: RankedHit, need: str | None, language: str, words: CardWords, today: date) -> str | None:
     """The card of a service for a person who needs `need`, with the hours that apply `today` (a local date of the place).
 
-    Fixed words are English where the language is not supported. None: it has neither a number to call nor an address.
+    `words` are those of the language. None: it has neither a number to call nor an address.
     """
     shown = placed.hit.shown
     reviewed = shown.get("cards", {})
-    if written := reviewed.get(language) or reviewed.get("en"):
+    if written := reviewed.get(language) or reviewed.get(SOURCE_LANGUAGE):
         return str(written)
-    words = _CARD_WORDS.get(language, _CARD_WORDS["en"])
     phone, address = phone_of(shown, words.extension), "" if need == SAFETY_NEED else address_of(shown)
     if not (phone or address):
         return None
-    hours = hours_in_words(shown.get("schedules", ()), language, today)
+    hours = hours_in_words(shown.get("schedules", ()), words.hours, today)
     first = words.call_first if phone and (shown.get("alert") or not hours) else ""
     # For a telephone line whose "address" is a city, a distance means nothing.
     distance = _distance(placed.miles, words) if address else ""
@@ -115,11 +115,11 @@ def _join(title: str, parts: tuple[str, ...]) -> str:
     return f"{title}: {'. '.join(said)}." if said else title
 
 
-def _distance(distance: float | None, words: _CardWords) -> str:
+def _distance(distance: float | None, words: CardWords) -> str:
     if distance is None:
         return ""
     # Measured in a straight line from the center of the ZIP code's area: tenths would look more precise than it is.
-    return words.near if distance < 2 else words.miles.format(round(distance))
+    return words.near if distance < 2 else words.miles.format(miles=round(distance))
 
 
 def phone_of(shown: Mapping[str, Any], extension: str = "ext.") -> str:

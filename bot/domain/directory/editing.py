@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.directory import cards, phone_lines, places, week_hours
 from bot.domain.directory.hsds.fields import STATUSES
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.segments import fold_for_sms, measure_segments
 from bot.domain.staff.form import language_names, read_languages
 
@@ -62,7 +63,7 @@ class ServiceFormFacts:
     """What is known when a form is read. `phones` are the current rows and the imported ones."""
 
     needs: Collection[str]
-    languages: Sequence[str] = ("en", "es")
+    languages: Sequence[str] = (SOURCE_LANGUAGE,)
     """Languages in which cards may be written."""
     current: ServiceForm | None = None
     """The form for the service as stored. An unchanged field is not checked, as imported values may have any form."""
@@ -201,8 +202,10 @@ def _read_cards(reading: _FormReading) -> None:
                 f"This is {size.segments} segments. {cards.MAX_SEGMENTS} are the most; leave out what can be asked on the "
                 "telephone."
             )
-    if written and "en" not in written:
-        reading.problems["card-en"] = "Write it in English too: it is what people get whose language has no card."
+    if written and SOURCE_LANGUAGE not in written:
+        reading.problems[f"card-{SOURCE_LANGUAGE}"] = (
+            "Write it in English too: it is what people get whose language has no card."
+        )
 
 
 def _require_contact(reading: _FormReading) -> None:

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
+
+from babel.dates import get_day_names
 
 from bot.domain.directory.hsds.older_versions import CLOSED
 from bot.domain.directory.hsds.values import WEEKDAYS, date_of, days_of, time_of, to_time
 from bot.domain.directory.schedules import DAY, LAST_MINUTE, Schedule
+from bot.domain.languages import locale_of
+
+HOURS_KEYS = frozenset(
+    {"every_day", "all_day", "of_month", "ordinal_last"} | {f"ordinal_{number}" for number in range(1, 6)}
+)
+"""The keys of the words below."""
 
 
-@dataclass(frozen=True)
-class _HoursWords:
+@dataclass(frozen=True, slots=True)
+class HoursWords:
+    """The words of one language. `days` begin with Monday; the keys of `ordinals` are the numbers in `byday`."""
+
     days: tuple[str, ...]
     every_day: str
     all_day: str
-    ordinals: dict[str, str]
+    ordinals: Mapping[str, str]
     of_month: str
 
 
-# Abbreviated: full weekday names would fill half a text.
-_WORDS = {
-    "en": _HoursWords(
-        ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
-        "Every day",
-        "24 hours",
-        {"1": "1st", "2": "2nd", "3": "3rd", "4": "4th", "5": "5th", "-1": "last"},
-        "day {days} of the month",
-    ),
-    "es": _HoursWords(
-        ("lun", "mar", "mié", "jue", "vie", "sáb", "dom"),
-        "Todos los días",
-        "24 horas",
-        {"1": "1er", "2": "2o", "3": "3er", "4": "4o", "5": "5o", "-1": "último"},
-        "día {days} del mes",
-    ),
-}
+def hours_words(language: str, words: Mapping[str, str]) -> HoursWords:
+    """Built from the words of `HOURS_KEYS`; the names of the days are Babel's."""
+    # Abbreviated: full weekday names would fill half a text.
+    days = get_day_names("abbreviated", locale=locale_of(language))
+    ordinals = {str(number): words[f"ordinal_{number}"] for number in range(1, 6)} | {"-1": words["ordinal_last"]}
+    return HoursWords(
+        tuple(days[number] for number in range(7)), words["every_day"], words["all_day"], ordinals, words["of_month"]
+    )
 
 
-def hours_in_words(schedules: Iterable[Schedule], language: str, on: date | None = None) -> str:
-    """The weekly and monthly hours, in English where the language is not supported; "" where they cannot be said in full.
+def hours_in_words(schedules: Iterable[Schedule], words: HoursWords, on: date | None = None) -> str:
+    """The weekly and monthly hours in these words; "" where they cannot be said in full.
 
     With `on` only rows valid on that date count. Rows for single days (a holiday) and rows without both times are left
     out. Where a row cannot be said in short words (every second week) the result is "": half of the hours would mislead.
     """
-    words = _WORDS.get(language, _WORDS["en"])
     weekly: dict[str, set[tuple[str, str]]] = {}
     monthly: dict[str, set[tuple[str, str]]] = {}
     for row in schedules:
@@ -73,7 +73,7 @@ def _is_valid_on(row: Schedule, on: date) -> bool:
     return (not first or first <= on.isoformat()) and (not last or on.isoformat() <= last)
 
 
-def _days(row: Schedule, words: _HoursWords) -> list[str] | None:
+def _days(row: Schedule, words: HoursWords) -> list[str] | None:
     """Weekdays as codes, days of the month as words; None where they cannot be said in short words."""
     if row.get("interval", 1) != 1 or row.get("byweekno") or row.get("byyearday") or row.get("count"):
         return None
@@ -109,7 +109,7 @@ def _group_days(weekly: dict[str, set[tuple[str, str]]]) -> list[tuple[tuple[int
     return groups
 
 
-def _day_words(days: tuple[int, ...], words: _HoursWords) -> str:
+def _day_words(days: tuple[int, ...], words: HoursWords) -> str:
     if len(days) == len(WEEKDAYS):
         return words.every_day
     if len(days) == 1:
@@ -118,11 +118,11 @@ def _day_words(days: tuple[int, ...], words: _HoursWords) -> str:
     return f"{words.days[days[0]]}{between}{words.days[days[-1]]}"
 
 
-def _spans(spans: tuple[tuple[str, str], ...], words: _HoursWords) -> str:
+def _spans(spans: tuple[tuple[str, str], ...], words: HoursWords) -> str:
     return ", ".join(_span(to_time(opens), to_time(closes), words) for opens, closes in spans)
 
 
-def _span(opens: time, closes: time, words: _HoursWords) -> str:
+def _span(opens: time, closes: time, words: HoursWords) -> str:
     if (opens.hour, opens.minute) == (0, 0) and (closes.hour, closes.minute) in ((0, 0), (23, 59)):
         return words.all_day
     return f"{_moment(opens)}-{_moment(time() if closes.replace(tzinfo=None) == LAST_MINUTE else closes)}"

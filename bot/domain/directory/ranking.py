@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from bot.domain.directory.places import miles_between
+from bot.domain.languages import SOURCE_LANGUAGE
 
 _FAR_AWAY = 1000.0
 _OPEN_COSTS = {True: 0.0, None: 2.0, False: 5.0}
@@ -87,7 +88,7 @@ def _cost(one: RankedHit, language: str, highest_rank: float) -> float:
     cost = _FAR_AWAY if one.miles is None else one.miles
     cost += {True: 0.0, None: 1.0, False: 50.0}[one.hit.accepting]
     # English is spoken nearly everywhere, whether or not a service lists its languages.
-    if language != "en" and language not in one.hit.languages:
+    if language != SOURCE_LANGUAGE and language not in one.hit.languages:
         cost += 6.0 if one.hit.languages else 3.0
     if highest_rank:
         cost += 5.0 * (1 - one.hit.rank / highest_rank)

@@ -1,8 +1,8 @@
 """The escalation policy: which staff are alerted for a handoff, in which order, by which channels, and how long each tier
 lasts.
 
-Pure: the roster, the staff and their load come in as candidates, a tier comes out. Rules: domain.md 4.3 (how soon a handoff
-must be claimed) and the usual order of help lines: one social worker, another one, a supervisor, all staff.
+Pure: the roster, the staff and their load come in as candidates, a tier comes out. Rules: how soon a handoff
+must be claimed (`states.py`), and the usual order of help lines: one social worker, another one, a supervisor, all staff.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from bot.domain.handoff.states import DANGEROUS_URGENCIES
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.listening.understanding import words_of
 from bot.domain.safety.levels import Urgency
 
@@ -56,7 +57,7 @@ class Candidate:
     in_team: bool
     is_supervisor: bool
     on_call_place: int = 1
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = (SOURCE_LANGUAGE,)
     skills: tuple[str, ...] = ()
     communities: tuple[str, ...] = ()
     load: int = 0
@@ -69,7 +70,7 @@ class HandoffRequirements:
     """What the handoff asks for. `skills` are those that its dangers require."""
 
     urgency: Urgency
-    language: str = "en"
+    language: str = SOURCE_LANGUAGE
     community: str | None = None
     skills: tuple[str, ...] = ()
 

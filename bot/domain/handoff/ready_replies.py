@@ -11,7 +11,7 @@ from bot.domain.messages.segments import SegmentCount, fold_for_sms, measure_seg
 from bot.domain.safety.lined_yaml import LinedNode, check_review, read_yaml
 
 MAX_GRADE = 6.0
-"""Under stress people read two or three grades below their ability (domain.md 4.9)."""
+"""Under stress people read two or three grades below their ability."""
 MAX_SEGMENTS = 3
 """Longer texts are hard to read on a telephone, and each segment costs money."""
 MAX_TITLE_LENGTH = 60

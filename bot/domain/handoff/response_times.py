@@ -1,7 +1,8 @@
 """How well the line kept its promised response times: what a report counts, with numerator and denominator of each figure.
 
 Definition 1. A wait begins when a handoff is opened, reopened, or given back by its owner, and counts on that day. It is
-acknowledged when a social worker claims it. Its limit is the promised time for that (bot/domain/handoff/states.py), counted from
+acknowledged when a social worker claims it. Its limit is the promised time for that (bot/domain/handoff/states.py),
+counted from
 its beginning, or from when it rose to a worse urgency. Kept or missed are waits that were acknowledged and waits whose
 limit has passed. A wait that still runs within its limit is neither yet, and one that was closed within its limit without a
 claim never will be.

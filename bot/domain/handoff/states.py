@@ -67,7 +67,7 @@ CLAIM_WITHIN: Final[Mapping[Urgency, timedelta]] = {
     Urgency.THIS_SHIFT: timedelta(hours=2),
     Urgency.ROUTINE: timedelta(hours=24),
 }
-"""How soon a social worker must have claimed it (domain.md 4.3; the city may change the last two)."""
+"""How soon a social worker must have claimed it (the city may change the last two)."""
 
 DANGEROUS_URGENCIES: Final = frozenset({Urgency.NOW, Urgency.MINUTES, Urgency.QUARTER_HOUR})
 """For these, staff are woken at night; the others wait until a shift begins."""

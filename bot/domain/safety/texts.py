@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.safety.levels import Assessment, Danger, Level
 from bot.domain.safety.lined_yaml import LinedNode, SafetyRuleError, check_review, read_yaml
 
-FALLBACK_LANGUAGE = "en"
 _BRACED = re.compile(r"\{([^{}]*)\}")
 
 
@@ -26,7 +26,7 @@ class ReviewedTexts:
         """The text for `key` in `language` (in English where it has no such language), with its `{braces}` filled in from
         `fields`. KeyError for an unknown key and for a field in the text that the caller does not give."""
         by_language = self.words[key]
-        return fill_in(by_language.get(language) or by_language[FALLBACK_LANGUAGE], fields)
+        return fill_in(by_language.get(language) or by_language[SOURCE_LANGUAGE], fields)
 
 
 def fill_in(words: str, fields: Mapping[str, str | int]) -> str:
@@ -64,7 +64,7 @@ def read_texts(
     fields = top.fields(("review", "languages", "texts"))
     check_review(top, fields)
     languages = tuple(language for _, language in top.required(fields, "languages").texts())
-    if FALLBACK_LANGUAGE not in languages:
+    if SOURCE_LANGUAGE not in languages:
         raise fields["languages"].error("English is missing.", "Add `en`: it is what any other language falls back to.")
     words: dict[str, dict[str, str]] = {}
     segments: dict[str, int] = {}
@@ -86,7 +86,7 @@ def read_texts(
 def _check_fields(entry: Mapping[str, LinedNode], by_language: Mapping[str, str], known: frozenset[str]) -> None:
     held = {language: check_braces(entry[language], words, known) for language, words in by_language.items()}
     for language, fields in held.items():
-        if fields != held[FALLBACK_LANGUAGE]:
+        if fields != held[SOURCE_LANGUAGE]:
             raise entry[language].error("What is filled in here is not what is filled in in English.", "Make them the same.")
 
 

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from babel import Locale
-
+from bot.domain.languages import english_name, english_names
 from bot.domain.staff.permissions import Role
 
 MAX_LENGTH = 80
@@ -107,14 +106,13 @@ def read_languages(typed: str) -> tuple[list[str], list[str]]:
 
 def language_names(codes: Iterable[str]) -> str:
     """The inverse of `read_languages`: what the form shows for these codes."""
-    names = Locale("en").languages
-    return ", ".join(names.get(code, code) for code in codes)
+    return ", ".join(english_name(code) for code in codes)
 
 
 @cache
 def _codes() -> dict[str, str]:
     # Two letters or three: variants such as "en_GB" are not languages of their own here.
-    plain = {code: str(name) for code, name in Locale("en").languages.items() if code.isalpha() and len(code) < 4}
+    plain = {code: str(name) for code, name in english_names().items() if code.isalpha() and len(code) < 4}
     return {name.casefold(): code for code, name in plain.items()} | {code: code for code in plain}
 
 

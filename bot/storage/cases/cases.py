@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -179,11 +179,11 @@ def upsert_measure(db: Session, case_id: int, measured: MeasureAnswer, now: date
         day=measured.day,
         name=measured.name,
         value=measured.value,
-        told_by="worker" if staff_id else "person",
+        reported_by="worker" if staff_id else "person",
         staff_id=staff_id,
         at=now,
     )
-    newer = {name: row.excluded[name] for name in ("value", "told_by", "staff_id", "at")}
+    newer = {name: row.excluded[name] for name in ("value", "reported_by", "staff_id", "at")}
     # A text that waited in the spool through an outage is older than what was recorded since.
     is_newer = Measure.at <= row.excluded.at
     db.execute(row.on_conflict_do_update(index_elements=["case_id", "day", "name"], set_=newer, where=is_newer))
@@ -196,6 +196,12 @@ def list_measures(db: Session, case_ids: Collection[int]) -> list[Measure]:
 
 
 # -- deleting --
+
+
+def last_unsafe_answer_at(db: Session, person_id: int) -> datetime | None:
+    """When the person last said that they are not safe where they stay (UTC); None if never."""
+    rows = select(func.max(Measure.at)).join(CaseFile, CaseFile.id == Measure.case_id)
+    return db.scalar(rows.where(CaseFile.person_id == person_id, Measure.name == "safe", Measure.value == "no"))
 
 
 def delete_for_person(db: Session, person_id: int, conversation_id: int) -> None:

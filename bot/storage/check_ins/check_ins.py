@@ -14,6 +14,7 @@ from bot.domain.conversation.effects import HandoffReason
 from bot.domain.conversation.state import Conversation as State
 from bot.domain.conversation.state import load
 from bot.domain.messages.delivery import DeliveryState as Sending
+from bot.storage.conversation import conversations
 from bot.storage.sealing import Sealer
 from bot.storage.tables.residents import CheckIn, CheckInEvent, Conversation, Handoff, Message, Person
 
@@ -100,14 +101,10 @@ def lock(db: Session, sealer: Sealer, check_in_id: int) -> LockedCheckIn | None:
     conversation_id = db.scalar(select(CheckIn.conversation_id).where(CheckIn.id == check_in_id))
     if conversation_id is None:
         return None
-    fresh = {"populate_existing": True}
-    row = db.scalar(
-        select(Conversation)
-        .where(Conversation.id == conversation_id)
-        .with_for_update(key_share=True)
-        .execution_options(**fresh)
+    row = conversations.lock_row(db, conversation_id)
+    check_in = db.scalar(
+        select(CheckIn).where(CheckIn.id == check_in_id).with_for_update().execution_options(populate_existing=True)
     )
-    check_in = db.scalar(select(CheckIn).where(CheckIn.id == check_in_id).with_for_update().execution_options(**fresh))
     if row is None or check_in is None:
         return None
     return LockedCheckIn(check_in, row, load(sealer.open(row.sealed_state)), db.get_one(Person, row.person_id).zone)

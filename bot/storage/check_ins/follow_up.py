@@ -1,6 +1,7 @@
 """The follow-up lists: check-ins, tasks and referrals without an outcome, for all people whom a staff member may see.
 
-`bot.domain.staff.permissions.may_see` applies: the viewer must be allowed to see a handoff of the conversation. A conversation
+`bot.domain.staff.permissions.may_see` applies: the viewer must be allowed to see a handoff of the conversation. A
+conversation
 without any handoff belongs to no team, so everyone who does follow-up sees its check-ins and tasks, without the name:
 otherwise no social worker would ever see what Warmline leaves to a human.
 """
@@ -12,15 +13,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.domain.referrals import OPEN_STATES
 from bot.domain.staff.permissions import ANYONE
 from bot.storage.database import driver_connection
 from bot.storage.people.people import Viewer
-from bot.storage.tables.cases import CaseTask
-from bot.storage.tables.residents import CheckInEvent, Conversation, Person
+from bot.storage.tables.cases import CaseFile, CaseTask, Encounter
+from bot.storage.tables.residents import CheckInEvent, Conversation, Message, Person
+from bot.storage.tables.staff import HandoffEvent
+
+_STAFF_EVENTS = ("claimed", "took_over", "closed", "handed_back")
 
 
 class FollowUpList(StrEnum):
@@ -148,9 +152,14 @@ def list_rows(db: Session, query: FollowUpQuery, which: FollowUpList, limit: int
 
 def _sql_values(query: FollowUpQuery) -> dict[str, Any]:
     return {
-        "me": query.viewer.staff_id, "teams": [*query.viewer.teams, ANYONE], "only_mine": query.only_mine,
-        "late": query.overdue_before, "tonight": query.today_until, "horizon": query.horizon, "open": [state.value for state in OPEN_STATES],
-    }  # fmt: skip
+        "me": query.viewer.staff_id,
+        "teams": [*query.viewer.teams, ANYONE],
+        "only_mine": query.only_mine,
+        "late": query.overdue_before,
+        "tonight": query.today_until,
+        "horizon": query.horizon,
+        "open": [state.value for state in OPEN_STATES],
+    }
 
 
 def conversation_exists(db: Session, conversation_id: int) -> bool:
@@ -172,6 +181,25 @@ def has_call_task(db: Session, conversation_id: int) -> bool:
     """Whether there is an open task to telephone this person."""
     calls = (CaseTask.conversation_id == conversation_id, CaseTask.kind == "call", CaseTask.done_at.is_(None))
     return db.scalar(select(CaseTask.id).where(*calls).limit(1)) is not None
+
+
+def last_staff_contact_at(db: Session, conversation_id: int) -> datetime | None:
+    """When a social worker last wrote to the person, met them, or acted on their handoff (UTC); None if never."""
+    wrote = select(func.max(Message.at)).where(
+        Message.conversation_id == conversation_id, Message.outbound, Message.staff_id.is_not(None)
+    )
+    acted = select(func.max(HandoffEvent.at)).where(
+        HandoffEvent.conversation_id == conversation_id,
+        HandoffEvent.kind.in_(_STAFF_EVENTS),
+        HandoffEvent.staff_id.is_not(None),
+    )
+    met = (
+        select(func.max(Encounter.at))
+        .join(CaseFile, CaseFile.id == Encounter.case_id)
+        .join(Conversation, Conversation.person_id == CaseFile.person_id)
+        .where(Conversation.id == conversation_id)
+    )
+    return max(filter(None, (db.scalar(wrote), db.scalar(acted), db.scalar(met))), default=None)
 
 
 def find_services(db: Session, need: str, words: str, near: str, now: datetime, limit: int = 20) -> list[tuple[int, str]]:

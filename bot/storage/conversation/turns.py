@@ -67,9 +67,9 @@ with who as (
   insert into person (created_at) values (%(now)s) returning id
 ), thread as (
   insert into conversation (person_id, channel, lookup, sealed_address, line, sealed_state, flow_version, step, holder,
-                            in_danger, opted_out, waking, created_at, updated_at)
+                            in_danger, opted_out, timeout_at, created_at, updated_at)
   select id, %(channel)s, %(lookup)s, %(address)s, %(line)s, %(state)s, %(version)s, %(step)s, %(holder)s, %(danger)s,
-         %(opted_out)s, %(waking)s, %(now)s, %(now)s from who
+         %(opted_out)s, %(timeout_at)s, %(now)s, %(now)s from who
   returning id
 """
 
@@ -78,7 +78,7 @@ with thread as (
   update conversation
      set sealed_address = coalesce(%(address)s, sealed_address), unreachable = null,
          sealed_state = %(state)s, flow_version = %(version)s, step = %(step)s, holder = %(holder)s, line = %(line)s,
-         in_danger = %(danger)s, opted_out = %(opted_out)s, waking = %(waking)s, updated_at = %(now)s
+         in_danger = %(danger)s, opted_out = %(opted_out)s, timeout_at = %(timeout_at)s, updated_at = %(now)s
    where id = %(id)s
   returning id
 """
@@ -157,7 +157,7 @@ def save(
         "holder": conversation.holder.value,
         "danger": conversation.in_danger,
         "opted_out": opted_out,
-        "waking": conversation.timeout_at,
+        "timeout_at": conversation.timeout_at,
         "sid": inbound.sid,
         "body": sealer.seal(inbound.body),
         "media": sealer.seal_json([[m.url, m.content_type] for m in inbound.media]) if inbound.media else None,

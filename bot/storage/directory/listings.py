@@ -48,8 +48,7 @@ select s.id, p.id,
        s.review_by, s.accepting, s.origin <> 'files',
        setweight(to_tsvector('english', left(concat_ws(' ', s.name, held.d ->> 'alternate_name', o.name), 20000)), 'A')
        || setweight(to_tsvector('english', coalesce(left(filed.under, 20000), '')), 'B')
-       || setweight(to_tsvector('english', left(concat_ws(' ', held.d ->> 'description', s.cards ->> 'en', s.cards ->> 'es'),
-                                                20000)), 'C'),
+       || setweight(to_tsvector('english', left(concat_ws(' ', held.d ->> 'description', told.cards), 20000)), 'C'),
        jsonb_strip_nulls(jsonb_build_object(
          'name', s.name, 'organization', o.name, 'place', p.name, 'phones', said.phones, 'addresses', said.addresses,
          'schedules', said.schedules, 'zip', l.zip, 'url', held.d -> 'url', 'alert', held.d -> 'alert',
@@ -60,6 +59,9 @@ select s.id, p.id,
     select string_agg(term, '. ') as under
       from jsonb_array_elements_text(s.needs || jsonb_path_query_array(held.d, '$.attributes[*].taxonomy_term.name')) as term
   ) filed
+  cross join lateral (
+    select string_agg(words, ' ' order by code) as cards from jsonb_each_text(s.cards) as card (code, words)
+  ) told
   left join organization o on o.id = s.organization_id
   left join (service_at_location a join location p on p.id = a.location_id and p.gone_at is null) on a.service_id = s.id
   cross join lateral (
@@ -244,7 +246,8 @@ def search_without_place(db: Session, query: ListingQuery) -> list[ServiceHit]:
 
 def _build_statement(query: ListingQuery, conditions: Sequence[str], order: str) -> str:
     rank = "ts_rank(words, websearch_to_tsquery('english', %(words)s))" if query.words else "0::real"
-    return f"{_COLUMNS}, {rank} as rank from listing where {_join_conditions(conditions)} order by {order} limit {int(query.limit)}"
+    where = _join_conditions(conditions)
+    return f"{_COLUMNS}, {rank} as rank from listing where {where} order by {order} limit {int(query.limit)}"
 
 
 def _join_conditions(conditions: Sequence[str]) -> str:

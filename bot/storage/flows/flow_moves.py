@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation.state import Conversation as State
@@ -63,6 +63,14 @@ def list_live(db: Session, after: int, limit: int) -> list[SealedConversation]:
         Conversation.flow_version.is_not(None), Conversation.id > after
     )
     return [SealedConversation(row[0], row[1]) for row in db.execute(query.order_by(Conversation.id).limit(limit))]
+
+
+def count_live_by_version(db: Session) -> dict[int, int]:
+    """Id of a flow version -> how many conversations are in it now; versions without any are left out."""
+    rows = select(Conversation.flow_version, func.count()).where(
+        Conversation.flow_version.is_not(None), Conversation.holder != "closed"
+    )
+    return {version: count for version, count in db.execute(rows.group_by(Conversation.flow_version)) if version is not None}
 
 
 def lock_live(db: Session, conversation_id: int) -> Conversation | None:

@@ -191,8 +191,8 @@ def lock_publishing(db: Session) -> None:
 
 
 def publish(
-    db: Session, name: str, content: FlowContent, by: str, now: datetime, *, how: str = PublicationMethod.FILES, why: str = "",
-    reasons: Mapping[str, Any] | None = None, staff_id: int | None = None, approved_by: int | None = None,
+    db: Session, name: str, content: FlowContent, by: str, now: datetime, *, how: str = PublicationMethod.FILES,
+    why: str = "", reasons: Mapping[str, Any] | None = None, staff_id: int | None = None, approved_by: int | None = None,
 ) -> int | None:  # fmt: skip
     """Make this content the current version; returns the version's id, or None if it is current already.
 
@@ -208,10 +208,17 @@ def publish(
         return None
     db.add(
         FlowPublication(
-            flow=name, version_id=version.id, by=by, at=now, how=how, why=why, reasons=dict(reasons or {}),
-            staff_id=staff_id, approved_by=approved_by,
+            flow=name,
+            version_id=version.id,
+            by=by,
+            at=now,
+            how=how,
+            why=why,
+            reasons=dict(reasons or {}),
+            staff_id=staff_id,
+            approved_by=approved_by,
         )
-    )  # fmt: skip
+    )
     db.flush()
     return version.id
 

@@ -56,15 +56,30 @@ class PublishRequestView:
 
 
 def add(
-    db: Session, revisions: Mapping[str, int], staff_id: int, now: datetime, *, state: PublishRequestState, needs_second: bool, why: str,
-    reasons: Mapping[str, Mapping[str, str]], moves: Mapping[str, Mapping[str, str]], due_at: datetime | None,
-) -> int:  # fmt: skip
+    db: Session,
+    revisions: Mapping[str, int],
+    staff_id: int,
+    now: datetime,
+    *,
+    state: PublishRequestState,
+    needs_second: bool,
+    why: str,
+    reasons: Mapping[str, Mapping[str, str]],
+    moves: Mapping[str, Mapping[str, str]],
+    due_at: datetime | None,
+) -> int:
     """Add a request; returns its id."""
     row = PublishRequest(
-        revisions=dict(revisions), reasons={key: dict(each) for key, each in reasons.items()},
+        revisions=dict(revisions),
+        reasons={key: dict(each) for key, each in reasons.items()},
         moves={flow: dict(steps) for flow, steps in moves.items()},
-        why=why, state=state, needs_second=needs_second, staff_id=staff_id, made_at=now, due_at=due_at,
-    )  # fmt: skip
+        why=why,
+        state=state,
+        needs_second=needs_second,
+        staff_id=staff_id,
+        made_at=now,
+        due_at=due_at,
+    )
     db.add(row)
     db.flush()
     return row.id

@@ -34,8 +34,8 @@ class UnclaimedHandoff:
     community: str | None
     reachable: bool
     state: str
-    rung: int
-    rung_due_at: datetime | None
+    tier: int
+    due_at: datetime | None
     limit_at: datetime | None
     opened_at: datetime
 
@@ -47,7 +47,7 @@ class BoardCallOut:
     handoff_id: int
     staff_id: int
     name: str
-    rung: int
+    tier: int
     raised_at: datetime
     answer: str | None
     answered_at: datetime | None
@@ -93,12 +93,12 @@ _RESPONSE_EVENT_KINDS = [*BEGIN_KINDS, *CLAIM_KINDS, END_KIND, RISE_KIND]
 
 # The partial index covers rows that are not closed; PostgreSQL uses it only if the query states that condition.
 _WAITING = """
-select id, conversation_id, urgency, reason, team, language, community, reachable, state, rung, rung_due_at, limit_at,
+select id, conversation_id, urgency, reason, team, language, community, reachable, state, tier, due_at, limit_at,
        opened_at
   from handoff where state <> 'closed' and state = any(%s) order by opened_at
 """
 _CALLS = """
-select handoff_id, staff_id, name, rung, raised_at, answer, answered_at
+select handoff_id, staff_id, name, tier, raised_at, answer, answered_at
   from call_out join staff on staff.id = call_out.staff_id
  where handoff_id = any(%s) order by call_out.id
 """
@@ -174,7 +174,8 @@ def handoffs_changed_since(db: Session, since: datetime) -> list[tuple[int, int,
 
 
 def response_events(db: Session, handoff_ids: Collection[int]) -> dict[int, list[WaitEvent]]:
-    """The events of these handoffs that response times are computed from (bot/domain/handoff/response_times.py), oldest first.
+    """The events of these handoffs that response times are computed from (bot/domain/handoff/response_times.py), oldest
+    first.
 
     Replies and single calls are left out.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +14,9 @@ from bot.domain.conversation.effects import HandoffReason, OpenHandoff
 from bot.domain.conversation.state import Conversation as State
 from bot.domain.conversation.state import load
 from bot.domain.handoff.states import CLAIM_WITHIN, HELD_STATES, MOVES, UNCLAIMED_STATES, HandoffState
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.safety.levels import Urgency
-from bot.storage.conversation import timeouts
+from bot.storage.conversation import conversations, timeouts
 from bot.storage.sealing import Sealer
 from bot.storage.tables.residents import Alert, Conversation, Handoff
 from bot.storage.tables.staff import CallOut, HandoffEvent
@@ -42,13 +43,7 @@ def lock(db: Session, sealer: Sealer, handoff_id: int) -> LockedHandoff | None:
     conversation_id = db.scalar(select(Handoff.conversation_id).where(Handoff.id == handoff_id))
     if conversation_id is None:
         return None
-    # Read again: what this session read before the lock was granted may be outdated by a turn.
-    row = db.scalar(
-        select(Conversation)
-        .where(Conversation.id == conversation_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    row = conversations.lock_row(db, conversation_id)
     handoff = db.scalar(
         select(Handoff)
         .where(Handoff.id == handoff_id)
@@ -60,15 +55,22 @@ def lock(db: Session, sealer: Sealer, handoff_id: int) -> LockedHandoff | None:
     return LockedHandoff(handoff, row, load(sealer.open(row.sealed_state)))
 
 
+def lock_with_conversations(db: Session, sealer: Sealer, handoff_ids: Collection[int]) -> None:
+    """Lock these handoffs with their conversations, in the order of the conversations' ids."""
+    rows = select(Handoff.id).where(Handoff.id.in_(handoff_ids)).order_by(Handoff.conversation_id)
+    for handoff_id in db.scalars(rows).all():
+        lock(db, sealer, handoff_id)
+
+
 def due_ids(db: Session, now: datetime, limit: int = 100) -> list[int]:
     """Ids of handoffs whose next tier or next reminder is due, the most overdue first. Not locked."""
-    rows = select(Handoff.id).where(Handoff.rung_due_at <= now).order_by(Handoff.rung_due_at).limit(limit)
+    rows = select(Handoff.id).where(Handoff.due_at <= now).order_by(Handoff.due_at).limit(limit)
     return list(db.scalars(rows))
 
 
 def longest_overdue(db: Session, now: datetime) -> timedelta | None:
     """How long the most overdue tier or reminder has been due; None if nothing is due."""
-    oldest = db.scalar(select(func.min(Handoff.rung_due_at)).where(Handoff.rung_due_at <= now))
+    oldest = db.scalar(select(func.min(Handoff.due_at)).where(Handoff.due_at <= now))
     return now - oldest if oldest else None
 
 
@@ -167,13 +169,15 @@ def record_undelivered(db: Session, conversation_id: int, staff_id: int, message
     handoff = find_open(db, conversation_id)
     if handoff is not None and handoff.state in HELD_STATES:
         add_event_and_touch(db, handoff, "undelivered", now, staff_id=staff_id, message=message_id)
-        handoff.rung_due_at = now
+        handoff.due_at = now
 
 
 def reopen(db: Session, sealer: Sealer, handoff: Handoff, effect: OpenHandoff, now: datetime) -> None:
     """Reopen a handed-back handoff that has no disposition yet, with the reason and urgency of the new request."""
     apply_move(handoff, "reopen")
-    handoff.owner_id = handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = handoff.told_at = None
+    handoff.owner_id = handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = handoff.last_notice_at = (
+        None
+    )
     handoff.urgency, handoff.reason = effect.urgency.value, effect.reason.value
     handoff.dangers, handoff.reachable = list(effect.dangers), effect.reachable
     if effect.team != "anyone":
@@ -192,9 +196,9 @@ def start_escalation(handoff: Handoff, now: datetime) -> None:
 
 def _escalate_now(handoff: Handoff, now: datetime, *, restart: bool) -> None:
     """Make the next tier due now; `restart` restarts from the first tier with the time limit of the current urgency."""
-    handoff.rung_due_at = now
+    handoff.due_at = now
     if restart:
-        handoff.rung, handoff.alerted_at = 0, None
+        handoff.tier, handoff.alerted_at = 0, None
         handoff.limit_at = now + CLAIM_WITHIN[Urgency(handoff.urgency)]
 
 
@@ -202,6 +206,36 @@ def find_open(db: Session, conversation_id: int, *, lock: bool = False) -> Hando
     """The open handoff of this conversation, or None."""
     rows = select(Handoff).where(Handoff.conversation_id == conversation_id, Handoff.state != HandoffState.CLOSED.value)
     return db.scalar(rows.with_for_update(key_share=True) if lock else rows)
+
+
+def list_ids(db: Session, conversation_id: int) -> Sequence[int]:
+    """The ids of all handoffs of this conversation, open and closed."""
+    return db.scalars(select(Handoff.id).where(Handoff.conversation_id == conversation_id)).all()
+
+
+def list_dangers(db: Session, conversation_id: int) -> list[tuple[list[str], datetime]]:
+    """The dangers of each handoff of this conversation, open and closed, with the time (UTC) at which it was opened."""
+    rows = db.execute(select(Handoff.dangers, Handoff.opened_at).where(Handoff.conversation_id == conversation_id))
+    return [(dangers, at) for dangers, at in rows]
+
+
+def latest_team(db: Session, conversation_id: int) -> str | None:
+    """The team of the conversation's newest handoff; None if it never had one."""
+    rows = select(Handoff.team).where(Handoff.conversation_id == conversation_id)
+    return db.scalar(rows.order_by(Handoff.id.desc()).limit(1))
+
+
+def was_closed_since(db: Session, conversation_id: int | None, since: datetime) -> bool:
+    """Whether a handoff of this conversation was closed at or after `since` (aware UTC)."""
+    closed = select(Handoff.id).where(Handoff.conversation_id == conversation_id, Handoff.closed_at >= since)
+    return db.scalar(closed.limit(1)) is not None
+
+
+def find_last_alerted(db: Session, staff_id: int) -> tuple[int, str] | None:
+    """The id and state of the handoff that this staff member was last called out for; None if there was none."""
+    rows = select(Handoff.id, Handoff.state).join(CallOut, CallOut.handoff_id == Handoff.id)
+    found = db.execute(rows.where(CallOut.staff_id == staff_id).order_by(CallOut.id.desc()).limit(1)).first()
+    return (found.id, found.state) if found is not None else None
 
 
 def _adopt_reason(sealer: Sealer, handoff: Handoff, effect: OpenHandoff) -> None:
@@ -228,7 +262,7 @@ def mark_unreachable(db: Session, conversation_id: int, now: datetime) -> None:
 def _make_due_now(handoff: Handoff, now: datetime) -> None:
     """Make the handoff due now, so that the next tier or its owner learns that the person must be telephoned."""
     if handoff.state in (*UNCLAIMED_STATES, *HELD_STATES):
-        handoff.rung_due_at = now
+        handoff.due_at = now
 
 
 def _new_handoff(
@@ -244,9 +278,9 @@ def _new_handoff(
         dangers=list(effect.dangers),
         reachable=effect.reachable,
         state=HandoffState.WAITING.value,
-        language=language or "en",
-        rung=0,
-        rung_due_at=now,
+        language=language or SOURCE_LANGUAGE,
+        tier=0,
+        due_at=now,
         limit_at=now + CLAIM_WITHIN[effect.urgency],
         opened_at=now,
         updated_at=now,

@@ -49,7 +49,7 @@ _CALLS = """
 _OPEN_ONES = f"""
 select handoff.id, handoff.conversation_id, handoff.reason, handoff.team, handoff.urgency, handoff.dangers,
        handoff.reachable, handoff.state, handoff.opened_at, handoff.language, handoff.community, handoff.owner_id,
-       handoff.offered_to_id, handoff.rung, handoff.limit_at, handoff.unanswered_since, person.sealed_name,
+       handoff.offered_to_id, handoff.tier, handoff.limit_at, handoff.unanswered_since, person.sealed_name,
        conversation.opted_out, conversation.unreachable, calls.was_called, calls.calling
   from handoff
   join conversation on conversation.id = handoff.conversation_id
@@ -161,7 +161,7 @@ class InboxHandoff:
     community: str | None
     owner_id: int | None
     offered_to_id: int | None
-    rung: int
+    tier: int
     limit_at: datetime | None
     unanswered_since: datetime | None
     sealed_name: str | None

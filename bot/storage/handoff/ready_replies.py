@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.storage.database import driver_connection
-from bot.storage.tables.staff import CannedReply, Team
+from bot.storage.tables.staff import StoredReadyReply, Team
 
 _CHANGE_LOCK = 7_267_510_014
 """Key of the advisory lock; any number that no other lock of Warmline uses."""
@@ -19,7 +19,7 @@ _CHANGE_LOCK = 7_267_510_014
 # Plain SQL: every handoff page lists all replies, and eighty mapped rows cost more than everything else it reads.
 _READ = """
 select reply.id, reply.slug, reply.language, reply.title, reply.body, team.slug as team
-  from canned_reply as reply left join team on team.id = reply.team_id
+  from ready_reply as reply left join team on team.id = reply.team_id
  where %(all)s or reply.team_id is null or team.slug = any(%(teams)s)
  order by reply.title, reply.slug, reply.language
 """
@@ -53,11 +53,13 @@ def find(db: Session, slug: str) -> list[ReadyReplyRow]:
 
 
 def is_empty(db: Session) -> bool:
-    return db.scalar(select(CannedReply.id).limit(1)) is None
+    return db.scalar(select(StoredReadyReply.id).limit(1)) is None
 
 
 def add(db: Session, slug: str, language: str, title: str, body: str, team: str | None, now: datetime) -> None:
-    db.add(CannedReply(slug=slug, language=language, title=title, body=body, team_id=_team_id(db, team), updated_at=now))
+    db.add(
+        StoredReadyReply(slug=slug, language=language, title=title, body=body, team_id=_team_id(db, team), updated_at=now)
+    )
     db.flush()
 
 
@@ -66,17 +68,17 @@ def lock_changes(db: Session) -> None:
     db.execute(select(func.pg_advisory_xact_lock(_CHANGE_LOCK)))
 
 
-def rows_by_language(db: Session, slug: str) -> dict[str, CannedReply]:
+def rows_by_language(db: Session, slug: str) -> dict[str, StoredReadyReply]:
     """The rows of one reply by language, for updating."""
-    found = db.scalars(select(CannedReply).where(CannedReply.slug == slug)).all()
+    found = db.scalars(select(StoredReadyReply).where(StoredReadyReply.slug == slug)).all()
     return {row.language: row for row in found}
 
 
-def update(db: Session, row: CannedReply, title: str, body: str, team: str | None, now: datetime) -> None:
+def update(db: Session, row: StoredReadyReply, title: str, body: str, team: str | None, now: datetime) -> None:
     row.title, row.body, row.team_id, row.updated_at = title, body, _team_id(db, team), now
 
 
-def remove(db: Session, row: CannedReply) -> None:
+def remove(db: Session, row: StoredReadyReply) -> None:
     db.delete(row)
 
 

@@ -8,6 +8,7 @@ arrives is worse.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -332,6 +333,29 @@ def drop_waiting(db: Session, conversation_id: int) -> int:
         .returning(Message.id)
     ).all()
     return len(dropped)
+
+
+def lock(db: Session, message_id: int) -> Message | None:
+    """The row, locked until the transaction ends; None if there is none."""
+    return db.scalar(select(Message).where(Message.id == message_id).with_for_update())
+
+
+def drop_check_in(db: Session, check_in_id: int) -> None:
+    """Drop the texts of a check-in that have not left."""
+    waiting = (Message.check_in_id == check_in_id, Message.outbound, Message.state == DeliveryState.WAITING.value)
+    db.execute(update(Message).where(*waiting).values(state=DeliveryState.DROPPED.value, due_at=None))
+
+
+def drop_outdated(db: Session, conversation_id: int, outdated: Collection[str], required: Collection[str]) -> None:
+    """Drop what a claimed handoff makes untrue or superfluous: texts with a key of `outdated` that have not certainly left,
+    and texts of the bot that wait for a retry, except those with a key of `required` and those of the crisis lane."""
+    mine = (Message.conversation_id == conversation_id, Message.outbound)
+    dropped = {"state": DeliveryState.DROPPED.value, "due_at": None}
+    in_doubt = (DeliveryState.WAITING.value, DeliveryState.CLAIMED.value, DeliveryState.UNKNOWN.value)
+    db.execute(update(Message).where(*mine, Message.key.in_(outdated), Message.state.in_(in_doubt)).values(**dropped))
+    lanes = (OutboxLane.REPLY.value, OutboxLane.FOLLOW_UP.value)
+    of_bot = (Message.staff_id.is_(None), Message.lane.in_(lanes), func.coalesce(Message.key, "").not_in(required))
+    db.execute(update(Message).where(*mine, *of_bot, Message.state == DeliveryState.WAITING.value).values(**dropped))
 
 
 def drop_waiting_to_staff(db: Session, thread_id: int) -> None:

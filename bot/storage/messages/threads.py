@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from bot.domain.messages.delivery import DeliveryState
@@ -67,6 +67,23 @@ def list_texts(db: Session, sealer: Sealer, address: Address, after: int = 0, li
         .limit(limit)
     ).all()
     return [_to_text(sealer, row) for row in reversed(rows)]
+
+
+def last_inbound_at(db: Session, conversation_id: int) -> datetime | None:
+    """When the person last wrote (UTC); None if never."""
+    return db.scalar(select(func.max(Message.at)).where(Message.conversation_id == conversation_id, ~Message.outbound))
+
+
+def has_key(db: Session, conversation_id: int, key: str) -> bool:
+    """Whether a text with this key was written to the person."""
+    rows = select(Message.id).where(Message.conversation_id == conversation_id, Message.key == key, Message.outbound)
+    return db.scalar(rows.limit(1)) is not None
+
+
+def handoff_of_staff_text(db: Session, message_id: int) -> int | None:
+    """The handoff in which a social worker wrote this text; None if there is no such text of a social worker."""
+    rows = select(Message.handoff_id).where(Message.id == message_id, Message.outbound, Message.staff_id.is_not(None))
+    return db.scalar(rows)
 
 
 def _to_text(sealer: Sealer, row: Message) -> ThreadText:

@@ -69,7 +69,7 @@ union all
   order by e.at, e.id limit %(most)s)
 union all
 (select 'call_outs', c.raised_at, c.id,
-        json_build_object('handoff_id', c.handoff_id, 'rung', c.rung, 'answer', c.answer, 'name', s.name)
+        json_build_object('handoff_id', c.handoff_id, 'tier', c.tier, 'answer', c.answer, 'name', s.name)
    from call_out c join handoff h on h.id = c.handoff_id join staff s on s.id = c.staff_id
   where h.conversation_id = %(id)s and c.raised_at >= %(since)s and c.raised_at < %(before)s
   order by c.raised_at, c.id limit %(most)s)
@@ -173,7 +173,7 @@ class TimelineCallOut:
 
     at: datetime
     handoff_id: int
-    rung: int
+    tier: int
     answer: str | None
     name: str
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.storage.database import driver_connection
-from bot.storage.tables.staff import Audit
+from bot.storage.tables.staff import Audit, Staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ def find_active(db: Session, fs_uniquifier: str) -> Account | None:
     if row is None:
         return None
     return Account(row[0], row[1], row[2], row[3], tuple(row[4]), tuple(row[5]), tuple(row[6]))
+
+
+def key_of_active(db: Session, staff_id: int) -> str | None:
+    """The account's key, which changes with its password; None if they were deactivated, have left, or do not exist."""
+    return db.scalar(select(Staff.fs_uniquifier).where(Staff.id == staff_id, Staff.active, Staff.left_at.is_(None)))
 
 
 def has_recent_act(db: Session, staff_id: int, act: str, since: datetime) -> bool:

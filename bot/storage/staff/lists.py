@@ -59,6 +59,12 @@ def list_staff(db: Session, sealer: Sealer) -> list[StaffListRow]:
     return [_listed(row, teams.get(row.id, ()), sealer) for row in rows]
 
 
+def list_names(db: Session) -> list[tuple[int, str]]:
+    """All present and former staff as (id, name), by name."""
+    rows = db.execute(select(Staff.id, Staff.name).order_by(Staff.name, Staff.id))
+    return [(number, name) for number, name in rows]
+
+
 def find_staff(db: Session, sealer: Sealer, staff_id: int) -> StaffListRow | None:
     row = db.get(Staff, staff_id)
     return _listed(row, _teams(db).get(staff_id, ()), sealer) if row else None

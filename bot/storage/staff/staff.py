@@ -10,6 +10,7 @@ import phonenumbers
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.message import Address, Channel
 from bot.domain.staff import permissions
 from bot.storage.sealing import Sealer
@@ -36,7 +37,7 @@ def add(
     called: str | None = None,
     roles: Iterable[permissions.Role] = (permissions.Role.SOCIAL_WORKER,),
     teams: Iterable[str] = (),
-    languages: Iterable[str] = ("en",),
+    languages: Iterable[str] = (SOURCE_LANGUAGE,),
 ) -> Staff:
     """Add a staff member without password or telephone. `called` defaults to the first name; `teams` are slugs.
 
@@ -49,7 +50,7 @@ def add(
         email=email,
         name=name.strip(),
         called=(called or name.split()[0]).strip(),
-        languages=list(dict.fromkeys(languages)) or ["en"],
+        languages=list(dict.fromkeys(languages)) or [SOURCE_LANGUAGE],
         skills=[],
         communities=[],
         created_at=now,
@@ -187,6 +188,11 @@ def list_with_role(db: Session, role: permissions.Role) -> Sequence[Staff]:
 def list_active(db: Session) -> Sequence[Staff]:
     """All active staff, by id."""
     return db.scalars(select(Staff).where(*_PRESENT).order_by(Staff.id)).all()
+
+
+def is_empty(db: Session) -> bool:
+    """Whether there is no staff member, present or former."""
+    return db.scalar(select(Staff.id).limit(1)) is None
 
 
 def has_active_staff(db: Session) -> bool:

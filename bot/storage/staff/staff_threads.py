@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,9 +26,11 @@ _RELAY_KEYS = ("took_relay", "relay", "relay_media")
 """Keys of texts that tell a social worker which person a number is bound to."""
 _UNSENT_STATES = tuple(state.value for state in DeliveryState if rank(state) < rank(DeliveryState.ANSWERED))
 _ACCEPTED_STATES = tuple(
-    state.value for state in DeliveryState
-    if rank(state) >= rank(DeliveryState.ACCEPTED) and state not in (DeliveryState.FAILED, DeliveryState.UNDELIVERED, DeliveryState.CANCELED)
-)  # fmt: skip
+    state.value
+    for state in DeliveryState
+    if rank(state) >= rank(DeliveryState.ACCEPTED)
+    and state not in (DeliveryState.FAILED, DeliveryState.UNDELIVERED, DeliveryState.CANCELED)
+)
 TEXT_CHANNELS = (Channel.SMS.value, Channel.SIMULATOR.value)
 PHONE_CHANNELS = (*TEXT_CHANNELS, Channel.VOICE.value)
 NUMBER_REST = timedelta(hours=24)
@@ -160,10 +162,19 @@ def add_answer(
     """
     read_from_row = thread.channel == Channel.SIMULATOR.value
     row = Message(
-        staff_thread_id=thread.id, handoff_id=handoff_id, outbound=True, sealed_body=sealer.seal(body), at=now,
-        replies_to=inbound.id, lane=OutboxLane.REPLY.value, key="answer", attempts=0, segments=measure_segments(body).segments,
-        state=(DeliveryState.DELIVERED if read_from_row else DeliveryState.ANSWERED).value, due_at=None if read_from_row else resend_at,
-    )  # fmt: skip
+        staff_thread_id=thread.id,
+        handoff_id=handoff_id,
+        outbound=True,
+        sealed_body=sealer.seal(body),
+        at=now,
+        replies_to=inbound.id,
+        lane=OutboxLane.REPLY.value,
+        key="answer",
+        attempts=0,
+        segments=measure_segments(body).segments,
+        state=(DeliveryState.DELIVERED if read_from_row else DeliveryState.ANSWERED).value,
+        due_at=None if read_from_row else resend_at,
+    )
     db.add(row)
     db.flush()
     return row.id
@@ -289,7 +300,7 @@ def change_phone(db: Session, sealer: Sealer, staff_id: int, to: Address | None)
     )
     for handoff in db.scalars(held.where(Handoff.conversation_id.in_(led)).with_for_update(key_share=True)):
         # Its last change is in the past, so it is due now.
-        handoff.rung_due_at = handoff.updated_at
+        handoff.due_at = handoff.updated_at
     for thread in db.scalars(threads.order_by(StaffThread.id).with_for_update(key_share=True)):
         unbind_thread(db, thread)
         channel = Channel(thread.channel)
@@ -312,6 +323,39 @@ def drop_alerts(db: Session, handoff_id: int) -> None:
         )
         .values(state=DeliveryState.DROPPED.value, due_at=None)
     )  # fmt: skip
+
+
+def lock(db: Session, thread_id: int) -> StaffThread | None:
+    """The thread, locked until the transaction ends and freshly read. The caller has locked, in the order of their ids, the
+    conversations that it affects: a claim locks the conversation before the thread."""
+    return db.scalar(
+        select(StaffThread)
+        .where(StaffThread.id == thread_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def was_told(db: Session, handoff_id: int, staff_id: int | None, keys: Collection[str]) -> bool:
+    """Whether a message with one of these keys about this handoff was written to this staff member."""
+    told = select(Message.id).join(StaffThread, StaffThread.id == Message.staff_thread_id)
+    told = told.where(Message.handoff_id == handoff_id, StaffThread.staff_id == staff_id, Message.key.in_(keys))
+    return db.scalar(told.limit(1)) is not None
+
+
+def has_other_alert(db: Session, staff_id: int, alert: Message) -> bool:
+    """Whether another alert about the same handoff, as new as this one or newer, has reached this staff member by text or
+    call, or may still do so."""
+    others = (
+        select(Message.id)
+        .join(StaffThread, StaffThread.id == Message.staff_thread_id)
+        .where(
+            StaffThread.staff_id == staff_id, Message.handoff_id == alert.handoff_id, Message.outbound,
+            Message.id != alert.id, Message.at >= alert.at, Message.key.in_(HANDOFF_CALL_KEYS),
+            StaffThread.channel != "email", Message.state.not_in(("failed", "undelivered", "dropped", "canceled")),
+        )
+    )  # fmt: skip
+    return db.scalar(others.limit(1)) is not None
 
 
 def any_by_telephone(db: Session, ids: Sequence[int]) -> bool:

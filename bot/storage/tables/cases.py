@@ -94,7 +94,7 @@ class Measure(Base):
     """housed, bills or safe."""
     value: Mapped[str]
     """yes, no, unsure or declined."""
-    told_by: Mapped[str]
+    reported_by: Mapped[str]
     """person or worker."""
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     at: Mapped[datetime]

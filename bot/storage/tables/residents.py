@@ -26,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from bot.domain.languages import SOURCE_LANGUAGE
+
 
 class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: DateTime(timezone=True), int: BigInteger, str: Text, dict[str, Any]: JSONB}
@@ -71,13 +73,13 @@ class Conversation(Base):
     opted_out: Mapped[bool] = mapped_column(server_default=text("false"))
     unreachable: Mapped[str | None]
     """Why nothing can be sent there: a carrier's reason such as `bad_address`."""
-    waking: Mapped[datetime | None]
+    timeout_at: Mapped[datetime | None]
     forgotten_at: Mapped[datetime | None]
     """When the answers were deleted at the end of their retention; if older than `updated_at`, there are new ones."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     __table_args__ = (
-        Index("conversation_waking", "waking", postgresql_where=text("waking is not null")),
+        Index("conversation_timeout", "timeout_at", postgresql_where=text("timeout_at is not null")),
         Index("conversation_flow_version", "flow_version", postgresql_where=text("flow_version is not null")),
     )
 
@@ -144,7 +146,7 @@ class DeliveryReport(Base):
 
 
 class Handoff(Base):
-    """A human was called for a person. While unclaimed, `rung_due_at` is when it escalates to the next tier; while claimed,
+    """A human was called for a person. While unclaimed, `due_at` is when it escalates to the next tier; while claimed,
     when its owner is next reminded (an unanswered text, the end of a shift, a quiet conversation)."""
 
     __tablename__ = "handoff"
@@ -161,16 +163,16 @@ class Handoff(Base):
     """See bot/domain/handoff/states.py."""
     opened_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    language: Mapped[str] = mapped_column(server_default=text("'en'"))
+    language: Mapped[str] = mapped_column(server_default=text(f"'{SOURCE_LANGUAGE}'"))
     community: Mapped[str | None]
     """The community from which the person asked for a social worker."""
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     offered_to_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     """Who is asked to take it over from the owner."""
-    rung: Mapped[int] = mapped_column(server_default=text("0"))
-    rung_due_at: Mapped[datetime | None]
+    tier: Mapped[int] = mapped_column(server_default=text("0"))
+    due_at: Mapped[datetime | None]
     limit_at: Mapped[datetime | None]
-    """By when a social worker must have claimed it (domain.md 4.3)."""
+    """By when a social worker must have claimed it."""
     alerted_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
     spoke_at: Mapped[datetime | None]
@@ -178,12 +180,12 @@ class Handoff(Base):
     unanswered_since: Mapped[datetime | None]
     """The person's oldest text that the owner has not answered."""
     shift_ends_at: Mapped[datetime | None]
-    told_at: Mapped[datetime | None]
+    last_notice_at: Mapped[datetime | None]
     """When the person last got a notice about the escalation."""
     closed_at: Mapped[datetime | None]
     disposition: Mapped[str | None]
     __table_args__ = (
-        Index("handoff_rung_due", "rung_due_at", postgresql_where=text("rung_due_at is not null")),
+        Index("handoff_due", "due_at", postgresql_where=text("due_at is not null")),
         Index("handoff_owner", "owner_id", postgresql_where=text("owner_id is not null and state <> 'closed'")),
         Index("handoff_open", "urgency", "opened_at", postgresql_where=text("state <> 'closed'")),
         Index(
@@ -246,7 +248,7 @@ class Referral(Base):
     place: Mapped[int] = mapped_column(server_default=text("1"))
     """Its number in the texts of its offer, from 1."""
     outcome: Mapped[str | None]
-    told_by: Mapped[str | None]
+    reported_by: Mapped[str | None]
     """Who reported the outcome: person, worker or agency."""
     updated_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]

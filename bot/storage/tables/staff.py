@@ -146,13 +146,13 @@ class Holiday(Base):
 
 
 class CallOut(Base):
-    """One staff member was called for one handoff, on one tier (`rung`) of its escalation. The alerts are in `message`."""
+    """One staff member was called for one handoff, on one tier (`tier`) of its escalation. The alerts are in `message`."""
 
     __tablename__ = "call_out"
     id: Mapped[int] = id_column()
     handoff_id: Mapped[int] = mapped_column(ForeignKey("handoff.id"))
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
-    rung: Mapped[int]
+    tier: Mapped[int]
     raised_at: Mapped[datetime]
     answer: Mapped[str | None]
     """took, passed, missed (the tier ended), unreachable, taken (by a colleague), over; null while it is open."""
@@ -220,10 +220,10 @@ class Note(Base):
     __table_args__ = (Index("note_conversation", "conversation_id", "id"),)
 
 
-class CannedReply(Base):
+class StoredReadyReply(Base):
     """A ready reply: a reviewed text that social workers send with one press, in one language."""
 
-    __tablename__ = "canned_reply"
+    __tablename__ = "ready_reply"
     id: Mapped[int] = id_column()
     slug: Mapped[str]
     language: Mapped[str]

@@ -22,6 +22,7 @@ from bot.domain.cases import (
     nearest_day,
     need_code,
 )
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
 from bot.storage import referrals
 from bot.storage.cases import cases, related
@@ -67,12 +68,9 @@ _SENTENCES = {
 }
 
 
-class NotKept(Exception):
-    """The act is not possible, and nothing has happened. `text` is a sentence for the page."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason, self.text = reason, _SENTENCES[reason]
-        super().__init__(reason)
+def refused(reason: str) -> Refused:
+    """The exception for a reason of the table above."""
+    return Refused(_SENTENCES[reason], reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ class TaskEntry:
 def open_case(db: Session, conversation_id: int, staff_id: int, now: datetime) -> bool:
     """Open a case owned by this social worker; False where one is open already, and then nothing changes.
 
-    Raises NotKept, and Refused without the permission to follow up; so do all acts of social workers here.
+    Raises Refused, also without the permission to follow up; so do all acts of social workers here.
     """
     person = _require_person(db, conversation_id, staff_id)
     if cases.lock_open_case(db, person.id) is not None:
@@ -132,7 +130,7 @@ def open_need(db: Session, conversation_id: int, code: str, staff_id: int, now: 
     case = _require_case(db, conversation_id, staff_id)
     _check_choice(code, NEEDS, "need")
     if not cases.open_need(db, case.id, code, now, staff_id):
-        raise NotKept("has_need")
+        raise refused("has_need")
 
 
 def close_need(db: Session, conversation_id: int, need_id: int, outcome: str, staff_id: int, now: datetime) -> None:
@@ -140,9 +138,9 @@ def close_need(db: Session, conversation_id: int, need_id: int, outcome: str, st
     case = _require_case(db, conversation_id, staff_id)
     need = cases.lock_need(db, case.id, need_id)
     if need is None:
-        raise NotKept("no_need")
+        raise refused("no_need")
     if need.closed_at is not None:
-        raise NotKept("need_closed")
+        raise refused("need_closed")
     _check_choice(outcome, NEED_OUTCOMES, "outcome")
     need.closed_at, need.outcome = now, outcome
 
@@ -157,13 +155,13 @@ def record_encounter(
     case = _require_case(db, conversation_id, staff_id)
     _check_choice(entry.mode, MODES, "mode")
     if entry.at > now + _CLOCK_SKEW:
-        raise NotKept("ahead")
+        raise refused("ahead")
     if entry.at < now - FURTHEST_BACK:
-        raise NotKept("long_ago")
+        raise refused("long_ago")
     if entry.minutes is not None and not 0 <= entry.minutes <= MAX_MINUTES:
-        raise NotKept("minutes")
+        raise refused("minutes")
     if len(entry.note) > LONGEST_NOTE:
-        raise NotKept("too_long")
+        raise refused("too_long")
     at, words = min(entry.at, now), (entry.mode, entry.minutes, entry.note)
     # A time in the future counts as now, so the second press has a slightly different time than the first.
     for row in related.list_encounters_between(db, case.id, staff_id, at - DOUBLE_PRESS, at + DOUBLE_PRESS):
@@ -182,12 +180,12 @@ def add_task(db: Session, context: Context, conversation_id: int, entry: TaskEnt
     _require_person(db, conversation_id, staff_id)
     _check_choice(entry.kind, TASK_KINDS, "kind")
     if entry.kind == "other" and not entry.what:
-        raise NotKept("empty")
+        raise refused("empty")
     if len(entry.what) > LONGEST_TASK_TEXT:
-        raise NotKept("too_long")
+        raise refused("too_long")
     today = now.astimezone(context.zone).date()
     if not today <= entry.due_on <= today + FURTHEST_AHEAD:
-        raise NotKept("past")
+        raise refused("past")
     # A task added in the evening for today is due at once.
     due_at = datetime.combine(entry.due_on, END_OF_WORK, context.zone).astimezone(UTC)
     whose = staff_id if entry.is_mine else None
@@ -212,9 +210,9 @@ def finish_task(
     seen = [each for each in cases.list_same_person_conversations(db, conversation_id) if may_see(each)]
     task = cases.lock_task(db, seen, task_id)
     if task is None:
-        raise NotKept("no_task")
+        raise refused("no_task")
     if task.done_at is not None:
-        raise NotKept("task_done")
+        raise refused("task_done")
     task.done_at, task.done_by = now, staff_id
 
 
@@ -222,9 +220,9 @@ def record_measure(db: Session, conversation_id: int, measure: MeasureAnswer, st
     """Record a measure as the social worker knows it. A day in the future is refused."""
     case = _require_case(db, conversation_id, staff_id)
     if measure.name not in MEASURES or measure.value not in VALUES:
-        raise NotKept("measure")
+        raise refused("measure")
     if measure.day not in days_begun(case.opened_at, now):
-        raise NotKept("day")
+        raise refused("day")
     cases.upsert_measure(db, case.id, measure, now, staff_id)
 
 
@@ -276,20 +274,20 @@ def _require_person(db: Session, conversation_id: int, staff_id: int) -> Person:
     require_worker(db, staff_id, Permission.FOLLOW_UP)
     person = cases.lock_person(db, conversation_id)
     if person is None:
-        raise NotKept("unknown_person")
+        raise refused("unknown_person")
     return person
 
 
 def _require_case(db: Session, conversation_id: int, staff_id: int) -> CaseFile:
     case = cases.lock_open_case(db, _require_person(db, conversation_id, staff_id).id)
     if case is None:
-        raise NotKept("no_case")
+        raise refused("no_case")
     return case
 
 
 def _check_choice(given: str, known: Mapping[str, str], reason: str) -> None:
     if given not in known:
-        raise NotKept(reason)
+        raise refused(reason)
 
 
 def _seal(context: Context, words: str) -> str | None:

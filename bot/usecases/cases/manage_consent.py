@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.conversation.effects import ConsentChoice, ConsentMethod
 from bot.domain.conversation.state import load
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
 from bot.storage.cases import cases, related
 from bot.storage.people.consents import AGENCY_PREFIX
@@ -37,12 +38,9 @@ _SENTENCES = {
 }
 
 
-class NotKept(Exception):
-    """Nothing was recorded. `text` is a sentence for the page."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason, self.text = reason, _SENTENCES[reason]
-        super().__init__(reason)
+def refused(reason: str) -> Refused:
+    """The exception for a reason of the table above."""
+    return Refused(_SENTENCES[reason], reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +59,14 @@ def record_consent(
     """Add the entry and return its scope, for the audit.
 
     A release to an agency needs an end, at most a year ahead (34 USC 12291(b)(2)(B): written, informed, reasonably limited
-    in time). Raises NotKept, and Refused without the permission to follow up.
+    in time). Raises Refused, also without the permission to follow up.
     """
     require_worker(db, staff_id, Permission.FOLLOW_UP)
     row = db.get(Conversation, conversation_id)
     if row is None or cases.lock_person(db, conversation_id) is None:
-        raise NotKept("unknown_person")
+        raise refused("unknown_person")
     if entry.choice not in _CHOICES:
-        raise NotKept("choice")
+        raise refused("choice")
     scope, until = _ledger_scope(db, conversation_id, entry), None
     if entry.scope == "share" and entry.choice == ConsentChoice.AGREED:
         until = _checked_end(entry.until, now)
@@ -91,21 +89,21 @@ def record_consent(
 
 def _ledger_scope(db: Session, conversation_id: int, entry: ConsentEntry) -> str:
     if entry.scope not in SCOPE_LABELS:
-        raise NotKept("scope")
+        raise refused("scope")
     if entry.scope != "share":
         return entry.scope
     # Consent can be withdrawn even when the agency has left the directory.
     known = related.agency_names(db, [entry.agency]) or related.has_consent_entry(db, conversation_id, entry.agency)
     if not known:
-        raise NotKept("agency")
+        raise refused("agency")
     return f"{AGENCY_PREFIX}{entry.agency}"
 
 
 def _checked_end(until: datetime | None, now: datetime) -> datetime:
     if until is None:
-        raise NotKept("no_end")
+        raise refused("no_end")
     if until <= now:
-        raise NotKept("past")
+        raise refused("past")
     if until > now + LONGEST_SHARE:
-        raise NotKept("too_far")
+        raise refused("too_far")
     return until

@@ -12,6 +12,7 @@ from bot.domain.cases import MeasureAnswer, MeasureCourse, courses_by_measure
 from bot.domain.conversation.effects import ConsentChoice
 from bot.storage import referrals
 from bot.storage.cases import cases, related
+from bot.storage.check_ins import follow_up
 from bot.storage.handoff import inbox
 from bot.storage.people import consents
 from bot.storage.people.consents import AGENCY_PREFIX, SHARE_PREFIX
@@ -160,7 +161,11 @@ def may_see_case(db: Session, reader: PermittedReader, conversation_id: int) -> 
 def read_case_page(
     db: Session, sealer: Sealer, reader: PermittedReader, conversation_id: int, now: datetime
 ) -> CasePage | None:
-    """The case page of this conversation's person; None where the reader may read none of the person's conversations."""
+    """The case page of this conversation's person; None where the reader may read none of the person's conversations, or
+    the person was erased."""
+    # Of an erased person only empty rows are left; a page of them would reveal that the person existed.
+    if not follow_up.conversation_exists(db, conversation_id):
+        return None
     known = cases.list_same_person_conversations(db, conversation_id)
     readable = [each for each in known if may_read_conversation(db, reader, each)]
     if not readable:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.domain.check_ins.decision import CheckInFacts, jitter_for
@@ -16,20 +15,19 @@ from bot.domain.directory.places import find_zip
 from bot.domain.flows.language.flow import Flow, FlowFailed
 from bot.domain.handoff.states import HandoffState
 from bot.domain.messages.message import Channel
-from bot.storage.check_ins import check_ins
+from bot.storage.cases import cases
+from bot.storage.check_ins import check_ins, follow_up
 from bot.storage.check_ins.check_ins import LockedCheckIn
 from bot.storage.handoff import handoffs
+from bot.storage.messages import threads
 from bot.storage.people import consents
-from bot.storage.tables.cases import CaseFile, Encounter, Measure
-from bot.storage.tables.residents import Conversation, Handoff, Message
-from bot.storage.tables.staff import HandoffEvent
+from bot.storage.tables.residents import Conversation
 from bot.usecases.context import Context
 from bot.usecases.flows.library import PublishedLibrary
-from bot.usecases.handoff.resident_notices import WATCHED_DANGERS, last_inbound_at
+from bot.usecases.handoff.resident_notices import WATCHED_DANGERS
 
 FOLLOW_UP_SCOPE = "followup"
 """What a person must have agreed to before we text them first (47 CFR 64.1200)."""
-_STAFF_EVENTS = ("claimed", "took_over", "closed", "handed_back")
 
 
 def gather_facts(db: Session, context: Context, locked: LockedCheckIn, now: datetime) -> CheckInFacts:
@@ -52,8 +50,8 @@ def gather_facts(db: Session, context: Context, locked: LockedCheckIn, now: date
         with_social_worker=state.holder is not Holder.BOT or _is_with_staff(open_handoff.state if open_handoff else None),
         # An open question about danger counts as danger: no check-in may come on top of it.
         in_danger=state.in_danger or state.asked_danger is not None,
-        staff_contact_at=_last_staff_contact_at(db, row.id),
-        person_wrote_at=last_inbound_at(db, row.id),
+        staff_contact_at=follow_up.last_staff_contact_at(db, row.id),
+        person_wrote_at=threads.last_inbound_at(db, row.id),
         in_conversation=bool(state.frames) and state.check_in is None,
         has_language=flow is not None and supports_language(flow, state.language),
         is_published=flow is not None,
@@ -67,15 +65,9 @@ def _is_watched(db: Session, row: Conversation, safe: SafeContact) -> bool:
     """Whether another person may hold the phone: there was a danger of that kind, or the person said that they are not
     safe where they stay, and since then no social worker has recorded how they may be reached."""
     since = safe.set_at
-    dangers = db.execute(select(Handoff.dangers, Handoff.opened_at).where(Handoff.conversation_id == row.id))
-    moments = [at for held, at in dangers if WATCHED_DANGERS & set(held)]
-    unsafe = (
-        select(func.max(Measure.at))
-        .join(CaseFile, CaseFile.id == Measure.case_id)
-        .where(CaseFile.person_id == row.person_id, Measure.name == "safe", Measure.value == "no")
-    )
-    moments += [at for at in (db.scalar(unsafe),) if at is not None]
-    return any(since is None or since < at for at in moments)
+    moments = [at for dangers, at in handoffs.list_dangers(db, row.id) if WATCHED_DANGERS & set(dangers)]
+    unsafe = cases.last_unsafe_answer_at(db, row.person_id)
+    return any(since is None or since < at for at in (*moments, unsafe) if at is not None)
 
 
 def _unreachable_reason(row: Conversation) -> str | None:
@@ -110,22 +102,3 @@ def find_published_flow(db: Session, context: Context, name: str) -> Flow | None
 
 def supports_language(flow: Flow, language: str) -> bool:
     return language in flow.languages
-
-
-def _last_staff_contact_at(db: Session, conversation_id: int) -> datetime | None:
-    """When a social worker last wrote to the person, met them, or acted on their handoff."""
-    wrote = select(func.max(Message.at)).where(
-        Message.conversation_id == conversation_id, Message.outbound, Message.staff_id.is_not(None)
-    )
-    acted = select(func.max(HandoffEvent.at)).where(
-        HandoffEvent.conversation_id == conversation_id,
-        HandoffEvent.kind.in_(_STAFF_EVENTS),
-        HandoffEvent.staff_id.is_not(None),
-    )
-    met = (
-        select(func.max(Encounter.at))
-        .join(CaseFile, CaseFile.id == Encounter.case_id)
-        .join(Conversation, Conversation.person_id == CaseFile.person_id)
-        .where(Conversation.id == conversation_id)
-    )
-    return max(filter(None, (db.scalar(wrote), db.scalar(acted), db.scalar(met))), default=None)

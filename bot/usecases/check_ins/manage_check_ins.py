@@ -1,6 +1,6 @@
 """Social workers plan, move, skip and stop check-ins, and set the person's time zone.
 
-They only choose the time: whether a check-in may be sent is decided by bot/domain/check_ins/decision.py at the moment of sending.
+They only choose the time. Whether it may be sent is decided then, by bot/domain/check_ins/decision.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from bot.domain.check_ins.decision import MOVES, CheckInReason, CheckInState, plan_times
@@ -20,8 +19,8 @@ from bot.domain.conversation.effects import ConsentChoice
 from bot.domain.conversation.state import load
 from bot.domain.flows.language.flow import FlowFailed
 from bot.domain.flows.language.script import CheckIn as CheckInStep
-from bot.domain.messages.delivery import DeliveryState as Sending
 from bot.domain.messages.message import Channel
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
 from bot.storage import referrals
 from bot.storage.cases import cases
@@ -29,8 +28,9 @@ from bot.storage.check_ins import check_ins
 from bot.storage.check_ins.check_ins import LockedCheckIn
 from bot.storage.conversation import timeouts
 from bot.storage.flows import flows
+from bot.storage.messages import outbox
 from bot.storage.people import consents
-from bot.storage.tables.residents import CheckIn, Conversation, Message, Person
+from bot.storage.tables.residents import CheckIn, Conversation, Person
 from bot.usecases.cases.manage_consent import ConsentEntry, record_consent
 from bot.usecases.check_ins.facts import FOLLOW_UP_SCOPE, find_published_flow, supports_language, time_zone_of
 from bot.usecases.context import Context
@@ -67,14 +67,12 @@ CADENCES: Final[Mapping[str, Cadence]] = {
         "After a crisis: 24 hours, 3 days, 7 days, 30 days", "crisis_check_in",
         (timedelta(hours=24), timedelta(hours=72), timedelta(days=7), timedelta(days=30)), after_crisis=True,
     ),
-    "referral": Cadence(
-        "After a referral: 3 days, 14 days", "referral_check_in", (timedelta(days=3), timedelta(days=14))
-    ),
+    "referral": Cadence("After a referral: 3 days, 14 days", "referral_check_in", (timedelta(days=3), timedelta(days=14))),
     "household": Cadence(
         "A household: 7, 30, 60 and 90 days", "household_check_in", tuple(timedelta(days=each) for each in (7, 30, 60, 90)),
     ),
 }  # fmt: skip
-"""The cadences of domain.md 4.10."""
+"""The cadences that staff can choose from."""
 
 _SENTENCES: Final = {
     "unknown_person": "There is no such person here.",
@@ -102,12 +100,9 @@ _SENTENCES: Final = {
 }  # fmt: skip
 
 
-class NotKept(Exception):
-    """The act is not possible, and nothing has happened. `text` is a sentence for the page."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason, self.text = reason, _SENTENCES[reason]
-        super().__init__(reason)
+def refused(reason: str) -> Refused:
+    """The exception for a reason of the table above."""
+    return Refused(_SENTENCES[reason], reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +128,26 @@ class PlannedCheckIns:
 
 
 def plan_one(
-    db: Session, context: Context, conversation_id: int, staff_id: int, flow: str, requested: RequestedTime, now: datetime, *,
-    agreed: bool = False, after_crisis: bool = False,
-) -> PlannedCheckIns:  # fmt: skip
+    db: Session,
+    context: Context,
+    conversation_id: int,
+    staff_id: int,
+    flow: str,
+    requested: RequestedTime,
+    now: datetime,
+    *,
+    agreed: bool = False,
+    after_crisis: bool = False,
+) -> PlannedCheckIns:
     """Plan one check-in in `flow`, at the requested time or the next one within the hours, safe times and no holiday.
 
     Needs the person's consent: in the ledger, or `agreed`, which records it there as told to this social worker. With
-    `after_crisis`, as always within 30 days of a danger, silence calls a human. Raises NotKept, and Refused without the
+    `after_crisis`, as always within 30 days of a danger, silence calls a human. Raises Refused, also without the
     permission to follow up; so do all acts here.
     """
     place = _lock_person(db, context, conversation_id, staff_id)
     if flow not in check_in_flows(db, context):
-        raise NotKept("no_flow")
+        raise refused("no_flow")
     has_agreed = _require_plannable(db, context, place, flow, staff_id, now, agreed=agreed)
     due, was_put_off = _due_time(context, place, requested, now)
     return _store_plan(db, place, flow, (due,), was_put_off, staff_id, now, after_crisis=after_crisis, has_agreed=has_agreed)
@@ -155,7 +158,7 @@ def plan_cadence(
 ) -> PlannedCheckIns:  # fmt: skip
     """Plan all check-ins of a key of CADENCES, counted from now. One already planned for the same hour stays."""
     if name not in CADENCES:
-        raise NotKept("cadence")
+        raise refused("cadence")
     cadence = CADENCES[name]
     place = _lock_person(db, context, conversation_id, staff_id)
     has_agreed = _require_plannable(db, context, place, cadence.flow, staff_id, now, agreed=agreed)
@@ -213,26 +216,26 @@ def _lock_person(db: Session, context: Context, conversation_id: int, staff_id: 
     require_worker(db, staff_id, Permission.FOLLOW_UP)
     row = referrals.lock_conversation(db, conversation_id)
     if row is None or cases.lock_person(db, conversation_id) is None:
-        raise NotKept("unknown_person")
+        raise refused("unknown_person")
     return with_empty_check_in(db, context, row)
 
 
 def _require_plannable(
     db: Session, context: Context, locked: LockedCheckIn, flow: str, staff_id: int, now: datetime, *, agreed: bool
 ) -> bool:  # fmt: skip
-    """Raises NotKept where it could never be sent. Returns whether the person's consent was recorded."""
+    """Raises Refused where it could never be sent. Returns whether the person's consent was recorded."""
     reason = blocked_reason(locked.conversation_row, locked)
     if reason:
-        raise NotKept(reason)
+        raise refused(reason)
     found = find_published_flow(db, context, flow)
     if found is None:
-        raise NotKept("no_flow")
+        raise refused("no_flow")
     if not supports_language(found, locked.state.language):
-        raise NotKept("no_language")
+        raise refused("no_language")
     if consents.is_agreed(db, locked.conversation_row.id, FOLLOW_UP_SCOPE, now):
         return False
     if not agreed:
-        raise NotKept("no_consent")
+        raise refused("no_consent")
     record_consent(
         db,
         context.sealer,
@@ -245,14 +248,22 @@ def _require_plannable(
 
 
 def _store_plan(
-    db: Session, locked: LockedCheckIn, flow: str, due: tuple[datetime, ...], was_put_off: bool, staff_id: int, now: datetime, *,
-    after_crisis: bool, has_agreed: bool,
-) -> PlannedCheckIns:  # fmt: skip
+    db: Session,
+    locked: LockedCheckIn,
+    flow: str,
+    due: tuple[datetime, ...],
+    was_put_off: bool,
+    staff_id: int,
+    now: datetime,
+    *,
+    after_crisis: bool,
+    has_agreed: bool,
+) -> PlannedCheckIns:
     rows = check_ins.plan(
         db, locked.conversation_row.id, flow, due, now, staff_id=staff_id, after_crisis=after_crisis or None
     )
     if not rows:
-        raise NotKept("already")
+        raise refused("already")
     at = tuple(row.due_at for row in rows if row.due_at is not None)
     return PlannedCheckIns(tuple(row.id for row in rows), at, was_put_off, has_agreed)
 
@@ -261,9 +272,9 @@ def _due_time(context: Context, locked: LockedCheckIn, requested: RequestedTime,
     if requested.at is not None:
         return _due_time_from_local(context, locked, requested.at, now)
     if requested.after is None:
-        raise NotKept("when")
+        raise refused("when")
     if not timedelta(hours=1) <= requested.after <= MAX_AHEAD:
-        raise NotKept("delay")
+        raise refused("delay")
     return _next_allowed_time(context, locked, now + requested.after)
 
 
@@ -275,30 +286,30 @@ def _due_time_from_local(
     here = now.astimezone(zone).replace(tzinfo=None)
     # Checked first: the years 1 and 9999 cannot be converted to UTC.
     if local_time < here - timedelta(days=1):
-        raise NotKept("past")
+        raise refused("past")
     if local_time > here + MAX_AHEAD:
-        raise NotKept("too_far")
+        raise refused("too_far")
     at = _local_to_utc(local_time, zone)
     if at <= now:
-        raise NotKept("past")
+        raise refused("past")
     return _next_allowed_time(context, locked, at)
 
 
 def _local_to_utc(local_time: datetime, zone: ZoneInfo) -> datetime:
     first, second = (local_time.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local_time:
-        raise NotKept("gap")
+        raise refused("gap")
     if first.utcoffset() != second.utcoffset():
-        raise NotKept("twice")
+        raise refused("twice")
     return first.astimezone(UTC)
 
 
 def _next_allowed_time(context: Context, locked: LockedCheckIn, at: datetime) -> tuple[datetime, bool]:
     if locked.state.safe.paused:
-        raise NotKept("left")
+        raise refused("left")
     due = next_send_time(at, time_zone_of(locked, context), locked.state.safe, context.holidays)
     if due is None:
-        raise NotKept("no_safe_time")
+        raise refused("no_safe_time")
     return due, due != at.astimezone(UTC)
 
 
@@ -312,7 +323,7 @@ def reschedule(
     locked = _lock_check_in(db, context, conversation_id, check_in_id, staff_id)
     row = locked.check_in
     if row.state == CheckInState.ASKED:
-        raise NotKept("asked")
+        raise refused("asked")
     due, was_put_off = _due_time_from_local(context, locked, to, now)
     row.due_at, row.planned_for, row.made_at, row.holds, row.reason = due, due, now, 0, None
     check_ins.add_event(db, row, "moved", now, reason=CheckInReason.MOVED.value, staff_id=staff_id)
@@ -338,11 +349,11 @@ def stop_all(
     for each in ids:
         referrals.lock_conversation(db, each)
     if not ids or cases.lock_person(db, conversation_id) is None:
-        raise NotKept("unknown_person")
+        raise refused("unknown_person")
     found = [row.id for each in ids for row in check_ins.list_open(db, each)]
     agreed = [each for each in ids if withdrawn and consents.is_agreed(db, each, FOLLOW_UP_SCOPE, now)]
     if not found and not agreed:
-        raise NotKept("nothing_open")
+        raise refused("nothing_open")
     for check_in_id in found:
         locked = check_ins.lock(db, context.sealer, check_in_id)
         if locked is not None and MOVES.allows(locked.check_in.state, "drop"):
@@ -356,9 +367,9 @@ def _lock_check_in(db: Session, context: Context, conversation_id: int, check_in
     require_worker(db, staff_id, Permission.FOLLOW_UP)
     locked = check_ins.lock(db, context.sealer, check_in_id)
     if locked is None or locked.check_in.conversation_id != conversation_id:
-        raise NotKept("unknown")
+        raise refused("unknown")
     if not MOVES.allows(locked.check_in.state, "drop"):
-        raise NotKept("over")
+        raise refused("over")
     return locked
 
 
@@ -369,8 +380,7 @@ def _drop(db: Session, context: Context, locked: LockedCheckIn, reason: CheckInR
     check_ins.end(db, locked.check_in, "drop", now, reason=reason.value, staff_id=staff_id)
     if not was_asked:
         return
-    waiting = (Message.check_in_id == locked.check_in.id, Message.outbound, Message.state == Sending.WAITING.value)
-    db.execute(update(Message).where(*waiting).values(state=Sending.DROPPED.value, due_at=None))
+    outbox.drop_check_in(db, locked.check_in.id)
     if locked.state.check_in == locked.check_in.id and not check_ins.was_sent(db, locked.check_in):
         state = replace(locked.state, frames=(), ended=True, timeout_at=None, check_in=None)
         timeouts.save_state(locked.conversation_row, context.sealer, state, now)
@@ -382,7 +392,7 @@ def set_time_zone(db: Session, context: Context, conversation_id: int, staff_id:
     Planned check-ins keep their time; whether they may be sent at that hour is decided when they are due.
     """
     if zone and zone not in ZONES:
-        raise NotKept("zone")
+        raise refused("zone")
     place = _lock_person(db, context, conversation_id, staff_id)
     person = db.get_one(Person, place.conversation_row.person_id)
     is_new = (person.zone or "") != zone

@@ -15,7 +15,8 @@ from bot.domain.referrals import OPEN_STATES
 from bot.storage import referrals
 from bot.storage.cases import cases, related
 from bot.storage.check_ins import follow_up
-from bot.storage.check_ins.follow_up import FollowUpList, FollowUpQuery, FollowUpRow
+from bot.storage.check_ins.follow_up import FollowUpList as FollowUpList
+from bot.storage.check_ins.follow_up import FollowUpQuery, FollowUpRow
 from bot.storage.handoff import inbox
 from bot.storage.people import consents
 from bot.storage.people.people import Viewer

@@ -51,7 +51,7 @@ from bot.usecases.handoff.escalation import open_and_alert
 log = logging.getLogger(__name__)
 
 MAX_SILENCES = 3
-"""After so many unanswered check-ins in a row they end, with one closing text (the tapering of domain.md 4.10)."""
+"""After so many unanswered check-ins in a row they end, with one closing text."""
 LONGEST_NAME = 40
 CALL_WITHIN = timedelta(hours=24)
 """By when a human should have called the person."""
@@ -122,9 +122,15 @@ def _enter_check_in_flow(db: Session, context: Context, locked: LockedCheckIn, n
     stale = saved_answers(library.published(locked.check_in.flow).script)
     known = {name: value for name, value in locked.state.answers.items() if name not in stale}
     fresh = replace(
-        locked.state, frames=(), answers={**known, **_offered_services(db, locked)}, ended=False, outcome=None, human_offered=False,
-        timeout_at=None, check_in=None,
-    )  # fmt: skip
+        locked.state,
+        frames=(),
+        answers={**known, **_offered_services(db, locked)},
+        ended=False,
+        outcome=None,
+        human_offered=False,
+        timeout_at=None,
+        check_in=None,
+    )
     return enter_flow(library, fresh, locked.check_in.flow, "", now, context.system_texts.text)
 
 
@@ -217,7 +223,7 @@ def _give_up(
     check_ins.end(db, locked.check_in, "miss", now, reason=CheckInReason.NO_ANSWER.value)
     ids: list[int] = []
     if call:
-        # After a danger, silence means that a human telephones (domain.md 4.10).
+        # After a danger, silence means that a human telephones.
         effect = OpenHandoff(
             CalledFor.FLOW, Urgency.THIS_SHIFT, CRISIS_TEAM, "no answer to a check-in after a crisis: please telephone"
         )

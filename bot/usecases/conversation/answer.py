@@ -1,4 +1,4 @@
-"""What a text is answered with. The order of the steps is fixed here (design.md, the corridor); no flow can change it."""
+"""What a text is answered with. The order of the steps is fixed here; no flow can change it."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _answer_late(turn: TurnInProgress) -> None:
 
 
 def _say_if_unattended(turn: TurnInProgress) -> None:
-    """The first answer after a call for a human says that no social worker is on duty (domain.md 4.3), once."""
+    """The first answer after a call for a human says that no social worker is on duty, once."""
     called = [effect for effect in turn.effects if isinstance(effect, OpenHandoff) and effect.reachable]
     replies = [effect for effect in turn.effects if isinstance(effect, Reply)]
     conversation = turn.conversation

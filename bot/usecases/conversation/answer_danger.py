@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from bot.domain.conversation.effects import HandoffReason, NotifyStaff, OpenHandoff
 from bot.domain.conversation.state import Holder
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.message import OutboxLane
 from bot.domain.safety import (
     Assessment,
@@ -34,8 +35,8 @@ def answer_danger(turn: TurnInProgress, assessment: Assessment) -> None:
         turn.effects.append(NotifyStaff(urgent=True))
         return
     key = reply_key(assessment) or "active_self_harm"
-    waiting, told_at = conversation.holder is Holder.WAITING, conversation.last_notice_at
-    if waiting and key == conversation.last_notice_key and told_at and turn.now - told_at < SAME_DANGER_PAUSE:
+    waiting, last_notice_at = conversation.holder is Holder.WAITING, conversation.last_notice_at
+    if waiting and key == conversation.last_notice_key and last_notice_at and turn.now - last_notice_at < SAME_DANGER_PAUSE:
         turn.stay_silent("the same danger was answered a moment ago, and a human called")
         return
     turn.reply(key, OutboxLane.CRISIS)
@@ -82,7 +83,7 @@ def hear_direct_answer(turn: TurnInProgress, assessment: Assessment) -> None:
     language = turn.texts.keywords.language(turn.incoming.text)
     if language in turn.texts.languages:
         # A person who cannot read the question has not refused to answer it.
-        turn.update(language=language or "en", language_chosen=True)
+        turn.update(language=language or SOURCE_LANGUAGE, language_chosen=True)
         turn.reply(reply_key(Assessment(Level.DISTRESS, (danger,), ask=danger)) or "ask_self_harm", OutboxLane.CRISIS)
         return
     match read_direct_answer(turn.texts.rules, turn.incoming.text):

@@ -22,11 +22,11 @@ REPEAT_WAITING_IN_DANGER = timedelta(minutes=2)
 
 def answer_waiting(turn: TurnInProgress) -> None:
     """The person writes while no social worker has claimed the handoff yet."""
-    danger, told_at = turn.conversation.in_danger, turn.conversation.last_notice_at
+    danger, last_notice_at = turn.conversation.in_danger, turn.conversation.last_notice_at
     turn.effects.append(NotifyStaff(urgent=danger))
     pause = REPEAT_WAITING_IN_DANGER if danger else REPEAT_WAITING
     key = "waiting" if danger else "waiting_calm"
-    if told_at and turn.conversation.last_notice_key == key and turn.now - told_at < pause:
+    if last_notice_at and turn.conversation.last_notice_key == key and turn.now - last_notice_at < pause:
         turn.stay_silent("waiting for a human, and told so a moment ago")
         return
     # The first words after the call for a human are always answered: "hola?" must not meet silence.

@@ -7,6 +7,7 @@ from bot.domain.conversation.keywords import Keyword
 from bot.domain.conversation.safe_contact import says_exit
 from bot.domain.conversation.state import Holder
 from bot.domain.conversation.turn_state import offer_services
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.message import OutboxLane
 from bot.domain.safety.levels import Urgency
 from bot.usecases.conversation.answer_in_flow import flow_waits_for_human
@@ -113,7 +114,7 @@ def _go_back(turn: TurnInProgress) -> None:
 
 
 def _change_language(turn: TurnInProgress, language: str | None) -> None:
-    turn.update(language=language or "en", language_chosen=True)
+    turn.update(language=language or SOURCE_LANGUAGE, language_chosen=True)
     if turn.conversation.holder is Holder.HUMAN:
         turn.forward_to_holder()
         return

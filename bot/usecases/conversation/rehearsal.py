@@ -17,6 +17,7 @@ from bot.domain.flows.checks.checks import saved_answers
 from bot.domain.flows.language.flow import FlowFailed
 from bot.domain.flows.language.script import read_duration
 from bot.domain.flows.language.yaml_source import FlowProblem
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.state_machine import IllegalMove
 from bot.usecases.conversation.answer import answer
 from bot.usecases.conversation.converse import enter_flow, run_flows
@@ -47,7 +48,7 @@ class Rehearsal:
         system_texts: HelpLine,
         library: Library,
         now: datetime,
-        language: str = "en",
+        language: str = SOURCE_LANGUAGE,
         flow: str | None = None,
         *,
         at: str | None = None,
@@ -56,7 +57,7 @@ class Rehearsal:
     ) -> None:
         self._system_texts, self._library, self.now = system_texts, library, now
         begun = Conversation(
-            channel=channel, language=language, language_chosen=language != "en", answers=dict(answers or {})
+            channel=channel, language=language, language_chosen=language != SOURCE_LANGUAGE, answers=dict(answers or {})
         )
         self._stored = begun.dump()
         self.opted_out = False
@@ -100,9 +101,15 @@ class Rehearsal:
         stale = saved_answers(self._library.published(flow).script)
         known = {name: value for name, value in before.answers.items() if name not in stale}
         fresh = replace(
-            before, frames=(), answers={**known, **(offered or {})}, ended=False, outcome=None, human_offered=False, timeout_at=None,
+            before,
+            frames=(),
+            answers={**known, **(offered or {})},
+            ended=False,
+            outcome=None,
+            human_offered=False,
+            timeout_at=None,
             check_in=None,
-        )  # fmt: skip
+        )
         turn = enter_flow(self._library, fresh, flow, "", self.now, self._system_texts.text)
         self._keep(replace(turn.conversation, turn=before.turn + 1, check_in=REHEARSED_CHECK_IN), turn.effects)
         return turn.effects

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.messages.message import Address, Channel
+from bot.domain.refused import Refused
 from bot.domain.roster.csv_file import read_file
 from bot.domain.roster.rows import ExtraRow, TimeOffRow
 from bot.domain.staff.permissions import Role
@@ -21,7 +21,6 @@ from bot.paths import ROOT
 from bot.storage import rosters
 from bot.storage.sealing import Sealer
 from bot.storage.staff import staff
-from bot.storage.tables.staff import Staff
 from bot.usecases.roster import manage_roster
 
 _EMPLOYED_FOR = timedelta(days=200)
@@ -93,6 +92,24 @@ class DemoStaff(_StaffModel):
         raise LookupError(f"staff/people.yaml: nobody is called {called}.")
 
 
+@dataclass(frozen=True, slots=True)
+class DemoAccount:
+    """A staff member as the demo's sign-in page offers them; `teams` are slugs, in order."""
+
+    id: int
+    name: str
+    roles: frozenset[Role]
+    teams: tuple[str, ...]
+
+
+def list_demo_accounts(db: Session, limit: int = 24) -> list[DemoAccount]:
+    """The first `limit` active staff members, by id. Only for a demo: the caller checks that it is one."""
+    return [
+        DemoAccount(row.id, row.name, staff.roles_of(row), tuple(sorted(staff.teams_of(db, row.id))))
+        for row in staff.list_active(db)[:limit]
+    ]
+
+
 def read_demo_staff(root: Path = ROOT) -> DemoStaff:
     """Raises pydantic's ValidationError where a line of the file cannot be read."""
     return DemoStaff.model_validate(yaml.safe_load((root / "staff/people.yaml").read_text("utf-8")))
@@ -102,9 +119,9 @@ def add_demo_staff(db: Session, sealer: Sealer, zone: ZoneInfo, now: datetime, r
     """Add the demo's staff and roster where there are no staff yet; returns how many were added.
 
     Only for a demo: the caller checks that it is one. `now` is aware; tonight's shifts lie around it. Raises
-    keep_roster.Refused where the roster's file names an unknown member.
+    Refused where the roster's file names an unknown member.
     """
-    if db.scalar(select(Staff.id).limit(1)) is not None:
+    if not staff.is_empty(db):
         return 0
     given = read_demo_staff(root)
     for slug, name in given.teams.items():
@@ -113,7 +130,7 @@ def add_demo_staff(db: Session, sealer: Sealer, zone: ZoneInfo, now: datetime, r
         _add_member(db, sealer, member, now - _EMPLOYED_FOR)
     weekly, complaints = read_file((root / "staff/roster.csv").read_bytes(), manage_roster.known_names(db, zone))
     if complaints:
-        raise manage_roster.Refused(f"staff/roster.csv, {complaints[0]}")
+        raise Refused(f"staff/roster.csv, {complaints[0]}")
     rosters.add(db, weekly)
     rosters.add(db, [*_shifts_tonight(db, given, zone, now), *_days_off(given, zone, now)])
     return len(given.people)

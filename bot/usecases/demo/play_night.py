@@ -10,19 +10,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation.safe_contact import SafeContact, TimeWindow
 from bot.domain.messages.delivery import DeliveryState
+from bot.domain.refused import Refused
 from bot.storage import next_due
 from bot.storage.check_ins import check_ins
-from bot.storage.conversation import timeouts
+from bot.storage.conversation import conversations, timeouts
 from bot.storage.handoff import handoffs
 from bot.storage.messages import outbox
 from bot.storage.people.people import find_by_addresses
 from bot.storage.staff import staff
-from bot.storage.tables.residents import Conversation
 from bot.usecases.cases import manage_case
 from bot.usecases.cases.manage_case import EncounterEntry
 from bot.usecases.check_ins import manage_check_ins
@@ -31,7 +30,7 @@ from bot.usecases.context import Context
 from bot.usecases.conversation.receive_message import receive_message
 from bot.usecases.conversation.time_out import handle_timeout
 from bot.usecases.demo.night import DemoAct, DemoSafeTimes, DemoScene, DemoStory, order_scenes
-from bot.usecases.handoff import claiming, common, ending, writing
+from bot.usecases.handoff import claiming, ending, writing
 from bot.usecases.handoff.sla import handle_due
 from bot.usecases.people.name_person import name_person
 from bot.usecases.people.set_safe_contact import SafeContactForm, set_safe_contact
@@ -44,7 +43,7 @@ _MAX_ROUNDS = 50
 
 def is_untouched(db: Session) -> bool:
     """Whether no one has ever texted. The night is only played into an empty database, and so only once."""
-    return db.scalar(select(Conversation.id).limit(1)) is None
+    return conversations.is_empty(db)
 
 
 def play_night(db: Session, context: Context, night: tuple[DemoStory, ...], now: datetime) -> int:
@@ -103,8 +102,9 @@ def _play_scene(db: Session, context: Context, scene: DemoScene, staff_ids: Mapp
         return True
     try:
         _play_staff_act(db, context, scene, staff_ids)
-    except (common.Refused, manage_case.NotKept, manage_check_ins.NotKept, LookupError) as error:
-        log.warning("an act of the demo's night was left out: %s, %s: %s", scene.address.value, scene.act.by, error)
+    except (Refused, LookupError) as error:
+        why = error.reason if isinstance(error, Refused) else error
+        log.warning("an act of the demo's night was left out: %s, %s: %s", scene.address.value, scene.act.by, why)
         return False
     return True
 
@@ -147,7 +147,7 @@ def _play_follow_up(db: Session, context: Context, act: DemoAct, conversation_id
     elif act.keeps:
         manage_case.open_case(db, conversation_id, me, now)
         manage_case.take_case(db, conversation_id, me)
-        with suppress(manage_case.NotKept):
+        with suppress(Refused):
             # The need exists already where a flow has offered services for it.
             manage_case.open_need(db, conversation_id, act.keeps, me, now)
     else:

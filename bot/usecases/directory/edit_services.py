@@ -22,6 +22,8 @@ from bot.domain.directory import cards, editing, places
 from bot.domain.directory.editing import MergedForm, ServiceForm, ServiceFormFacts
 from bot.domain.directory.hsds.fields import STATUSES
 from bot.domain.directory.needs import load_rules
+from bot.domain.languages import SOURCE_LANGUAGE
+from bot.domain.refused import InvalidForm, Refused
 from bot.paths import ROOT
 from bot.storage.directory import catalog, listings
 from bot.storage.directory.catalog import ServiceDetail
@@ -53,7 +55,7 @@ class DirectorySettings:
 
     zone: ZoneInfo
     fresh_days: int
-    languages: tuple[str, ...] = ("en", "es")
+    languages: tuple[str, ...] = (SOURCE_LANGUAGE,)
     needs: tuple[str, ...] = ()
 
     @classmethod
@@ -63,22 +65,6 @@ class DirectorySettings:
 
 class ServiceNotFound(Exception):
     """There is no such service."""
-
-
-class Refused(Exception):
-    """It cannot be done, and nothing was changed; `text` says why and what to do."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(reason)
-        self.reason, self.text = reason, text
-
-
-class Unfit(Exception):
-    """What was typed cannot be stored. `problems`: a sentence for each field."""
-
-    def __init__(self, problems: dict[str, str]) -> None:
-        super().__init__("a change of the directory was refused")
-        self.problems = problems
 
 
 class ServiceEditConflict(Exception):
@@ -119,7 +105,7 @@ def change_service(
 ) -> bool:
     """Save the form of a service. Returns whether its check was revoked because its telephone number changed.
 
-    Raises NotThere; Refused; Unfit; ChangedMeanwhile.
+    Raises ServiceNotFound; Refused; InvalidForm; ServiceEditConflict.
     """
     held, typed = _load_for_change(db, service_id), editing.normalized(typed)
     values = values_of(held)
@@ -130,7 +116,7 @@ def change_service(
             raise ServiceEditConflict(merged, service_version(held.service))
     given, problems = editing.read(typed, _known_values(values, current, settings))
     if problems:
-        raise Unfit(problems)
+        raise InvalidForm(problems)
     number = _telephone(values.held)
     changed = _store_changes(db, held, values, given, now)
     if not changed:
@@ -140,6 +126,11 @@ def change_service(
         held.service.verified, held.service.assured_on, held.service.assured_by = False, None, None
     _finish_change(db, held, staff_id, "service_changed", f"service {service_id}: {', '.join(changed)}", now)
     return took_back
+
+
+def is_import_running(error: Exception) -> bool:
+    """Whether an edit failed with this database error because an import of the directory holds the lock."""
+    return catalog.is_lock_timeout(error)
 
 
 def content_hash(db: Session, service_id: int) -> str:
@@ -162,14 +153,14 @@ def record_check(
     """Record that a member of staff has called the service, and that all its data is right today.
 
     `seen` is what `seen_of` gave when the service was shown; None where they have just typed all of it.
-    Raises NotThere; Refused.
+    Raises ServiceNotFound; Refused.
     """
     held = _load_for_change(db, service_id)
     if seen_hash is not None and seen_hash != content_hash(db, service_id):
-        raise Refused("changed meanwhile", _CHANGED_TEXT)
+        raise Refused(_CHANGED_TEXT, "changed meanwhile")
     service, today = held.service, now.astimezone(settings.zone).date()
     if service.status != "active":
-        raise Refused("closed", "It is marked as closed. Open it again first; then write down that you have checked it.")
+        raise Refused("It is marked as closed. Open it again first; then write down that you have checked it.", "closed")
     who = staff.get(db, staff_id)
     service.verified, service.assured_on, service.assured_by = True, today, who.name if who else ""
     service.review_by = editing.offered_until(today, settings.fresh_days, settings.zone)
@@ -177,19 +168,19 @@ def record_check(
 
 
 def set_accepting(db: Session, service_id: int, staff_id: int, answer: str, now: datetime) -> None:
-    """Record whether the service takes new people: yes, no or unknown. Raises NotThere; Refused."""
+    """Record whether the service takes new people: yes, no or unknown. Raises ServiceNotFound; Refused."""
     held = _load_for_change(db, service_id, also_files=True)
     if answer not in ACCEPTING_VALUES:
-        raise Refused("accepting", "Choose yes, no or not known. Nothing was saved.")
+        raise Refused("Choose yes, no or not known. Nothing was saved.", "accepting")
     held.service.accepting, held.service.accepting_at = ACCEPTING_VALUES[answer], now
     _finish_change(db, held, staff_id, "service_changed", f"service {service_id}: accepting {answer}", now)
 
 
 def set_status(db: Session, service_id: int, staff_id: int, status: str, now: datetime) -> None:
-    """Set one of HSDS's statuses: closed for a time or for good, or open again. Raises NotThere; Refused."""
+    """Set one of HSDS's statuses: closed for a time or for good, or open again. Raises ServiceNotFound; Refused."""
     held = _load_for_change(db, service_id)
     if status not in STATUSES:
-        raise Refused("status", f"Choose one of: {', '.join(STATUSES)}. Nothing was saved.")
+        raise Refused(f"Choose one of: {', '.join(STATUSES)}. Nothing was saved.", "status")
     values = values_of(held)
     _set_edit(held.service, "status", status, values.imported["status"])
     held.service.status = status
@@ -197,10 +188,10 @@ def set_status(db: Session, service_id: int, staff_id: int, status: str, now: da
 
 
 def add_service(db: Session, settings: DirectorySettings, staff_id: int, typed: ServiceForm, now: datetime) -> int:
-    """Add a service by hand; returns its id. It is not offered to people until it was checked. Raises Unfit."""
+    """Add a service by hand; returns its id. It is not offered to people until it was checked. Raises InvalidForm."""
     given, problems = editing.read(typed, ServiceFormFacts(settings.needs, settings.languages))
     if problems:
-        raise Unfit(problems)
+        raise InvalidForm(problems)
     key = uuid.uuid4().hex
     service = Service(
         slug=f"{STAFF_ORIGIN}/{key}", name=given["name"], needs=[], zips=[], cards={}, verified=False, review_by=now,
@@ -224,9 +215,9 @@ def _load_for_change(db: Session, service_id: int, *, also_files: bool = False) 
     if held is None:
         raise ServiceNotFound(f"There is no service {service_id}.")
     if held.service.gone_at is not None:
-        raise Refused("gone", _GONE_TEXT)
+        raise Refused(_GONE_TEXT, "gone")
     if held.service.origin == FILES_ORIGIN and not also_files:
-        raise Refused("files", _KEPT_IN_FILES_TEXT)
+        raise Refused(_KEPT_IN_FILES_TEXT, "files")
     return held
 
 

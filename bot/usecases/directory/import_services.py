@@ -15,7 +15,6 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale
 from sqlalchemy.orm import Session
 
 from bot.domain.directory import cards, places
@@ -33,6 +32,8 @@ from bot.domain.directory.hsds.records import (
     TermRecord,
 )
 from bot.domain.directory.needs import NeedRules, needs_of
+from bot.domain.languages import english_names
+from bot.domain.refused import Refused
 from bot.storage.database import DATABASE_ERRORS
 from bot.storage.directory import catalog, imports, listings
 
@@ -59,11 +60,11 @@ _LOCKED_TEXT = (
 )
 
 
-class Refused(Exception):
+class ImportRefused(Refused):
     """Nothing was imported; the text says why and what to do. `report` holds every refused row, where rows were read."""
 
-    def __init__(self, why: str, report: ImportReport | None = None) -> None:
-        super().__init__(why)
+    def __init__(self, text: str, report: ImportReport | None = None) -> None:
+        super().__init__(text)
         self.report = report
 
 
@@ -137,10 +138,10 @@ def _finding_row(found: ImportRefusal | ImportRemark) -> dict[str, Any]:
 
 
 def source_name(words: str) -> str:
-    """Turn `words` into a valid source name: small letters, digits, dots, dashes. Raises Refused."""
+    """Turn `words` into a valid source name: small letters, digits, dots, dashes. Raises ImportRefused."""
     name = _INVALID_NAME_CHARS.sub("-", words.strip().lower()).strip("-.")
     if not name or name in imports.RESERVED_SOURCES:
-        raise Refused(f"A directory cannot be called {words!r}. Give it a name of its own with --source.")
+        raise ImportRefused(f"A directory cannot be called {words!r}. Give it a name of its own with --source.")
     return name
 
 
@@ -153,16 +154,16 @@ def import_directory(
     now: datetime,
     on_progress: ProgressCallback = lambda _what, _count: None,
 ) -> ImportReport:
-    """Import `files`. The caller commits, and must not after Refused.
+    """Import `files`. The caller commits, and must not after ImportRefused.
 
-    `tell` is called now and then to show progress: the stage, and how many rows are done. Raises Refused.
+    `tell` is called now and then to show progress: the stage, and how many rows are done. Raises ImportRefused.
     """
     try:
         return _import_files(db, files, options, mapping, rules, now, on_progress)
     except DATABASE_ERRORS as error:
         if not catalog.is_lock_timeout(error):
             raise
-        raise Refused(_LOCKED_TEXT) from error
+        raise ImportRefused(_LOCKED_TEXT) from error
 
 
 def _import_files(
@@ -178,7 +179,7 @@ def _import_files(
     try:
         imports.begin_import(db, options.source)
     except imports.ImportInProgress as error:
-        raise Refused(f"Another import of {options.source} is under way and does not end. Try again later.") from error
+        raise ImportRefused(f"Another import of {options.source} is under way and does not end. Try again later.") from error
     report = ImportReport(options.source)
     # Before the first write: the old numbers of a service that comes back are stored nowhere else.
     of_gone = _group_numbers(catalog.phones_of_gone_services(db, options.source))
@@ -186,7 +187,7 @@ def _import_files(
     if fatal := [one for one in report.refused if one.fatal]:
         first = fatal[0]
         where = ", ".join(part for part in (first.file, first.at) if part)
-        raise Refused(f"{where + ': ' if where else ''}{first.what}; {first.remedy}. Nothing was imported.", report)
+        raise ImportRefused(f"{where + ': ' if where else ''}{first.what}; {first.remedy}. Nothing was imported.", report)
     _mark_gone(db, origin, report)
     _update_listings(db, options, report, on_progress, now, of_gone)
     report.offered = listings.count_offered(db, options.source, now)
@@ -304,8 +305,7 @@ def language_code(word: str) -> str:
 
 @cache
 def _codes_by_name() -> Mapping[str, str]:
-    names = Locale("en").languages
-    return {name.lower(): code for code, name in names.items() if len(code) == 2}
+    return {name.lower(): code for code, name in english_names().items() if len(code) == 2}
 
 
 def _mark_gone(db: Session, origin: imports.ImportOrigin, report: ImportReport) -> None:

@@ -12,16 +12,17 @@ from sqlalchemy.orm import Session
 
 from bot.domain.directory import cards, places
 from bot.domain.directory.editing import Freshness, ServiceForm, freshness_of
-from bot.domain.directory.hours_text import hours_in_words
 from bot.domain.directory.ranking import RankedHit, ServiceHit, rank_hits
 from bot.domain.directory.schedules import is_open
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.segments import SegmentCount, fold_for_sms, measure_segments
 from bot.storage.directory import catalog
 from bot.storage.directory.catalog import ServiceDetail, ServiceFilter, ServiceListRow
 from bot.usecases.directory import search_services
-from bot.usecases.directory.edit_services import DirectorySettings, form_of, service_version
+from bot.usecases.directory.edit_services import DirectorySettings, content_hash, form_of, service_version
 from bot.usecases.directory.search_services import DirectorySearch, UnknownZip
 from bot.usecases.directory.values import ServiceValues, values_of
+from bot.usecases.directory.words import hours_for_staff, read_directory_words
 
 PAGE = 20
 MAX_CHECKED_FOR_OPEN = 200
@@ -130,7 +131,7 @@ def _search_page(db: Session, query: DirectoryQuery, zone: ZoneInfo, now: dateti
     answer = search_services.search_for_staff(
         db,
         DirectorySearch(
-            need=query.need or None, words=query.words, near=query.near or None, language=query.language or "en",
+            need=query.need or None, words=query.words, near=query.near or None, language=query.language or SOURCE_LANGUAGE,
             open_now=query.open_now, offered=query.freshness == Freshness.FRESH, most=last + 1,
         ),
         zone,
@@ -158,11 +159,20 @@ def _list_page(db: Session, query: DirectoryQuery, zone: ZoneInfo, now: datetime
     return ServiceList(tuple(found[first : first + PAGE]), None, len(found) > first + PAGE, place)
 
 
+def freshness_counts(db: Session, now: datetime) -> dict[str, int]:
+    """How many services there are of each `Freshness`."""
+    return catalog.freshness_counts(db, now)
+
+
 def list_to_call(
     db: Session, never_checked: bool, page: int, zone: ZoneInfo, now: datetime
 ) -> tuple[list[ServiceLine], bool]:
-    """A page of the services to call, and whether there are more: those whose check expires first, or, with `never`, those
-    that were never checked."""
+    """A page of the services to call, and whether there are more: those whose check expires first, or, with
+    `never_checked`, those that were never checked.
+
+    To be called first in a transaction: all of it then reads from one snapshot.
+    """
+    catalog.use_single_snapshot(db)
     of = catalog.list_never_checked if never_checked else catalog.list_due_for_check
     ids = of(db, PAGE + 1, (page - 1) * PAGE)
     return _service_lines(db, ids[:PAGE], None, zone, now), len(ids) > PAGE
@@ -184,7 +194,12 @@ def _place_services(
         for row in catalog.listing_rows(db, ids)
     ]
     return list(
-        rank_hits(hits, near, "en", lambda hit: _is_open(hit.shown.get("schedules", ()), hit.shown.get("zip"), zone, now))
+        rank_hits(
+            hits,
+            near,
+            SOURCE_LANGUAGE,
+            lambda hit: _is_open(hit.shown.get("schedules", ()), hit.shown.get("zip"), zone, now),
+        )
     )
 
 
@@ -198,6 +213,17 @@ def _zone_of(zip_code: object, zone: ZoneInfo) -> ZoneInfo:
         return ZoneInfo(place.zone) if place else zone
     except (ZoneInfoNotFoundError, ValueError):
         return zone
+
+
+def read_service_with_hash(
+    db: Session, settings: DirectorySettings, service_id: int, now: datetime
+) -> tuple[ServicePage | None, str]:
+    """All about a service, and its `content_hash` of the same moment; None and "" where the id is unknown.
+
+    To be called first in a transaction: all of it then reads from one snapshot.
+    """
+    catalog.use_single_snapshot(db)
+    return read_service(db, settings, service_id, now), content_hash(db, service_id)
 
 
 def read_service(db: Session, settings: DirectorySettings, service_id: int, now: datetime) -> ServicePage | None:
@@ -237,7 +263,9 @@ def _card_previews(
         return ()
     found = []
     for language in settings.languages:
-        text = cards.card_of(placed[0], needs[0] if needs else None, language, _local_date(placed[0].hit, settings, now))
+        words = read_directory_words().in_language(language)
+        today = _local_date(placed[0].hit, settings, now)
+        text = cards.card_of(placed[0], needs[0] if needs else None, language, words, today)
         # As it is sent by SMS: without accents, which would double its cost.
         text = fold_for_sms(text) if text else text
         found.append(CardPreview(language, text, measure_segments(text) if text else None))
@@ -284,7 +312,7 @@ def _service_places(
                 name=str(shown.get("place", "")),
                 address=_address(shown.get("addresses", ())),
                 number=cards.phone_of(shown),
-                hours=hours_in_words(schedules, "en", today),
+                hours=hours_for_staff(schedules, today),
                 is_open=_is_open(schedules, shown.get("zip"), settings.zone, now),
             )
         )

@@ -14,8 +14,11 @@ from sqlalchemy.orm import Session
 from bot.domain.directory import cards, places
 from bot.domain.directory.ranking import RankedHit, ServiceHit, miles_to, rank_hits
 from bot.domain.directory.schedules import is_open
+from bot.domain.languages import SOURCE_LANGUAGE
+from bot.storage.check_ins import follow_up
 from bot.storage.directory import listings, reviewed_services
 from bot.storage.directory.listings import MAX_MILES, ListingQuery
+from bot.usecases.directory.words import read_directory_words
 
 MAX_CANDIDATES_OPEN_NOW = 200
 """Candidates for a search of services open now: at night hardly any of the nearest fifty are open."""
@@ -39,7 +42,7 @@ class DirectorySearch:
     words: str = ""
     near: str | None = None
     """A ZIP code."""
-    language: str = "en"
+    language: str = SOURCE_LANGUAGE
     open_now: bool = False
     """Only what is known to be open."""
     offered: bool = False
@@ -76,6 +79,12 @@ def search_for_staff(db: Session, query: DirectorySearch, zone: ZoneInfo, now: d
     return SearchResult(tuple(islice(found, query.most)), place)
 
 
+def find_for_referral(db: Session, need: str, words: str, near: str, now: datetime) -> list[tuple[int, str]]:
+    """Services that a social worker may refer a person to now, as (id, name), at most twenty; "" is no restriction. Those
+    that serve the ZIP code `near` only come first."""
+    return follow_up.find_services(db, need, words, near, now)
+
+
 def offer_to_person(
     db: Session,
     need: str,
@@ -92,7 +101,7 @@ def offer_to_person(
     the last is always included if there is room for two: two people have checked its number.
     """
     reviewed = reviewed_services.find(db, need, near, now, skip)
-    said = {one.id: one.cards.get(language) or one.cards["en"] for one in reviewed}
+    said = {one.id: one.cards.get(language) or one.cards[SOURCE_LANGUAGE] for one in reviewed}
     local = [(one.id, said[one.id]) for one in reviewed if one.is_local]
     everywhere = [(one.id, said[one.id]) for one in reviewed if not one.is_local]
     place = places.find_zip(near) if near else None
@@ -143,6 +152,7 @@ class _CardMaker:
         self, need: str, language: str, point: tuple[float, float] | None, hours: _OpeningHours, reviewed: Iterable[str]
     ) -> None:
         self._need, self._language, self._point, self._hours = need, language, point, hours
+        self._words = read_directory_words().in_language(language)
         # The same service may be in the files and in an imported directory; the reviewed card wins.
         self._told: set[int | str] = {_NOT_DIGITS.sub("", found) for card in reviewed for found in _NUMBER.findall(card)}
 
@@ -157,7 +167,7 @@ class _CardMaker:
             if one.hit.service_id in self._told or number in self._told:
                 continue
             # Two programs with the same number would be the same call.
-            if card := cards.card_of(one, self._need, self._language, self._hours.today(one.hit)):
+            if card := cards.card_of(one, self._need, self._language, self._words, self._hours.today(one.hit)):
                 self._told |= {one.hit.service_id, number} if number else {one.hit.service_id}
                 yield one.hit.service_id, card
 

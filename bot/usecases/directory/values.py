@@ -57,7 +57,8 @@ def values_of(held: ServiceDetail) -> ServiceValues:
 
 
 def _inherited_value(held: ServiceDetail, name: str) -> Any:
-    """The first value, in the order of storage/directory/listings.py: of the service at this place, service, place, agency."""
+    """The first value, in the order of storage/directory/listings.py: of the service at this place, service, place,
+    agency."""
     link, place = held.places[0] if held.places else (None, None)
     owner = held.organization
     return (

@@ -19,6 +19,7 @@ from bot.domain.flows.language.reader import lines_of, read_flow
 from bot.domain.flows.language.script import Script
 from bot.domain.flows.language.translations import Translations, read_translations
 from bot.domain.flows.language.yaml_source import MAX_BYTES, FlowError, FlowProblem
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.suggestion import nearest
 from bot.usecases.flows.library import DraftLibrary
 
@@ -175,7 +176,9 @@ def build_draft_library(
             if need in service["needs"] and service["verified"] and service["review_by"] > now and _serves(service, near)
         ]
         fitting.sort(key=lambda item: (not item[1]["zips"], item[0]))
-        return tuple((n, service["cards"].get(language) or service["cards"]["en"]) for n, service in fitting[:limit])
+        return tuple(
+            (n, service["cards"].get(language) or service["cards"][SOURCE_LANGUAGE]) for n, service in fitting[:limit]
+        )
 
     return DraftLibrary(flows, cards)
 
@@ -196,7 +199,7 @@ def read_directory_files(root: Path, timezone: ZoneInfo) -> list[dict[str, Any]]
 
 def _service_row(row: Mapping[str, Any], file: str, timezone: ZoneInfo) -> dict[str, Any]:
     missing = [key for key in ("slug", "name", "needs", "area", "card", "source", "review_by", "verified") if key not in row]
-    if missing or "en" not in row["card"] or not isinstance(row["review_by"], date):
+    if missing or SOURCE_LANGUAGE not in row["card"] or not isinstance(row["review_by"], date):
         what = f"The service {row.get('slug', '?')} lacks {', '.join(missing) or 'an English card or a date of review'}."
         raise FlowError(
             [FlowProblem(file, 1, what, "Every service has slug, name, needs, area, card, source, review_by, verified.")]

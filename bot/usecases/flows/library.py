@@ -12,6 +12,7 @@ from babel.dates import format_datetime
 from sqlalchemy.orm import Session
 
 from bot.domain.flows.language.flow import Flow, FlowFailed
+from bot.domain.languages import locale_of
 from bot.storage import rosters
 from bot.storage.flows import flows
 from bot.storage.staff import staff
@@ -133,10 +134,9 @@ class PublishedLibrary:
 def weekday_and_hour(at: datetime, zone: ZoneInfo, language: str) -> str:
     """Weekday and time in the words of a text: "Mon 8 AM", "lun 8:30 a.m."."""
     local = at.astimezone(zone)
-    locale = "es_US" if language == "es" else "en_US"
     pattern = "EEE h a" if local.minute == 0 else "EEE h:mm a"
     # Babel puts a narrow no-break space before AM, which plain SMS does not have.
-    return " ".join(format_datetime(local, pattern, locale=locale).split())
+    return " ".join(format_datetime(local, pattern, locale=locale_of(language)).split())
 
 
 class DraftLibrary:

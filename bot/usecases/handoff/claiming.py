@@ -20,7 +20,7 @@ from bot.storage.staff import staff, staff_threads
 from bot.storage.tables.staff import CallOut, Note, Staff, StaffThread
 from bot.usecases.context import Context
 from bot.usecases.handoff import staff_alerts
-from bot.usecases.handoff.common import HandoffResult, Refused, lock_own, lock_visible, owner_name, require_worker
+from bot.usecases.handoff.common import HandoffResult, lock_own, lock_visible, owner_name, refused, require_worker
 from bot.usecases.handoff.resident_notices import drop_outdated_texts, enqueue_notice, is_blocked
 from bot.usecases.handoff.sla_times import first_check_at
 
@@ -39,7 +39,7 @@ def claim(
     locked = lock_visible(db, context, handoff_id, actor)
     handoff = locked.handoff
     if handoff.state == HandoffState.CLOSED:
-        raise Refused("closed")
+        raise refused("closed")
     if handoff.state in HELD_STATES:
         if handoff.owner_id == staff_id:
             # Claimed in the console before, now by telephone as well.
@@ -51,7 +51,7 @@ def claim(
             )
         if handoff.offered_to_id == staff_id:
             return answer_offer(db, context, handoff_id, staff_id, True, now, by_phone=by_phone)
-        raise Refused("taken", owner_name(db, locked))
+        raise refused("taken", owner_name(db, locked))
     return HandoffResult(handoff_id, assign(db, context, locked, actor, now, "claimed", "taken", by_phone=by_phone))
 
 
@@ -63,7 +63,7 @@ def take_over(
     locked = lock_visible(db, context, handoff_id, actor)
     handoff = locked.handoff
     if handoff.state == HandoffState.CLOSED:
-        raise Refused("closed")
+        raise refused("closed")
     if handoff.owner_id == staff_id and handoff.state in HELD_STATES:
         return HandoffResult(handoff_id)
     before = handoff.owner_id if handoff.state in HELD_STATES else None
@@ -77,7 +77,7 @@ def take_over(
 def decline(db: Session, context: Context, handoff_id: int, staff_id: int, now: datetime) -> HandoffResult:
     """Decline an alert, or an offer. Escalates at once where no other alerted social worker is left to answer.
 
-    Raises Refused("gone") where they were not alerted, or have answered.
+    Raises Refused ("gone") where they were not alerted, or have answered.
     """
     actor = require_worker(db, staff_id)
     locked = lock_visible(db, context, handoff_id, actor)
@@ -85,10 +85,10 @@ def decline(db: Session, context: Context, handoff_id: int, staff_id: int, now: 
     if handoff.state in HELD_STATES and handoff.offered_to_id == staff_id:
         return answer_offer(db, context, handoff_id, staff_id, False, now)
     if not handoffs.answer_call_outs(db, handoff_id, "passed", now, only_staff_id=staff_id):
-        raise Refused("gone")
+        raise refused("gone")
     handoffs.add_event_and_touch(db, handoff, "passed", now, staff_id=staff_id)
     if handoff.state in UNCLAIMED_STATES and not any(one.answer is None for one in handoffs.list_call_outs(db, handoff_id)):
-        handoff.rung_due_at = now
+        handoff.due_at = now
     return HandoffResult(handoff_id)
 
 
@@ -103,15 +103,15 @@ def offer_to_colleague(
     locked = lock_own(db, context, handoff_id, actor)
     to = require_worker(db, to_staff_id)
     if to.id == actor.id:
-        raise Refused("not_staff")
+        raise refused("not_staff")
     store_note(db, context, locked, staff_id, note, now)
     handoff = locked.handoff
     if handoff.offered_to_id is not None:
         # One colleague is asked at a time: a late "1" from the one asked before must not count as a yes.
         handoffs.answer_call_outs(db, handoff_id, "over", now, only_staff_id=handoff.offered_to_id)
     handoff.offered_to_id = to.id
-    handoff.rung_due_at = min(handoff.rung_due_at or now + OFFER_EXPIRES_AFTER, now + OFFER_EXPIRES_AFTER)
-    db.add(CallOut(handoff_id=handoff_id, staff_id=to.id, rung=0, raised_at=now))
+    handoff.due_at = min(handoff.due_at or now + OFFER_EXPIRES_AFTER, now + OFFER_EXPIRES_AFTER)
+    db.add(CallOut(handoff_id=handoff_id, staff_id=to.id, tier=0, raised_at=now))
     handoffs.add_event_and_touch(db, handoff, "offered", now, staff_id=staff_id, to=to.id)
     ids = staff_alerts.enqueue_alert(
         db, context, handoff, to, (AlertChannel.TEXT, AlertChannel.EMAIL), "alert_offer", now, name=actor.called
@@ -122,12 +122,12 @@ def offer_to_colleague(
 def answer_offer(
     db: Session, context: Context, handoff_id: int, staff_id: int, accepts: bool, now: datetime, *, by_phone: bool = False
 ) -> HandoffResult:
-    """The colleague accepts or declines; the owner is told, and the person if accepted. Raises Refused("gone")."""
+    """The colleague accepts or declines; the owner is told, and the person if accepted. Raises Refused ("gone")."""
     actor = require_worker(db, staff_id)
     locked = lock_visible(db, context, handoff_id, actor)
     handoff = locked.handoff
     if handoff.state not in HELD_STATES or handoff.offered_to_id != staff_id:
-        raise Refused("gone")
+        raise refused("gone")
     before = handoff.owner_id
     if not accepts:
         return HandoffResult(handoff_id, tuple(close_offer(db, context, locked, "offer_declined", now)))
@@ -170,12 +170,12 @@ def assign(
     handoffs.acknowledge_alerts(db, handoff.id, now)
     staff_threads.drop_alerts(db, handoff.id)
     handoffs.apply_move(handoff, "claim")
-    handoff.owner_id, handoff.offered_to_id, handoff.rung = to.id, None, 0
+    handoff.owner_id, handoff.offered_to_id, handoff.tier = to.id, None, 0
     handoff.claimed_at, handoff.spoke_at = now, None
     # The person waits for the first reply from now on.
     handoff.unanswered_since = now
     handoff.shift_ends_at = rosters.load_cached(db, context.zone).shift_end(to.id, now)
-    handoff.rung_due_at = first_check_at(handoff, now)
+    handoff.due_at = first_check_at(handoff, now)
     handoffs.add_event_and_touch(db, handoff, event_kind, now, staff_id=to.id)
     # An open question of the safety net is the social worker's to ask now: the bot must not react to its answer.
     in_danger = locked.state.in_danger or handoff.reason == HandoffReason.DANGER.value

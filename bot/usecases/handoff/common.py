@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff.states import HELD_STATES, HandoffState
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission, is_allowed, may_see_handoff
 from bot.storage.handoff import handoffs
 from bot.storage.handoff.handoffs import LockedHandoff
@@ -34,13 +35,17 @@ _SENTENCES = {
 }
 
 
-class Refused(Exception):
-    """The act is not possible, and nothing has happened. `text` is a sentence for the page or the telephone."""
+class HandoffRefused(Refused):
+    """The act on a handoff is not possible. `by` is the first name of the colleague who has the handoff, where known."""
 
-    def __init__(self, reason: str, by: str | None = None) -> None:
-        self.reason, self.by = reason, by
-        self.text = _SENTENCES[reason].format(by=by or "Somebody")
-        super().__init__(reason)
+    def __init__(self, text: str, reason: str, by: str | None = None) -> None:
+        super().__init__(text, reason)
+        self.by = by
+
+
+def refused(reason: str, by: str | None = None) -> HandoffRefused:
+    """The exception for a reason of the table above; `by` is the first name of the colleague who has the handoff."""
+    return HandoffRefused(_SENTENCES[reason].format(by=by or "Somebody"), reason, by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +57,19 @@ class HandoffResult:
 
 
 def require_worker(db: Session, staff_id: int, permission: Permission = Permission.ANSWER) -> Staff:
-    """The member of staff who acts. Raises Refused("not_staff") without this permission, or when they have left."""
+    """The member of staff who acts. Raises Refused ("not_staff") without this permission, or when they have left."""
     found = staff.get(db, staff_id)
     if found is None or not found.active or found.left_at is not None or not is_allowed(staff.roles_of(found), permission):
-        raise Refused("not_staff")
+        raise refused("not_staff")
     return found
 
 
 def lock_visible(db: Session, context: Context, handoff_id: int, actor: Staff) -> LockedHandoff:
-    """The handoff, locked, if this member of staff may see it. Otherwise raises Refused("unknown"): a guessed id reveals
+    """The handoff, locked, if this member of staff may see it. Otherwise raises Refused ("unknown"): a guessed id reveals
     nothing."""
     locked = handoffs.lock(db, context.sealer, handoff_id)
     if locked is None or not is_visible(db, locked, actor):
-        raise Refused("unknown")
+        raise refused("unknown")
     return locked
 
 
@@ -80,9 +85,9 @@ def lock_own(db: Session, context: Context, handoff_id: int, actor: Staff) -> Lo
     """The handoff, locked, if this member of staff owns it. Raises Refused: unknown, closed, not_yours."""
     locked = lock_visible(db, context, handoff_id, actor)
     if locked.handoff.state == HandoffState.CLOSED:
-        raise Refused("closed")
+        raise refused("closed")
     if locked.handoff.owner_id != actor.id or locked.handoff.state not in HELD_STATES:
-        raise Refused("not_yours", owner_name(db, locked))
+        raise refused("not_yours", owner_name(db, locked))
     return locked
 
 

@@ -17,7 +17,7 @@ from bot.storage.tables.staff import CallOut, Staff
 from bot.usecases.context import Context
 from bot.usecases.handoff import staff_alerts
 from bot.usecases.handoff.claiming import store_note
-from bot.usecases.handoff.common import HandoffResult, Refused, lock_own, lock_visible, owner_name, require_worker
+from bot.usecases.handoff.common import HandoffResult, lock_own, lock_visible, owner_name, refused, require_worker
 from bot.usecases.handoff.escalation import escalate
 from bot.usecases.handoff.resident_notices import enqueue_notice
 from bot.usecases.handoff.sla_times import AUTO_CLOSE_AFTER
@@ -41,7 +41,7 @@ def send_to_team(
     actor = require_worker(db, staff_id)
     locked = lock_own(db, context, handoff_id, actor)
     if staff.find_team(db, team) is None:
-        raise Refused("unknown")
+        raise refused("unknown")
     store_note(db, context, locked, staff_id, note, now)
     locked.handoff.team = team
     return HandoffResult(
@@ -68,13 +68,13 @@ def restart_escalation(
         # The new escalation does not start with the social worker who has just released it.
         db.add(
             CallOut(
-                handoff_id=handoff.id, staff_id=before, rung=0, raised_at=handoff.claimed_at or now, answer="released",
+                handoff_id=handoff.id, staff_id=before, tier=0, raised_at=handoff.claimed_at or now, answer="released",
                 answered_at=now,
             )
         )  # fmt: skip
     handoff.owner_id = handoff.offered_to_id = handoff.shift_ends_at = handoff.unanswered_since = None
     handoffs.start_escalation(handoff, now)
-    handoff.told_at = now
+    handoff.last_notice_at = now
     handoffs.add_event_and_touch(db, handoff, event_kind, now, staff_id=staff_id, **detail)
     staff_threads.unbind_all(db, locked.conversation_row.id)
     staff_threads.drop_alerts(db, handoff.id)
@@ -102,7 +102,7 @@ def hand_back_to_bot(
     handoff = locked.handoff
     handoffs.apply_move(handoff, "hand_back")
     handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = None
-    handoff.rung_due_at = now + AUTO_CLOSE_AFTER
+    handoff.due_at = now + AUTO_CLOSE_AFTER
     handoffs.add_event_and_touch(db, handoff, event_kind, now, staff_id=staff_id)
     handoffs.answer_call_outs(db, handoff.id, "over", now)
     staff_threads.unbind_all(db, locked.conversation_row.id)
@@ -128,9 +128,9 @@ def close(
     actor = require_worker(db, staff_id)
     locked = lock_visible(db, context, handoff_id, actor)
     if locked.handoff.state == HandoffState.CLOSED:
-        raise Refused("closed")
+        raise refused("closed")
     if locked.handoff.owner_id != staff_id and not _is_supervisor(actor):
-        raise Refused("not_yours", owner_name(db, locked))
+        raise refused("not_yours", owner_name(db, locked))
     store_note(db, context, locked, staff_id, note, now)
     return HandoffResult(handoff_id, close_locked(db, context, locked, disposition, now, staff_id=staff_id, goodbye=goodbye))
 
@@ -157,7 +157,7 @@ def close_locked(
     handoffs.acknowledge_alerts(db, handoff.id, now)
     called = handoffs.answer_call_outs(db, handoff.id, "over", now)
     handoff.disposition, handoff.closed_at = disposition, now
-    handoff.rung_due_at = handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = None
+    handoff.due_at = handoff.offered_to_id = handoff.unanswered_since = handoff.shift_ends_at = None
     handoffs.add_event_and_touch(db, handoff, "closed", now, staff_id=staff_id, disposition=disposition)
     staff_threads.unbind_all(db, locked.conversation_row.id)
     staff_threads.drop_alerts(db, handoff.id)
@@ -180,9 +180,9 @@ def close_by_operator(db: Session, context: Context, handoff_id: int, now: datet
     """Close from the command line. Raises Refused: unknown, closed."""
     locked = handoffs.lock(db, context.sealer, handoff_id)
     if locked is None:
-        raise Refused("unknown")
+        raise refused("unknown")
     if locked.handoff.state == HandoffState.CLOSED:
-        raise Refused("closed")
+        raise refused("closed")
     return HandoffResult(handoff_id, close_locked(db, context, locked, "other", now, staff_id=None, goodbye=False))
 
 

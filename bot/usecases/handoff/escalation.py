@@ -65,7 +65,7 @@ def open_and_alert(
         handoff.community = named_community(effect.wish, known) or handoff.community
     if handoff.state in HELD_STATES:
         return _danger_while_claimed(db, context, handoff, effect, now) if effect.reason is HandoffReason.DANGER else []
-    if handoff.state in UNCLAIMED_STATES and handoff.rung_due_at is not None and handoff.rung_due_at <= now:
+    if handoff.state in UNCLAIMED_STATES and handoff.due_at is not None and handoff.due_at <= now:
         return _alert_next_tiers(db, context, handoff, now)
     return []
 
@@ -87,7 +87,7 @@ def _danger_while_claimed(db: Session, context: Context, handoff: Handoff, effec
 def escalate(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
     """The tier timed out unclaimed: alert the next one, and tell the person that they still wait."""
     handoff = locked.handoff
-    if handoff.rung > 0:
+    if handoff.tier > 0:
         handoffs.answer_call_outs(db, handoff.id, "missed", now)
     return [*_alert_next_tiers(db, context, handoff, now), *_notify_waiting_person(db, context, locked, now)]
 
@@ -105,12 +105,12 @@ def remind_owner(db: Session, context: Context, handoff: Handoff, key: str, now:
 def _alert_next_tiers(db: Session, context: Context, handoff: Handoff, now: datetime) -> list[int]:
     ids: list[int] = []
     for _ in range(MAX_TIERS_AT_ONCE):
-        rung, rows = _alert_next_tier(db, context, handoff, now)
+        tier, rows = _alert_next_tier(db, context, handoff, now)
         ids += rows
-        if rung is None or Urgency(handoff.urgency) not in DANGEROUS_URGENCIES or staff_threads.any_by_telephone(db, rows):
+        if tier is None or Urgency(handoff.urgency) not in DANGEROUS_URGENCIES or staff_threads.any_by_telephone(db, rows):
             return ids
         # E-mail alone wakes no one: in danger the next tier is alerted now.
-        if rung.audience is TierAudience.ALL_STAFF and handoff.rung > 1:
+        if tier.audience is TierAudience.ALL_STAFF and handoff.tier > 1:
             break
         handoffs.answer_call_outs(db, handoff.id, "unreachable", now)
     alerts.raise_alarm(db, "no_way_to_alert", f"handoff {handoff.id}: no telephone of anybody's can be called", None, now)
@@ -129,15 +129,15 @@ def _alert_next_tier(db: Session, context: Context, handoff: Handoff, now: datet
         if one.answer in ("passed", "released") or (handoff.alerted_at is not None and one.raised_at >= handoff.alerted_at)
     }
     wanted = HandoffRequirements(Urgency(handoff.urgency), handoff.language, handoff.community, _skills(handoff))
-    rung = next_tier(wanted, found, called, handoff.rung + 1)
-    if rung is None:
+    tier = next_tier(wanted, found, called, handoff.tier + 1)
+    if tier is None:
         return None, _wait_for_shift(db, context, handoff, roster, now)
-    handoff.rung += 1
-    handoff.rung_due_at = now + rung.duration
-    if not rung.staff:
+    handoff.tier += 1
+    handoff.due_at = now + tier.duration
+    if not tier.staff:
         _no_staff_to_alert(db, handoff, now)
         return None, []
-    return rung, _alert_staff(db, context, handoff, rung, now)
+    return tier, _alert_staff(db, context, handoff, tier, now)
 
 
 def _skills(handoff: Handoff) -> tuple[str, ...]:
@@ -147,10 +147,10 @@ def _skills(handoff: Handoff) -> tuple[str, ...]:
 def _alert_staff(db: Session, context: Context, handoff: Handoff, tier: Tier, now: datetime) -> list[int]:
     handoffs.apply_move(handoff, "alert" if tier.audience is TierAudience.SOCIAL_WORKER else "escalate")
     handoff.alerted_at = handoff.alerted_at or now
-    key = "alert_phone_person" if not handoff.reachable else "alert" if handoff.rung == 1 else "alert_again"
+    key = "alert_phone_person" if not handoff.reachable else "alert" if handoff.tier == 1 else "alert_again"
     rows: dict[int, list[int]] = {}
     for staff_id in tier.staff:
-        db.add(CallOut(handoff_id=handoff.id, staff_id=staff_id, rung=handoff.rung, raised_at=now))
+        db.add(CallOut(handoff_id=handoff.id, staff_id=staff_id, tier=handoff.tier, raised_at=now))
     # Always in this order, or two transactions that alert the same two people for the first time would deadlock.
     for staff_id in sorted(tier.staff):
         one = staff.get(db, staff_id)
@@ -159,7 +159,7 @@ def _alert_staff(db: Session, context: Context, handoff: Handoff, tier: Tier, no
         )
     ids = [row for staff_id in tier.staff for row in rows[staff_id]]
     handoffs.add_event_and_touch(
-        db, handoff, "called", now, rung=handoff.rung, who=tier.audience.value, staff=list(tier.staff)
+        db, handoff, "called", now, tier=handoff.tier, who=tier.audience.value, staff=list(tier.staff)
     )
     if tier.audience is TierAudience.ALL_STAFF and Urgency(handoff.urgency) in DANGEROUS_URGENCIES:
         alerts.raise_alarm(db, "nobody_answers", f"handoff {handoff.id}: everybody is being called", None, now)
@@ -176,19 +176,19 @@ def _wait_for_shift(db: Session, context: Context, handoff: Handoff, roster: Ros
     """Not urgent: wait for the next shift, so that no one is woken at night."""
     handoffs.apply_move(handoff, "rest")
     begins = roster.next_on_duty(now, None)
-    handoff.rung_due_at = min(begins or now + MAX_WAIT_FOR_SHIFT, now + MAX_WAIT_FOR_SHIFT)
-    if handoff.rung_due_at <= now:
+    handoff.due_at = min(begins or now + MAX_WAIT_FOR_SHIFT, now + MAX_WAIT_FOR_SHIFT)
+    if handoff.due_at <= now:
         # Staff are on duty, but none who may be alerted for this one.
-        handoff.rung_due_at = now + MIN_WAIT_FOR_SHIFT
+        handoff.due_at = now + MIN_WAIT_FOR_SHIFT
     else:
-        handoff.limit_at = max(handoff.limit_at or now, handoff.rung_due_at)
+        handoff.limit_at = max(handoff.limit_at or now, handoff.due_at)
     handoffs.add_event_and_touch(db, handoff, "rests", now)
     return []
 
 
 def _notify_waiting_person(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> tuple[int, ...]:
     handoff = locked.handoff
-    told = handoff.told_at
+    told = handoff.last_notice_at
     dangerous = Urgency(handoff.urgency) in DANGEROUS_URGENCIES
     if not dangerous:
         # Once, after the time by which it should have been claimed.
@@ -201,7 +201,7 @@ def _notify_waiting_person(db: Session, context: Context, locked: LockedHandoff,
         last = max(filter(None, (told, locked.state.last_notice_at)), default=None)
         if last is not None and now - last < min(pause, WAITING_NOTICE_PAUSES[-1]) and told is not None:
             return ()
-    handoff.told_at = now
+    handoff.last_notice_at = now
     ids = enqueue_notice(db, context, locked, "still_trying" if dangerous else "still_trying_calm", now)
     handoffs.add_event_and_touch(db, handoff, "told_waiting" if ids else "could_not_tell", now)
     return ids

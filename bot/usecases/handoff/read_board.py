@@ -39,8 +39,8 @@ class WaitingPerson:
     community: str
     reachable: bool
     state: str
-    rung: int
-    rung_due_at: datetime | None
+    tier: int
+    due_at: datetime | None
     began_at: datetime
     limit_at: datetime
     waited: timedelta
@@ -168,8 +168,8 @@ def _one_waiting(
         community=row.community or "",
         reachable=row.reachable,
         state=row.state,
-        rung=row.rung,
-        rung_due_at=row.rung_due_at,
+        tier=row.tier,
+        due_at=row.due_at,
         began_at=wait.began_at,
         limit_at=limit_at,
         waited=now - wait.began_at,

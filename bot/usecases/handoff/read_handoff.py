@@ -134,6 +134,12 @@ def _may_see(reader: PermittedReader, handoff: HandoffAccess, was_called: bool) 
     return reader.may(Permission.READ_TRANSCRIPT) and is_visible_to(reader, handoff, was_called=was_called)
 
 
+def conversation_of(db: Session, handoff_id: int) -> int | None:
+    """The id of the handoff's conversation; None if there is no such handoff."""
+    found = inbox.find_handoff(db, handoff_id)
+    return found.conversation_id if found else None
+
+
 def read_handoff(
     db: Session,
     context: Context,

@@ -69,7 +69,7 @@ class InboxEntry:
     offered_to: str
     calling: tuple[str, ...]
     i_am_called: bool
-    rung: int
+    tier: int
 
     @property
     def is_waiting(self) -> bool:
@@ -95,6 +95,12 @@ class Inbox:
     @property
     def total(self) -> int:
         return sum(len(entries) for entries in self.sections.values())
+
+
+def read_versions(db: Session, handoff_ids: Collection[int]) -> tuple[str, Mapping[int, str]]:
+    """The version of the inbox, and handoff id -> version of its page, for these handoffs. A version changes with what its
+    page shows; open consoles ask for them all the time, so nothing else is read."""
+    return inbox.inbox_version(db), inbox.handoff_versions(db, handoff_ids)
 
 
 def read_inbox(db: Session, sealer: Sealer, reader: InboxReader, team: str = "", language: str = "") -> Inbox:
@@ -156,7 +162,7 @@ def _entry(one: inbox.InboxHandoff, reader_id: int, names: Mapping[int, str], se
         offered_to=names.get(one.offered_to_id or 0, ""),
         calling=tuple(names.get(each, "") for each in dict.fromkeys(one.calling)),
         i_am_called=reader_id in one.calling,
-        rung=one.rung,
+        tier=one.tier,
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.handoff.ready_replies import MAX_TITLE_LENGTH, read_seeds, slug_of
 from bot.domain.messages.segments import MAX_BODY_LENGTH
+from bot.domain.refused import InvalidForm
 from bot.paths import ROOT
 from bot.storage.handoff import ready_replies
 from bot.storage.handoff.ready_replies import ReadyReplyRow
@@ -44,14 +45,6 @@ class ReadyReply:
     bodies: Mapping[str, str]
 
 
-class Unfit(Exception):
-    """The reply cannot be stored. `problems`: a sentence for each field (title, team, body_en, ...; "" for the whole)."""
-
-    def __init__(self, problems: dict[str, str]) -> None:
-        super().__init__("a canned reply cannot be kept")
-        self.problems = problems
-
-
 def read_all(db: Session) -> list[ReadyReply]:
     """All ready replies, by title."""
     return _group_by_slug(ready_replies.list_all(db))
@@ -65,14 +58,14 @@ def read_one(db: Session, slug: str) -> ReadyReply | None:
 def save(db: Session, by: int, reply: ReadyReply, teams: Sequence[str], now: datetime) -> str:
     """Add a reply (its slug is "") or change one; returns the slug. An empty body removes that language.
 
-    `teams` are the existing slugs. Raises Unfit and changes nothing.
+    `teams` are the existing slugs. Raises InvalidForm (title, team, body_en, ...) and changes nothing.
     """
     _check_reply(reply, teams)
     slug = reply.slug or slug_of(reply.title)
     ready_replies.lock_changes(db)
     rows = ready_replies.rows_by_language(db, slug)
     if bool(rows) != bool(reply.slug):
-        raise Unfit(_conflict_problem(reply))
+        raise InvalidForm(_conflict_problem(reply))
     for language, body in reply.bodies.items():
         row = rows.get(language)
         if row is None and body:
@@ -110,7 +103,7 @@ def _check_reply(reply: ReadyReply, teams: Sequence[str]) -> None:
     if not any(reply.bodies.values()):
         problems[f"body_{next(iter(reply.bodies))}"] = "Write the reply in one language at least."
     if problems:
-        raise Unfit(problems)
+        raise InvalidForm(problems)
 
 
 def _conflict_problem(reply: ReadyReply) -> dict[str, str]:

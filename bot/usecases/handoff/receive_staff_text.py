@@ -1,6 +1,6 @@
 """Texts and pressed keys of social workers: answers to alerts, commands, or words for a person.
 
-The social worker's telephone and the number of the pool together identify that person (domain.md 1.14).
+The social worker's telephone and the number of the pool together identify that person.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff import relay
@@ -17,16 +16,17 @@ from bot.domain.handoff.relay import StaffCommand, StaffText
 from bot.domain.handoff.states import DISPOSITIONS, HELD_STATES, UNCLAIMED_STATES, HandoffState
 from bot.domain.messages.message import Channel, InboundMessage, OutboxLane
 from bot.domain.messages.segments import MAX_BODY_LENGTH
+from bot.domain.refused import Refused
 from bot.domain.safety import assess, must_alert_staff
 from bot.domain.staff.permissions import Permission, is_allowed
 from bot.storage.handoff import handoffs
 from bot.storage.staff import audits, staff, staff_threads
 from bot.storage.staff.staff_threads import StaffMessageSubject
 from bot.storage.tables.residents import Handoff, Message
-from bot.storage.tables.staff import CallOut, Staff, StaffThread
+from bot.storage.tables.staff import Staff, StaffThread
 from bot.usecases.context import Context
 from bot.usecases.handoff import claiming, ending, staff_alerts, unreachable_staff, writing
-from bot.usecases.handoff.common import HandoffResult, Refused
+from bot.usecases.handoff.common import HandoffRefused, HandoffResult, refused
 
 ANSWER_MAX_AGE, WORDS_MAX_AGE = timedelta(minutes=10), timedelta(hours=1)
 """Answers and commands, and words for a person, that were delayed longer than this by an outage are not carried out."""
@@ -206,9 +206,7 @@ class _StaffTurn:
     def _last_alerted(self) -> int | None:
         """The handoff of their last alert, for a late answer: they are told who has claimed it, or claim it themselves. None
         where it is closed or handed back."""
-        rows = select(CallOut.handoff_id).where(CallOut.staff_id == self.sender.id).order_by(CallOut.id.desc())
-        last = self.db.scalar(rows.limit(1))
-        state = self.db.scalar(select(Handoff.state).where(Handoff.id == last))
+        last, state = handoffs.find_last_alerted(self.db, self.sender.id) or (None, None)
         return last if state in (*UNCLAIMED_STATES, *HELD_STATES) else None
 
     # Words and commands for the person.
@@ -248,7 +246,7 @@ class _StaffTurn:
             self._reply("relay_media", handoff.id, link=link)
         if not words:
             if not self.inbound.media:
-                self._reply("relay_not_sent", handoff.id, reason=Refused("empty").text)
+                self._reply("relay_not_sent", handoff.id, reason=refused("empty").text)
             return
         if len(words) > MAX_BODY_LENGTH:
             self._reply("relay_too_long", handoff.id)
@@ -332,7 +330,7 @@ def answer_alert(
             return "passed", {"handoff": handoff_id}, done.outbox_ids
         done = _claim_or_take_over(db, context, handoff_id, sender, now, by_phone=by_phone)
         return "", {}, done.outbox_ids
-    except Refused as refusal:
+    except HandoffRefused as refusal:
         audits.record(db, sender.id, "claim_refused", now, handoff_id=handoff_id, detail=refusal.reason)
         if refusal.reason in ("taken", "not_yours"):
             return "taken_by", {"handoff": handoff_id, "name": refusal.by or "Somebody else"}, ()
@@ -350,7 +348,7 @@ def _claim_or_take_over(
     handoff = locked.handoff if locked is not None else None
     if handoff is not None and handoff.state == HandoffState.HANDED_BACK and handoff.owner_id != sender.id:
         # Too late: it was handed back to the bot, and an old alert must not undo that.
-        raise Refused("unknown")
+        raise refused("unknown")
     called = any(one.handoff_id == handoff_id for one in handoffs.list_open_call_outs(db, sender.id))
     if (
         handoff is not None and called and handoff.state in HELD_STATES

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation.safe_contact import is_safe_time, needs_safe_word
-from bot.domain.messages.delivery import DeliveryState
 from bot.domain.messages.message import Channel, OutboxLane
 from bot.domain.messages.segments import fold_for_sms, measure_segments
 from bot.storage.handoff.handoffs import LockedHandoff
-from bot.storage.messages import outbox
-from bot.storage.tables.residents import Conversation, Message
+from bot.storage.messages import outbox, threads
+from bot.storage.tables.residents import Conversation
 from bot.storage.tables.staff import Staff
 from bot.usecases.context import Context
 
@@ -78,28 +76,37 @@ def is_blocked(row: Conversation) -> bool:
 
 def drop_outdated_texts(db: Session, conversation_id: int) -> None:
     """The handoff was claimed: drop queued texts that say it was not, and texts of the bot that wait for a retry."""
-    mine = (Message.conversation_id == conversation_id, Message.outbound)
-    dropped = {"state": DeliveryState.DROPPED.value, "due_at": None}
-    in_doubt = (DeliveryState.WAITING.value, DeliveryState.CLAIMED.value, DeliveryState.UNKNOWN.value)
-    db.execute(
-        update(Message).where(*mine, Message.key.in_(STILL_WAITING_KEYS), Message.state.in_(in_doubt)).values(**dropped)
-    )
-    lanes = (OutboxLane.REPLY.value, OutboxLane.FOLLOW_UP.value)
-    of_bot = (Message.staff_id.is_(None), Message.lane.in_(lanes), func.coalesce(Message.key, "").not_in(REQUIRED_KEYS))
-    db.execute(update(Message).where(*mine, *of_bot, Message.state == DeliveryState.WAITING.value).values(**dropped))
+    outbox.drop_outdated(db, conversation_id, STILL_WAITING_KEYS, REQUIRED_KEYS)
 
 
 def enqueue_text(
-    db: Session, context: Context, locked: LockedHandoff, text: str, lane: OutboxLane, now: datetime, *, key: str | None = None,
-    staff_id: int | None = None, send_at: datetime | None = None,
-) -> int:  # fmt: skip
+    db: Session,
+    context: Context,
+    locked: LockedHandoff,
+    text: str,
+    lane: OutboxLane,
+    now: datetime,
+    *,
+    key: str | None = None,
+    staff_id: int | None = None,
+    send_at: datetime | None = None,
+) -> int:
     """Queue a text to the person, folded to plain SMS letters where configured. Returns the id of the outbox row."""
     folds = context.fold_accents and locked.conversation_row.channel in (Channel.SMS, Channel.SIMULATOR)
     body = fold_for_sms(text) if folds else text
     message = outbox.enqueue(
-        db, context.sealer, locked.conversation_row.id, body, lane, key, measure_segments(body).segments, now, send_at, staff_id=staff_id,
+        db,
+        context.sealer,
+        locked.conversation_row.id,
+        body,
+        lane,
+        key,
+        measure_segments(body).segments,
+        now,
+        send_at,
+        staff_id=staff_id,
         handoff_id=locked.handoff.id,
-    )  # fmt: skip
+    )
     return message.id
 
 
@@ -108,11 +115,7 @@ def _is_safe_to_receive(db: Session, context: Context, locked: LockedHandoff, no
     has_times = bool(locked.state.safe.times)
     if not watched and not has_times:
         return True
-    heard = last_inbound_at(db, locked.conversation_row.id)
+    heard = threads.last_inbound_at(db, locked.conversation_row.id)
     if heard is not None and now - heard <= STILL_HOLDS_PHONE:
         return True
     return not watched and is_safe_time(locked.state.safe, now, context.zone)
-
-
-def last_inbound_at(db: Session, conversation_id: int) -> datetime | None:
-    return db.scalar(select(func.max(Message.at)).where(Message.conversation_id == conversation_id, ~Message.outbound))

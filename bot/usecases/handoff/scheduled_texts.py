@@ -1,19 +1,17 @@
-"""Scheduled texts of social workers: whether one may still be sent is decided when it leaves (domain.md, trap 20)."""
+"""Scheduled texts of social workers: whether one may still be sent is decided when it leaves."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation.safe_contact import is_safe_time
 from bot.domain.conversation.state import load
 from bot.domain.handoff.states import HELD_STATES, HandoffState
-from bot.storage.handoff import handoffs
+from bot.storage.handoff import events, handoffs
 from bot.storage.messages.outbox import ClaimedText
 from bot.storage.tables.residents import Conversation, Handoff
-from bot.storage.tables.staff import HandoffEvent
 from bot.usecases.context import Context
 from bot.usecases.handoff.writing import SCHEDULED_KEY
 
@@ -44,8 +42,7 @@ def may_still_be_sent(db: Session, context: Context, claimed: ClaimedText, now: 
 
 
 def _is_outdated(db: Session, claimed: ClaimedText, handoff: Handoff, now: datetime) -> bool:
-    events = select(HandoffEvent).where(HandoffEvent.handoff_id == handoff.id, HandoffEvent.at >= claimed.at)
-    for event in db.scalars(events):
+    for event in events.list_since(db, handoff.id, claimed.at):
         if event.kind in ("rose", "danger_again", "reopened") and event.at > claimed.at:
             return True
         planned = event.kind == "scheduled" and event.detail.get("message") == claimed.id

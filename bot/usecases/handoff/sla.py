@@ -1,20 +1,19 @@
-"""What is done when a handoff's `rung_due_at` comes: escalate an unclaimed one, check on a claimed one."""
+"""What is done when a handoff's `due_at` comes: escalate an unclaimed one, check on a claimed one."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff.escalation import AlertChannel
 from bot.domain.handoff.states import HELD_STATES, UNCLAIMED_STATES, HandoffState
 from bot.storage import rosters
-from bot.storage.handoff import candidates, handoffs
+from bot.storage.handoff import candidates, events, handoffs
 from bot.storage.handoff.handoffs import LockedHandoff
-from bot.storage.staff import staff
-from bot.storage.tables.residents import Handoff, Message
-from bot.storage.tables.staff import CallOut, HandoffEvent, StaffThread
+from bot.storage.staff import staff, staff_threads
+from bot.storage.tables.residents import Handoff
+from bot.storage.tables.staff import CallOut
 from bot.usecases.context import Context
 from bot.usecases.handoff import staff_alerts
 from bot.usecases.handoff.claiming import OFFER_EXPIRES_AFTER, close_offer
@@ -39,7 +38,7 @@ def handle_due(db: Session, context: Context, handoff_id: int, now: datetime) ->
     Checks again under the lock: after a claim, a reply or another sweep nothing may be due any more.
     """
     locked = handoffs.lock(db, context.sealer, handoff_id)
-    if locked is None or locked.handoff.rung_due_at is None or locked.handoff.rung_due_at > now:
+    if locked is None or locked.handoff.due_at is None or locked.handoff.due_at > now:
         return []
     state = locked.handoff.state
     if state in UNCLAIMED_STATES:
@@ -48,7 +47,7 @@ def handle_due(db: Session, context: Context, handoff_id: int, now: datetime) ->
         return _handle_claimed(db, context, locked, now)
     if state == HandoffState.HANDED_BACK:
         return list(close_unattended(db, context, locked, now))
-    locked.handoff.rung_due_at = None
+    locked.handoff.due_at = None
     return []
 
 
@@ -60,20 +59,19 @@ def _handle_claimed(db: Session, context: Context, locked: LockedHandoff, now: d
     ids += [*_warn_of_shift_end(db, context, locked, now), *_remind_to_phone(db, context, handoff, now)]
     if handoff.unanswered_since is not None:
         ids += _handle_unanswered(db, context, locked, now)
-    elif now >= idle_since(handoff, now) + context.hand_back_after * (handoff.rung + 1):
+    elif now >= idle_since(handoff, now) + context.hand_back_after * (handoff.tier + 1):
         ids += _handle_idle(db, context, locked, now)
     if handoff.state in HELD_STATES:
-        handoff.rung_due_at = next_check_at(handoff, now, context.hand_back_after)
+        handoff.due_at = next_check_at(handoff, now, context.hand_back_after)
         if handoff.offered_to_id is not None:
-            handoff.rung_due_at = min(handoff.rung_due_at, now + OFFER_EXPIRES_AFTER)
+            handoff.due_at = min(handoff.due_at, now + OFFER_EXPIRES_AFTER)
     return ids
 
 
 def _report_undelivered(db: Session, context: Context, handoff: Handoff, now: datetime) -> list[int]:
     """Tell the owner, once for each, that a text they wrote did not arrive."""
-    latest = select(func.max(HandoffEvent.id)).where(HandoffEvent.handoff_id == handoff.id)
-    failed = db.scalar(latest.where(HandoffEvent.kind == "undelivered"))
-    told = db.scalar(latest.where(HandoffEvent.kind == "told_undelivered"))
+    failed = events.latest_id(db, handoff.id, "undelivered")
+    told = events.latest_id(db, handoff.id, "told_undelivered")
     if failed is None or (told is not None and told > failed) or handoff.owner_id is None:
         return []
     handoffs.add_event_and_touch(db, handoff, "told_undelivered", now)
@@ -117,11 +115,7 @@ def _warn_of_shift_end(db: Session, context: Context, locked: LockedHandoff, now
     left = handoff.shift_ends_at - now
     if left > SHIFT_WARNING:
         return []
-    warned = select(HandoffEvent.id).where(
-        HandoffEvent.handoff_id == handoff.id, HandoffEvent.kind == "shift_ending",
-        HandoffEvent.at >= handoff.shift_ends_at - SHIFT_WARNING,
-    )  # fmt: skip
-    if db.scalar(warned.limit(1)) is not None:
+    if events.has_event(db, handoff.id, "shift_ending", handoff.shift_ends_at - SHIFT_WARNING):
         return []
     minutes = max(1, round(left.total_seconds() / 60))
     handoffs.add_event_and_touch(db, handoff, "shift_ending", now)
@@ -132,15 +126,9 @@ def _remind_to_phone(db: Session, context: Context, handoff: Handoff, now: datet
     """Texts no longer reach the person: tell the owner, once, to phone."""
     if handoff.reachable:
         return []
-    told = (
-        select(Message.id)
-        .join(StaffThread, StaffThread.id == Message.staff_thread_id)
-        .where(
-            Message.handoff_id == handoff.id, StaffThread.staff_id == handoff.owner_id,
-            Message.key.in_(("alert_phone_person", "email_phone_person")),
-        )
-    )  # fmt: skip
-    return [] if db.scalar(told.limit(1)) is not None else remind_owner(db, context, handoff, "alert_phone_person", now)
+    if staff_threads.was_told(db, handoff.id, handoff.owner_id, ("alert_phone_person", "email_phone_person")):
+        return []
+    return remind_owner(db, context, handoff, "alert_phone_person", now)
 
 
 def _handle_unanswered(db: Session, context: Context, locked: LockedHandoff, now: datetime) -> list[int]:
@@ -148,18 +136,18 @@ def _handle_unanswered(db: Session, context: Context, locked: LockedHandoff, now
     handoff = locked.handoff
     assert handoff.unanswered_since is not None
     waited, dangerous = now - handoff.unanswered_since, is_dangerous(handoff)
-    if waited >= RELEASE_AFTER[dangerous] and handoff.rung >= 2:
+    if waited >= RELEASE_AFTER[dangerous] and handoff.tier >= 2:
         return list(restart_escalation(db, context, locked, "given_up", now, staff_id=None))
-    if waited >= CALL_SUPERVISOR_AFTER[dangerous] and handoff.rung == 1:
-        handoff.rung = 2
+    if waited >= CALL_SUPERVISOR_AFTER[dangerous] and handoff.tier == 1:
+        handoff.tier = 2
         owner = staff.get(db, handoff.owner_id) if handoff.owner_id else None
         handoffs.add_event_and_touch(db, handoff, "supervisor_called", now)
         return [
             *_call_supervisors(db, context, locked, now),
             *enqueue_notice(db, context, locked, "texts_by_human_delayed", now, owner),
         ]
-    if waited >= REMIND_AFTER[dangerous] and handoff.rung == 0:
-        handoff.rung = 1
+    if waited >= REMIND_AFTER[dangerous] and handoff.tier == 0:
+        handoff.tier = 1
         handoffs.add_event_and_touch(db, handoff, "reminded", now)
         return remind_owner(db, context, handoff, "alert_reminder", now)
     return []
@@ -176,7 +164,7 @@ def _call_supervisors(db: Session, context: Context, locked: LockedHandoff, now:
     for one in those:
         row = staff.get(db, one.staff_id)
         if row is not None:
-            db.add(CallOut(handoff_id=handoff.id, staff_id=row.id, rung=handoff.rung, raised_at=now))
+            db.add(CallOut(handoff_id=handoff.id, staff_id=row.id, tier=handoff.tier, raised_at=now))
             ids += staff_alerts.enqueue_alert(
                 db, context, handoff, row, (AlertChannel.TEXT, AlertChannel.EMAIL), "alert_look", now, name=name
             )
@@ -188,7 +176,7 @@ def _handle_idle(db: Session, context: Context, locked: LockedHandoff, now: date
     handoff = locked.handoff
     if locked.state.in_danger:
         minutes = int((now - idle_since(handoff, now)).total_seconds() // 60)
-        handoff.rung += 1
+        handoff.tier += 1
         handoffs.add_event_and_touch(db, handoff, "quiet_in_danger", now)
         return remind_owner(db, context, handoff, "quiet", now, minutes=minutes)
     return list(hand_back_to_bot(db, context, locked, "handed_back_idle", now, staff_id=None))

@@ -1,6 +1,6 @@
 """Deadlines of a claimed handoff: an unanswered text, a shift that ends, a conversation gone idle.
 
-While a handoff is claimed, `rung` counts its reminders and `rung_due_at` is its next check. Both survive a restart.
+While a handoff is claimed, `tier` counts its reminders and `due_at` is its next check. Both survive a restart.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def is_dangerous(handoff: Handoff) -> bool:
 def start_reply_deadlines(handoff: Handoff, now: datetime, hand_back_after: timedelta) -> None:
     """The person has written to the owner. The deadlines count from their oldest unanswered text."""
     if handoff.unanswered_since is None:
-        handoff.unanswered_since, handoff.rung = now, 0
-    handoff.rung_due_at = next_check_at(handoff, now, hand_back_after)
+        handoff.unanswered_since, handoff.tier = now, 0
+    handoff.due_at = next_check_at(handoff, now, hand_back_after)
 
 
 def first_check_at(handoff: Handoff, now: datetime) -> datetime:
@@ -51,10 +51,10 @@ def next_check_at(handoff: Handoff, now: datetime, hand_back_after: timedelta) -
     looks: list[datetime] = []
     if handoff.unanswered_since is not None:
         steps = (REMIND_AFTER, CALL_SUPERVISOR_AFTER, RELEASE_AFTER)
-        step = steps[min(handoff.rung, len(steps) - 1)]
+        step = steps[min(handoff.tier, len(steps) - 1)]
         looks.append(handoff.unanswered_since + step[dangerous])
     else:
-        looks.append(idle_since(handoff, now) + hand_back_after * (handoff.rung + 1))
+        looks.append(idle_since(handoff, now) + hand_back_after * (handoff.tier + 1))
     if handoff.shift_ends_at is not None:
         warning = handoff.shift_ends_at - SHIFT_WARNING
         looks.append(warning if now < warning else handoff.shift_ends_at)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.handoff.escalation import AlertChannel
 from bot.domain.handoff.states import DANGEROUS_URGENCIES
+from bot.domain.languages import english_name
 from bot.domain.messages.message import Channel, OutboxLane
 from bot.domain.safety.levels import Urgency
 from bot.storage.handoff import handoffs
@@ -26,7 +27,6 @@ _EMAIL_KEYS = {
     "alert_danger_again": "email_danger_again",
     "alert_phone_person": "email_phone_person",
 }
-_LANGUAGE_NAMES = {"en": "English", "es": "Spanish"}
 
 
 def console_link(context: Context, handoff: Handoff | None = None) -> str:
@@ -40,7 +40,7 @@ def alert_fields(context: Context, handoff: Handoff, now: datetime) -> dict[str,
         "handoff": handoff.id,
         "urgency": context.staff_texts.urgency.get(handoff.urgency, handoff.urgency),
         "team": handoff.team.replace("_", " "),
-        "language": _LANGUAGE_NAMES.get(handoff.language, handoff.language),
+        "language": english_name(handoff.language),
         "wait": format_wait(now - handoffs.waiting_since(handoff)),
         "minutes": max(1, int((now - (handoff.unanswered_since or handoff.opened_at)).total_seconds() // 60)),
         "link": console_link(context, handoff),
@@ -96,9 +96,17 @@ def enqueue_staff_text(
 
 
 def _enqueue(
-    db: Session, context: Context, member: Staff, channel: Channel, line: str, key: str, fields: dict[str, str | int], lane: OutboxLane,
-    now: datetime, handoff_id: int,
-) -> int | None:  # fmt: skip
+    db: Session,
+    context: Context,
+    member: Staff,
+    channel: Channel,
+    line: str,
+    key: str,
+    fields: dict[str, str | int],
+    lane: OutboxLane,
+    now: datetime,
+    handoff_id: int,
+) -> int | None:
     body = context.staff_texts.text(key, **fields)
     return staff_threads.enqueue(
         db, context.sealer, member, channel, line, body, lane, now, StaffMessageSubject(key, handoff_id)

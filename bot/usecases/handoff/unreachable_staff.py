@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff.states import HELD_STATES, UNCLAIMED_STATES
@@ -26,16 +25,9 @@ def lock_thread(db: Session, sealer: Sealer, thread_id: int) -> StaffThread | No
         return None
     touched = {one.handoff_id for one in handoffs.list_open_call_outs(db, thread.staff_id)}
     if thread.conversation_id is not None:
-        touched |= set(db.scalars(select(Handoff.id).where(Handoff.conversation_id == thread.conversation_id)))
-    rows = db.execute(select(Handoff.id).where(Handoff.id.in_(touched)).order_by(Handoff.conversation_id))
-    for (handoff_id,) in rows.all():
-        handoffs.lock(db, sealer, handoff_id)
-    return db.scalar(
-        select(StaffThread)
-        .where(StaffThread.id == thread_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+        touched |= set(handoffs.list_ids(db, thread.conversation_id))
+    handoffs.lock_with_conversations(db, sealer, touched)
+    return staff_threads.lock(db, thread_id)
 
 
 def handle_failure(db: Session, thread: StaffThread, row: Message, rule: ErrorRule, now: datetime) -> None:
@@ -60,17 +52,8 @@ def drop_alert(db: Session, thread: StaffThread, row: Message, now: datetime) ->
     """This alert will not arrive: unless another one is under way to the same social worker, they count as not alerted."""
     if row.key not in staff_threads.HANDOFF_CALL_KEYS or row.handoff_id is None:
         return
-    others = (
-        select(Message.id)
-        .join(StaffThread, StaffThread.id == Message.staff_thread_id)
-        .where(
-            StaffThread.staff_id == thread.staff_id, Message.handoff_id == row.handoff_id, Message.outbound,
-            Message.id != row.id, Message.at >= row.at, Message.key.in_(staff_threads.HANDOFF_CALL_KEYS), StaffThread.channel != "email",
-            Message.state.not_in(("failed", "undelivered", "dropped", "canceled")),
-        )
-    )  # fmt: skip
     # An e-mail may be read much later, so it counts neither as a failed alert nor as one under way.
-    if thread.channel == "email" or db.scalar(others.limit(1)) is not None:
+    if thread.channel == "email" or staff_threads.has_other_alert(db, thread.staff_id, row):
         return
     for call_out in handoffs.list_open_call_outs(db, thread.staff_id):
         if call_out.handoff_id == row.handoff_id:
@@ -89,8 +72,8 @@ def mark_phone_lost(db: Session, thread: StaffThread, now: datetime) -> None:
         if held is not None and held.owner_id == thread.staff_id and held.state in HELD_STATES:
             handoffs.add_event_and_touch(db, held, "phone_lost", now, staff_id=thread.staff_id)
             if held.unanswered_since is None:
-                held.unanswered_since, held.rung = now, 0
-            held.rung_due_at = now
+                held.unanswered_since, held.tier = now, 0
+            held.due_at = now
     for call_out in handoffs.list_open_call_outs(db, thread.staff_id):
         mark_alert_failed(db, call_out, now)
 
@@ -103,5 +86,5 @@ def mark_alert_failed(db: Session, call_out: CallOut, now: datetime) -> None:
         return
     handoffs.add_event_and_touch(db, handoff, "unreachable", now, staff_id=call_out.staff_id)
     left = [one for one in handoffs.list_call_outs(db, handoff.id) if one.answer is None]
-    if handoff.state in UNCLAIMED_STATES and not left and handoff.rung_due_at is not None:
-        handoff.rung_due_at = now
+    if handoff.state in UNCLAIMED_STATES and not left and handoff.due_at is not None:
+        handoff.due_at = now

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation.effects import HandoffReason, OpenHandoff
@@ -17,13 +16,15 @@ from bot.domain.messages.message import Channel, OutboxLane
 from bot.domain.messages.segments import MAX_BODY_LENGTH
 from bot.domain.safety.levels import Urgency
 from bot.domain.staff.permissions import ANYONE
-from bot.storage.handoff import handoffs
+from bot.storage.conversation import conversations
+from bot.storage.handoff import events, handoffs, inbox
 from bot.storage.handoff.handoffs import LockedHandoff
-from bot.storage.tables.residents import Conversation, Handoff, Message
-from bot.storage.tables.staff import HandoffEvent, Note
+from bot.storage.messages import outbox, threads
+from bot.storage.tables.residents import Conversation, Handoff
+from bot.storage.tables.staff import Note
 from bot.usecases.context import Context
 from bot.usecases.handoff.claiming import assign
-from bot.usecases.handoff.common import HandoffResult, Refused, lock_own, lock_visible, owner_name, require_worker
+from bot.usecases.handoff.common import HandoffResult, lock_own, lock_visible, owner_name, refused, require_worker
 from bot.usecases.handoff.resident_notices import enqueue_notice, enqueue_text, is_blocked
 from bot.usecases.handoff.sla_times import next_check_at
 
@@ -41,7 +42,8 @@ def send_text(
     idempotency_key: str,
     send_at: datetime | None = None,
 ) -> HandoffResult:
-    """Send a reply of the owner, or schedule it for `at` (aware UTC). A second call with the same `once` sends nothing.
+    """Send a reply of the owner, or schedule it for `send_at` (aware UTC). A second call with the same `idempotency_key`
+    sends nothing.
 
     Writing into a conversation that the owner has handed back claims it again. Raises Refused: not_yours, closed, empty,
     too_long, opted_out, unreachable, unsafe_time, past.
@@ -50,11 +52,11 @@ def send_text(
     locked = lock_visible(db, context, handoff_id, actor)
     handoff = locked.handoff
     if handoff.state == HandoffState.CLOSED:
-        raise Refused("closed")
+        raise refused("closed")
     if handoff.owner_id != staff_id or handoff.state not in (*HELD_STATES, HandoffState.HANDED_BACK):
-        raise Refused("not_yours", owner_name(db, locked))
+        raise refused("not_yours", owner_name(db, locked))
     key = f"{SCHEDULED_KEY if send_at else SENT_KEY}{idempotency_key}" if idempotency_key else None
-    if key and _is_duplicate(db, locked, key):
+    if key and threads.has_key(db, locked.conversation_row.id, key):
         return HandoffResult(handoff_id)
     text = _checked_body(context, locked, body, now, send_at)
     if handoff.state == HandoffState.HANDED_BACK and send_at is None:
@@ -63,21 +65,13 @@ def send_text(
         locked.save_state(context.sealer, now)
     lane = OutboxLane.CRISIS if locked.state.in_danger and send_at is None else OutboxLane.REPLY
     row = enqueue_text(
-        db,
-        context,
-        locked,
-        text,
-        lane,
-        now,
-        key=key or (SCHEDULED_KEY if send_at else SENT_KEY),
-        staff_id=staff_id,
-        send_at=send_at,
-    )
+        db, context, locked, text, lane, now, key=key or (SCHEDULED_KEY if send_at else SENT_KEY),
+        staff_id=staff_id, send_at=send_at,
+    )  # fmt: skip
     if send_at is None:
         # In a conversation that we start, the first text says who writes, and how to opt out.
-        introduced = (
-            enqueue_notice(db, context, locked, "reached_out", now, actor) if _needs_introduction(db, handoff) else ()
-        )
+        is_first = _needs_introduction(db, handoff)
+        introduced = enqueue_notice(db, context, locked, "reached_out", now, actor) if is_first else ()
         _record_reply(db, context, handoff, now)
         handoffs.add_event_and_touch(db, handoff, "spoke", now, staff_id=staff_id, message=row)
         return HandoffResult(handoff_id, (row, *introduced))
@@ -91,53 +85,43 @@ def _record_reply(db: Session, context: Context, handoff: Handoff, now: datetime
     for one in handoffs.list_call_outs(db, handoff.id):
         if one.answer is None and one.staff_id != handoff.offered_to_id:
             one.answer, one.answered_at = "over", now
-    handoff.spoke_at, handoff.unanswered_since, handoff.rung = now, None, 0
-    handoff.rung_due_at = next_check_at(handoff, now, context.hand_back_after)
+    handoff.spoke_at, handoff.unanswered_since, handoff.tier = now, None, 0
+    handoff.due_at = next_check_at(handoff, now, context.hand_back_after)
 
 
 def _needs_introduction(db: Session, handoff: Handoff) -> bool:
-    began = select(HandoffEvent.id).where(HandoffEvent.handoff_id == handoff.id, HandoffEvent.kind == "reached_out")
-    return handoff.spoke_at is None and db.scalar(began.limit(1)) is not None
-
-
-def _is_duplicate(db: Session, locked: LockedHandoff, key: str) -> bool:
-    written = select(Message.id).where(
-        Message.conversation_id == locked.conversation_row.id, Message.key == key, Message.outbound
-    )
-    return db.scalar(written.limit(1)) is not None
+    return handoff.spoke_at is None and events.has_event(db, handoff.id, "reached_out")
 
 
 def _checked_body(context: Context, locked: LockedHandoff, body: str, now: datetime, send_at: datetime | None) -> str:
     text = body.strip()
     if not text:
-        raise Refused("empty")
+        raise refused("empty")
     if len(text) > MAX_BODY_LENGTH:
-        raise Refused("too_long")
+        raise refused("too_long")
     if locked.conversation_row.unreachable == "erased":
-        raise Refused("erased")
+        raise refused("erased")
     if is_blocked(locked.conversation_row):
-        raise Refused("unreachable" if locked.conversation_row.unreachable else "opted_out")
+        raise refused("unreachable" if locked.conversation_row.unreachable else "opted_out")
     if locked.state.safe.paused:
-        raise Refused("left")
+        raise refused("left")
     if send_at is not None and send_at <= now:
-        raise Refused("past")
+        raise refused("past")
     if send_at is not None and not is_safe_time(locked.state.safe, send_at, context.zone):
-        raise Refused("unsafe_time")
+        raise refused("unsafe_time")
     return text
 
 
 def cancel_scheduled(db: Session, context: Context, message_id: int, staff_id: int, now: datetime) -> HandoffResult:
     """Cancel a scheduled text. Raises Refused: gone (already sent), not_yours, unknown."""
     actor = require_worker(db, staff_id)
-    handoff_id = db.scalar(
-        select(Message.handoff_id).where(Message.id == message_id, Message.outbound, Message.staff_id.is_not(None))
-    )
+    handoff_id = threads.handoff_of_staff_text(db, message_id)
     if handoff_id is None:
-        raise Refused("unknown")
+        raise refused("unknown")
     locked = lock_own(db, context, handoff_id, actor)
-    row = db.scalar(select(Message).where(Message.id == message_id).with_for_update())
+    row = outbox.lock(db, message_id)
     if row is None or row.conversation_id != locked.conversation_row.id or row.state != DeliveryState.WAITING.value:
-        raise Refused("gone")
+        raise refused("gone")
     row.state, row.due_at = DeliveryState.DROPPED.value, None
     handoffs.add_event_and_touch(db, locked.handoff, "unscheduled", now, staff_id=staff_id, message=message_id)
     return HandoffResult(handoff_id)
@@ -159,12 +143,12 @@ def add_note(
     require_worker(db, staff_id)
     text = body.strip()
     if not text:
-        raise Refused("empty")
+        raise refused("empty")
     if len(text) > 10_000:
-        raise Refused("too_long")
+        raise refused("too_long")
     row = db.get(Conversation, conversation_id)
     if row is None or row.unreachable == "erased":
-        raise Refused("no_such_person" if row is None else "erased")
+        raise refused("no_such_person" if row is None else "erased")
     note = Note(
         conversation_id=conversation_id,
         handoff_id=handoff_id,
@@ -185,24 +169,36 @@ def add_note(
         _record_reply(db, context, handoff, now)
 
 
+def add_note_to_handoff(
+    db: Session, context: Context, handoff_id: int, staff_id: int, body: str, now: datetime
+) -> HandoffResult:
+    """Store a note about the handoff's person. The caller has checked that this social worker may see the handoff.
+
+    Raises Refused: unknown, empty, too_long, erased.
+    """
+    found = inbox.find_handoff(db, handoff_id)
+    if found is None:
+        raise refused("unknown")
+    add_note(db, context, found.conversation_id, staff_id, body, now, handoff_id)
+    return HandoffResult(handoff_id)
+
+
 def reach_out(db: Session, context: Context, conversation_id: int, staff_id: int, now: datetime) -> HandoffResult:
     """A social worker starts a conversation with a known person: opens a handoff that they own.
 
     Raises Refused: busy (by whom), opted_out, unreachable, unsafe_time, erased, no_such_person.
     """
     actor = require_worker(db, staff_id)
-    row = db.scalar(select(Conversation).where(Conversation.id == conversation_id).with_for_update(key_share=True))
+    row = conversations.lock_row(db, conversation_id)
     if row is None or row.channel == Channel.WEB.value:
         # Nothing can be sent to a web chat unasked.
-        raise Refused("no_such_person" if row is None else "unreachable")
+        raise refused("no_such_person" if row is None else "unreachable")
     open_one = handoffs.find_open(db, conversation_id, lock=True)
     if open_one is not None:
         found = handoffs.lock(db, context.sealer, open_one.id)
-        raise Refused("busy", owner_name(db, found) if found else None)
+        raise refused("busy", owner_name(db, found) if found else None)
     # Staff who could see this person before can see them now, and no others.
-    team = db.scalar(
-        select(Handoff.team).where(Handoff.conversation_id == conversation_id).order_by(Handoff.id.desc()).limit(1)
-    )
+    team = handoffs.latest_team(db, conversation_id)
     effect = OpenHandoff(HandoffReason.ASKED, Urgency.ROUTINE, team or ANYONE, because="a social worker wrote first")
     handoff = handoffs.open_or_raise_urgency(db, context.sealer, effect, conversation_id, None, now)
     locked = handoffs.lock(db, context.sealer, handoff.id)
@@ -210,6 +206,6 @@ def reach_out(db: Session, context: Context, conversation_id: int, staff_id: int
     handoff.language = locked.state.language
     _checked_body(context, locked, "anything", now, None)
     if not is_safe_time(locked.state.safe, now, context.zone):
-        raise Refused("unsafe_time")
+        raise refused("unsafe_time")
     assign(db, context, locked, actor, now, "reached_out", "")
     return HandoffResult(handoff.id)

@@ -11,7 +11,7 @@ from bot.domain.conversation.state import load
 from bot.domain.messages.delivery import DeliveryState
 from bot.domain.messages.message import Address
 from bot.storage.messages import threads
-from bot.storage.messages.threads import ThreadText
+from bot.storage.messages.threads import ThreadText as ThreadText
 from bot.storage.people import records
 from bot.storage.sealing import Sealer
 
@@ -64,7 +64,7 @@ class ConversationRecord:
     in_danger: bool
     opted_out: bool
     unreachable: str | None
-    waking: datetime | None
+    timeout_at: datetime | None
     handoffs: tuple[HandoffRecord, ...]
     referrals: tuple[OfferedService, ...]
     check_ins: tuple[tuple[str, datetime, str], ...]
@@ -98,7 +98,7 @@ def read_record(db: Session, sealer: Sealer, address: Address) -> ConversationRe
         in_danger=stored.in_danger,
         opted_out=stored.opted_out,
         unreachable=stored.unreachable,
-        waking=stored.waking,
+        timeout_at=stored.timeout_at,
         handoffs=_handoffs(rows, sealer),
         referrals=tuple(OfferedService(name or "", row.need, row.near or "", row.state) for row, name in rows.referrals),
         check_ins=tuple((row.flow, row.due_at or row.ended_at or stored.updated_at, row.state) for row in rows.check_ins),

@@ -6,7 +6,6 @@ import random
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation.effects import ConsentChoice, ConsentMethod, HandoffReason, OpenHandoff, RecordConsent
@@ -15,12 +14,13 @@ from bot.domain.messages.delivery import AddressProblem, DeliveryState, ErrorRul
 from bot.domain.messages.message import OutboxLane
 from bot.domain.safety.levels import Urgency
 from bot.storage import alerts
+from bot.storage.conversation import conversations
 from bot.storage.handoff import handoffs
 from bot.storage.messages import outbox
 from bot.storage.messages.outbox import ClaimedText
 from bot.storage.people import consents
 from bot.storage.sealing import Sealer
-from bot.storage.tables.residents import Conversation, Handoff, Message
+from bot.storage.tables.residents import Conversation, Message
 from bot.storage.tables.staff import StaffThread
 from bot.usecases.handoff import unreachable_staff
 from bot.usecases.handoff.resident_notices import NOTICE_KEYS
@@ -67,14 +67,9 @@ def record_delivery(db: Session, sealer: Sealer, report: StatusCallback, now: da
 def _lock_thread(db: Session, sealer: Sealer, message_id: int | None, sid: str) -> StaffThread | None:
     """Lock the owner of the text before the text. Returns the thread of a text to staff, None for one to a person."""
     conversation_id, thread_id = outbox.find_thread_ids(db, message_id, sid)
-    _lock_conversation(db, conversation_id)
-    return unreachable_staff.lock_thread(db, sealer, thread_id) if thread_id is not None else None
-
-
-def _lock_conversation(db: Session, conversation_id: int | None) -> None:
-    """Lock the conversation before its messages and handoffs, as a turn does: any other order can deadlock."""
     if conversation_id is not None:
-        db.execute(select(Conversation.id).where(Conversation.id == conversation_id).with_for_update())
+        conversations.lock_for_messages(db, conversation_id)
+    return unreachable_staff.lock_thread(db, sealer, thread_id) if thread_id is not None else None
 
 
 def record_drop(db: Session, sealer: Sealer, claimed: ClaimedText, now: datetime) -> None:
@@ -97,15 +92,14 @@ def record_unconfirmed(db: Session, sealer: Sealer, text: outbox.UnconfirmedText
         # The person has written since, or a human has closed the handoff: it no longer matters.
         return
     if text.lane is OutboxLane.CRISIS and text.conversation_id is not None:
-        _lock_conversation(db, text.conversation_id)
+        conversations.lock_for_messages(db, text.conversation_id)
         effect = OpenHandoff(HandoffReason.FAILURE, Urgency.MINUTES, because="a crisis text is not confirmed as delivered")
         handoffs.open_or_raise_urgency(db, sealer, effect, text.conversation_id, None, now)
 
 
 def _is_closed_since(db: Session, row: Message) -> bool:
     """Whether the handoff that was open at this text has been closed since."""
-    closed = select(Handoff.id).where(Handoff.conversation_id == row.conversation_id, Handoff.closed_at >= row.at)
-    return db.scalar(closed.limit(1)) is not None
+    return handoffs.was_closed_since(db, row.conversation_id, row.at)
 
 
 def record_refusal(db: Session, sealer: Sealer, message_id: int, code: int | None, permanent: bool, now: datetime) -> None:
@@ -168,8 +162,9 @@ def _handle_failure(db: Session, sealer: Sealer, row: Message, rule: ErrorRule, 
 
 def _is_obsolete(db: Session, row: Message, lane: OutboxLane) -> bool:
     """Whether a text of the bot is obsolete because a human holds the conversation now; crisis texts never are."""
-    holder = db.scalar(select(Conversation.holder).where(Conversation.id == row.conversation_id))
-    return row.staff_id is None and lane is not OutboxLane.CRISIS and holder == Holder.HUMAN.value
+    if row.staff_id is not None or lane is OutboxLane.CRISIS:
+        return False
+    return conversations.holder_of(db, row.conversation_id) == Holder.HUMAN.value
 
 
 def _has_exited(db: Session, sealer: Sealer, row: Message) -> bool:

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from bot.domain.listening.understanding import words_of
 from bot.domain.messages.message import Address, Channel
 from bot.storage.people import people
-from bot.storage.people.people import MAX_NAMES, PAGE_SIZE, FoundHandoff, PeopleFilter, Viewer
+from bot.storage.people.people import MAX_NAMES, PAGE_SIZE, FoundHandoff, Viewer
+from bot.storage.people.people import PeopleFilter as PeopleFilter
 from bot.storage.sealing import Sealer
 from bot.storage.staff import staff
+from bot.storage.staff.staff import InvalidPhone as InvalidPhone
 from bot.usecases.handoff.read_handoff import PermittedReader, may_read_conversation
 from bot.usecases.people.read_person import mask_number
 

@@ -73,7 +73,7 @@ def read_person(
     db: Session, context: Context, reader: PermittedReader, conversation_id: int, now: datetime, before: date | None = None
 ) -> PersonPage | None:
     """The page of this conversation's person, with the newest page of the timeline or the one before the day `before`;
-    None where the conversation does not exist or `me` may not read it."""
+    None where the conversation does not exist or `reader` may not read it."""
     # The plain SQL below does not see pending changes of the session.
     db.flush()
     known = people.list_same_person_conversations(db, conversation_id)
@@ -91,6 +91,7 @@ def read_person(
     names = inbox.staff_names(db, [safe.set_by, handoff.owner_id if handoff else None])
     other_answers = {name: value for name, value in state.answers.items() if name != SAFE_TIMES_ANSWER}
     mine = [other for other in others if other.id in readable]
+    library = PublishedLibrary(db, context.flow_cache, context.zone)
     return PersonPage(
         conversation=row,
         number=mask_number(context.sealer, row.sealed_address),
@@ -102,11 +103,7 @@ def read_person(
         safe_from=safe_from,
         needs_word=needs_safe_word(safe, now),
         said_times=str(state.answers.get(SAFE_TIMES_ANSWER) or ""),
-        answers=tuple(
-            describe_answers(
-                PublishedLibrary(db, context.flow_cache, context.zone), db, replace(state, answers=other_answers)
-            )
-        ),
+        answers=tuple(describe_answers(library, db, replace(state, answers=other_answers))),
         needs=tuple(timeline.list_needs(db, conversation_id)),
         planned=tuple(timeline.planned_check_ins(db, conversation_id, now)),
         handoff=handoff,

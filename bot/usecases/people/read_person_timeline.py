@@ -155,10 +155,10 @@ def _handoffs(rows: timeline.TimelineRows, names: Mapping[int, str]) -> Iterator
 def _call_outs(rows: timeline.TimelineRows) -> Iterator[PersonTimelineEntry]:
     """One entry for all staff who were alerted in one tier of a handoff."""
 
-    def rung(row: timeline.TimelineCallOut) -> tuple[int, int]:
-        return row.handoff_id, row.rung
+    def tier(row: timeline.TimelineCallOut) -> tuple[int, int]:
+        return row.handoff_id, row.tier
 
-    for (handoff_id, _), group in groupby(sorted(rows.call_outs, key=rung), rung):
+    for (handoff_id, _), group in groupby(sorted(rows.call_outs, key=tier), tier):
         some = list(group)
         called = tuple((row.name, row.answer) for row in some)
         tone = "good" if any(answer == "took" for _, answer in called) else ""

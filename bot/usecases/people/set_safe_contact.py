@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation.safe_contact import SafeContact, SafeContactProblem, find_problems
@@ -14,12 +13,11 @@ from bot.domain.conversation.state import load
 from bot.domain.flows.language.flow import Flow
 from bot.domain.flows.language.script import Ask
 from bot.domain.listening.understanding import words_of
-from bot.storage.conversation import timeouts
+from bot.storage.conversation import conversations, timeouts
 from bot.storage.flows import flows
 from bot.storage.handoff import handoffs
 from bot.storage.people.timeline import SAFE_CONTACT_CHANGED
 from bot.storage.staff import audits
-from bot.storage.tables.residents import Conversation
 from bot.usecases.context import Context
 
 _FORM_FIELDS = ("times", "word", "exit_word", "neutral", "may_leave_voice", "may_name_line", "note", "paused")
@@ -49,14 +47,9 @@ def set_safe_contact(
     """Store these settings. Returns complaints where they are invalid, and then changes nothing.
 
     Locks the conversation, so that no turn goes on with the old settings. A new safe word must be verified again. The
-    audit names the changed fields but not their values. Raises NoSuchPerson.
+    audit names the changed fields but not their values. Raises PersonNotFound.
     """
-    row = db.scalar(
-        select(Conversation)
-        .where(Conversation.id == conversation_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    row = conversations.lock_row(db, conversation_id)
     if row is None or row.unreachable == "erased":
         raise PersonNotFound
     state = load(context.sealer.open(row.sealed_state))

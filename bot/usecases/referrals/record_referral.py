@@ -20,6 +20,7 @@ from bot.domain.referrals import (
     state_after_capacity,
     state_after_outcome,
 )
+from bot.domain.refused import Refused
 from bot.domain.state_machine import IllegalMove
 from bot.storage import referrals
 from bot.storage.cases import related
@@ -51,13 +52,9 @@ _SENTENCES = {
 }
 
 
-class Refused(Exception):
-    """The act is not possible, and nothing has happened. `text` is a sentence for the page."""
-
-    def __init__(self, reason: str, state: str = "") -> None:
-        self.reason = reason
-        self.text = _SENTENCES[reason].format(state=STATES.get(state, state).lower())
-        super().__init__(reason)
+def refused(reason: str, state: str = "") -> Refused:
+    """The exception for a reason of the table above; `state` is the referral's, where the sentence names it."""
+    return Refused(_SENTENCES[reason].format(state=STATES.get(state, state).lower()), reason)
 
 
 def make_referral(db: Session, conversation_id: int, service_id: int, need: str, staff_id: int, now: datetime) -> int:
@@ -67,13 +64,13 @@ def make_referral(db: Session, conversation_id: int, service_id: int, need: str,
     same within a minute is a second press and returns the first one's id. Raises Refused.
     """
     if not _NEED_PATTERN.fullmatch(need):
-        raise Refused("no_need")
+        raise refused("no_need")
     conversation = referrals.lock_conversation(db, conversation_id)
     if conversation is None or conversation.unreachable == "erased":
-        raise Refused("no_person")
+        raise refused("no_person")
     destination = referrals.find_destination(db, service_id)
     if destination is None or not destination.is_offered:
-        raise Refused("no_service")
+        raise refused("no_service")
     first = related.find_referral_since(db, conversation_id, service_id, need, staff_id, now - DUPLICATE_WINDOW)
     if first is not None:
         return first
@@ -106,11 +103,14 @@ def record_from_person(db: Session, conversation_id: int, outcome: str, which: i
     return bool(chosen)
 
 
-def record_from_worker(db: Session, referral_id: int, staff_id: int, outcome: str, now: datetime) -> Referral:
-    """A social worker records what the person or the agency told them. Audited. Raises Refused."""
-    row = _lock(db, referral_id)
+def record_from_worker(
+    db: Session, referral_id: int, staff_id: int, outcome: str, now: datetime, *, conversation_id: int | None = None
+) -> Referral:
+    """A social worker records what the person or the agency told them. Audited. Raises Refused, also for a referral of
+    another conversation than this one, if it is given."""
+    row = lock_referral(db, referral_id, conversation_id)
     if outcome not in [*ReferralOutcome]:
-        raise Refused("nothing")
+        raise refused("nothing")
     if not _is_repeated(db, row, "told", Reporter.WORKER, outcome, now):
         _store_outcome(db, row, ReferralOutcome(outcome), Reporter.WORKER, now, staff_id=staff_id)
         _audit(db, "referral_told", row, staff_id, now, outcome)
@@ -125,13 +125,13 @@ def record_from_agency(
     Where both are given, the outcome counts and the capacity is only noted. Where the agency does not help, a task asks a
     social worker to look further. Raises Refused.
     """
-    row = _lock(db, referral_id)
+    row = lock_referral(db, referral_id)
     if (
         not (outcome or capacity or started)
         or outcome not in (None, *ReferralOutcome)
         or capacity not in (None, *AgencyCapacity)
     ):
-        raise Refused("nothing")
+        raise refused("nothing")
     kind = capacity or ("told" if outcome else "started")
     if _is_repeated(db, row, kind, Reporter.AGENCY, outcome, now):
         return row
@@ -146,25 +146,30 @@ def record_from_agency(
     return row
 
 
-def retract_referral(db: Session, referral_id: int, staff_id: int, now: datetime) -> Referral:
-    """A social worker retracts a referral made by mistake. Audited. Raises Refused.
+def retract_referral(
+    db: Session, referral_id: int, staff_id: int, now: datetime, *, conversation_id: int | None = None
+) -> Referral:
+    """A social worker retracts a referral made by mistake. Audited. Raises Refused, also for a referral of another
+    conversation than this one, if it is given.
 
     It then counts neither as open nor as closed; its events stay.
     """
-    row = _lock(db, referral_id)
+    row = lock_referral(db, referral_id, conversation_id)
     if not MOVES.allows(row.state, "retract"):
-        raise Refused("retracted")
+        raise refused("retracted")
     row.state = MOVES.move(row.state, "retract")
-    row.outcome = row.told_by = row.closed_at = None
+    row.outcome = row.reported_by = row.closed_at = None
     referrals.add_event_and_touch(db, row, "retracted", Reporter.WORKER.value, now, staff_id=staff_id)
     _audit(db, "referral_told", row, staff_id, now, "retracted")
     return row
 
 
-def _lock(db: Session, referral_id: int) -> Referral:
+def lock_referral(db: Session, referral_id: int, conversation_id: int | None = None) -> Referral:
+    """The referral, locked until the transaction ends. Raises Refused("unknown") if there is none, or none of this
+    conversation."""
     row = referrals.lock(db, referral_id)
-    if row is None:
-        raise Refused("unknown")
+    if row is None or conversation_id not in (None, row.conversation_id):
+        raise refused("unknown")
     return row
 
 
@@ -190,7 +195,7 @@ def _store_outcome(
     try:
         state, closed = state_after_outcome(row.state, what, by)
     except IllegalMove:
-        raise Refused("over", row.state) from None
+        raise refused("over", row.state) from None
     _store_state(row, state, what, by, now if closed else None)
     referrals.add_event_and_touch(db, row, kind, by.value, now, outcome=what.value, staff_id=staff_id)
 
@@ -199,7 +204,7 @@ def _store_capacity(db: Session, row: Referral, capacity: AgencyCapacity, now: d
     try:
         state, what = state_after_capacity(row.state, capacity)
     except IllegalMove:
-        raise Refused("over", row.state) from None
+        raise refused("over", row.state) from None
     _store_state(row, state, what, Reporter.AGENCY, None if state in OPEN_STATES else now)
     referrals.add_event_and_touch(db, row, capacity.value, Reporter.AGENCY.value, now, outcome=what)
 
@@ -208,7 +213,7 @@ def _store_start(db: Session, row: Referral, now: datetime) -> None:
     try:
         state = MOVES.move(row.state, "start") if row.state != ReferralState.IN_PROGRESS else row.state
     except IllegalMove:
-        raise Refused("over", row.state) from None
+        raise refused("over", row.state) from None
     _store_state(row, ReferralState(state), None, Reporter.AGENCY, None)
     referrals.add_event_and_touch(db, row, "started", Reporter.AGENCY.value, now)
 
@@ -218,7 +223,7 @@ def _store_state(
 ) -> None:
     """Store the new state. Without an outcome an earlier one is cleared: a person taken on no longer waits on a list."""
     row.state, row.closed_at = state.value, closed_at
-    row.outcome, row.told_by = (what.value, by.value) if what else (None, None)
+    row.outcome, row.reported_by = (what.value, by.value) if what else (None, None)
 
 
 def _audit(db: Session, act: str, row: Referral, staff_id: int, now: datetime, what: str = "") -> None:

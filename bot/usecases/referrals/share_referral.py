@@ -21,7 +21,7 @@ from bot.storage.people.consents import AGENCY_PREFIX, SHARE_PREFIX
 from bot.storage.referrals import ReferralDestination
 from bot.storage.staff import audits
 from bot.storage.tables.residents import Referral
-from bot.usecases.referrals.record_referral import Refused
+from bot.usecases.referrals.record_referral import lock_referral, refused
 
 LINK_LIFETIME: Final = timedelta(days=30)
 LINK_PATH: Final = "/referrals/"
@@ -55,18 +55,20 @@ def may_share(db: Session, referral: Referral, now: datetime) -> bool:
     return consents.is_agreed(db, referral.conversation_id, service, now, wider_scope=agency)
 
 
-def make_link(db: Session, public_url: str, secret_key: str, referral_id: int, staff_id: int, now: datetime) -> str:
+def make_link(
+    db: Session, public_url: str, secret_key: str, referral_id: int, staff_id: int, now: datetime, *,
+    conversation_id: int | None = None,
+) -> str:  # fmt: skip
     """The address for the agency. It is a secret: with it this referral can be read and answered. Audited.
 
-    Raises Refused where the referral is unknown or over, or the person has not agreed.
+    Raises Refused where the referral is unknown or over, or of another conversation than this one (if it is given), or the
+    person has not agreed.
     """
-    row = referrals.lock(db, referral_id)
-    if row is None:
-        raise Refused("unknown")
+    row = lock_referral(db, referral_id, conversation_id)
     if row.state not in OPEN_STATES:
-        raise Refused("over", row.state)
+        raise refused("over", row.state)
     if not may_share(db, row, now):
-        raise Refused("not_agreed")
+        raise refused("not_agreed")
     row.shared_at = now
     referrals.add_event_and_touch(db, row, "shared", Reporter.WORKER.value, now, staff_id=staff_id)
     audits.record(db, staff_id, "referral_shared", now, row.conversation_id, detail=f"referral {row.id}")

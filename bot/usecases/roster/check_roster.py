@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from babel import Locale
 from sqlalchemy.orm import Session
 
+from bot.domain.languages import english_name
 from bot.domain.roster.duty import DutyPeriod, OverlapKind, Roster, TimeSpan
 from bot.domain.roster.rows import is_over
 from bot.domain.staff.permissions import Permission, is_allowed
@@ -159,7 +159,7 @@ def _language_warnings(
         )
         spans = _subtract_spans(speakers.gaps(None, when.start, when.end), nobody)
         if spans:
-            name = Locale("en").languages.get(language, language)
+            name = english_name(language)
             yield RosterWarning(RosterFault.NO_LANGUAGE, f"Nobody who is on speaks {name}.", spans=spans)
 
 

@@ -9,16 +9,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from bot.domain.refused import Refused
 from bot.domain.roster.csv_file import RosterComplaint, RosterNames, read_file, write_roster
 from bot.domain.roster.rows import HolidayRow, RosterRow, TimeOffRow, is_over
 from bot.storage import rosters
 from bot.storage.rosters import RosterEntry
 from bot.storage.staff import staff
 from bot.usecases.roster.check_roster import RosterWarning, added_warnings, check
-
-
-class Refused(Exception):
-    """The roster was not changed; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

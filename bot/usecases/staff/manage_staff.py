@@ -16,6 +16,7 @@ from bot.domain.flows.language.script import Handoff
 from bot.domain.flows.language.yaml_source import FlowError
 from bot.domain.handoff.ready_replies import slug_of
 from bot.domain.messages.message import Channel, OutboxLane
+from bot.domain.refused import InvalidForm, Refused
 from bot.domain.staff.form import MAX_LENGTH, StaffForm, StaffFormValues, read
 from bot.domain.staff.permissions import ANYONE, Permission, Role, is_allowed
 from bot.storage.flows import flows
@@ -44,16 +45,8 @@ class StaffNotFound(Exception):
     """There is no such member of staff, or they have left; or no such team."""
 
 
-class Unfit(Exception):
-    """It cannot be done, and nothing was changed. `problems`: a sentence for each field ("" for the whole)."""
-
-    def __init__(self, problems: dict[str, str]) -> None:
-        super().__init__("a change of the staff was refused")
-        self.problems = problems
-
-
 def add(db: Session, context: Context, by: int, typed: StaffForm, now: datetime) -> int:
-    """Add a member of staff; returns their id. They cannot sign in before they are invited. Raises Unfit."""
+    """Add a member of staff; returns their id. They cannot sign in before they are invited. Raises InvalidForm."""
     given = _read_form(db, typed, 0)
     row = staff.add(
         db, given.email, given.name, now,
@@ -69,13 +62,13 @@ def add(db: Session, context: Context, by: int, typed: StaffForm, now: datetime)
 def change(db: Session, context: Context, by: int, staff_id: int, typed: StaffForm, now: datetime) -> tuple[int, ...]:
     """Change a member of staff; returns ids of outbox rows to send. The audit holds only the names of changed fields.
 
-    If they may no longer answer, their handoffs are released. Raises Unfit; NotThere.
+    If they may no longer answer, their handoffs are released. Raises InvalidForm; StaffNotFound.
     """
     row = _require_current(db, staff_id)
     given = _read_form(db, typed, staff_id)
     before = _editable_fields(db, row)
     if Role.ADMIN in staff.roles_of(row) and Role.ADMIN not in given.roles and not lists.count_other_admins(db, staff_id):
-        raise Unfit({"roles": _LAST_ADMIN_TEXT})
+        raise InvalidForm({"roles": _LAST_ADMIN_TEXT})
     stays = is_allowed(given.roles, Permission.ANSWER)
     wake = () if stays else _release_all(db, context, row, now)
     row.email, row.name, row.called = given.email, given.name, given.called
@@ -93,13 +86,13 @@ def change(db: Session, context: Context, by: int, staff_id: int, typed: StaffFo
 def deactivate(db: Session, context: Context, by: int | None, staff_id: int, now: datetime) -> tuple[int, ...]:
     """They no longer work here: their handoffs are released, their sessions end. Returns ids of outbox rows to send.
 
-    Raises Unfit (own account, the last admin); NotThere.
+    Raises InvalidForm (own account, the last admin); StaffNotFound.
     """
     row = _require_current(db, staff_id)
     if staff_id == by:
-        raise Unfit({"": "You cannot deactivate your own account. Ask another admin."})
+        raise InvalidForm({"": "You cannot deactivate your own account. Ask another admin."})
     if Role.ADMIN in staff.roles_of(row) and not lists.count_other_admins(db, staff_id):
-        raise Unfit({"": _LAST_ADMIN_TEXT})
+        raise InvalidForm({"": _LAST_ADMIN_TEXT})
     wake = _release_all(db, context, row, now)
     staff.mark_left(db, context.sealer, row, now)
     audits.record(db, by, "staff_left", now, detail=f"staff {staff_id}")
@@ -111,7 +104,7 @@ def invite(
 ) -> Invitation:
     """Make the link for choosing a password, to be shown once or sent by e-mail.
 
-    It is stored nowhere but in the e-mail. Raises NotThere.
+    It is stored nowhere but in the e-mail. Raises StaffNotFound.
     """
     row = _require_current(db, staff_id)
     purpose = LinkPurpose.FORGOTTEN if row.password else LinkPurpose.INVITATION
@@ -130,7 +123,7 @@ def invite(
 def reset_second_factor(db: Session, by: int | None, staff_id: int, now: datetime) -> None:
     """Remove a lost authenticator and its recovery codes, and end all sessions; a new one is set up at the next sign-in.
 
-    The admin must recognise by sight or voice the member who asks for this. Raises NotThere.
+    The admin must recognise by sight or voice the member who asks for this. Raises StaffNotFound.
     """
     row = _require_current(db, staff_id)
     row.tf_primary_method = row.tf_totp_secret = row.mf_recovery_codes = None
@@ -139,7 +132,7 @@ def reset_second_factor(db: Session, by: int | None, staff_id: int, now: datetim
 
 
 def reactivate(db: Session, by: int, staff_id: int, now: datetime) -> None:
-    """They work here again, with their former roles and teams but no telephone. Raises NotThere."""
+    """They work here again, with their former roles and teams but no telephone. Raises StaffNotFound."""
     row = staff.get(db, staff_id)
     if row is None:
         raise StaffNotFound(f"There is no member of staff {staff_id}.")
@@ -148,18 +141,18 @@ def reactivate(db: Session, by: int, staff_id: int, now: datetime) -> None:
 
 
 def add_team(db: Session, by: int, name: str, now: datetime) -> str:
-    """Add a team; returns its slug, which flows refer to. Raises Unfit."""
+    """Add a team; returns its slug, which flows refer to. Raises InvalidForm."""
     _check_team_name(name)
     slug = slug_of(name)
     if slug == ANYONE or staff.find_team(db, slug) is not None:
-        raise Unfit({"name": f"There is a team \u201c{slug}\u201d already. Choose another name."})
+        raise InvalidForm({"name": f"There is a team \u201c{slug}\u201d already. Choose another name."})
     staff.get_or_add_team(db, slug, name)
     audits.record(db, by, "team_added", now, detail=slug)
     return slug
 
 
 def rename_team(db: Session, by: int, slug: str, name: str, now: datetime) -> None:
-    """Rename a team; the slug stays, since flows refer to it. Raises Unfit, NotThere."""
+    """Rename a team; the slug stays, since flows refer to it. Raises InvalidForm, StaffNotFound."""
     team = staff.find_team(db, slug)
     if team is None:
         raise StaffNotFound("There is no such team.")
@@ -170,7 +163,7 @@ def rename_team(db: Session, by: int, slug: str, name: str, now: datetime) -> No
 
 
 def set_second_review(db: Session, by: int, slug: str, wanted: bool, now: datetime) -> None:
-    """Set whether a flow with handoffs to this team needs a second reviewer to be published. Raises NotThere."""
+    """Set whether a flow with handoffs to this team needs a second reviewer to be published. Raises StaffNotFound."""
     team = staff.find_team(db, slug)
     if team is None:
         raise StaffNotFound("There is no such team.")
@@ -217,7 +210,7 @@ def _read_form(db: Session, typed: StaffForm, staff_id: int) -> StaffFormValues:
         except staff.InvalidPhone as error:
             problems["phone"] = str(error)
     if problems:
-        raise Unfit(problems)
+        raise InvalidForm(problems)
     return given
 
 
@@ -236,7 +229,7 @@ def _set_phone(db: Session, context: Context, row: Staff, typed: StaffForm) -> N
     try:
         staff.set_phone(db, context.sealer, row, None if typed.forget_phone else typed.phone)
     except staff.DuplicateStaff as error:
-        raise Unfit({"phone": str(error)}) from None
+        raise InvalidForm({"phone": str(error)}) from None
 
 
 def _editable_fields(db: Session, row: Staff) -> dict[str, object]:
@@ -274,7 +267,7 @@ def _try_each(acts: Iterable[tuple[int, Callable[[int], common.HandoffResult]]])
     """Do each act, skipping handoffs that were closed or claimed meanwhile."""
     wake: list[int] = []
     for number, act in acts:
-        with suppress(common.Refused):
+        with suppress(Refused):
             wake += act(number).outbox_ids
     return wake
 
@@ -293,6 +286,6 @@ def _decline_alert(db: Session, context: Context, row: Staff, now: datetime, num
 
 def _check_team_name(name: str) -> None:
     if not slug_of(name):
-        raise Unfit({"name": "Write the team's name."})
+        raise InvalidForm({"name": "Write the team's name."})
     if len(name) > MAX_LENGTH:
-        raise Unfit({"name": f"This has {len(name)} characters. {MAX_LENGTH} is the most."})
+        raise InvalidForm({"name": f"This has {len(name)} characters. {MAX_LENGTH} is the most."})

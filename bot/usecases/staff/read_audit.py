@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.staff.audit_acts import label
-from bot.storage.staff import audits
-from bot.storage.staff.audits import AuditEntry, AuditFilter
-from bot.storage.tables.staff import Staff
+from bot.storage.staff import audits, lists
+from bot.storage.staff.audits import AuditEntry
+from bot.storage.staff.audits import AuditFilter as AuditFilter
 
 CSV_HEADER = ("number", "time_utc", "staff_number", "staff", "act", "person", "handoff", "detail")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -63,8 +62,7 @@ def csv_lines(db: Session, audit_filter: AuditFilter) -> Iterator[str]:
 
 def staff_names(db: Session) -> list[tuple[int, str]]:
     """All present and former staff as (id, name), by name."""
-    rows = db.execute(select(Staff.id, Staff.name).order_by(Staff.name, Staff.id))
-    return [(number, name) for number, name in rows]
+    return lists.list_names(db)
 
 
 def _csv_line(cells: tuple[object, ...]) -> str:

@@ -17,7 +17,7 @@ from bot.usecases.conversation.rehearsal import replay
 from bot.usecases.studio.flow_sets import FlowSet, flow_digest, rehearsal_cards
 from bot.usecases.system_texts import SystemTexts
 
-__all__ = ["TranscriptCoverage", "CheckReport", "CoverageGaps", "check_drafts", "coverage_gaps", "warning_key"]
+__all__ = ["CheckReport", "CoverageGaps", "TranscriptCoverage", "check_drafts", "coverage_gaps", "warning_key"]
 
 MAX_CACHED = 50
 """Reports cached per process; one is a few hundred short texts."""

@@ -10,8 +10,11 @@ from sqlalchemy.orm import Session
 
 from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.script import STEP_NAME
+from bot.domain.refused import Refused
 from bot.storage.flows import drafts, flows
-from bot.storage.flows.drafts import Draft, DraftAuthor, Revision
+from bot.storage.flows.drafts import Draft
+from bot.storage.flows.drafts import DraftAuthor as DraftAuthor
+from bot.storage.flows.drafts import Revision as Revision
 
 RESERVED_NAMES = frozenset(["new", "import", "requests", "words"])
 """Names used by pages of the studio: a flow of that name could not be opened."""
@@ -23,16 +26,17 @@ class FlowNotFound(Exception):
     """There is no such flow, or no such revision of it."""
 
 
-class Unfit(Exception):
-    """The request is not possible; the text is a sentence for the page, and nothing has changed."""
-
-
 class DraftChangedMeanwhile(Exception):
     """Another admin changed the same thing since the page was made; nothing has changed. Carries both revisions."""
 
     def __init__(self, current: Revision, seen: Revision | None) -> None:
         super().__init__(f"{current.flow}: revision {current.number} is newer")
         self.current, self.seen = current, seen
+
+
+def drafted_flows(db: Session) -> frozenset[str]:
+    """The names of the flows that have a draft."""
+    return frozenset(draft.flow for draft in drafts.list_all(db))
 
 
 def open_draft(db: Session, flow: str, by: DraftAuthor, now: datetime) -> Draft:
@@ -60,14 +64,14 @@ def _lock_draft(db: Session, flow: str) -> Draft | None:
 
 
 def new_flow(db: Session, flow: str, content: FlowContent, what: str, by: DraftAuthor, now: datetime) -> Draft:
-    """Begins a flow that does not exist yet. Raises Unfit if the name is taken."""
+    """Begins a flow that does not exist yet. Raises Refused if the name is taken."""
     if flow in RESERVED_NAMES:
-        raise Unfit(f"`{flow}` is the name of a page here. Choose another name.")
+        raise Refused(f"`{flow}` is the name of a page here. Choose another name.")
     if flows.current_version(db, flow) is not None:
-        raise Unfit(f"There is a flow `{flow}` already. Choose another name.")
+        raise Refused(f"There is a flow `{flow}` already. Choose another name.")
     draft, is_new = drafts.get_or_create(db, flow, content, None, what, by, now)
     if not is_new:
-        raise Unfit(f"Somebody has begun a flow `{flow}` already. Choose another name.")
+        raise Refused(f"Somebody has begun a flow `{flow}` already. Choose another name.")
     return draft
 
 
@@ -119,27 +123,27 @@ def _is_untouched(seen: Revision | None, current: Revision, touches: Callable[[F
         return False
     try:
         return touches(seen.content) == touches(current.content)
-    except ValueError:
+    except (ValueError, Refused):
         # One of the two can't be read, so there is no telling what has changed.
         return False
 
 
 def undo(db: Session, flow: str, seen: int, by: DraftAuthor, now: datetime) -> Revision:
-    """Goes back to the previous state; `redo` goes forward again. Raises FlowNotFound, DraftChangedMeanwhile, Unfit."""
+    """Goes back to the previous state; `redo` goes forward again. Raises FlowNotFound, DraftChangedMeanwhile, Refused."""
     current = _current_revision(db, flow, seen)
     earlier = drafts.find_revision(db, current.parent_id) if current.parent_id is not None else None
     if earlier is None:
-        raise Unfit("There is nothing more to undo.")
+        raise Refused("There is nothing more to undo.")
     what = f"{_UNDO_PREFIX}{_original_change(db, current)}"
     return drafts.add_revision(db, flow, earlier.content, what, by, now, parent_id=earlier.parent_id, undone_id=current.id)
 
 
 def redo(db: Session, flow: str, seen: int, by: DraftAuthor, now: datetime) -> Revision:
-    """Repeats what was undone last. Raises FlowNotFound, DraftChangedMeanwhile, Unfit."""
+    """Repeats what was undone last. Raises FlowNotFound, DraftChangedMeanwhile, Refused."""
     current = _current_revision(db, flow, seen)
     undone = drafts.find_revision(db, current.undone_id) if current.undone_id is not None else None
     if undone is None:
-        raise Unfit("There is nothing to do again.")
+        raise Refused("There is nothing to do again.")
     what = f"{_REDO_PREFIX}{_original_change(db, undone)}"
     return drafts.add_revision(
         db, flow, undone.content, what, by, now, parent_id=undone.parent_id, undone_id=undone.undone_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
@@ -22,7 +22,7 @@ from bot.domain.flows.language.script import Script
 from bot.domain.flows.language.translations import Translations, read_translations
 from bot.domain.flows.language.yaml_source import FlowError, FlowProblem, LineIndex
 from bot.paths import ROOT
-from bot.storage.flows import flows
+from bot.storage.flows import drafts, flows
 from bot.usecases.flows.files import FlowFolder, read_directory_files
 from bot.usecases.flows.files import build_draft_library as files_as_drafts
 from bot.usecases.flows.library import DraftLibrary
@@ -133,6 +133,16 @@ def flow_set_with(db: Session, contents: Mapping[str, FlowContent]) -> FlowSet:
     for name, content in contents.items():
         _parse_into(found, problems, name, content, 0)
     return FlowSet(found, tuple(problems))
+
+
+def flow_set_with_drafts(
+    db: Session, flow: str, content: FlowContent, others: Iterable[str]
+) -> tuple[FlowSet, dict[str, FlowContent]]:
+    """The published flows with this content of `flow`, and with the drafts of those of the `others` that have one; and
+    those drafts' contents, by flow."""
+    named = {name: drafts.find(db, name) for name in others}
+    contents = {name: draft.revision.content for name, draft in named.items() if draft is not None}
+    return flow_set_with(db, {**contents, flow: content}), contents
 
 
 def _parse_into(

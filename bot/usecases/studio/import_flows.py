@@ -17,6 +17,7 @@ from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.reader import lines_of, read_flow, read_translations
 from bot.domain.flows.language.script import Script
 from bot.domain.flows.language.yaml_source import FlowProblem, Severity
+from bot.domain.refused import Refused
 from bot.storage.flows import drafts, flows
 from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
@@ -104,8 +105,8 @@ def create_drafts(db: Session, context: object, imported: ImportResult, by: Draf
     for flow in imported.flows:
         try:
             edit_draft.new_flow(db, flow.stored_name, flow.content, f"Imported from {imported.file}"[:200], by, now)
-        except edit_draft.Unfit as unfit:
-            raise NotImportable(f"{unfit} Import the file once more.") from unfit
+        except Refused as refused:
+            raise NotImportable(f"{refused} Import the file once more.") from refused
     return stored_names(imported.flows)
 
 

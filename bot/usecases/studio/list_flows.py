@@ -9,16 +9,12 @@ from sqlalchemy.orm import Session
 
 from bot.domain.flows.language.texts import translatable_texts
 from bot.domain.flows.language.yaml_source import FlowError
-from bot.storage.database import driver_connection
-from bot.storage.flows import drafts, flows
+from bot.domain.languages import SOURCE_LANGUAGE
+from bot.storage.flows import drafts, flow_moves, flows
 from bot.storage.flows.drafts import Draft
 from bot.storage.flows.flows import StoredFlow
 from bot.usecases.context import Context
 from bot.usecases.studio import flow_sets
-
-_LIVE = """
-select flow_version, count(*) from conversation where flow_version is not null and holder <> 'closed' group by 1
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ def read_list(db: Session, context: Context) -> list[FlowSummary]:
     live = {stored.name: stored for version in flows.current_version_ids(db) if (stored := flows.load_version(db, version))}
     drafted = {draft.flow: draft for draft in drafts.list_all(db)}
     inside: dict[str, int] = {}
-    for version, count in driver_connection(db).execute(_LIVE).fetchall():
+    for version, count in flow_moves.count_live_by_version(db).items():
         stored = flows.load_version(db, version)
         if stored is not None:
             inside[stored.name] = inside.get(stored.name, 0) + count
@@ -81,7 +77,7 @@ def _summarize(name: str, live: StoredFlow | None, draft: Draft | None, people_i
             changed_at,
         )
     texts = [(place, source) for place, source, _ in translatable_texts(read.script)]
-    others = [language for language in context.system_texts.languages if language != "en"]
+    others = [language for language in context.system_texts.languages if language != SOURCE_LANGUAGE]
     translated = {
         language: (sum(key in read.translations.get(language, {}) for key in texts), len(texts))
         for language in sorted({*others, *read.translations})

@@ -24,15 +24,15 @@ from bot.domain.conversation.transcript import (
 from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.script import read_duration
 from bot.domain.flows.language.yaml_source import FlowError, FlowProblem
+from bot.domain.refused import Refused
 from bot.domain.suggestion import name_from_text
 from bot.storage.flows import drafts
 from bot.storage.flows.drafts import DraftAuthor, Revision
 from bot.usecases.conversation.rehearsal import OPTIONAL_EFFECTS, PICTURE, PlayedTurn, effects_as_lines, play_turns
 from bot.usecases.flows.library import Library
 from bot.usecases.studio import edit_draft
-from bot.usecases.studio.edit_draft import Unfit
-from bot.usecases.studio.play_trial import TrialRun, TrialTurn, cards_before, play
-from bot.usecases.studio.trials import MAX_ENTRIES, Trial, TrialEntry, TrialEntryKind, TrialStart
+from bot.usecases.studio.trial.play_trial import TrialRun, TrialTurn, cards_before, play
+from bot.usecases.studio.trial.trials import MAX_ENTRIES, Trial, TrialEntry, TrialEntryKind, TrialStart
 from bot.usecases.system_texts import SystemTexts as HelpLine
 
 NAME = re.compile(r"[a-z]{2,3}/[a-z0-9][a-z0-9_-]{0,59}")
@@ -63,13 +63,13 @@ def problem_file(name: str) -> str:
 
 
 def record(trial: Trial, flow: str, title: str, system_texts: HelpLine, library: Library, zone: ZoneInfo) -> Transcript:
-    """Makes a transcript of a trial that replays on this library. Raises Unfit with the reason.
+    """Makes a transcript of a trial that replays on this library. Raises Refused with the reason.
 
     Plays the trial again: a test meets the same services everywhere, while the live directory has others.
     """
     run = play(trial, flow, system_texts, library, zone)
     if not trial.entries:
-        raise Unfit("Nothing was tried yet. Text something on the phone first.")
+        raise Refused("Nothing was tried yet. Text something on the phone first.")
     _check_playable(trial, run)
     lines = [one for turn in run.turns for one in _lines(turn)]
     made = Transcript(
@@ -88,7 +88,7 @@ def record(trial: Trial, flow: str, title: str, system_texts: HelpLine, library:
 
 def _check_playable(trial: Trial, run: TrialRun) -> None:
     if any(entry.kind is TrialEntryKind.CHECK_IN for entry in trial.entries):
-        raise Unfit(
+        raise Refused(
             "A transcript has one beginning, and here a check-in begins another conversation. Undo it to keep what came "
             "before; try the check-in's own flow to keep what it asks."
         )
@@ -97,7 +97,9 @@ def _check_playable(trial: Trial, run: TrialRun) -> None:
         "",
     )
     if failed:
-        raise Unfit(f"The flow fails in this conversation ({failed}). Mend it first: a test should show how it ought to go.")
+        raise Refused(
+            f"The flow fails in this conversation ({failed}). Mend it first: a test should show how it ought to go."
+        )
 
 
 def _failure_detail(effects: Sequence[Effect]) -> str:
@@ -110,12 +112,12 @@ def _check_replays(transcript: Transcript, system_texts: HelpLine, library: Libr
     try:
         again = read_transcript(write_transcript(transcript), "")
     except FlowError as error:
-        raise Unfit(f"This conversation cannot be written as a transcript: {error.problems[0].what}") from error
+        raise Refused(f"This conversation cannot be written as a transcript: {error.problems[0].what}") from error
     wrong = next(
         (turn.problem for turn in play_turns(again, "", system_texts, library, zone) if turn.problem is not None), None
     )
     if wrong is not None:
-        raise Unfit(f"This conversation does not replay as it was: {wrong.what}")
+        raise Refused(f"This conversation does not replay as it was: {wrong.what}")
 
 
 def _lines(turn: TrialTurn) -> Iterator[TranscriptLine]:
@@ -143,7 +145,7 @@ def name_for(title: str, language: str, taken: Mapping[str, object]) -> str:
 
 def rerecord(text: str, name: str, system_texts: HelpLine, library: Library, zone: ZoneInfo) -> str:
     """The transcript with current replies in place of recorded ones. Turns that still go as written stay unchanged, byte for
-    byte. Raises FlowError if it can't be read, Unfit if its flow fails.
+    byte. Raises FlowError if it can't be read, Refused if its flow fails.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     read = read_transcript(text, problem_file(name))
@@ -151,9 +153,9 @@ def rerecord(text: str, name: str, system_texts: HelpLine, library: Library, zon
     last = played[-1]
     if last.failed and last.problem:
         # Nothing after it was played, so the rest is unknown.
-        raise Unfit(f"{last.problem.what} Mend that first.")
+        raise Refused(f"{last.problem.what} Mend that first.")
     if any(_failure_detail(turn.effects) for turn in played):
-        raise Unfit("The flow fails in this conversation. Mend it first: a test should show how it ought to go.")
+        raise Refused("The flow fails in this conversation. Mend it first: a test should show how it ought to go.")
     rows = text.split("\n")
     starts = [1, *(turn.expected.cause.number for turn in played[1:])]
     ends = [*starts[1:], len(rows) + 1]
@@ -230,14 +232,14 @@ def _with_line(trial: Trial, line: TranscriptLine) -> Trial:
 def add(
     db: Session, flow: str, name: str, text: str, by: DraftAuthor, now: datetime, *, seen: int | None = None
 ) -> Revision:
-    """Adds a transcript to a flow's draft. Raises Unfit for a name that is taken or invalid, FlowNotFound."""
+    """Adds a transcript to a flow's draft. Raises Refused for a name that is taken or invalid, FlowNotFound."""
     number = _current_number(db, flow) if seen is None else seen
 
     def act(content: FlowContent) -> FlowContent:
         if name in content.transcripts:
-            raise Unfit(f"There is a transcript {name} already. Choose another name.")
+            raise Refused(f"There is a transcript {name} already. Choose another name.")
         if len(content.transcripts) >= MAX_TRANSCRIPTS:
-            raise Unfit(f"A flow holds at most {MAX_TRANSCRIPTS} transcripts. Delete some.")
+            raise Refused(f"A flow holds at most {MAX_TRANSCRIPTS} transcripts. Delete some.")
         return replace(content, transcripts={**content.transcripts, name: text})
 
     return _change(db, flow, number, f"Added the transcript {_check_name(name)}", act, name, by, now)
@@ -247,13 +249,13 @@ def save(
     db: Session, flow: str, menu: str | None, seen: int, name: str, text: str, by: DraftAuthor, now: datetime,
     *, what: str = "Changed the transcript",
 ) -> Revision:  # fmt: skip
-    """Changes a transcript's text. Raises FlowError with line and remedy, Unfit, FlowNotFound, DraftChangedMeanwhile."""
+    """Changes a transcript's text. Raises FlowError with line and remedy, Refused, FlowNotFound, DraftChangedMeanwhile."""
     text = text if text.endswith("\n") else f"{text}\n"
     read = read_transcript(text, problem_file(name))
     owner = read.flow or menu
     if owner != flow:
         place = f"the flow `{read.flow}`" if read.flow else "the menu"
-        raise Unfit(f"It begins in {place}, and so it belongs there. Write `flow: {flow}` in its head to keep it here.")
+        raise Refused(f"It begins in {place}, and so it belongs there. Write `flow: {flow}` in its head to keep it here.")
 
     def act(content: FlowContent) -> FlowContent:
         _check_exists(content, name)
@@ -263,13 +265,13 @@ def save(
 
 
 def rename(db: Session, flow: str, seen: int, name: str, new: str, by: DraftAuthor, now: datetime) -> Revision:
-    """Renames a transcript. Raises Unfit, FlowNotFound, DraftChangedMeanwhile."""
+    """Renames a transcript. Raises Refused, FlowNotFound, DraftChangedMeanwhile."""
     _check_name(new)
 
     def act(content: FlowContent) -> FlowContent:
         _check_exists(content, name)
         if new != name and new in content.transcripts:
-            raise Unfit(f"There is a transcript {new} already. Choose another name.")
+            raise Refused(f"There is a transcript {new} already. Choose another name.")
         return replace(
             content, transcripts={(new if key == name else key): text for key, text in content.transcripts.items()}
         )
@@ -278,7 +280,7 @@ def rename(db: Session, flow: str, seen: int, name: str, new: str, by: DraftAuth
 
 
 def delete(db: Session, flow: str, seen: int, name: str, by: DraftAuthor, now: datetime) -> Revision:
-    """Removes a transcript from the draft. Raises Unfit, FlowNotFound, DraftChangedMeanwhile."""
+    """Removes a transcript from the draft. Raises Refused, FlowNotFound, DraftChangedMeanwhile."""
 
     def act(content: FlowContent) -> FlowContent:
         _check_exists(content, name)
@@ -301,10 +303,10 @@ def _current_number(db: Session, flow: str) -> int:
 
 def _check_name(name: str) -> str:
     if not NAME.fullmatch(name):
-        raise Unfit("A name is the language and a few words in small letters, digits and _, like en/rent_is_late.")
+        raise Refused("A name is the language and a few words in small letters, digits and _, like en/rent_is_late.")
     return name
 
 
 def _check_exists(content: FlowContent, name: str) -> None:
     if name not in content.transcripts:
-        raise Unfit(f"There is no transcript {name} in this flow any more.")
+        raise Refused(f"There is no transcript {name} in this flow any more.")

@@ -8,9 +8,10 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from bot.domain.flows.language.flow import ENVIRONMENT, SOURCE_LANGUAGE
+from bot.domain.flows.language.flow import ENVIRONMENT
 from bot.domain.flows.language.reader import names_in, template_problems
 from bot.domain.flows.outline import kind_of
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages import readability
 from bot.domain.messages.segments import fold_for_sms, measure_segments
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.script import STEP_NAME, Handoff, Script
 from bot.domain.flows.language.yaml_source import FlowError, FlowProblem, Severity
+from bot.domain.refused import Refused
 from bot.storage.flows import drafts, flow_moves, flows, publish_requests
 from bot.storage.flows.drafts import DraftAuthor, Revision
 from bot.storage.flows.publish_requests import PublishRequestState, PublishRequestView
@@ -24,7 +25,7 @@ from bot.storage.staff import audits
 from bot.usecases.context import Context
 from bot.usecases.studio import flow_sets
 from bot.usecases.studio.check_draft import check_drafts, warning_key
-from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
 
 MIN_REASON_LETTERS = 3
 """Letters that a reason must have at least."""
@@ -60,7 +61,7 @@ class ScheduledPublication:
 PublishOutcome = PublishedVersions | AwaitingReview | ScheduledPublication
 
 
-class Refused(Exception):
+class PublicationRefused(Refused):
     """It can't be published, and nothing has changed. Carries the errors, and the warnings without a reason."""
 
     def __init__(self, problems: Iterable[FlowProblem]) -> None:
@@ -86,7 +87,7 @@ def publish_or_request(
 ) -> PublishOutcome:  # fmt: skip
     """Publishes the drafts of `numbers` (flow -> number of the revision that the admin saw) together, or stores a request.
 
-    Raises FlowNotFound, DraftChangedMeanwhile, Unfit with a sentence, Refused with problems; nothing has changed then.
+    Raises FlowNotFound, DraftChangedMeanwhile, Refused, and PublicationRefused with problems; nothing has changed then.
     """
     assert by.staff_id is not None
     wish = PublishOptions(why.strip(), {}, moves or {}, due_at)
@@ -94,7 +95,7 @@ def publish_or_request(
     flows.lock_publishing(db)
     changed = _changed_revisions(db, _lock_revisions(db, numbers))
     if not changed:
-        raise Unfit("Nothing differs from what is live.")
+        raise Refused("Nothing differs from what is live.")
     explained = _check_revisions(db, context, changed, reasons)
     wish = replace(wish, reasons=explained, moves={flow: to for flow, to in wish.moves.items() if flow in changed})
     teams = review_teams(db, {flow: revision.content for flow, revision in changed.items()})
@@ -122,7 +123,7 @@ def approve(db: Session, context: Context, request_id: int, by: DraftAuthor, now
     flows.lock_publishing(db)
     request = _open_request(db, request_id, PublishRequestState.WAITING)
     if by.staff_id is None or by.staff_id == request.staff_id:
-        raise Unfit("Somebody else than who asked for it must look at it.")
+        raise Refused("Somebody else than who asked for it must look at it.")
     revisions = _revisions(db, request)
     _check_newest(db, request)
     for flow, revision in revisions.items():
@@ -141,12 +142,12 @@ def approve(db: Session, context: Context, request_id: int, by: DraftAuthor, now
 
 
 def reject(db: Session, request_id: int, by: DraftAuthor, why: str, now: datetime) -> None:
-    """A second person rejects a request, with a reason. Raises FlowNotFound, Unfit."""
+    """A second person rejects a request, with a reason. Raises FlowNotFound, Refused."""
     request = _open_request(db, request_id, PublishRequestState.WAITING)
     if by.staff_id == request.staff_id:
-        raise Unfit("You asked for it yourself: withdraw it.")
+        raise Refused("You asked for it yourself: withdraw it.")
     if len(why.strip()) < MIN_REASON_LETTERS:
-        raise Unfit("Say in a word why, so that it can be mended.")
+        raise Refused("Say in a word why, so that it can be mended.")
     publish_requests.set_state(
         db, request_id, PublishRequestState.REFUSED, now, decided_by=by.staff_id, explanation=why.strip()
     )
@@ -154,7 +155,7 @@ def reject(db: Session, request_id: int, by: DraftAuthor, why: str, now: datetim
 
 
 def withdraw(db: Session, request_id: int, by: DraftAuthor, now: datetime) -> None:
-    """Takes back a request that waits for a second person or for its time. Raises FlowNotFound, Unfit."""
+    """Takes back a request that waits for a second person or for its time. Raises FlowNotFound, Refused."""
     request = _open_request(db, request_id, *publish_requests.OPEN_STATES)
     publish_requests.set_state(db, request_id, PublishRequestState.WITHDRAWN, now, explanation=f"Withdrawn by {by.name}")
     audits.record(db, by.staff_id, "flow_withdrawn", now, detail=f"request {request_id}: {_join_names(request.revisions)}")
@@ -175,14 +176,14 @@ def publish_due(db: Session, context: Context, request_id: int, now: datetime) -
         _check_newest(db, request)
         for flow, revision in revisions.items():
             if drafts.lock(db, flow) is None or drafts.was_restarted_after(db, flow, revision.number):
-                raise Unfit(f"The draft of `{flow}` was thrown away.")
+                raise Refused(f"The draft of `{flow}` was thrown away.")
         _check_revisions(db, context, revisions, reasons_by_key(request.reasons))
         _check_review(db, request, revisions)
-    except Refused as refused:
+    except PublicationRefused as refused:
         mark_failed(db, request_id, now, " ".join(str(problem) for problem in refused.problems[:5]))
         return None
-    except (Unfit, FlowNotFound) as unfit:
-        mark_failed(db, request_id, now, str(unfit))
+    except (Refused, FlowNotFound) as refused:
+        mark_failed(db, request_id, now, str(refused))
         return None
     publish_requests.set_state(db, request_id, PublishRequestState.PUBLISHED, now)
     how = flows.PublicationMethod.SCHEDULED
@@ -239,9 +240,9 @@ def reasons_by_key(reasons: Reasons) -> dict[str, str]:
 
 def _check_options(options: PublishOptions, now: datetime) -> None:
     if len(options.why) < MIN_REASON_LETTERS:
-        raise Unfit("Say in a word why this is published. It is read when somebody asks later.")
+        raise Refused("Say in a word why this is published. It is read when somebody asks later.")
     if options.due_at is not None and options.due_at <= now:
-        raise Unfit("The time to publish is over already. Choose one that is to come, or publish now.")
+        raise Refused("The time to publish is over already. Choose one that is to come, or publish now.")
 
 
 def _lock_revisions(db: Session, numbers: Mapping[str, int]) -> dict[str, Revision]:
@@ -269,14 +270,14 @@ def _changed_revisions(db: Session, revisions: Mapping[str, Revision]) -> dict[s
 def _check_revisions(
     db: Session, context: Context, revisions: Mapping[str, Revision], reasons: Mapping[str, str]
 ) -> Reasons:
-    """The warnings with their reasons, in stored form. Raises Refused."""
+    """The warnings with their reasons, in stored form. Raises PublicationRefused."""
     problems = problems_of(db, context, {flow: revision.content for flow, revision in revisions.items()})
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     warned = {warning_key(problem): problem for problem in problems if problem.severity is Severity.WARNING}
     given = {key: reasons.get(key, "").strip() for key in warned}
     bare = [problem for key, problem in warned.items() if len(given[key]) < MIN_REASON_LETTERS]
     if errors or bare:
-        raise Refused([*errors, *bare])
+        raise PublicationRefused([*errors, *bare])
     return {key: {"warning": problem.what, "why": given[key]} for key, problem in warned.items()}
 
 
@@ -305,15 +306,29 @@ def _supersede(db: Session, changed: Iterable[str], by: DraftAuthor, now: dateti
 
 
 def _publish(
-    db: Session, revisions: Mapping[str, Revision], by: DraftAuthor, now: datetime, options: PublishOptions, *, how: flows.PublicationMethod,
+    db: Session,
+    revisions: Mapping[str, Revision],
+    by: DraftAuthor,
+    now: datetime,
+    options: PublishOptions,
+    *,
+    how: flows.PublicationMethod,
     approved_by: int | None = None,
-) -> PublishedVersions:  # fmt: skip
+) -> PublishedVersions:
     versions: dict[str, int] = {}
     for flow, revision in sorted(revisions.items()):
         version = flows.publish(
-            db, flow, revision.content, by.name, now, how=how, why=options.why, reasons=options.reasons, staff_id=by.staff_id,
+            db,
+            flow,
+            revision.content,
+            by.name,
+            now,
+            how=how,
+            why=options.why,
+            reasons=options.reasons,
+            staff_id=by.staff_id,
             approved_by=approved_by,
-        )  # fmt: skip
+        )
         if version is None:
             continue
         versions[flow] = version
@@ -329,7 +344,7 @@ def _open_request(db: Session, request_id: int, *states: PublishRequestState) ->
     if request is None:
         raise FlowNotFound("There is no such request.")
     if request.state not in states:
-        raise Unfit(f"This request is {request.state} already.")
+        raise Refused(f"This request is {request.state} already.")
     return request
 
 
@@ -345,14 +360,14 @@ def _check_newest(db: Session, request: PublishRequestView) -> None:
     for flow in request.revisions:
         holds = flows.current_publication(db, flow)
         if holds is not None and holds.at > request.made_at:
-            raise Unfit(f"`{flow}` was published by {holds.by} after this was asked for. Look at the draft and ask again.")
+            raise Refused(f"`{flow}` was published by {holds.by} after this was asked for. Look at the draft and ask again.")
 
 
 def _check_review(db: Session, request: PublishRequestView, revisions: Mapping[str, Revision]) -> None:
     """A team may have started to require a second person since the publication was scheduled."""
     teams = review_teams(db, {flow: revision.content for flow, revision in revisions.items()})
     if teams and request.decided_by is None:
-        raise Unfit(f"A second person must look by now (for {', '.join(sorted(teams))}). Ask for it again.")
+        raise Refused(f"A second person must look by now (for {', '.join(sorted(teams))}). Ask for it again.")
 
 
 def _requester(request: PublishRequestView) -> DraftAuthor:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot.domain.flows.language.content import FlowContent
 from bot.storage.flows import drafts, flow_moves, flows
 from bot.storage.flows.drafts import DraftHistoryEntry
-from bot.storage.flows.flows import Publication
+from bot.storage.flows.flows import Publication, StoredFlow
 from bot.storage.tables.studio import FlowMove
 
 PAGE_SIZE = 50
@@ -42,6 +42,11 @@ def read_history(db: Session, flow: str, publication: int | None = None, revisio
         revised[PAGE_SIZE - 1].number if len(revised) > PAGE_SIZE else None,
         flow_moves.list_for_flow(db, flow),
     )
+
+
+def read_version(db: Session, flow: str, number: int) -> StoredFlow | None:
+    """A published version by its number, counted per flow from 1; None if there is none."""
+    return flows.load_version_number(db, flow, number)
 
 
 _STATE = re.compile(r"([vr])([0-9]{1,9})")

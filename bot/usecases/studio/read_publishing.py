@@ -14,7 +14,9 @@ from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.texts import translatable_texts
 from bot.domain.flows.language.yaml_source import FlowError, FlowProblem, Severity
 from bot.domain.flows.outline import read_outline
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.storage.flows import drafts, flows, publish_requests
+from bot.storage.flows.flows import Publication
 from bot.storage.flows.publish_requests import PublishRequestView
 from bot.usecases.context import Context
 from bot.usecases.studio import flow_sets, quick_check
@@ -22,6 +24,7 @@ from bot.usecases.studio.check_draft import warning_key
 from bot.usecases.studio.edit_draft import FlowNotFound
 from bot.usecases.studio.move_conversations import MovePreview, preview_move
 from bot.usecases.studio.publish_drafts import last_reasons, problems_of, review_teams
+from bot.usecases.studio.roll_back import unreviewed_roll_backs
 from bot.usecases.studio.transcript_owners import OwnedTranscript, find_owners
 
 
@@ -75,6 +78,32 @@ class PublishPage:
     asked_about: Mapping[str, str]
     """Old step that no longer exists -> suggested new step, "" for none."""
     waiting: tuple[PublishRequestView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequests:
+    """Publish requests: those that wait (oldest first), the last that were decided (newest first), the roll-backs that a
+    second person has yet to review, and the id of each flow's live version."""
+
+    waiting: tuple[PublishRequestView, ...]
+    decided: tuple[PublishRequestView, ...]
+    rolled_back: tuple[Publication, ...]
+    live: Mapping[str, int]
+
+
+def list_waiting(db: Session) -> list[PublishRequestView]:
+    """The requests that wait for approval or for their time, oldest first."""
+    return publish_requests.list_open(db)
+
+
+def read_requests(db: Session) -> PublishRequests:
+    """The data of the page of publish requests."""
+    return PublishRequests(
+        waiting=tuple(publish_requests.list_open(db)),
+        decided=tuple(publish_requests.list_decided(db)),
+        rolled_back=tuple(unreviewed_roll_backs(db)),
+        live=flows.current_versions(db),
+    )
 
 
 def read_publish_page(
@@ -170,7 +199,7 @@ def _translated(context: Context, flow: str, content: FlowContent) -> dict[str, 
     except FlowError:
         return {}
     texts = [(place, source) for place, source, _ in translatable_texts(read.script)]
-    others = [language for language in context.system_texts.languages if language != "en"]
+    others = [language for language in context.system_texts.languages if language != SOURCE_LANGUAGE]
     return {
         language: (sum(key in read.translations.get(language, {}) for key in texts), len(texts))
         for language in sorted({*others, *read.translations})

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.script import STEP_NAME
 from bot.domain.flows.wording.translating import LANGUAGE
+from bot.domain.refused import Refused
 from bot.storage.flows import drafts, flows
 from bot.storage.flows.drafts import Draft, DraftAuthor
 from bot.storage.flows.flows import PublicationMethod, StoredFlow
@@ -263,8 +264,8 @@ def push_drafts(db: Session, contents: Mapping[str, FlowContent], now: datetime,
         if before is None and flows.current_version(db, name) is None:
             try:
                 edit_draft.new_flow(db, name, content, "Pushed from files", by, now)
-            except edit_draft.Unfit as unfit:
-                raise Conflict([str(unfit)]) from unfit
+            except Refused as refused:
+                raise Conflict([str(refused)]) from refused
             changed.append(name)
             continue
         number = before.revision.number if before else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,21 +29,17 @@ from bot.domain.flows.wording.translating import (
     TranslationCoverage,
     TranslationState,
 )
+from bot.domain.languages import SOURCE_LANGUAGE
+from bot.domain.refused import Refused
 from bot.storage.flows import drafts, flows
 from bot.storage.flows.drafts import DraftAuthor, Revision
 from bot.usecases.studio import edit_draft
-from bot.usecases.studio.edit_draft import Unfit
 from bot.usecases.studio.preview_step import preview
 
-SOURCE = "en"
 PAGE_SIZE = 60
 """Texts on one page; a large flow has thousands."""
 MAX_TEXT_LENGTH = 1600
 """Characters of one text, like the limit for the source (bot/domain/flows/language/script.py)."""
-MAX_FILES = 500
-"""In one zip file."""
-MAX_ZIP_BYTES = 20_000_000
-"""Of all files of a zip together, unpacked."""
 TextKey = tuple[str, str]
 """(language, context)."""
 
@@ -97,8 +92,8 @@ class TextPage:
 
 def languages_of(content: FlowContent, spoken: Sequence[str]) -> tuple[str, ...]:
     """The languages of a flow beside the source: those that Warmline speaks, then any others that the flow has."""
-    here = [language for language in spoken if language != SOURCE]
-    return (*here, *sorted(set(content.translations) - {*here, SOURCE}))
+    here = [language for language in spoken if language != SOURCE_LANGUAGE]
+    return (*here, *sorted(set(content.translations) - {*here, SOURCE_LANGUAGE}))
 
 
 def _translations(name: str, script: Script, content: FlowContent, language: str) -> list[TextTranslation]:
@@ -168,16 +163,21 @@ def _row(
     cells = []
     for language, one in translations.items():
         segments, encoding = sizes.get((language, context), (0, ""))
-        is_template = ".choices." not in context and context != "title"
-        complaints = tuple(template_problems(one.text)) if is_template and one.text else ()
-        cells.append(TranslationCell(language, one, segments if one.text else 0, encoding, complaints))
-    return TextRow(context, source, step, sizes.get((SOURCE, context), (0, ""))[0], context in safety, tuple(cells))
+        complaints = template_problems(one.text) if one.text and ".choices." not in context and context != "title" else ()
+        cells.append(TranslationCell(language, one, segments if one.text else 0, encoding, tuple(complaints)))
+    segments, _ = sizes.get((SOURCE_LANGUAGE, context), (0, ""))
+    return TextRow(context, source, step, segments, context in safety, tuple(cells))
 
 
 def _sizes(
-    name: str, script: Script, content: FlowContent, translations: Mapping[str, Sequence[TextTranslation]], steps: Sequence[str],
-    shown: Sequence[str], line_name: str,
-) -> dict[TextKey, tuple[int, str]]:  # fmt: skip
+    name: str,
+    script: Script,
+    content: FlowContent,
+    translations: Mapping[str, Sequence[TextTranslation]],
+    steps: Sequence[str],
+    shown: Sequence[str],
+    line_name: str,
+) -> dict[TextKey, tuple[int, str]]:
     """(language, context) -> segments and encoding of the text as sent: a question with its choices."""
     data = read_outline(content.source, f"{name}.yaml").steps
     texts = {language: {one.context: one.text for one in translations[language]} for language in shown}
@@ -221,9 +221,9 @@ def changed_texts(
 def change_texts(
     db: Session, flow: str, seen: int, texts: Mapping[TextKey, str], by: DraftAuthor, now: datetime
 ) -> Revision:
-    """Writes these translations into the draft. Raises what `edit_draft.change` raises, and Unfit."""
+    """Writes these translations into the draft. Raises what `edit_draft.change` raises, and Refused."""
     if too_long := [context for (_, context), text in texts.items() if len(text) > MAX_TEXT_LENGTH]:
-        raise Unfit(f"`{too_long[0]}` is longer than {MAX_TEXT_LENGTH:,} characters. Say it shorter. Nothing was saved.")
+        raise Refused(f"`{too_long[0]}` is longer than {MAX_TEXT_LENGTH:,} characters. Say it shorter. Nothing was saved.")
     for language in {language for language, _ in texts}:
         _check_language(language)
 
@@ -231,7 +231,7 @@ def change_texts(
         script = read_flow(content.source, f"{flow}.yaml")
         gone = {context for _, context in texts} - {context for context, *_ in translatable_texts(script)}
         if gone:
-            raise Unfit(f"`{sorted(gone)[0]}` is not in the flow any more. Nothing was saved.")
+            raise Refused(f"`{sorted(gone)[0]}` is not in the flow any more. Nothing was saved.")
         for language in {language for language, _ in texts}:
             mine = {context: text for (spoken, context), text in texts.items() if spoken == language}
             before = content.translations.get(language) or translating.new_po(script, language)
@@ -263,24 +263,24 @@ def _describe_change(texts: Mapping[TextKey, str]) -> str:
 
 
 def _check_language(language: str) -> None:
-    if language == SOURCE:
-        raise Unfit("The flow itself is in English; that is changed on the page Steps.")
+    if language == SOURCE_LANGUAGE:
+        raise Refused("The flow itself is in English; that is changed on the page Steps.")
     try:
         if LANGUAGE.fullmatch(language):
             Locale.parse(language)
             return
     except (UnknownLocaleError, ValueError):
         pass
-    raise Unfit(f"\u201c{language[:20]}\u201d is no code of a language. Write it like es, vi or bs.")
+    raise Refused(f"\u201c{language[:20]}\u201d is no code of a language. Write it like es, vi or bs.")
 
 
 def add_language(db: Session, flow: str, seen: int, language: str, by: DraftAuthor, now: datetime) -> Revision:
-    """Starts the translation of a flow into a language. Raises what `edit_draft.change` raises, and Unfit."""
+    """Starts the translation of a flow into a language. Raises what `edit_draft.change` raises, and Refused."""
     _check_language(language)
 
     def act(content: FlowContent) -> FlowContent:
         if language in content.translations:
-            raise Unfit(f"The flow has {language} already.")
+            raise Refused(f"The flow has {language} already.")
         script = read_flow(content.source, f"{flow}.yaml")
         return _with_po(content, flow, language, translating.new_po(script, language))
 
@@ -291,7 +291,7 @@ def add_language(db: Session, flow: str, seen: int, language: str, by: DraftAuth
 
 
 def export_translations(name: str, content: FlowContent, number: int, language: str) -> str:
-    """The PO file for a translator. Raises FlowError, and Unfit if it is not a language."""
+    """The PO file for a translator. Raises FlowError, and Refused if it is not a language."""
     _check_language(language)
     script = read_flow(content.source, f"{name}.yaml")
     return translating.export_po(script, content.translations.get(language, ""), language, number, f"{name}.{language}.po")
@@ -302,7 +302,7 @@ def import_translations(
 ) -> tuple[MergeResult, Revision]:
     """Imports a translator's file into the current draft. The file may be older: each text is compared by its own source.
 
-    Raises FlowError if the file is broken or belongs to another flow or language, FlowNotFound, and Unfit.
+    Raises FlowError if the file is broken or belongs to another flow or language, FlowNotFound, and Refused.
     """
     _check_language(language)
     incoming = _decoded(raw)
@@ -322,20 +322,20 @@ def import_translations(
 
 def _decoded(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
-        raise Unfit(f"The file has {len(raw):,} bytes. Keep it under {MAX_BYTES:,}. Nothing was taken in.")
+        raise Refused(f"The file has {len(raw):,} bytes. Keep it under {MAX_BYTES:,}. Nothing was taken in.")
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         said = f"Line {line} is not UTF-8. Save the file with the encoding UTF-8. Nothing was taken in."
-        raise Unfit(said) from error
+        raise Refused(said) from error
 
 
 # All flows at once.
 
 
 def export_zip(contents: Mapping[str, tuple[FlowContent, int]], language: str) -> tuple[bytes, tuple[str, ...]]:
-    """A zip with one PO file per flow, and the flows that can't be read and are left out. Raises Unfit."""
+    """A zip with one PO file per flow, and the flows that can't be read and are left out. Raises Refused."""
     _check_language(language)
     held, left = BytesIO(), []
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -347,47 +347,6 @@ def export_zip(contents: Mapping[str, tuple[FlowContent, int]], language: str) -
             except FlowError:
                 left.append(name)
     return held.getvalue(), tuple(left)
-
-
-@dataclass(frozen=True, slots=True)
-class ZippedPo:
-    """A PO file from a zip. `flow` and `language` are what the file says it is for, "" if it does not say."""
-
-    file: str
-    raw: bytes
-    flow: str
-    language: str
-
-
-def read_zip(raw: bytes) -> list[ZippedPo]:
-    """The PO files of a zip; ignores other files. Raises Unfit if it is not a zip, or too large."""
-    try:
-        archive = zipfile.ZipFile(BytesIO(raw))
-        files = [info for info in archive.infolist() if _is_po(info.filename)]
-        # The sizes are the archive's own claim, so never read more than it claims.
-        if len(files) > MAX_FILES or any(info.file_size > MAX_BYTES for info in files):
-            raise Unfit(
-                f"The zip holds more than {MAX_FILES} files, or one over {MAX_BYTES:,} bytes. Import them one by one."
-            )
-        return [_identify(info.filename, _read_member(archive, info)) for info in files]
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
-        raise Unfit("This is no zip file that can be read. Nothing was taken in.") from error
-
-
-def _is_po(name: str) -> bool:
-    """Excludes the shadow files that macOS puts into archives."""
-    return name.endswith(".po") and not name.startswith("__MACOSX") and not name.rpartition("/")[2].startswith(".")
-
-
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    with archive.open(info) as file:
-        return file.read(MAX_BYTES + 1)
-
-
-def _identify(name: str, raw: bytes) -> ZippedPo:
-    file = name.rpartition("/")[2]
-    flow, language = translating.identify_po(raw.decode("utf-8", "replace"), file)
-    return ZippedPo(file, raw, flow, language)
 
 
 def current_contents(db: Session) -> dict[str, tuple[FlowContent, int]]:

@@ -14,12 +14,12 @@ from flask import Blueprint, Response, jsonify, make_response, render_template, 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from bot import reception
+from bot.domain.languages import own_name
 from bot.domain.messages.message import Address, Channel, InboundMessage
 from bot.storage.database import DATABASE_ERRORS
-from bot.storage.messages.threads import ThreadText
-from bot.usecases.messages.read_thread import read_thread
+from bot.usecases.messages.read_thread import ThreadText, read_thread
 from bot.web import formatting, forms, metrics
-from bot.web.chat.words import LANGUAGES, WORDS
+from bot.web.chat.words import read_chat_words
 from bot.web.forms import current_runtime
 
 chat = Blueprint("chat", __name__)
@@ -139,13 +139,17 @@ def _answer(page: ChatPage) -> Response:
 
 def _values(page: ChatPage) -> dict[str, Any]:
     runtime = current_runtime()
-    other = next(code for code in LANGUAGES if code != page.language)
+    chat_words = read_chat_words()
     return {
         "page": page,
-        "w": WORDS[page.language],
+        "w": chat_words.in_language(page.language),
         "language": page.language,
-        "other": other,
-        "other_name": LANGUAGES[other],
+        # The code of each other language, its own name and what its button is called.
+        "others": [
+            (code, own_name(code), words["this_page"])
+            for code, words in chat_words.by_language.items()
+            if code != page.language
+        ],
         "token": _serializer().dumps(page.visit.address.value),
         "once": secrets.token_urlsafe(9),
         "line_name": runtime.settings.line_name,
@@ -166,10 +170,11 @@ def _set_privacy_headers(response: Response) -> Response:
 
 def _page_language() -> str:
     """The page's language: the one just chosen, the page's current one, or the browser's preference."""
+    languages = read_chat_words().by_language
     for name in ("language", "page_language"):
-        if forms.field(name) in LANGUAGES:
+        if forms.field(name) in languages:
             return forms.field(name)
-    return request.accept_languages.best_match(LANGUAGES) or next(iter(LANGUAGES))
+    return request.accept_languages.best_match(languages) or next(iter(languages))
 
 
 def _read_visit(token: str) -> ChatVisit:

@@ -1,115 +1,26 @@
-"""All texts of the chat page in each of its languages.
-
-To add a language, add an entry; tests/web/chat/test_pages.py checks that no text is missing.
-"""
+"""The texts of the chat page in each of its languages, read once from words/chat.yaml."""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import Final
 
-LANGUAGES: Final = {"en": "English", "es": "Español"}
+from bot.domain.words import WordTables, read_word_tables
+from bot.paths import ROOT
 
-WORDS: Final[dict[str, dict[str, str]]] = {
-    "en": {
-        # Deliberately meaningless: the title is visible in the tab, in the history and in the list of open windows.
-        "title": "Information",
-        "skip": "Skip to the message box",
-        "leave": "Leave quickly",
-        "leave_hint": 'The Esc key or "Leave quickly" takes you to a weather page at once.',
-        "leave_hint_plain": '"Leave quickly" takes you to a weather page at once.',
-        "emergency": "Emergency:",
-        "call_911": "call 911",
-        "crisis": "Crisis:",
-        "call_988": "call 988",
-        "or": "or",
-        "text_988": "text 988",
-        "other_language": "Ver esta página en español",
-        "heading": "We are glad you are here",
-        "lead": "Tell us what is going on. A computer answers first. It can ask our team for a person.",
-        "about": "Before you write",
-        "who_reads": "A City social worker may read this. Is someone watching your screen? Wait until it is safe.",
-        "ends": "Closing or reloading this page ends the chat. To hear from a person, keep it open.",
-        "keeps": "This page saves nothing on this device. The browser's history may still list its address.",
-        "not_911": "We cannot send police or an ambulance.",
-        "start": "Not sure how to start? Choose one:",
-        "start_1": "I need food",
-        "start_2": "I am behind on rent",
-        "start_3": "Talk to a person",
-        "thread": "Conversation",
-        "you": "You",
-        "label": "Your message",
-        "placeholder": "Write here",
-        "hint": "Up to 2,000 characters.",
-        "keys_hint": "Enter sends. Shift and Enter start a new line.",
-        "send": "Send",
-        "check": "Check for new messages",
-        "sending": "Sending your message",
-        "sent": "Sent",
-        "writing": "is writing",
-        "left": "characters left",
-        "over": "characters too many. Please make it shorter or send it in two parts.",
-        "empty": "Your message is empty. Please write something first.",
-        "too_long": "Your message is longer than 2,000 characters, so it was not sent. Please make it shorter or send "
-        "it in two parts.",
-        "nothing_new": "There is nothing new yet.",
-        "fresh": "This chat was open for too long or its address changed, so a new one has begun. What you wrote "
-        "before is not lost: our team can still read it.",
-        "kept": "Our line is having trouble. We have your message and will read it when we are back.",
-        "offline": "We cannot reach the line right now. Trying again. If you cannot wait: call 911 in an emergency, "
-        "call or text 988 in a crisis.",
-        "not_sent": "Your message was not sent yet. Check your connection, then press Send again.",
-        "back": "The line answers again.",
-        "picture": "Picture",
-        "deleted": "This message was deleted.",
-    },
-    "es": {
-        "title": "Información",
-        "skip": "Ir al cuadro de mensaje",
-        "leave": "Salir rápido",
-        "leave_hint": "La tecla Esc o «Salir rápido» le lleva de inmediato a una página del clima.",
-        "leave_hint_plain": "«Salir rápido» le lleva de inmediato a una página del clima.",
-        "emergency": "Emergencia:",
-        "call_911": "llame al 911",
-        "crisis": "Crisis:",
-        "call_988": "llame al 988",
-        "or": "o",
-        "text_988": "textee al 988",
-        "other_language": "See this page in English",
-        "heading": "Qué bueno que está aquí",
-        "lead": "Díganos qué pasa. Primero contesta una computadora. Si quiere una persona, avisa al equipo.",
-        "about": "Antes de escribir",
-        "who_reads": "Trabajo social de la Ciudad puede leer esto. ¿Alguien mira su pantalla? Espere a que sea seguro.",
-        "ends": "Si cierra o recarga esta página, el chat termina. Para que le conteste una persona, déjela abierta.",
-        "keeps": "Esta página no guarda nada en este aparato. El historial del navegador puede mostrar su dirección.",
-        "not_911": "No podemos enviar policía ni ambulancia.",
-        "start": "¿No sabe cómo empezar? Elija una opción:",
-        "start_1": "Necesito comida",
-        "start_2": "Debo la renta",
-        "start_3": "Quiero hablar con una persona",
-        "thread": "Conversación",
-        "you": "Usted",
-        "label": "Su mensaje",
-        "placeholder": "Escriba aquí",
-        "hint": "Hasta 2,000 caracteres.",
-        "keys_hint": "Enter envía. Mayús y Enter empiezan otra línea.",
-        "send": "Enviar",
-        "check": "Ver si hay mensajes nuevos",
-        "sending": "Enviando su mensaje",
-        "sent": "Enviado",
-        "writing": "está escribiendo",
-        "left": "caracteres disponibles",
-        "over": "caracteres de más. Hágalo más corto o envíelo en dos partes.",
-        "empty": "Su mensaje está vacío. Escriba algo primero.",
-        "too_long": "Su mensaje tiene más de 2,000 caracteres y no se envió. Hágalo más corto o envíelo en dos partes.",
-        "nothing_new": "Todavía no hay nada nuevo.",
-        "fresh": "Este chat estuvo abierto demasiado tiempo o su dirección cambió, así que empezó uno nuevo. Lo que "
-        "escribió antes no se perdió: nuestro equipo todavía puede leerlo.",
-        "kept": "Nuestra línea tiene problemas. Tenemos su mensaje y lo leeremos cuando volvamos.",
-        "offline": "No podemos conectar con la línea en este momento. Seguimos intentando. Si no puede esperar: llame "
-        "al 911 en una emergencia, llame o textee al 988 en una crisis.",
-        "not_sent": "Su mensaje todavía no se envió. Revise su conexión y presione Enviar otra vez.",
-        "back": "La línea contesta otra vez.",
-        "picture": "Foto",
-        "deleted": "Este mensaje se borró.",
-    },
-}
+FILE: Final = "words/chat.yaml"
+KEYS: Final = frozenset({
+    "title", "skip", "leave", "leave_hint", "leave_hint_plain", "emergency", "call_911", "crisis", "call_988",
+    "or", "text_988", "this_page", "heading", "lead", "about", "who_reads", "ends", "keeps", "not_911", "start",
+    "start_1", "start_2", "start_3", "thread", "you", "label", "placeholder", "hint", "keys_hint", "send",
+    "check", "sending", "sent", "writing", "left", "over", "empty", "too_long", "nothing_new", "fresh", "kept",
+    "offline", "not_sent", "back", "picture", "deleted",
+})  # fmt: skip
+"""The texts that the page shows."""
+
+
+@cache
+def read_chat_words(root: Path = ROOT) -> WordTables:
+    """Read words/chat.yaml. Raises SafetyRuleError with file, line, key and problem, which prevents the start."""
+    return read_word_tables((root / FILE).read_text("utf-8"), FILE, KEYS)

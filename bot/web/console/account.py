@@ -9,23 +9,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from babel import Locale
 from flask import Blueprint, Response, make_response, redirect, render_template, request, session
 
+from bot.domain.languages import english_name
 from bot.domain.staff import passwords
 from bot.domain.staff.permissions import Permission
-from bot.storage.staff import staff
-from bot.storage.tables.staff import Staff
+from bot.usecases.offered_languages import read_offered_languages
+from bot.usecases.staff import manage_own_account
+from bot.usecases.staff.manage_own_account import DuplicateStaff, InvalidPhone
 from bot.web import access, forms
-from bot.web.access import current_user, record_audit, require_permission
+from bot.web.access import current_user, require_permission
 from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, links, security, steps
 from bot.web.sign_in.accounts import SignInAccount
 
 account = Blueprint("account", __name__, url_prefix="/console")
 
-CITY_LANGUAGES = ("en", "es", "bs", "vi", "ar", "zh", "fr", "so", "sw", "ps", "fa", "uk", "ru", "am", "ne", "pt")
-"""The languages spoken in the city, the most common first."""
 PROOF_BY_SIGN_IN = timedelta(minutes=10)
 """How long a sign-in counts as proof of identity for accounts with neither password nor code: the city has checked it."""
 MAX_NAME_LENGTH = 40
@@ -67,17 +66,27 @@ def change_self() -> Response:
     spoken = [code for code in _language_choices(()) if code in request.form.getlist("language")]
     if not spoken:
         return _page("Choose at least one language that you speak.", 422)
-    return _save(called=called, tells_name=bool(forms.field("tells_name")), languages=spoken)
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        manage_own_account.change_self(
+            db, current_user().id, called, bool(forms.field("tells_name")), spoken, runtime.clock.now()
+        )
+    return _redirect_to("/console/account?said=saved")
 
 
 @account.post("/account/alerts")
 @require_permission(Permission.EDIT_OWN)
 def change_alerts() -> Response:
     """Change the channels by which the staff member is alerted. At least one must stay on, or alerts would be lost."""
-    ways = {f"alerts_by_{way}": bool(forms.field(way)) for way in ("text", "email", "voice")}
-    if not any(ways.values()):
+    text, email, voice = (bool(forms.field(way)) for way in ("text", "email", "voice"))
+    if not (text or email or voice):
         return _page("Leave at least one way on. Who is away for a while is taken off the roster instead.", 422)
-    return _save(**ways)
+    runtime = current_runtime()
+    with runtime.database.transaction() as db:
+        manage_own_account.change_alerts(
+            db, current_user().id, by_text=text, by_email=email, by_voice=voice, now=runtime.clock.now()
+        )
+    return _redirect_to("/console/account?said=saved")
 
 
 @account.post("/account/phone")
@@ -91,10 +100,10 @@ def change_phone() -> Response:
     runtime = current_runtime()
     try:
         with runtime.database.transaction() as db:
-            member = _load_own(db)
-            staff.set_phone(db, runtime.context.sealer, member, forms.clean_text("phone"))
-            record_audit(db, "account_changed", runtime.clock.now(), detail="telephone")
-    except (staff.InvalidPhone, staff.DuplicateStaff) as problem:
+            manage_own_account.change_phone(
+                db, runtime.context.sealer, current_user().id, forms.clean_text("phone"), runtime.clock.now()
+            )
+    except (InvalidPhone, DuplicateStaff) as problem:
         return _page(str(problem), 422)
     return _redirect_to("/console/account?said=phone")
 
@@ -194,37 +203,20 @@ def _prove_identity() -> SignInAccount | None:
     return mine
 
 
-def _load_own(db: Any) -> Staff:
-    found = staff.get(db, current_user().id)
-    assert found is not None  # the guard has just read it
-    return found
-
-
-def _save(**values: Any) -> Response:
-    runtime = current_runtime()
-    with runtime.database.transaction() as db:
-        member = _load_own(db)
-        for name, value in values.items():
-            setattr(member, name, value)
-        record_audit(db, "account_changed", runtime.clock.now(), detail=" ".join(values))
-    return _redirect_to("/console/account?said=saved")
-
-
 def _page(error: str = "", status: int = 200, *, said: str = "") -> Response:
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        member = _load_own(db)
-        phone = staff.phone_of(runtime.context.sealer, member)
+        member = manage_own_account.read_own(db, runtime.context.sealer, current_user().id)
     page = render_template(
         "console/account.html",
         member=member,
-        phone_end=phone.value[-4:] if phone else "",
-        choices={code: _language_name(code) for code in _language_choices(member.languages)},
+        phone_end=member.phone_end,
+        choices={code: english_name(code) for code in _language_choices(member.languages)},
         roles=[role.replace("_", " ") for role in sorted(current_user().roles)],
         teams=[team.replace("_", " ") for team in sorted(current_user().teams)],
-        codes_left=len(member.mf_recovery_codes or []),
-        has_factor=bool(member.tf_totp_secret and member.tf_primary_method),
-        asks_proof=_needs_proof(member),
+        codes_left=member.recovery_codes_left,
+        has_factor=member.has_second_factor,
+        asks_proof=member.needs_proof,
         settings=runtime.settings,
         shortest=passwords.MIN_LENGTH,
         longest_name=MAX_NAME_LENGTH,
@@ -237,7 +229,11 @@ def _page(error: str = "", status: int = 200, *, said: str = "") -> Response:
 def _set_up_page(error: str = "", status: int = 200) -> Response:
     mine = attempts.lock_row(SignInAccount.__table__.c.id == current_user().id)
     assert mine is not None  # the guard has just read it
-    values = {"error": error, "asks_proof": _needs_proof(mine), "has_factor": steps.has_second_factor(mine)}
+    values = {
+        "error": error,
+        "asks_proof": bool(mine.password or mine.tf_totp_secret),
+        "has_factor": steps.has_second_factor(mine),
+    }
     return steps.setup_page("console/second_factor.html", mine, status, **values)
 
 
@@ -245,19 +241,8 @@ def _codes_page(codes: list[str]) -> Response:
     return make_response(render_template("sign_in/codes.html", codes=codes, onward="/console/account"))
 
 
-def _needs_proof(whose: Staff | SignInAccount) -> bool:
-    return bool(whose.password or whose.tf_totp_secret)
-
-
 def _language_choices(own: Any) -> list[str]:
-    return list(dict.fromkeys((*current_runtime().settings.languages, *CITY_LANGUAGES, *own)))
-
-
-def _language_name(code: str) -> str:
-    try:
-        return str(Locale.parse(code, sep="-").get_display_name("en") or code)
-    except ValueError:
-        return code
+    return list(dict.fromkeys((*current_runtime().settings.languages, *read_offered_languages().staff, *own)))
 
 
 def _redirect_to(path: str) -> Response:

@@ -13,8 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from bot.domain.staff.audit_acts import ACT_LABELS, label
 from bot.domain.staff.permissions import Permission
-from bot.storage.staff.audits import AuditFilter
-from bot.usecases.staff.read_audit import csv_lines, export_audit, read_audit, staff_names
+from bot.usecases.staff.read_audit import AuditFilter, csv_lines, export_audit, read_audit, staff_names
 from bot.web.access import current_user, require_permission
 from bot.web.console import moments
 from bot.web.forms import current_runtime

@@ -13,14 +13,22 @@ from flask import Blueprint, Response, flash, jsonify, make_response, redirect, 
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff.states import DISPOSITIONS, HandoffState
+from bot.domain.languages import english_name
 from bot.domain.messages.message import OutboxLane
 from bot.domain.messages.segments import MAX_BODY_LENGTH
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
-from bot.storage.handoff import inbox as rows
 from bot.usecases.context import Context
 from bot.usecases.handoff import claiming, ending, writing
-from bot.usecases.handoff.common import HandoffResult, Refused
-from bot.usecases.handoff.read_handoff import HandoffPage, list_colleagues, may_see_handoff, read_handoff, ready_replies_for
+from bot.usecases.handoff.common import HandoffResult
+from bot.usecases.handoff.read_handoff import (
+    HandoffPage,
+    conversation_of,
+    list_colleagues,
+    may_see_handoff,
+    read_handoff,
+    ready_replies_for,
+)
 from bot.usecases.handoff.read_timeline import TextAuthor
 from bot.web import forms, layout
 from bot.web.access import csrf_field, current_user, record_audit, require_permission
@@ -139,15 +147,11 @@ def cancel(handoff_id: int, message_id: int) -> Response:
 def note(handoff_id: int) -> Response:
     """Add a note for other social workers."""
     body = forms.clean_text("note")
-
-    def add(db: Session, context: Context, now: datetime) -> HandoffResult:
-        found = rows.find_handoff(db, handoff_id)
-        if found is None:
-            raise Refused("unknown")
-        writing.add_note(db, context, found.conversation_id, current_user().id, body, now, handoff_id)
-        return HandoffResult(handoff_id)
-
-    return _run(handoff_id, "note", add)
+    return _run(
+        handoff_id,
+        "note",
+        lambda db, context, now: writing.add_note_to_handoff(db, context, handoff_id, current_user().id, body, now),
+    )
 
 
 @handoff.post("/handoffs/<int:handoff_id>/offer")
@@ -239,9 +243,7 @@ def _run(handoff_id: int, act: str, do: HandoffAct) -> Response:
     try:
         with runtime.database.transaction() as db:
             done = do(db, runtime.context, now)
-            found = rows.find_handoff(db, handoff_id)
-            conversation_id = found.conversation_id if found else None
-            record_audit(db, act, now, conversation_id=conversation_id, handoff_id=handoff_id)
+            record_audit(db, act, now, conversation_id=conversation_of(db, handoff_id), handoff_id=handoff_id)
     except Refused as refused:
         return _refusal_page(handoff_id, act, refused)
     runtime.queue.wake_delivery(done.outbox_ids, OutboxLane.CRISIS)
@@ -326,7 +328,7 @@ def _values(handoff_id: int, draft: ReplyDraft, why: str) -> dict[str, Any] | No
 @lru_cache(maxsize=200)
 def _language_list(languages: tuple[str, ...]) -> str:
     """A colleague's languages in words. Cached, because the page lists every colleague and most speak the same ones."""
-    return ", ".join(wording.language(code) for code in languages)
+    return ", ".join(english_name(code) for code in languages)
 
 
 def _reply_area(case: HandoffPage) -> str:

@@ -14,9 +14,8 @@ from bot.carriers.twilio.media import FetchedMedia, MediaError, MediaProblem, Tw
 from bot.domain.messages.message import Media
 from bot.domain.staff.permissions import Permission
 from bot.runtime import twilio_account
-from bot.storage.messages import media as kept_media
-from bot.usecases.handoff.read_handoff import may_read_conversation
-from bot.web.access import current_user, record_audit, require_permission, stopped_page
+from bot.usecases.messages.read_media import read_media
+from bot.web.access import current_user, require_permission, stopped_page
 from bot.web.demo.phones import PICTURE
 from bot.web.forms import current_runtime
 
@@ -48,7 +47,8 @@ _ERROR_RESPONSES: Final = {
     MediaProblem.REFUSED: (502, "The carrier did not give the picture out. Try again; if it stays so, tell your operator."),
     MediaProblem.UNREACHABLE: (502, "The carrier could not be reached just now. Try again in a moment."),
 }
-_PRETEND_PICTURE: Final = b"""<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240" viewBox="0 0 320 240" role="img">
+_PRETEND_PICTURE: Final = b"""<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240"
+ viewBox="0 0 320 240" role="img">
 <title>A pretend picture</title>
 <rect width="320" height="240" fill="#dbe7ef"/>
 <circle cx="248" cy="62" r="28" fill="#f2c14e"/>
@@ -63,18 +63,13 @@ _PRETEND_PICTURE: Final = b"""<svg xmlns="http://www.w3.org/2000/svg" width="320
 def show(message_id: int, number: int) -> Response:
     """The `number`-th file of a message, counted from 1."""
     runtime = current_runtime()
-    now = runtime.clock.now()
     with runtime.database.transaction() as db:
-        attached = kept_media.find_for_message(db, runtime.context.sealer, message_id) if message_id < 2**63 else None
-        allowed = attached is not None and may_read_conversation(db, current_user(), attached.conversation_id)
-        if attached is not None:
-            act, detail = "read_media" if allowed else "refused", f"file {number} of message {message_id}"
-            record_audit(db, act, now, conversation_id=attached.conversation_id, detail=detail)
-    if attached is not None and not allowed:
+        found = read_media(db, runtime.context.sealer, current_user(), message_id, number, runtime.clock.now())
+    if found is not None and not found.is_allowed:
         return stopped_page("not_allowed", 403)
-    if attached is None or not 1 <= number <= len(attached.media):
+    if found is None or not 1 <= number <= len(found.files):
         abort(404, "There is no such picture. Its words and pictures may have been deleted.")
-    return _file_response(_fetch(attached.media[number - 1]), number)
+    return _file_response(_fetch(found.files[number - 1]), number)
 
 
 def _fetch(one: Media) -> FetchedMedia:

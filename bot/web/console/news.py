@@ -19,7 +19,7 @@ from flask import Response, current_app, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from bot.storage.database import DATABASE_ERRORS, Database
-from bot.storage.handoff import inbox
+from bot.usecases.handoff.read_inbox import read_versions
 from bot.web.forms import current_runtime
 
 PASS_SECONDS: Final = int(timedelta(minutes=10).total_seconds())
@@ -107,7 +107,7 @@ def version_reader(database: Database) -> VersionReader:
 
     def read(handoff_ids: Collection[int]) -> tuple[str, Mapping[int, str]]:
         with database.transaction() as db:
-            return inbox.inbox_version(db), inbox.handoff_versions(db, handoff_ids)
+            return read_versions(db, handoff_ids)
 
     return read
 

@@ -12,19 +12,18 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from bot.domain.handoff.states import HandoffState
+from bot.domain.languages import english_name
 from bot.domain.messages.message import OutboxLane
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
-from bot.storage.handoff import board
-from bot.storage.people.people import PeopleFilter
-from bot.storage.staff.staff import InvalidPhone
-from bot.usecases.handoff.common import Refused
 from bot.usecases.handoff.read_handoff import may_read_conversation
 from bot.usecases.handoff.writing import reach_out
 from bot.usecases.people import find_people
-from bot.usecases.people.find_people import PeopleResults
+from bot.usecases.people.find_people import InvalidPhone, PeopleFilter, PeopleResults
 from bot.usecases.people.name_person import LONGEST_NAME, name_person
 from bot.usecases.people.read_person import full_number, read_person
 from bot.usecases.people.set_safe_contact import PersonNotFound, set_safe_contact
+from bot.usecases.staff.read_staff import team_names
 from bot.web import access, forms, layout
 from bot.web.access import current_user, require_permission
 from bot.web.console import moments, safe_contact_form, wording
@@ -131,7 +130,7 @@ def _redirect_to_person(conversation_id: int) -> ResponseReturnValue:
 
 def _teams(db: Session) -> dict[str, str]:
     """Team names by slug, with "anyone" for handoffs without a team."""
-    return {"anyone": "Anyone", **board.team_names(db)}
+    return {"anyone": "Anyone", **team_names(db)}
 
 
 def _results_page(
@@ -152,7 +151,7 @@ def _results_page(
         teams=teams,
         states=_STATE_LABELS,
         channels=wording.CHANNELS,
-        named_languages=[(code, wording.language(code)) for code in runtime.settings.languages],
+        named_languages=[(code, english_name(code)) for code in runtime.settings.languages],
         days=find_people.NAME_SEARCH_PERIOD.days,
         **_helpers(runtime.settings.timezone),
     )
@@ -169,7 +168,7 @@ def _helpers(zone: ZoneInfo) -> dict[str, Any]:
     return {
         "moment": moment,
         "clock": lambda at: moments.clock(at, zone),
-        "language": wording.language,
+        "language": english_name,
         "answers": moments.ANSWERS,
         "w": wording,
     }

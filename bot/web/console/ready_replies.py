@@ -8,14 +8,15 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from flask.typing import ResponseReturnValue
 
 from bot.domain.handoff.ready_replies import MAX_GRADE, MAX_SEGMENTS, MAX_TITLE_LENGTH, ReplyCost, measure_cost
+from bot.domain.languages import english_name
 from bot.domain.messages.segments import MAX_BODY_LENGTH
+from bot.domain.refused import InvalidForm
 from bot.domain.staff.permissions import Permission
-from bot.storage.handoff import board
 from bot.usecases.handoff import ready_replies
-from bot.usecases.handoff.ready_replies import ReadyReply, Unfit
+from bot.usecases.handoff.ready_replies import ReadyReply
+from bot.usecases.staff.read_staff import team_names
 from bot.web import forms
 from bot.web.access import current_user, require_permission
-from bot.web.console import wording
 from bot.web.forms import current_runtime
 
 replies = Blueprint("replies", __name__, url_prefix="/console")
@@ -29,7 +30,7 @@ def everything() -> ResponseReturnValue:
     """All ready replies with their languages side by side."""
     with current_runtime().database.transaction() as db:
         found = ready_replies.read_all(db)
-        teams = board.team_names(db)
+        teams = team_names(db)
     languages = _languages(found)
     missing = {code: sum(code not in reply.bodies for reply in found) for code in languages}
     return render_template(
@@ -43,7 +44,7 @@ def everything() -> ResponseReturnValue:
         may_edit=current_user().may(Permission.EDIT_REPLIES),
         hardest=MAX_GRADE,
         longest=MAX_SEGMENTS,
-        language=wording.language,
+        language=english_name,
     )
 
 
@@ -92,21 +93,21 @@ def _save(slug: str) -> ResponseReturnValue:
     runtime = current_runtime()
     with runtime.database.transaction() as db:
         languages = _languages([found] if (found := ready_replies.read_one(db, slug)) else [])
-        teams = board.team_names(db)
+        teams = team_names(db)
     bodies = {code: forms.clean_text(f"body_{code}") for code in languages}
     typed = ReadyReply(slug, forms.clean_text("title"), forms.field("team"), bodies)
     try:
         with runtime.database.transaction() as db:
             kept = ready_replies.save(db, current_user().id, typed, tuple(teams), runtime.clock.now())
-    except Unfit as unfit:
-        return _form_page(typed, unfit.problems)
+    except InvalidForm as invalid:
+        return _form_page(typed, invalid.problems)
     flash(f"\u201c{typed.title}\u201d was saved.", "good")
     return redirect(url_for("replies.everything", _anchor=kept), 303)
 
 
 def _form_page(reply: ReadyReply, problems: dict[str, str]) -> Response:
     with current_runtime().database.transaction() as db:
-        teams = board.team_names(db)
+        teams = team_names(db)
     shown = render_template(
         "console/replies_form.html",
         here="replies",
@@ -115,7 +116,7 @@ def _form_page(reply: ReadyReply, problems: dict[str, str]) -> Response:
         problems=problems,
         languages=_languages([reply]),
         teams=teams,
-        language=wording.language,
+        language=english_name,
         longest_title=MAX_TITLE_LENGTH,
         most=MAX_BODY_LENGTH,
         hardest=MAX_GRADE,

@@ -10,13 +10,13 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from bot.domain.messages.message import OutboxLane
+from bot.domain.refused import InvalidForm
 from bot.domain.staff.form import MAX_CAPACITY, StaffForm, language_names
 from bot.domain.staff.permissions import Permission, Role, is_allowed
-from bot.storage.staff import lists
-from bot.storage.staff.lists import StaffListRow
 from bot.usecases.handoff.escalation import SKILL_BY_DANGER
-from bot.usecases.staff import manage_staff
-from bot.usecases.staff.manage_staff import StaffNotFound, Unfit
+from bot.usecases.staff import manage_staff, read_staff
+from bot.usecases.staff.manage_staff import StaffNotFound
+from bot.usecases.staff.read_staff import StaffListRow
 from bot.web import forms, layout
 from bot.web.access import current_user, require_permission
 from bot.web.console import moments, wording
@@ -34,8 +34,8 @@ def everybody() -> ResponseReturnValue:
     """The present and the former staff."""
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        listed = lists.list_staff(db, runtime.context.sealer)
-        names = {team.slug: team.name for team in lists.list_teams(db)}
+        listed = read_staff.list_staff(db, runtime.context.sealer)
+        names = {team.slug: team.name for team in read_staff.list_teams(db)}
     zone, now = runtime.settings.timezone, runtime.clock.now()
     return render_template(
         "console/staff.html",
@@ -64,8 +64,8 @@ def new() -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             number = manage_staff.add(db, runtime.context, current_user().id, typed, runtime.clock.now())
-    except Unfit as unfit:
-        return _form_page(None, typed, unfit.problems)
+    except InvalidForm as invalid:
+        return _form_page(None, typed, invalid.problems)
     flash(f"{typed.name} was added. Now send them the link by which they choose a password.", "good")
     return redirect(url_for("staff.edit", staff_id=number), 303)
 
@@ -86,8 +86,8 @@ def edit(staff_id: int) -> ResponseReturnValue:
                 db, current_runtime().context, current_user().id, staff_id, typed, current_runtime().clock.now()
             )
         )
-    except Unfit as unfit:
-        return _form_page(stored, typed, unfit.problems)
+    except InvalidForm as invalid:
+        return _form_page(stored, typed, invalid.problems)
     except StaffNotFound:
         return _redirect_gone()
     flash(f"{typed.name} was saved.", "good")
@@ -104,8 +104,15 @@ def invite(staff_id: int) -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             made = manage_staff.invite(
-                db, runtime.context, current_user().id, staff_id, settings.public_url, settings.secret_key, now, by_mail=by_mail,
-            )  # fmt: skip
+                db,
+                runtime.context,
+                current_user().id,
+                staff_id,
+                settings.public_url,
+                settings.secret_key,
+                now,
+                by_mail=by_mail,
+            )
     except StaffNotFound:
         return _redirect_gone()
     stored = _load_member(staff_id)
@@ -134,8 +141,8 @@ def deactivate(staff_id: int) -> ResponseReturnValue:
                 db, current_runtime().context, current_user().id, staff_id, current_runtime().clock.now()
             )
         )
-    except Unfit as unfit:
-        return _form_page(stored, _form_values(stored), unfit.problems)
+    except InvalidForm as invalid:
+        return _form_page(stored, _form_values(stored), invalid.problems)
     except StaffNotFound:
         return _redirect_gone()
     flash(f"{stored.name} was deactivated. What they held was given back, and others are being called.", "good")
@@ -185,8 +192,8 @@ def add_team() -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             slug = manage_staff.add_team(db, current_user().id, name, runtime.clock.now())
-    except Unfit as unfit:
-        return _teams_page(unfit.problems, name)
+    except InvalidForm as invalid:
+        return _teams_page(invalid.problems, name)
     flash(f"The team {name} was added. Flows name it \u201c{slug}\u201d.", "good")
     return redirect(url_for("staff.teams"), 303)
 
@@ -199,8 +206,8 @@ def rename_team(slug: str) -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             manage_staff.rename_team(db, current_user().id, slug, name, runtime.clock.now())
-    except Unfit as unfit:
-        return _teams_page(unfit.problems, name, slug)
+    except InvalidForm as invalid:
+        return _teams_page(invalid.problems, name, slug)
     except StaffNotFound:
         return layout.refusal_page("This team is not here", "There is no such team any more.", 404)
     flash(f"The team is called {name} now. Flows go on naming it \u201c{slug}\u201d.", "good")
@@ -227,7 +234,7 @@ def _teams_page(problems: dict[str, str], typed: str = "", renamed: str = "") ->
     """The teams page; `renamed` is the slug of the team whose new name was refused."""
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        found = lists.list_teams(db)
+        found = read_staff.list_teams(db)
         named = manage_staff.flows_by_team(db, runtime.context)
     known = {team.slug for team in found}
     shown = render_template(
@@ -247,7 +254,7 @@ def _teams_page(problems: dict[str, str], typed: str = "", renamed: str = "") ->
 
 def _form_page(stored: StaffListRow | None, typed: StaffForm, problems: dict[str, str], **values: Any) -> Response:
     with current_runtime().database.transaction() as db:
-        all_teams = lists.list_teams(db)
+        all_teams = read_staff.list_teams(db)
     known_skills = sorted({*SKILL_BY_DANGER.values(), *typed.skills})
     shown = render_template(
         "console/staff_form.html",
@@ -301,7 +308,7 @@ def _form_values(stored: StaffListRow) -> StaffForm:
 
 def _load_member(staff_id: int) -> StaffListRow | None:
     with current_runtime().database.transaction() as db:
-        return lists.find_staff(db, current_runtime().context.sealer, staff_id)
+        return read_staff.read_member(db, current_runtime().context.sealer, staff_id)
 
 
 def _run(act: Callable[[Session], Iterable[int]]) -> None:

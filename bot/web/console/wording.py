@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 
 from babel import Locale
-from babel.core import UnknownLocaleError
 from babel.dates import format_date
 from babel.lists import format_list
 
 from bot.domain.handoff.states import DISPOSITIONS, LAPSED, HandoffState
+from bot.domain.languages import english_name as english_name
 from bot.domain.messages.delivery import DeliveryState
 from bot.usecases.handoff.read_timeline import TimelineEvent
 
@@ -72,15 +71,6 @@ UNREACHABLE = {
 def plain(word: str, table: Mapping[str, str]) -> str:
     """The label of a fixed word; if the table has none, the word itself with spaces for underscores."""
     return table[word] if word in table else word.replace("_", " ").capitalize()
-
-
-@lru_cache(maxsize=200)
-def language(code: str) -> str:
-    """The English name of a language; the code itself where there is none."""
-    try:
-        return Locale.parse(code).get_display_name("en") or code
-    except (UnknownLocaleError, ValueError):
-        return code
 
 
 MOST_NAMES = 4
@@ -195,7 +185,9 @@ def event(happened: TimelineEvent, teams: Mapping[str, str]) -> str:
     kind, detail = happened.kind, happened.detail
     others = [name for name in happened.names.values() if name != happened.by]
     if kind == "called":
-        return f"Call {detail.get('rung', '')}: {names(others)} {'was' if len(others) == 1 else 'were'} called"
+        # Events from before migration 0005 say "rung".
+        tier = detail.get("tier", detail.get("rung", ""))
+        return f"Call {tier}: {names(others)} {'was' if len(others) == 1 else 'were'} called"
     sentence = f"{happened.by or 'The line'} {_STAFF_ACTS[kind]}" if kind in _STAFF_ACTS else plain(kind, _EVENTS)
     if others:
         sentence += f" to {names(others)}" if kind == "offered" else f" ({names(others)})"

@@ -21,8 +21,7 @@ from bot.domain.messages.message import Address, Channel, InboundMessage, Media
 from bot.domain.messages.segments import MAX_BODY_LENGTH, measure_segments
 from bot.operations.clock import DemoClock
 from bot.storage.database import DATABASE_ERRORS
-from bot.storage.messages.threads import ThreadText
-from bot.usecases.messages.read_thread import ConversationRecord, read_record, read_thread
+from bot.usecases.messages.read_thread import ConversationRecord, ThreadText, read_record, read_thread
 from bot.web import forms, metrics
 from bot.web.demo import pretend_phones
 from bot.web.demo.pretend_phones import BrowserPhones, PretendPhone

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from bot.domain.staff.lockout import lock_duration
 from bot.domain.staff.passwords import MAX_LENGTH
-from bot.storage.staff import audits
+from bot.usecases.staff.record_audit import record_act
 from bot.web import access
 from bot.web.forms import current_runtime
 from bot.web.sign_in import security
@@ -142,5 +142,5 @@ def record_failure(account: SignInAccount, factor: str) -> None:
 def _record_audit(account: SignInAccount | None, act: str, detail: str) -> None:
     """Write an audit row and commit at once: a failure must be recorded whatever happens next."""
     accounts = security.accounts()
-    audits.record(accounts.session, account.id if account else None, act, current_runtime().clock.now(), detail=detail)
+    record_act(accounts.session, account.id if account else None, act, current_runtime().clock.now(), detail=detail)
     accounts.commit()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Response, abort, make_response, render_template
 from flask_security.utils import hash_password
 
-from bot.domain.messages.message import Channel, OutboxLane
+from bot.domain.messages.message import OutboxLane
 from bot.domain.staff import passwords
-from bot.storage.staff import accounts, audits, staff, staff_threads
 from bot.usecases.staff import invite
 from bot.usecases.staff.invite import LinkPurpose, PasswordLink
 from bot.web import access, forms
@@ -17,9 +14,6 @@ from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, security, steps
 from bot.web.sign_in.accounts import SignInAccount
 from bot.web.sign_in.pages import sign_in
-
-_MAIL_INTERVAL = timedelta(minutes=5)
-"""At most one reset mail per account in this time, so that a stranger cannot flood a staff member's mailbox."""
 
 
 @sign_in.get("/sign-in/link/<token>")
@@ -88,20 +82,16 @@ def _mail_link(email: str) -> None:
     runtime = current_runtime()
     settings, now = runtime.settings, runtime.clock.now()
     with runtime.database.transaction() as db:
-        member = staff.find_by_email(db, email)
-        if member is None or not member.active or member.left_at is not None:
-            return
-        if accounts.has_recent_act(db, member.id, "password_link", now - _MAIL_INTERVAL):
-            return
-        audits.record(db, member.id, "password_link", now, detail=LinkPurpose.FORGOTTEN.value)
-        link = invite.make_link(settings.public_url, settings.secret_key, member, LinkPurpose.FORGOTTEN)
-        body = render_template("sign_in/mail_forgotten.txt", called=member.called, link=link, line_name=settings.line_name)
-        about = staff_threads.StaffMessageSubject("password_link")
-        row = staff_threads.enqueue(
-            db, runtime.context.sealer, member, Channel.EMAIL, "", body, OutboxLane.REPLY, now, about
+        row = invite.queue_reset_mail(
+            db, runtime.context.sealer, email, settings.public_url, settings.secret_key, now, _reset_mail
         )
     if row:
         runtime.queue.wake_delivery([row], OutboxLane.REPLY)
+
+
+def _reset_mail(called: str, link: str) -> str:
+    line_name = current_runtime().settings.line_name
+    return render_template("sign_in/mail_forgotten.txt", called=called, link=link, line_name=line_name)
 
 
 def _require_mail() -> None:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 from flask_security.utils import logout_user
 
 from bot.domain.staff.permissions import Role
-from bot.storage.staff import staff
+from bot.usecases.demo.demo_staff import list_demo_accounts
 from bot.web import access, forms
 from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, security, steps
@@ -14,7 +14,7 @@ from bot.web.sign_in.accounts import SignInAccount
 
 sign_in = Blueprint("sign_in", __name__)
 
-WRONG_PASSWORD = (
+SIGN_IN_FAILED = (
     "That did not work. Look at the e-mail address and the password again. After several tries an account is closed for a "
     "while; an admin can send you a new link."
 )
@@ -55,7 +55,7 @@ def by_password() -> Response:
     account = attempts.authenticate(forms.clean_text("email"), forms.field("password"))
     if account is None:
         attempts.current_throttle().add_failure(attempts.client_address())
-        return _page(error=WRONG_PASSWORD, status=422)
+        return _page(error=SIGN_IN_FAILED, status=422)
     return steps.after_first_factor(account, "password")
 
 
@@ -155,11 +155,10 @@ def _page(error: str = "", notice: str = "", status: int = 200) -> Response:
 
 
 def _demo_people() -> list[tuple[int, str, str]]:
-    db = security.accounts().session
     shown = []
-    for member in staff.list_active(db)[:24]:
-        teams = ", ".join(sorted(slug.replace("_", " ") for slug in staff.teams_of(db, member.id)))
-        roles = ", ".join(_ROLE_LABELS[role] for role in Role if role in staff.roles_of(member))
+    for member in list_demo_accounts(security.accounts().session):
+        teams = ", ".join(sorted(slug.replace("_", " ") for slug in member.teams))
+        roles = ", ".join(_ROLE_LABELS[role] for role in Role if role in member.roles)
         shown.append((member.id, member.name, f"{roles} ({teams})" if teams else roles))
     return shown
 

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Response, g, make_response, redirect, render_template, request, session
 from flask_security.utils import login_user
 
-from bot.storage.staff import audits
+from bot.usecases.staff.record_audit import record_act
 from bot.web import access, forms
 from bot.web.forms import current_runtime
 from bot.web.sign_in import attempts, security
@@ -20,7 +20,7 @@ from bot.web.sign_in.accounts import SignInAccount
 
 PENDING_LIFETIME = timedelta(minutes=10)
 _PENDING_KEY = "pending"
-_NEW_SECRET_KEY = "new_totp"
+_PENDING_TOTP = "new_totp"
 FEW_RECOVERY_CODES = 3
 """Below this many recovery codes left, the account page with new ones is shown after sign-in."""
 
@@ -87,9 +87,9 @@ def use_code(account: SignInAccount, typed: str) -> AcceptedCode | None:
 
 def pending_secret() -> str:
     """The secret of the second factor that is being set up in this browser, kept in the session."""
-    if _NEW_SECRET_KEY not in session:
-        session[_NEW_SECRET_KEY] = security.one_time_codes().generate_totp_secret()
-    return str(session[_NEW_SECRET_KEY])
+    if _PENDING_TOTP not in session:
+        session[_PENDING_TOTP] = security.one_time_codes().generate_totp_secret()
+    return str(session[_PENDING_TOTP])
 
 
 def confirm_second_factor(account: SignInAccount, typed: str) -> list[str] | None:
@@ -97,7 +97,7 @@ def confirm_second_factor(account: SignInAccount, typed: str) -> list[str] | Non
     secret = security.one_time_codes().use_code("".join(typed.split()), pending_secret())
     if secret is None:
         return None
-    session.pop(_NEW_SECRET_KEY, None)
+    session.pop(_PENDING_TOTP, None)
     security.accounts().tf_set(account, "authenticator", totp_secret=secret)
     codes = security.recovery_codes().create_recovery_codes(account)
     record_audit(account, "second_factor_on", "authenticator")
@@ -113,7 +113,7 @@ def setup_page(template: str, account: SignInAccount, status: int = 200, **value
 def record_audit(account: SignInAccount | None, act: str, detail: str = "") -> None:
     """Write an audit row and commit it together with this request's other changes."""
     accounts = security.accounts()
-    audits.record(accounts.session, account.id if account else None, act, current_runtime().clock.now(), detail=detail)
+    record_act(accounts.session, account.id if account else None, act, current_runtime().clock.now(), detail=detail)
     accounts.commit()
 
 

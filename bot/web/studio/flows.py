@@ -9,15 +9,17 @@ from flask.typing import ResponseReturnValue
 
 from bot.domain.flows.importing.report import NotImportable
 from bot.domain.flows.language.content import FlowContent
+from bot.domain.languages import english_name
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
 from bot.domain.suggestion import name_from_text
-from bot.storage.flows import publish_requests
 from bot.usecases.studio import edit_draft, import_flows
-from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
 from bot.usecases.studio.list_flows import read_list
+from bot.usecases.studio.open_flow import open_flow
+from bot.usecases.studio.read_publishing import list_waiting
 from bot.web import access, forms
 from bot.web.access import current_user, require_permission
-from bot.web.console import wording
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
 
@@ -47,7 +49,7 @@ def everything() -> ResponseReturnValue:
     runtime = current_runtime()
     with runtime.database.transaction() as db:
         entries = read_list(db, runtime.context)
-        waiting = publish_requests.list_open(db)
+        waiting = list_waiting(db)
     states = {flow: request.state for request in waiting for flow in request.revisions}
     return _list_page(entries, len(waiting), states=states)
 
@@ -58,7 +60,7 @@ def _list_page(entries: list[Any], waiting: int, status: int = 200, **values: An
         here="flows",
         entries=entries,
         waiting=waiting,
-        language=wording.language,
+        language=english_name,
         may_edit=current_user().may(Permission.EDIT_FLOWS),
         **{"problem": "", "typed": {}, **values},
     )
@@ -90,8 +92,8 @@ def add() -> ResponseReturnValue:
         with runtime.database.transaction() as db:
             edit_draft.new_flow(db, name, FlowContent(source), "Began a new flow", frame.current_author(), now)
             access.record_audit(db, "flow_added", now, detail=name)
-    except Unfit as unfit:
-        return _new_form(str(unfit))
+    except Refused as refused:
+        return _new_form(str(refused))
     flash("The flow was begun. Nobody meets it before it is published.", "good")
     return redirect(f"/console/flows/{name}", 303)
 
@@ -162,8 +164,8 @@ def _undo_or_redo(flow: str, *, back: bool) -> ResponseReturnValue:
         flash(f"{revision.what}.", "good")
     except DraftChangedMeanwhile:
         flash(CHANGED_MEANWHILE, "danger")
-    except Unfit as unfit:
-        flash(str(unfit), "danger")
+    except Refused as refused:
+        flash(str(refused), "danger")
     except FlowNotFound:
         return frame.not_found()
     return redirect(_tab_path(flow), 303)
@@ -184,7 +186,7 @@ def discard(flow: str) -> ResponseReturnValue:
         with runtime.database.transaction() as db:
             edit_draft.discard(db, flow, frame.posted_version_token())
             access.record_audit(db, "flow_dropped", now, detail=flow)
-            still_there = frame.open_flow(db, flow) is not None
+            still_there = open_flow(db, flow) is not None
     except DraftChangedMeanwhile:
         flash(CHANGED_MEANWHILE, "danger")
         return redirect(f"/console/flows/{flow}/history", 303)

@@ -7,11 +7,12 @@ from flask.typing import ResponseReturnValue
 
 from bot.domain.flows.editing.compare import list_changes
 from bot.domain.flows.language.yaml_source import FlowError
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
-from bot.storage.flows import flows
 from bot.usecases.studio import read_history
-from bot.usecases.studio.edit_draft import FlowNotFound, Unfit
+from bot.usecases.studio.edit_draft import FlowNotFound
 from bot.usecases.studio.move_conversations import MovePreview, preview_move
+from bot.usecases.studio.open_flow import open_flow
 from bot.usecases.studio.roll_back import roll_back, version_before
 from bot.web import forms
 from bot.web.access import require_permission
@@ -28,7 +29,7 @@ def show(flow: str) -> ResponseReturnValue:
     """The publications and the draft's revisions, the newest first."""
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         found = read_history.read_history(db, flow, _read_number("publications"), _read_number("revisions"))
@@ -44,7 +45,7 @@ def show(flow: str) -> ResponseReturnValue:
 def compare(flow: str) -> ResponseReturnValue:
     """Compare two states, like `?a=v3&b=r12` (version 3 and revision 12)."""
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         a = read_history.find_state(db, flow, request.args.get("a", ""))
@@ -80,8 +81,8 @@ def do(flow: str) -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             roll_back(db, flow, number, frame.current_author(), runtime.clock.now(), why=why, moves_live=moves)
-    except Unfit as unfit:
-        return _confirm_page(flow, number, str(unfit), why)
+    except Refused as refused:
+        return _confirm_page(flow, number, str(refused), why)
     except FlowNotFound:
         return version_not_found()
     flash(f"Version {number} holds again. The draft was left as it is.", "good")
@@ -91,10 +92,10 @@ def do(flow: str) -> ResponseReturnValue:
 def _confirm_page(flow: str, number: int | None, problem: str = "", why: str = "") -> ResponseReturnValue:
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
-        stored = flows.load_version_number(db, flow, number) if number else None
+        stored = read_history.read_version(db, flow, number) if number else None
         if stored is None or opened.live is None:
             return version_not_found()
         try:

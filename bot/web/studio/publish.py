@@ -12,21 +12,22 @@ from flask.typing import ResponseReturnValue
 
 from bot.domain.flows.language.script import STEP_NAME
 from bot.domain.flows.language.yaml_source import FlowProblem
+from bot.domain.languages import english_name
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
-from bot.storage.flows import flows, publish_requests
 from bot.usecases.studio import publish_drafts, roll_back
-from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
+from bot.usecases.studio.open_flow import open_flow
 from bot.usecases.studio.publish_drafts import (
     AwaitingReview,
+    PublicationRefused,
     PublishedVersions,
     PublishOutcome,
-    Refused,
     ScheduledPublication,
 )
-from bot.usecases.studio.read_publishing import read_publish_page
+from bot.usecases.studio.read_publishing import read_publish_page, read_requests
 from bot.web import forms, layout
 from bot.web.access import current_user, require_permission
-from bot.web.console import wording
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
 from bot.web.studio.diagram import pages
@@ -74,13 +75,20 @@ def go(flow: str) -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             done = publish_drafts.publish_or_request(
-                db, runtime.context, {flow: frame.posted_version_token(), **typed.other_drafts}, frame.current_author(), now, why=typed.why,
-                reasons=typed.reasons, moves={flow: typed.step_map} if typed.moves_live else {}, due_at=_read_due_time(typed),
-            )  # fmt: skip
-    except Refused as refused:
+                db,
+                runtime.context,
+                {flow: frame.posted_version_token(), **typed.other_drafts},
+                frame.current_author(),
+                now,
+                why=typed.why,
+                reasons=typed.reasons,
+                moves={flow: typed.step_map} if typed.moves_live else {},
+                due_at=_read_due_time(typed),
+            )
+    except PublicationRefused as refused:
         return _show(flow, typed, refused=refused.problems, status=422)
-    except Unfit as unfit:
-        return _show(flow, typed, problem=str(unfit), status=422)
+    except Refused as refused:
+        return _show(flow, typed, problem=str(refused), status=422)
     except DraftChangedMeanwhile:
         return _show(flow, typed, problem=CHANGED_MEANWHILE, status=409)
     except FlowNotFound:
@@ -109,15 +117,15 @@ def approve(request_id: int) -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             done = publish_drafts.approve(db, runtime.context, request_id, frame.current_author(), runtime.clock.now())
-    except Refused as refused:
+    except PublicationRefused as refused:
         return _requests_page(f"It does not pass the checks any more. {refused.problems[0]}", 422)
     except DraftChangedMeanwhile as meanwhile:
         flow = meanwhile.current.flow
         return _requests_page(
             f"The draft of {flow} was changed after this was asked for, so it must be asked for again.", 409
         )
-    except (Unfit, FlowNotFound) as unfit:
-        return _requests_page(str(unfit), 422)
+    except (Refused, FlowNotFound) as refused:
+        return _requests_page(str(refused), 422)
     _flash_outcome(done)
     return redirect("/console/flows/requests", 303)
 
@@ -130,8 +138,8 @@ def refuse(request_id: int) -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             publish_drafts.reject(db, request_id, frame.current_author(), forms.clean_text("why"), runtime.clock.now())
-    except (Unfit, FlowNotFound) as unfit:
-        return _requests_page(str(unfit), 422)
+    except (Refused, FlowNotFound) as refused:
+        return _requests_page(str(refused), 422)
     flash("Refused. Whoever asked sees why.", "good")
     return redirect("/console/flows/requests", 303)
 
@@ -144,8 +152,8 @@ def withdraw(request_id: int) -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             publish_drafts.withdraw(db, request_id, frame.current_author(), runtime.clock.now())
-    except (Unfit, FlowNotFound) as unfit:
-        return _requests_page(str(unfit), 422)
+    except (Refused, FlowNotFound) as refused:
+        return _requests_page(str(refused), 422)
     flash("Withdrawn. Nothing was published.", "good")
     return redirect("/console/flows/requests", 303)
 
@@ -158,8 +166,8 @@ def seen(publication_id: int) -> ResponseReturnValue:
     try:
         with runtime.database.transaction() as db:
             roll_back.review_roll_back(db, publication_id, frame.current_author(), runtime.clock.now())
-    except Unfit as unfit:
-        return _requests_page(str(unfit), 422)
+    except Refused as refused:
+        return _requests_page(str(refused), 422)
     flash("Thank you. It is written down that you looked at it.", "good")
     return redirect("/console/flows/requests", 303)
 
@@ -170,7 +178,7 @@ def _show(
     runtime = current_runtime()
     now = runtime.clock.now()
     with runtime.database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         sheet = None
@@ -189,7 +197,7 @@ def _show(
         problem=problem,
         refused=len(refused),
         figure=figure,
-        language=wording.language,
+        language=english_name,
         zone=runtime.settings.timezone,
         earliest=_to_local_input(now),
     )
@@ -199,16 +207,14 @@ def _show(
 def _requests_page(problem: str = "", status: int = 200) -> Response:
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        waiting, decided = publish_requests.list_open(db), publish_requests.list_decided(db)
-        rolled_back = roll_back.unreviewed_roll_backs(db)
-        live = flows.current_versions(db)
+        found = read_requests(db)
     shown = render_template(
         "studio/publish_requests.html",
         here="flows",
-        waiting=waiting,
-        decided=decided,
-        rolled_back=rolled_back,
-        live=live,
+        waiting=found.waiting,
+        decided=found.decided,
+        rolled_back=found.rolled_back,
+        live=found.live,
         problem=problem,
         my_id=current_user().id,
         may_approve=current_user().may(Permission.APPROVE_FLOWS),
@@ -245,15 +251,15 @@ def _read_step_map() -> Iterator[tuple[str, str]]:
 
 
 def _read_due_time(typed: PublishForm) -> datetime | None:
-    """The posted time of publication, in the city's time zone, as UTC; None for now. Raises Unfit."""
+    """The posted time of publication, in the city's time zone, as UTC; None for now. Raises Refused."""
     if not typed.is_later and typed.at:
-        raise Unfit("You chose Now, and a time as well. Choose one: nothing was published yet.")
+        raise Refused("You chose Now, and a time as well. Choose one: nothing was published yet.")
     if not typed.is_later:
         return None
     try:
         return datetime.fromisoformat(typed.at).replace(tzinfo=current_runtime().settings.timezone).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Unfit("Say at which day and time it is to be published.") from None
+        raise Refused("Say at which day and time it is to be published.") from None
 
 
 def _to_local_input(at: datetime) -> str:

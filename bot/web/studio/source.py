@@ -13,6 +13,7 @@ from bot.domain.flows.language.yaml_source import MAX_BYTES
 from bot.domain.staff.permissions import Permission
 from bot.usecases.studio import edit_draft
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
+from bot.usecases.studio.open_flow import open_flow
 from bot.web import access, forms
 from bot.web.access import require_permission
 from bot.web.forms import current_runtime
@@ -67,7 +68,7 @@ def _show(
     flow: str, *, typed: str | None = None, problem: str = "", theirs: DraftChangedMeanwhile | None = None, status: int = 200
 ) -> Response:
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         sheet = read_editor(db, opened)

@@ -9,14 +9,16 @@ from urllib.parse import quote
 from flask import Blueprint, flash, redirect, request
 from flask.typing import ResponseReturnValue
 
-from bot.domain.flows.editing import breakage, content, document
+from bot.domain.flows.editing import breakage, content
 from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.yaml_source import FlowError
 from bot.domain.flows.outline import read_outline
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
 from bot.domain.suggestion import name_from_text
 from bot.usecases.studio import edit_draft
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
+from bot.usecases.studio.open_flow import open_flow
 from bot.web import access, forms
 from bot.web.access import require_permission
 from bot.web.forms import current_runtime
@@ -47,7 +49,7 @@ def move(flow: str) -> ResponseReturnValue:
     def act(now: FlowContent) -> FlowContent:
         names = [row.name for row in read_outline(now.source, f"{flow}.yaml").rows]
         if name not in names:
-            raise edit_draft.Unfit(f"There is no step `{name}` any more.")
+            raise Refused(f"There is no step `{name}` any more.")
         at = names.index(name)
         if is_up:
             return now if at == 0 else content.move_step(now, name, names[at - 1])
@@ -64,7 +66,7 @@ def ask_delete(flow: str) -> ResponseReturnValue:
     """Ask for confirmation, showing what deleting the step would break."""
     name = request.args.get("step", "")
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         sheet = read_editor(db, opened)
@@ -133,7 +135,7 @@ def _change(
         flash(f"{description}.", "good")
     except DraftChangedMeanwhile as meanwhile:
         flash(f"{meanwhile.current.by} changed this a moment ago. Look at it as it is now, then do it again.", "danger")
-    except (edit_draft.Unfit, document.Unfit, FlowError) as refusal:
+    except (Refused, FlowError) as refusal:
         flash(str(refusal), "danger")
     except FlowNotFound:
         return frame.not_found()

@@ -13,27 +13,28 @@ from flask import Blueprint, Response, flash, jsonify, make_response, redirect, 
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from bot.domain.flows.editing import content, document
+from bot.domain.flows.editing import content
 from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.texts import translatable_texts
 from bot.domain.flows.language.translations import RawEntry, read_raw_entries
 from bot.domain.flows.language.yaml_source import FlowError, FlowProblem
 from bot.domain.flows.outline import Outline, read_outline
+from bot.domain.languages import SOURCE_LANGUAGE, english_name
 from bot.domain.messages import readability
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
 from bot.domain.suggestion import name_from_text
-from bot.storage.handoff import board
+from bot.usecases.staff.read_staff import team_names
 from bot.usecases.studio import edit_draft, quick_check
 from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
+from bot.usecases.studio.open_flow import OpenFlow, open_flow
 from bot.usecases.studio.preview_step import StepPreview, preview
 from bot.usecases.studio.quick_check import FlowCheck
 from bot.web import access, forms
 from bot.web.access import require_permission
-from bot.web.console import wording
 from bot.web.forms import current_runtime
 from bot.web.studio import frame, step_form, step_words, trial
 from bot.web.studio.diagram import pages
-from bot.web.studio.frame import OpenFlow
 from bot.web.studio.step_form import StepForm
 
 steps = Blueprint("steps", __name__, url_prefix="/console")
@@ -64,8 +65,8 @@ def read_editor(db: Session, opened: OpenFlow) -> EditorView:
 
 def translation_languages(opened: OpenFlow) -> tuple[str, ...]:
     """The languages other than the source: the configured ones, then any others that the flow has."""
-    here = [language for language in current_runtime().settings.languages if language != "en"]
-    return (*here, *sorted(set(opened.content.translations) - {*here, "en"}))
+    here = [language for language in current_runtime().settings.languages if language != SOURCE_LANGUAGE]
+    return (*here, *sorted(set(opened.content.translations) - {*here, SOURCE_LANGUAGE}))
 
 
 def read_catalogs(opened: OpenFlow) -> dict[str, dict[str, RawEntry]]:
@@ -88,7 +89,7 @@ _parse_catalog = lru_cache(maxsize=32)(read_raw_entries)
 def editor(flow: str) -> ResponseReturnValue:
     """The steps beside the diagram; with `?step=`, that step's form."""
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         sheet = read_editor(db, opened)
@@ -131,9 +132,9 @@ def _editor_page(
         reading=_reading_grade(sheet),
         names=list(sheet.outline.steps) if sheet.outline else [],
         flows={name: _flow_label(name, sheet) for name in sorted(sheet.look.flow_set.flows)},
-        teams=board.team_names(db),
+        teams=team_names(db),
         words=step_words,
-        language=wording.language,
+        language=english_name,
         languages=translation_languages(opened),
         **{"problem": "", "theirs": None, "is_new": False, "after": "", **values},
     )
@@ -201,7 +202,7 @@ def _preview(
 def new_step(flow: str) -> ResponseReturnValue:
     """The form for a new step."""
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         sheet = read_editor(db, opened)
@@ -226,7 +227,7 @@ def save(flow: str) -> ResponseReturnValue:
     runtime = current_runtime()
     now = runtime.clock.now()
     with runtime.database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         sheet = read_editor(db, opened)
@@ -248,7 +249,7 @@ def save(flow: str) -> ResponseReturnValue:
             access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
     except DraftChangedMeanwhile as meanwhile:
         return _form_again(flow, typed, theirs=meanwhile, status=409)
-    except (edit_draft.Unfit, document.Unfit, FlowError) as refusal:
+    except (Refused, FlowError) as refusal:
         return _form_again(flow, typed, problem=str(refusal), status=422)
     except FlowNotFound:
         return frame.not_found()
@@ -327,7 +328,7 @@ def _form_again(
 ) -> ResponseReturnValue:
     """The form again with the typed values, so that nothing is lost; in a conflict also the step as saved by a colleague."""
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         sheet = read_editor(db, opened)
@@ -366,10 +367,10 @@ def _sources(typed: _TypedStep) -> dict[str, str]:
 def preview_typed(flow: str) -> ResponseReturnValue:
     """How the typed step would look on a phone: a part of the page, requested by the script while the author types."""
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         sheet = read_editor(db, opened)
     typed = _read_form(opened, sheet)
     seen_as = _preview(opened, sheet, typed.name, typed.data, typed.texts)
-    return jsonify(html=render_template("studio/step_preview.html", seen_as=seen_as, language=wording.language))
+    return jsonify(html=render_template("studio/step_preview.html", seen_as=seen_as, language=english_name))

@@ -10,12 +10,10 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from bot.domain.flows.language.script import STEP_NAME
-from bot.storage.flows import drafts
 from bot.usecases.flows.library import DraftLibrary
-from bot.usecases.studio.flow_sets import FlowSet, flow_set_with, rehearsal_cards
+from bot.usecases.studio.flow_sets import FlowSet, flow_set_with_drafts, rehearsal_cards
+from bot.usecases.studio.open_flow import OpenFlow, title_of
 from bot.web.forms import current_runtime
-from bot.web.studio import frame
-from bot.web.studio.frame import OpenFlow
 
 MAX_OTHER_DRAFTS = 20
 """The most drafts that a URL may name; an installation has about ten flows."""
@@ -46,10 +44,8 @@ class TranscriptWorld:
 
 def load_world(db: Session, opened: OpenFlow) -> TranscriptWorld:
     """The open flow's draft or live version, with the named drafts that exist."""
-    named = {name: drafts.find(db, name) for name in other_draft_names(opened.flow)}
-    contents = {name: draft.revision.content for name, draft in named.items() if draft is not None}
-    world = flow_set_with(db, {**contents, opened.flow: opened.content})
-    return TranscriptWorld(world, opened.flow, {name: frame.title_of(content, name) for name, content in contents.items()})
+    world, contents = flow_set_with_drafts(db, opened.flow, opened.content, other_draft_names(opened.flow))
+    return TranscriptWorld(world, opened.flow, {name: title_of(content, name) for name, content in contents.items()})
 
 
 def other_draft_names(flow: str) -> list[str]:

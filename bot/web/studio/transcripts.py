@@ -14,22 +14,22 @@ from sqlalchemy.orm import Session
 from bot.domain.conversation.transcript import Transcript, read_transcript, write_transcript
 from bot.domain.flows.checks.coverage import CoverageGaps, TranscriptCoverage, coverage_gaps
 from bot.domain.flows.language.yaml_source import FlowError, FlowProblem
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
-from bot.storage.flows import drafts
-from bot.storage.flows.drafts import Revision
 from bot.usecases.conversation.rehearsal import PlayedTurn, play_turns
-from bot.usecases.studio import check_draft, manage_transcripts, try_flow
-from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
+from bot.usecases.studio import check_draft, manage_transcripts
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Revision, drafted_flows
 from bot.usecases.studio.flow_sets import FlowSet
-from bot.usecases.studio.play_trial import play
+from bot.usecases.studio.open_flow import OpenFlow, open_flow
 from bot.usecases.studio.side_by_side import side_by_side
 from bot.usecases.studio.transcript_owners import own_results, passing_transcripts
+from bot.usecases.studio.trial import try_flow
+from bot.usecases.studio.trial.play_trial import play
 from bot.web import access, forms
 from bot.web.access import current_user, require_permission
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
 from bot.web.studio.diagram import pages
-from bot.web.studio.frame import OpenFlow
 from bot.web.studio.transcript_stage import TranscriptWorld, load_world, transcript_path
 
 transcripts = Blueprint("transcripts", __name__, url_prefix="/console")
@@ -52,11 +52,11 @@ def everything(flow: str) -> ResponseReturnValue:
     if request.args.get("name"):
         return redirect(transcript_path(flow, request.args["name"]), 303)
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         stage = load_world(db, opened)
-        drafted = {draft.flow for draft in drafts.list_all(db)}
+        drafted = drafted_flows(db)
     values: dict[str, Any] = {"problems": stage.world.problems, "results": [], "missing": None, "figure": None}
     if not stage.unreadable_flow:
         values |= _coverage_values(opened, stage.world)
@@ -104,18 +104,18 @@ def record(flow: str) -> ResponseReturnValue:
         return _record_page(flow, title, typed, words)
     try:
         with runtime.database.transaction() as db:
-            opened = frame.open_flow(db, flow)
+            opened = open_flow(db, flow)
             if opened is None:
                 return frame.not_found()
             made, owner = _make_transcript(db, opened, title)
-            there = frame.open_flow(db, owner)
+            there = open_flow(db, owner)
             taken = there.content.transcripts if there else {}
             name = typed or manage_transcripts.name_for(title, made.language, taken)
             text = write_transcript(made)
             revision = manage_transcripts.add(db, owner, name, text, frame.current_author(), now)
             access.record_audit(db, "flow_changed", now, detail=f"{owner}, revision {revision.number}")
-    except Unfit as unfit:
-        return _record_page(flow, title, typed, str(unfit))
+    except Refused as refused:
+        return _record_page(flow, title, typed, str(refused))
     except (FlowNotFound, DraftChangedMeanwhile):
         return _record_page(flow, title, typed, "The flow has changed just now. Look at it again, then keep it.")
     where = "" if owner == flow else f" It begins with the menu, so it is kept with the flow {owner}."
@@ -124,31 +124,31 @@ def record(flow: str) -> ResponseReturnValue:
 
 
 def _make_transcript(db: Session, opened: OpenFlow, title: str) -> tuple[Transcript, str]:
-    """The conversation on the trial phone as a transcript, and the flow that it belongs to. Raises Unfit."""
+    """The conversation on the trial phone as a transcript, and the flow that it belongs to. Raises Refused."""
     runtime = current_runtime()
     stage = load_world(db, opened)
     if stage.unreadable_flow:
-        raise Unfit("The draft cannot be played just now, so nothing can be recorded. Mend it in the YAML first.")
+        raise Refused("The draft cannot be played just now, so nothing can be recorded. Mend it in the YAML first.")
     tried = try_flow.read_trial(db, current_user().id, opened.flow, runtime.clock.now(), runtime.context.zone)
     context = runtime.context
     made = manage_transcripts.record(tried, opened.flow, title, context.system_texts, stage.library(), context.zone)
     owner = made.flow or stage.menu_flow
     if owner is None:
-        raise Unfit("No flow has `menu: true`, so there is nowhere to begin. Start at this flow instead.")
+        raise Refused("No flow has `menu: true`, so there is nowhere to begin. Start at this flow instead.")
     return made, owner
 
 
 def _record_page(flow: str, title: str, name: str, problem: str) -> ResponseReturnValue:
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         made, differs = None, False
         try:
             made, _ = _make_transcript(db, opened, title)
             differs = _differs_from_phone(db, opened)
-        except Unfit as unfit:
-            problem = problem or str(unfit)
+        except Refused as refused:
+            problem = problem or str(refused)
     shown = frame.render_page(
         "studio/transcripts_record.html",
         opened,
@@ -214,8 +214,8 @@ def _change(flow: str, name: str, act: Callable[[Session, str, str], tuple[Revis
             name,
             TranscriptForm(text, tuple(error.problems), "It cannot be read as it is typed. Nothing was saved.", 422),
         )
-    except Unfit as unfit:
-        return _transcript_page(flow, name, TranscriptForm(text, message=str(unfit), status=422))
+    except Refused as refused:
+        return _transcript_page(flow, name, TranscriptForm(text, message=str(refused), status=422))
     except DraftChangedMeanwhile as meanwhile:
         theirs = meanwhile.current
         words = f"{theirs.by} changed this transcript meanwhile ({theirs.what}). Save again what you typed to keep it."
@@ -244,12 +244,12 @@ def _save_rerecorded(db: Session, flow: str, name: str) -> tuple[Revision, str]:
     context, opened = current_runtime().context, _require_flow(db, flow)
     stage = load_world(db, opened)
     if stage.unreadable_flow:
-        raise Unfit("The draft cannot be played just now. Mend it in the YAML first.")
+        raise Refused("The draft cannot be played just now. Mend it in the YAML first.")
     text = manage_transcripts.rerecord(
         opened.content.transcripts.get(name, ""), name, context.system_texts, stage.library(), context.zone
     )
     if _digest(text) != forms.field("fresh"):
-        raise Unfit("The draft has changed since you looked. Look again at what would be kept.")
+        raise Refused("The draft has changed since you looked. Look again at what would be kept.")
     now, menu = current_runtime().clock.now(), stage.menu_flow
     what = "Recorded anew the transcript"
     return manage_transcripts.save(
@@ -271,7 +271,7 @@ def _delete(db: Session, flow: str, name: str) -> tuple[Revision, str]:
 
 
 def _require_flow(db: Session, flow: str) -> OpenFlow:
-    opened = frame.open_flow(db, flow)
+    opened = open_flow(db, flow)
     if opened is None:
         raise FlowNotFound(flow)
     return opened
@@ -284,13 +284,13 @@ def to_phone(flow: str) -> ResponseReturnValue:
     runtime, name = current_runtime(), forms.field("name")
     now = runtime.clock.now()
     with runtime.database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         try:
             read = read_transcript(opened.content.transcripts.get(name, ""), manage_transcripts.problem_file(name))
             made = manage_transcripts.to_trial(read, try_flow.new_trial(now, runtime.context.zone).moment)
-        except (FlowError, Unfit):
+        except (FlowError, Refused):
             flash("This transcript cannot be read, so it cannot be put on the phone. Mend it first.", "danger")
             return redirect(transcript_path(flow, name), 303)
         try_flow.store_trial(db, runtime.context, current_user().id, flow, opened.content, made, now)
@@ -299,7 +299,7 @@ def to_phone(flow: str) -> ResponseReturnValue:
 
 def _transcript_page(flow: str, name: str, typed: TranscriptForm, *, anew: bool = False) -> ResponseReturnValue:
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         stage = load_world(db, opened)
@@ -349,7 +349,7 @@ def _rerecord(stage: TranscriptWorld, name: str, text: str) -> tuple[str, str]:
         return "", "The draft cannot be played just now. Mend it in the YAML first."
     try:
         return manage_transcripts.rerecord(text, name, context.system_texts, stage.library(), context.zone), ""
-    except (FlowError, Unfit) as error:
+    except (FlowError, Refused) as error:
         return "", str(error)
 
 

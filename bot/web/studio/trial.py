@@ -15,20 +15,20 @@ from sqlalchemy.orm import Session
 
 from bot.domain.conversation.transcript import PLAYABLE_CHANNELS
 from bot.domain.flows.language.script import STEP_NAME
+from bot.domain.languages import english_name
 from bot.domain.messages.segments import MAX_BODY_LENGTH
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
-from bot.usecases.studio import describe_effects, trial_answers, try_flow
-from bot.usecases.studio.edit_draft import Unfit
 from bot.usecases.studio.flow_sets import FlowSet
-from bot.usecases.studio.play_trial import TrialRun
-from bot.usecases.studio.trials import MAX_ENTRIES, Trial, TrialStart
-from bot.usecases.studio.try_flow import ShownTrial
+from bot.usecases.studio.open_flow import OpenFlow, open_flow
+from bot.usecases.studio.trial import describe_effects, trial_answers, try_flow
+from bot.usecases.studio.trial.play_trial import TrialRun
+from bot.usecases.studio.trial.trials import MAX_ENTRIES, Trial, TrialStart
+from bot.usecases.studio.trial.try_flow import ShownTrial
 from bot.web import forms
 from bot.web.access import current_user, require_permission
-from bot.web.console import wording
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
-from bot.web.studio.frame import OpenFlow
 
 trial = Blueprint("trial", __name__, url_prefix="/console")
 
@@ -64,7 +64,7 @@ class RefusedAct:
 def phone(flow: str) -> ResponseReturnValue:
     """The phone with the conversation so far and the settings of its beginning."""
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         return _page(db, opened, _show(db, opened), RefusedAct())
@@ -76,16 +76,16 @@ def act(flow: str) -> ResponseReturnValue:
     """One action on the phone: a text, a picture, a wait, a check-in, undo, or another beginning."""
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
         if opened is None:
             return frame.not_found()
         now, context = runtime.clock.now(), runtime.context
         current = try_flow.read_trial(db, current_user().id, flow, now, context.zone, lock=True)
         try:
             changed = _apply_act(db, opened, current)
-        except Unfit as unfit:
+        except Refused as refused:
             shown = try_flow.show_trial(db, context, flow, opened.content, current)
-            return _refusal_page(db, opened, shown, RefusedAct(str(unfit), forms.clean_text("body"), dict(request.form)))
+            return _refusal_page(db, opened, shown, RefusedAct(str(refused), forms.clean_text("body"), dict(request.form)))
         tried = try_flow.store_trial(db, context, current_user().id, flow, opened.content, changed, now)
         if forms.is_script_request():
             return jsonify({"html": _pane(opened, tried, RefusedAct()), "notice": ""})
@@ -107,7 +107,7 @@ def _show(db: Session, opened: OpenFlow) -> ShownTrial:
 
 
 def _apply_act(db: Session, opened: OpenFlow, current: Trial) -> Trial:
-    """The trial after the posted action. Raises Unfit."""
+    """The trial after the posted action. Raises Refused."""
     did = next((name for name in ("quick", "wait", "check_in") if forms.field(name)), "") or forms.field("do")
     if did in ("say", "quick", "picture", "wait", "check_in", "undo"):
         _check_count(current)
@@ -124,21 +124,21 @@ def _apply_act(db: Session, opened: OpenFlow, current: Trial) -> Trial:
         "restart": lambda: _with_settings(db, opened, current).restarted(),
     }
     if did not in acts:
-        raise Unfit("Nothing was chosen. Write a text, or press one of the buttons.")
+        raise Refused("Nothing was chosen. Write a text, or press one of the buttons.")
     return acts[did]()
 
 
 def _check_count(current: Trial) -> None:
-    """Raise Unfit if the page was out of date: after a double click, or with the trial open in another window."""
+    """Raise Refused if the page was out of date: after a double click, or with the trial open in another window."""
     seen = forms.field("count")
     if seen.isdecimal() and int(seen[:6]) != len(current.entries):
-        raise Unfit("The conversation has gone on since this page was made. Look at it first, then do it again.")
+        raise Refused("The conversation has gone on since this page was made. Look at it first, then do it again.")
 
 
 def _run(db: Session, opened: OpenFlow, current: Trial) -> TrialRun:
     shown = try_flow.show_trial(db, current_runtime().context, opened.flow, opened.content, current)
     if shown.run is None:
-        raise Unfit("The draft cannot be played just now.")
+        raise Refused("The draft cannot be played just now.")
     return shown.run
 
 
@@ -149,7 +149,7 @@ def _wait_length(run: TrialRun) -> timedelta:
 def _chosen_check_in(run: TrialRun) -> str:
     flow = forms.field("check_in")
     if flow not in {name for name, _ in run.planned}:
-        raise Unfit("No such check-in is planned in this conversation.")
+        raise Refused("No such check-in is planned in this conversation.")
     return flow
 
 
@@ -157,19 +157,19 @@ def _chosen_step(opened: OpenFlow, db: Session, name: str) -> str:
     world = try_flow.flow_set_for(db, opened.flow, opened.content, all_drafts=False)
     read = world.flows.get(opened.flow)
     if read is None or name not in read.script.steps:
-        raise Unfit(f"There is no step {name[:40]!r} in this flow just now. Choose another one.")
+        raise Refused(f"There is no step {name[:40]!r} in this flow just now. Choose another one.")
     return name
 
 
 def _with_settings(db: Session, opened: OpenFlow, current: Trial) -> Trial:
-    """The trial with the posted settings of its beginning. Raises Unfit."""
+    """The trial with the posted settings of its beginning. Raises Refused."""
     start = forms.field("start")
     is_step = start.startswith("step:")
     if not is_step and start not in (TrialStart.MENU, TrialStart.FLOW):
-        raise Unfit("Choose where it starts.")
+        raise Refused("Choose where it starts.")
     language, channel = forms.field("language"), forms.field("channel")
     if language not in current_runtime().context.system_texts.languages or channel not in PLAYABLE_CHANNELS:
-        raise Unfit("Choose a language and a channel of the line.")
+        raise Refused("Choose a language and a channel of the line.")
     return replace(
         current,
         moment=_read_moment(forms.field("moment")),
@@ -186,9 +186,9 @@ def _read_moment(typed: str) -> datetime:
     try:
         moment = datetime.fromisoformat(typed)
     except ValueError:
-        raise Unfit(_MOMENT_HINT) from None
+        raise Refused(_MOMENT_HINT) from None
     if moment.tzinfo is not None or not _YEAR_RANGE[0] <= moment.year < _YEAR_RANGE[1]:
-        raise Unfit(_MOMENT_HINT)
+        raise Refused(_MOMENT_HINT)
     return moment.replace(second=0, microsecond=0)
 
 
@@ -232,7 +232,7 @@ def _page(db: Session, opened: OpenFlow, shown: ShownTrial, refusal: RefusedAct)
         known=known,
         steps=list(read.script.steps) if read else [],
         has_answers=any(key.startswith(_ANSWER_PREFIX) and value for key, value in settings.items()),
-        language_names={code: wording.language(code) for code in current_runtime().context.system_texts.languages},
+        language_names={code: english_name(code) for code in current_runtime().context.system_texts.languages},
         channels=CHANNEL_NAMES,
     )
     return make_response(page, 422 if refusal.message else 200)
@@ -270,7 +270,7 @@ def _pane(opened: OpenFlow, shown: ShownTrial, refusal: RefusedAct) -> Markup:
             waits=[one for one in WAITS if one[0] != "wakes" or (shown.run and shown.run.conversation.timeout_at)],
             moment=describe_effects.format_moment,
             clock=describe_effects.format_clock,
-            language=wording.language,
+            language=english_name,
             longest=MAX_BODY_LENGTH,
             most=MAX_ENTRIES,
         )

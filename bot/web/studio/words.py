@@ -12,16 +12,19 @@ from flask.typing import ResponseReturnValue
 
 from bot.domain.flows.language.yaml_source import FlowError, FlowProblem
 from bot.domain.flows.wording.translating import LANGUAGE, MergeResult
+from bot.domain.languages import english_name
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
+from bot.usecases.offered_languages import read_offered_languages
 from bot.usecases.studio import translate_flow
-from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
-from bot.usecases.studio.translate_flow import TextFilter, TextKey, ZippedPo
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
+from bot.usecases.studio.open_flow import OpenFlow, open_flow, title_of
+from bot.usecases.studio.translate_flow import TextFilter, TextKey
+from bot.usecases.studio.zipped_translations import ZippedPo, read_zip
 from bot.web import access, forms
 from bot.web.access import current_user, require_permission
-from bot.web.console import wording
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
-from bot.web.studio.frame import OpenFlow
 
 words = Blueprint("words", __name__, url_prefix="/console")
 
@@ -31,8 +34,6 @@ FILTERS = {
     TextFilter.STALE: "Stale",
     TextFilter.ALL: "All texts",
 }
-_CITY_LANGUAGES = ("es", "vi", "bs", "zh", "ar", "fa", "fr", "ps", "so", "sw", "uk")
-"""Languages spoken in the city, offered first; any other can be added by its code."""
 _FIELD_NAME = re.compile(rf"text\.({LANGUAGE.pattern})\.(.+)")
 
 
@@ -64,7 +65,7 @@ def save(flow: str) -> ResponseReturnValue:
                 access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
     except DraftChangedMeanwhile as meanwhile:
         return _show(flow, typed=changed, problem=_conflict_text(meanwhile), status=409)
-    except (Unfit, FlowError) as refused:
+    except (Refused, FlowError) as refused:
         return _show(flow, typed=changed, problem=_first_problem(refused), status=422)
     except FlowNotFound:
         return frame.not_found()
@@ -141,11 +142,11 @@ def add_language(flow: str) -> ResponseReturnValue:
             access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
     except DraftChangedMeanwhile:
         return _show(flow, problem="It was added meanwhile. Nothing was changed.", status=409)
-    except (Unfit, FlowError) as refused:
+    except (Refused, FlowError) as refused:
         return _show(flow, problem=_first_problem(refused), status=422)
     except FlowNotFound:
         return frame.not_found()
-    flash(f"{wording.language(language)} was added. All of its texts are missing yet.", "good")
+    flash(f"{english_name(language)} was added. All of its texts are missing yet.", "good")
     return redirect(f"/console/flows/{flow}/words{_query_string([language], TextFilter.OPEN)}", 303)
 
 
@@ -154,12 +155,12 @@ def add_language(flow: str) -> ResponseReturnValue:
 def export(flow: str, language: str) -> ResponseReturnValue:
     """The file for a translator."""
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
     if opened is None:
         return frame.not_found()
     try:
         text = translate_flow.export_translations(flow, opened.content, opened.number, language)
-    except (Unfit, FlowError) as refused:
+    except (Refused, FlowError) as refused:
         return _show(flow, problem=_first_problem(refused), status=422)
     return _attachment(text.encode("utf-8"), f"{flow}.{language}.po", "text/x-gettext-translation; charset=utf-8")
 
@@ -183,14 +184,14 @@ def bring_in(flow: str, language: str) -> ResponseReturnValue:
     name = _plain_name(sent.filename)
     try:
         with runtime.database.transaction() as db:
-            if frame.open_flow(db, flow) is None:
+            if open_flow(db, flow) is None:
                 return frame.not_found()
             merged, revision = translate_flow.import_translations(
                 db, flow, language, sent.read(), name, frame.current_author(), now
             )
             access.record_audit(db, "flow_changed", now, detail=f"{flow}, revision {revision.number}")
-            opened = frame.open_flow(db, flow)
-    except (Unfit, FlowError) as refused:
+            opened = open_flow(db, flow)
+    except (Refused, FlowError) as refused:
         return _show(
             flow, problem=f"{_first_problem(refused)} Nothing was taken in.".replace(*_REPEATED_SENTENCE), status=422
         )
@@ -198,7 +199,7 @@ def bring_in(flow: str, language: str) -> ResponseReturnValue:
         return frame.not_found()
     assert opened is not None
     return frame.render_page(
-        "studio/words_import.html", opened, "words", merged=merged, file=name, code=language, language=wording.language
+        "studio/words_import.html", opened, "words", merged=merged, file=name, code=language, language=english_name
     )
 
 
@@ -210,7 +211,7 @@ def _plain_name(name: str) -> str:
     return re.sub(r"[^\w. -]", "", re.split(r"[/\\]", name)[-1])[:80] or "translation.po"
 
 
-def _first_problem(refused: Unfit | FlowError) -> str:
+def _first_problem(refused: Refused | FlowError) -> str:
     """The first problem as one sentence with its position."""
     return str(refused.problems[0]) if isinstance(refused, FlowError) else str(refused)
 
@@ -219,7 +220,7 @@ def _show(flow: str, *, typed: Mapping[TextKey, str] | None = None, problem: str
     """The page; texts in `typed` replace the saved ones in their boxes."""
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
     if opened is None:
         return frame.not_found()
     languages = translate_flow.languages_of(opened.content, runtime.settings.languages)
@@ -242,12 +243,12 @@ def _show(flow: str, *, typed: Mapping[TextKey, str] | None = None, problem: str
         filters=FILTERS,
         languages=languages,
         spoken=runtime.settings.languages,
-        more=[code for code in _CITY_LANGUAGES if code not in languages],
+        more=[code for code in read_offered_languages().translations if code not in languages],
         typed=typed or {},
         problem=problem,
         query=_query_string(shown, only, sheet.page),
         link=lambda **other: _query_string(**{"show": shown, "only": only, **other}),
-        language=wording.language,
+        language=english_name,
     )
     return make_response(body, status)
 
@@ -283,15 +284,15 @@ def _all_flows_page(
     rows = []
     for name, (content, _) in sorted(contents.items()):
         try:
-            rows.append((name, frame.title_of(content, name), translate_flow.coverages(name, content, languages)))
+            rows.append((name, title_of(content, name), translate_flow.coverages(name, content, languages)))
         except FlowError:
-            rows.append((name, frame.title_of(content, name), ()))
+            rows.append((name, title_of(content, name), ()))
     body = render_template(
         "studio/words_all.html",
         here="flows",
         rows=rows,
         languages=languages,
-        language=wording.language,
+        language=english_name,
         problem=problem,
         taken=taken or [],
         may_edit=current_user().may(Permission.EDIT_FLOWS),
@@ -307,8 +308,8 @@ def export_all(language: str) -> ResponseReturnValue:
         contents = translate_flow.current_contents(db)
     try:
         raw, _left = translate_flow.export_zip(contents, language)
-    except Unfit as unfit:
-        return _all_flows_page(str(unfit), status=422)
+    except Refused as refused:
+        return _all_flows_page(str(refused), status=422)
     return _attachment(raw, f"flows.{language}.zip", "application/zip")
 
 
@@ -320,9 +321,9 @@ def bring_in_all() -> ResponseReturnValue:
     if sent is None or not sent.filename:
         return _all_flows_page("Choose the zip file first, then press Import.", status=422)
     try:
-        files = translate_flow.read_zip(sent.read())
-    except Unfit as unfit:
-        return _all_flows_page(str(unfit), status=422)
+        files = read_zip(sent.read())
+    except Refused as refused:
+        return _all_flows_page(str(refused), status=422)
     if not files:
         return _all_flows_page("There is no .po file in this zip. Nothing was taken in.", status=422)
     return _all_flows_page(taken=[(file.file, file.flow, _bring_in_one(file)) for file in files])
@@ -341,7 +342,7 @@ def _bring_in_one(file: ZippedPo) -> MergeResult | str:
             )
             access.record_audit(db, "flow_changed", now, detail=f"{file.flow}, revision {revision.number}")
             return merged
-    except (Unfit, FlowError) as refused:
+    except (Refused, FlowError) as refused:
         return _first_problem(refused)
     except FlowNotFound:
         return f"There is no flow `{file.flow}`."

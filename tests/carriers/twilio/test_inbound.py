@@ -47,7 +47,7 @@ def test_it_reads_a_text() -> None:
     assert (inbound.received_at, inbound.media, inbound.opt_out) == (NOW, (), None)
 
 
-def test_it_reads_every_real_sample_of_an_inbound_message_whatever_holds_the_form() -> None:
+def test_it_reads_every_real_sample_of_an_inbound_message_in_any_kind_of_form() -> None:
     found = samples(("receive", "waReceive", "waInteractive", "tmsReceive"))
     assert len(found) >= 12
     for sample in found:
@@ -100,7 +100,7 @@ def test_it_names_the_parameter_that_is_missing_and_no_person(missing: str) -> N
     assert "555" not in str(malformed.value)
 
 
-def test_it_finds_the_old_names_of_the_id_and_the_service_for_the_number() -> None:
+def test_it_accepts_the_old_name_of_the_id_and_the_service_in_place_of_the_number() -> None:
     form = {"SmsSid": "SM9", "From": "+13145550123", "MessagingServiceSid": "MG1"}
     inbound = read_inbound(form, NOW)
     assert (inbound.sid, inbound.to, inbound.body) == ("SM9", "MG1", "")
@@ -130,7 +130,7 @@ def test_it_can_store_whatever_comes(body: bytes) -> None:
         assert stored == body.decode().replace("\x00", "")
 
 
-def test_it_wants_to_know_the_time_zone() -> None:
+def test_it_requires_an_aware_time() -> None:
     with pytest.raises(ValueError, match="time zone"):
         read_inbound(SMS, NOW.replace(tzinfo=None))
 
@@ -154,7 +154,7 @@ def test_it_takes_a_person_on_rcs_for_the_person_with_that_number() -> None:
     assert from_twilio_address("rcs:+13145550123") == from_twilio_address("+13145550123")
 
 
-def test_it_has_no_way_of_writing_an_address_of_the_web() -> None:
+def test_it_cannot_write_an_address_of_the_web_chat() -> None:
     with pytest.raises(ValueError, match="web"):
         to_twilio_address(Address(Channel.WEB, "abc"))
 

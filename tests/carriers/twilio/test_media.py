@@ -57,7 +57,7 @@ def test_it_fetches_what_the_stand_in_has_under_its_own_address(twilio: StandInT
         "",
     ],
 )
-def test_it_shows_our_password_to_nobody_else(twilio: StandInTwilio, url: str) -> None:
+def test_it_shows_our_password_to_no_other_server(twilio: StandInTwilio, url: str) -> None:
     with pytest.raises(MediaError) as error:
         media_of(twilio).fetch(url)
     assert error.value.problem is MediaProblem.FOREIGN
@@ -77,14 +77,14 @@ def test_it_shows_our_password_to_nobody_else(twilio: StandInTwilio, url: str) -
         "https://evil.example\\@mms.twiliocdn.com/x",
     ],
 )
-def test_it_follows_the_carrier_to_its_own_places_only(twilio: StandInTwilio, place: str) -> None:
+def test_it_follows_redirects_to_the_carriers_own_servers_only(twilio: StandInTwilio, place: str) -> None:
     url = twilio.store.keep(JPEG, "image/jpeg")
     twilio.store.redirect_to = place
     assert trouble_with(twilio, url) is MediaProblem.FOREIGN
     assert twilio.store.fetched == 0
 
 
-def test_it_does_not_go_round_in_circles(twilio: StandInTwilio) -> None:
+def test_it_ends_a_loop_of_redirects(twilio: StandInTwilio) -> None:
     url = twilio.store.keep(JPEG, "image/jpeg")
     twilio.store.redirect_to = url.replace("https://api.twilio.com", twilio.url)
     assert trouble_with(twilio, url) is MediaProblem.REFUSED

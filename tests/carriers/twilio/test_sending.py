@@ -141,19 +141,21 @@ def test_it_finds_out_whether_a_cut_line_lost_the_message(twilio: StandInTwilio,
         (403, "refused", None),
     ],
 )
-def test_it_reads_a_gateway_in_trouble(twilio: StandInTwilio, status: int, outcome: str, code: int | None) -> None:
+def test_it_reads_the_answer_of_a_failing_gateway(
+    twilio: StandInTwilio, status: int, outcome: str, code: int | None
+) -> None:
     twilio.break_down(status)
     error = failure_of(twilio)
     assert (error.outcome, error.code) == (outcome, code)
 
 
-def test_it_knows_that_nothing_was_taken_when_nobody_listens(twilio: StandInTwilio) -> None:
+def test_it_knows_that_nothing_was_taken_when_the_connection_is_refused(twilio: StandInTwilio) -> None:
     twilio.stop_listening()
     error = failure_of(twilio)
     assert (error.outcome, error.code) == ("refused", None)
 
 
-def test_it_cannot_look_for_a_message_when_nobody_listens(twilio: StandInTwilio) -> None:
+def test_it_cannot_look_for_a_message_when_the_connection_is_refused(twilio: StandInTwilio) -> None:
     twilio.stop_listening()
     with pytest.raises(CarrierError):
         carrier_to(twilio).find(outgoing(), just_now())

@@ -72,8 +72,8 @@ def test_it_agrees_with_the_vectors_of_twilios_libraries() -> None:
     for vector in vectors:
         raw = None if vector["body"] is None else vector["body"].encode()
         form = None if raw is not None else MultiDict(vector["params"])
-        told = matching_token([vector["token"]], vector["url"], vector["signature"], form=form, raw_body=raw)
-        if (told == 0) is not vector["valid"]:
+        matched = matching_token([vector["token"]], vector["url"], vector["signature"], form=form, raw_body=raw)
+        if (matched == 0) is not vector["valid"]:
             wrong.append((vector["source"], vector["desc"]))
     assert len(vectors) >= 23
     assert wrong == []
@@ -135,7 +135,7 @@ def test_it_takes_a_malformed_request_for_a_forged_one(broken: dict[str, Any]) -
     assert matching_token([TOKEN], **request) is None
 
 
-def test_it_tells_which_token_matched_while_the_token_is_changed() -> None:
+def test_it_says_which_token_matched_while_the_token_is_changed() -> None:
     signature = RequestValidator("next").compute_signature(URL, CALLER)
     assert matching_token(["current", "next"], URL, signature, form=CALLER) == 1
     assert matching_token(["current"], URL, signature, form=CALLER) is None

@@ -32,8 +32,8 @@ CALLBACK = f"{PUBLIC_URL}/twilio/status?message=7"
 ALERT = "This is Warmline. Handoff 41 needs an answer. Press 1 to take it & 2 to pass."
 
 
-class Door:
-    """Our side: keeps what was posted and says the next sentence."""
+class Webhook:
+    """Our side of the webhook: keeps what was posted and answers with the next sentence."""
 
     def __init__(self) -> None:
         self.posted: list[tuple[str, dict[str, str]]] = []
@@ -44,13 +44,13 @@ class Door:
 
 
 @pytest.fixture
-def door() -> Door:
-    return Door()
+def webhook() -> Webhook:
+    return Webhook()
 
 
 @pytest.fixture
-def twilio(door: Door) -> Iterator[StandInTwilio]:
-    with StandInTwilio(api_keys={"SKtest": "secret"}, post=door) as stand_in:
+def twilio(webhook: Webhook) -> Iterator[StandInTwilio]:
+    with StandInTwilio(api_keys={"SKtest": "secret"}, post=webhook) as stand_in:
         yield stand_in
 
 
@@ -88,10 +88,10 @@ def test_it_calls_and_says_the_words_twice(twilio: StandInTwilio) -> None:
     assert "MachineDetection" not in call.parameters
 
 
-def test_it_posts_a_pressed_key_to_the_door_of_this_alert(twilio: StandInTwilio, door: Door) -> None:
+def test_it_posts_a_pressed_key_to_the_webhook_of_this_alert(twilio: StandInTwilio, webhook: Webhook) -> None:
     call = call_of(twilio)
     assert twilio.telephone.press(call, "1") == ["You have it. Goodbye."]
-    ((url, form),) = door.posted
+    ((url, form),) = webhook.posted
     assert url == f"{PUBLIC_URL}/twilio/voice?message=7"
     answer = read_voice_form(form)
     assert (answer.call_sid, answer.digits, answer.status) == (call.sid, "1", DeliveryState.SENT)
@@ -118,7 +118,7 @@ def test_it_refuses_what_is_for_another_channel(twilio: StandInTwilio) -> None:
 
 
 @pytest.mark.parametrize("body", ["x " * 3000, "&" * 3000, "a\x00b\x0b <Hangup/> \ud800", "one\n\ntwo"])
-def test_it_says_whatever_stands_in_an_alert(twilio: StandInTwilio, body: str) -> None:
+def test_it_says_whatever_an_alert_contains(twilio: StandInTwilio, body: str) -> None:
     carrier_to(twilio).send(alert(body))
     first, second, _ = twilio.telephone.calls[0].said
     assert first == second
@@ -155,7 +155,7 @@ def test_it_does_not_take_an_older_a_known_or_another_call_for_this_one(twilio: 
     assert carrier.find(alert(), since - timedelta(minutes=5), known={known}) is not None
 
 
-def test_it_cannot_look_when_nobody_listens(twilio: StandInTwilio) -> None:
+def test_it_cannot_look_when_the_connection_is_refused(twilio: StandInTwilio) -> None:
     twilio.stop_listening()
     for ask in (lambda: carrier_to(twilio).find(alert(), just_now()), lambda: carrier_to(twilio).fetch_status("CA1")):
         with pytest.raises(CarrierError):
@@ -177,7 +177,7 @@ def test_it_cannot_look_when_nobody_listens(twilio: StandInTwilio) -> None:
         ("on-the-moon", None),
     ],
 )
-def test_it_reads_how_a_call_stands(twilio: StandInTwilio, word: str, state: DeliveryState | None) -> None:
+def test_it_reads_the_status_of_a_call(twilio: StandInTwilio, word: str, state: DeliveryState | None) -> None:
     call = call_of(twilio)
     call.status = word
     assert carrier_to(twilio).fetch_status(call.sid) == MessageStatus(state)
@@ -190,10 +190,10 @@ def test_it_knows_no_call_that_twilio_does_not_know(twilio: StandInTwilio) -> No
 
 
 @pytest.mark.parametrize("ending", ["completed", "busy", "no-answer", "failed", "canceled"])
-def test_it_hears_how_every_call_ended(twilio: StandInTwilio, door: Door, ending: str) -> None:
+def test_it_reads_how_every_call_ended(twilio: StandInTwilio, webhook: Webhook, ending: str) -> None:
     call = call_of(twilio)
     assert twilio.telephone.end(call, ending) == 200
-    ((url, form),) = door.posted
+    ((url, form),) = webhook.posted
     assert url == CALLBACK
     assert read_status(form).state in FINAL_STATES
 

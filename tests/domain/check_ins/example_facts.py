@@ -65,7 +65,7 @@ def places(draw: st.DrawFn) -> tuple[datetime, ZoneInfo, frozenset[date]]:
 
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[CheckInFacts, datetime]:
-    """Anything that may be known when a check-in falls due; in most of them only the hours stand against asking."""
+    """Any facts about a check-in that falls due, and the moment; in most of them only the hours speak against asking."""
     now, zone, holidays = draw(places())
     seldom, mostly = st.sampled_from([False] * 5 + [True]), st.sampled_from([True] * 5 + [False])
     before = st.none() | st.integers(0, 60 * 50).map(lambda minutes: now - minutes * MINUTE)
@@ -79,18 +79,19 @@ def situations(draw: st.DrawFn) -> tuple[CheckInFacts, datetime]:
     )  # fmt: skip
     if draw(st.sampled_from([True, True, False])):
         facts = replace(
-            facts, safe=replace(facts.safe, paused=False), consented=True, opted_out=False, unreachable=None, with_social_worker=False,
-            in_danger=False, staff_contact_at=None, has_language=True, is_published=True,
+            facts, safe=replace(facts.safe, paused=False), consented=True, opted_out=False, unreachable=None,
+            with_social_worker=False, in_danger=False, staff_contact_at=None, has_language=True, is_published=True,
         )  # fmt: skip
     return facts, now
 
 
 def known(**changes: Any) -> CheckInFacts:
-    """A check-in of a week ago that may be asked at noon, but for these changes."""
+    """The facts of a check-in, made a week ago, that may be asked at noon; with these changes."""
     facts = CheckInFacts(
         planned_for=NOON, made_at=NOON - 7 * DAY, attempts=0, holds=0, after_crisis=False, zone=CHICAGO,
-        holidays=frozenset(), safe=DEFAULT_CONTACT, consented=True, opted_out=False, unreachable=None, with_social_worker=False,
-        in_danger=False, staff_contact_at=None, person_wrote_at=None, in_conversation=False, has_language=True, is_published=True,
+        holidays=frozenset(), safe=DEFAULT_CONTACT, consented=True, opted_out=False, unreachable=None,
+        with_social_worker=False, in_danger=False, staff_contact_at=None, person_wrote_at=None, in_conversation=False,
+        has_language=True, is_published=True,
     )  # fmt: skip
     return replace(facts, **changes)
 
@@ -100,7 +101,7 @@ def chicago(text: str) -> datetime:
 
 
 def within(at: datetime, zone: ZoneInfo, holidays: Container[date] = frozenset()) -> bool:
-    """Within 8 to 21 of a day that is no holiday; told in another way than the code under test tells it."""
+    """Whether it is 8:00 to 21:00 of a day that is no holiday, computed in another way than by the code under test."""
     local = at.astimezone(zone)
     return 8 <= local.hour < 21 and local.date() not in holidays
 

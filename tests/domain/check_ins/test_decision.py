@@ -1,4 +1,4 @@
-"""Check-ins: why they are asked, held or dropped at the moment when they fall due, and what follows silence."""
+"""Check-ins: why they are asked, held or dropped when they fall due, and what happens when no answer comes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.domain.check_ins.example_facts import DAY, HOUR, MINUTE, NOON, chicag
 # The decision
 
 
-def test_it_asks_when_nothing_stands_against_it() -> None:
+def test_it_asks_when_there_is_no_reason_against_it() -> None:
     assert decide(known(), NOON) == AskNow(neutral=False, valid_until=NOON + 4 * HOUR)
 
 
@@ -52,11 +52,11 @@ def test_it_asks_when_nothing_stands_against_it() -> None:
         ({"has_language": False}, CheckInReason.NO_LANGUAGE, True),
     ],
 )
-def test_it_drops_and_tells_a_worker_where_one_is_needed(
+def test_it_drops_and_makes_a_task_where_a_worker_is_needed(
     changes: dict[str, Any], reason: CheckInReason, task: bool | None, after_crisis: bool
 ) -> None:
-    told = after_crisis if task is None else task
-    assert decide(known(after_crisis=after_crisis, **changes), NOON) == DropCheckIn(reason, told)
+    has_task = after_crisis if task is None else task
+    assert decide(known(after_crisis=after_crisis, **changes), NOON) == DropCheckIn(reason, has_task)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_it_asks_where_the_reason_is_just_over(changes: dict[str, Any]) -> None:
         {"planned_for": NOON - 14 * DAY - MINUTE, "holds": 1},
     ],
 )
-def test_it_drops_what_comes_a_minute_later_than_makes_sense(changes: dict[str, Any]) -> None:
+def test_it_drops_a_check_in_that_is_a_minute_too_late(changes: dict[str, Any]) -> None:
     assert decide(known(**changes), NOON) == DropCheckIn(CheckInReason.STALE, task=False)
 
 
@@ -127,7 +127,7 @@ LADDER: list[tuple[CheckInReason, Mapping[str, Any]]] = [
 
 
 @pytest.mark.parametrize("first", range(len(LADDER)), ids=[reason for reason, _ in LADDER])
-def test_it_gives_the_first_reason_when_all_that_follow_hold_too(first: int) -> None:
+def test_it_gives_the_first_reason_when_all_later_ones_apply_too(first: int) -> None:
     changes: dict[str, Any] = {}
     for _, change in reversed(LADDER[first:]):
         changes |= change
@@ -182,11 +182,11 @@ def test_it_may_arrive_until_the_hours_or_the_safe_time_end(at: str, safe_: Safe
         (safe(word="bluebird", verified_at=NOON - 12 * HOUR), False),
     ],
 )
-def test_it_says_nothing_that_betrays(safe_: SafeContact, neutral: bool) -> None:
+def test_it_asks_without_naming_the_topic_where_that_could_betray(safe_: SafeContact, neutral: bool) -> None:
     assert decide(known(safe=safe_), NOON) == AskNow(neutral, NOON + 4 * HOUR)
 
 
-def test_it_does_not_let_all_that_waited_leave_in_one_minute() -> None:
+def test_it_spreads_out_check_ins_that_waited_for_the_same_moment() -> None:
     night = chicago("2026-11-02 23:00")
     assert decide(known(jitter=9 * MINUTE), night) == HoldUntil(chicago("2026-11-03 08:09"), CheckInReason.QUIET_HOURS)
     short = known(jitter=19 * MINUTE, safe=safe(("09:00", "09:20")))
@@ -237,7 +237,7 @@ def test_it_comes_to_an_end_when_nothing_else_changes(situation: tuple[CheckInFa
 
 
 @given(situations())
-def test_it_overlooks_no_time_that_would_have_been_safe(situation: tuple[CheckInFacts, datetime]) -> None:
+def test_it_misses_no_time_that_would_have_been_safe(situation: tuple[CheckInFacts, datetime]) -> None:
     facts, now = situation
     facts = replace(facts, jitter=timedelta(0))
     decision = decide(facts, now)
@@ -280,7 +280,7 @@ def test_it_asks_again_only_on_a_working_day_and_at_a_safe_time() -> None:
 
 @pytest.mark.parametrize("after_crisis", [True, False])
 @pytest.mark.parametrize("changes", [{"attempts": 2}, {"attempts": 3}, {"attempts": 1, "safe": SafeContact(paused=True)}])
-def test_it_leaves_a_second_silence_to_a_person_and_calls_after_a_crisis(
+def test_it_makes_a_task_of_a_second_silence_and_calls_a_human_after_a_crisis(
     changes: dict[str, Any], after_crisis: bool
 ) -> None:
     assert after_silence(known(after_crisis=after_crisis, **changes), NOON) == GiveUp(task=True, call=after_crisis)
@@ -293,8 +293,8 @@ def test_it_asks_again_about_a_day_later_where_it_may(situation: tuple[CheckInFa
     again = after_silence(facts, now)
     assert isinstance(again, AskAgain)
     assert within(again.at, facts.zone)
-    # From one before midnight until half past ten, or from one past midnight until half past five of the next day,
-    # and up to an hour with the clocks; a zone may leave out a day.
+    # From a minute before midnight until half past ten, or from a minute past midnight until half past five of the next
+    # day, and up to an hour more when the clocks change; a time zone may also skip a day.
     assert 9 * HOUR < again.at - now < 67 * HOUR
 
 
@@ -315,7 +315,7 @@ TABLE = {
 @pytest.mark.parametrize(
     ("move", "state", "to"), [(move, *cell) for move, row in TABLE.items() for cell in zip(CheckInState, row, strict=True)]
 )
-def test_it_moves_as_drawn_and_in_no_other_way(move: str, state: CheckInState, to: CheckInState | None) -> None:
+def test_it_moves_as_in_the_table_and_in_no_other_way(move: str, state: CheckInState, to: CheckInState | None) -> None:
     if to is not None:
         assert MOVES.move(state.value, move) == to.value
         return

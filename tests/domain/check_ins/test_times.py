@@ -1,4 +1,4 @@
-"""The hours in which check-ins leave, over changes of the clocks and holidays, and how they are planned."""
+"""The hours in which check-ins are sent, across clock changes and holidays, and how check-ins are planned."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_it_opens_at_eight_and_closes_at_nine(at: str, moved: str) -> None:
     assert next_open_time(chicago(at), CHICAGO, frozenset({date(2026, 11, 26)})) == chicago(moved)
 
 
-def test_it_passes_over_the_day_that_a_zone_left_out() -> None:
+def test_it_skips_the_day_that_a_time_zone_left_out() -> None:
     evening = datetime(2011, 12, 29, 22, tzinfo=ZONES[5])
     assert next_open_time(evening, ZONES[5]) == datetime(2011, 12, 31, 8, tzinfo=ZONES[5])
 
@@ -99,5 +99,5 @@ def test_it_spreads_evenly_over_twenty_minutes_and_the_same_way_each_time() -> N
     assert all(timedelta(0) <= jitter < 20 * MINUTE for jitter in drawn)
     in_minute = [sum(jitter // MINUTE == minute for jitter in drawn) for minute in range(20)]
     assert min(in_minute) > 50 and max(in_minute) < 150
-    # A number that was seen once: the same in another process, where Python's own hash of a text would differ.
+    # A fixed value from an earlier run: Python's own hash of a string would differ in another process.
     assert jitter_for("7") == jitter_for(7) == timedelta(seconds=830)

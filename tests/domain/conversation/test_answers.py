@@ -103,14 +103,14 @@ def test_it_reads_dates_of_other_languages(text: str, language: str) -> None:
 @pytest.mark.parametrize(
     "text", ["yes", "Y", "YESSSS", "yes please", "sí", "si", "claro", "1", "👍🏽", "yeah i do", "of course", "Oui"]
 )
-def test_it_hears_a_yes(text: str) -> None:
+def test_it_understands_a_yes(text: str) -> None:
     assert read(AnswerKind.YES_NO, text) == ParsedAnswer(True, True)
 
 
 @pytest.mark.parametrize(
     "text", ["no", "N", "nope", "nooo", "not really", "no thanks", "2", "👎", "claro que no", "i dont", "no i don't"]
 )
-def test_it_hears_a_no(text: str) -> None:
+def test_it_understands_a_no(text: str) -> None:
     assert read(AnswerKind.YES_NO, text) == ParsedAnswer(True, False)
 
 

@@ -1,4 +1,4 @@
-"""Turns in small flows, each showing one thing that a script can do."""
+"""Turns in small flows, each of which shows one thing that a flow can do."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_it_goes_back_question_by_question() -> None:
     assert further.at_previous_question() is None
 
 
-def test_it_fails_loudly_where_a_script_talks_in_a_circle() -> None:
+def test_it_fails_loudly_where_a_flow_talks_in_a_circle() -> None:
     circle = flow("  a: {say: x, next: b}\n  b: {say: y, next: a}")
     with pytest.raises(FlowFailed, match="steps in one turn"):
         take(circle, at("a"), FlowStarted())
@@ -218,7 +218,7 @@ def test_it_refuses_a_step_that_this_version_does_not_have() -> None:
         take(PETS, Conversation(), TextReceived("1"))
 
 
-def test_it_moves_only_where_the_script_leads() -> None:
+def test_it_moves_only_where_the_flow_leads() -> None:
     machine = FlowMachine(PETS.script)
     assert machine.move("a", "b") == "b"
     with pytest.raises(IllegalMove):

@@ -1,4 +1,4 @@
-"""Safe contact: times that may cross midnight and the change of the clocks, words that prove who writes, and leaving."""
+"""Safe contact: times that may cross midnight and clock changes, words that prove who writes, and quick exits."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_it_counts_wall_clock_time_on_the_day_when_the_clocks_change() -> None:
 
 
 @given(st.lists(windows, min_size=1, max_size=4).map(tuple), instants)
-def test_it_names_only_a_safe_moment_and_none_is_overlooked(times: tuple[TimeWindow, ...], at: datetime) -> None:
+def test_it_names_only_safe_moments_and_misses_none(times: tuple[TimeWindow, ...], at: datetime) -> None:
     given_ = SafeContact(times=times)
     found = next_safe_time(given_, at, ZONE)
     if found is None:
@@ -114,7 +114,7 @@ def test_it_names_only_a_safe_moment_and_none_is_overlooked(times: tuple[TimeWin
         return
     assert found >= at
     assert is_safe_time(given_, found, ZONE)
-    # Up to an hour is let go on the one night of spring in which a window begins at an hour that is not.
+    # Up to an hour may be missed on the spring night when a window starts at an hour that the clocks skip.
     until = found - timedelta(hours=1)
     step = max((until - at) / 50, timedelta(minutes=7))
     moment = at
@@ -133,7 +133,7 @@ def test_it_starts_nothing_while_paused(given_: SafeContact, at: datetime) -> No
 @pytest.mark.parametrize(
     "text", ["EXIT", "exit.", "Salir", "wrong number", "Wrong number!", "NÚMERO EQUIVOCADO", "Paraguas"]
 )
-def test_it_hears_that_somebody_leaves(text: str) -> None:
+def test_it_recognises_an_exit_word(text: str) -> None:
     assert says_exit(safe(exit_word="paraguas"), text)
 
 
@@ -154,19 +154,19 @@ def test_it_leaves_longer_texts_and_other_words_alone(text: str) -> None:
         ("blu\u0301ebird 2", "2"),
     ],
 )
-def test_it_hears_the_safe_word_and_takes_it_out(text: str, rest: str) -> None:
+def test_it_recognises_the_safe_word_and_removes_it(text: str, rest: str) -> None:
     known = safe(word="Bluebird")
     assert contains_safe_word(known, text)
     assert remove_safe_word(known, text) == rest
 
 
 @pytest.mark.parametrize("text", ["", "bluebirds", "blue bird", "myblebird", "i can't"])
-def test_it_wants_the_whole_safe_word(text: str) -> None:
+def test_it_requires_the_whole_safe_word(text: str) -> None:
     assert not contains_safe_word(safe(word="bluebird"), text)
     assert remove_safe_word(safe(word="bluebird"), text) == text
 
 
-def test_it_hears_a_safe_word_of_two_words() -> None:
+def test_it_recognises_a_safe_word_of_two_words() -> None:
     known = safe(word="blue kettle")
     assert contains_safe_word(known, "the Blue, kettle is on")
     assert remove_safe_word(known, "blue blue kettle kettle") == ""
@@ -182,7 +182,7 @@ def test_it_always_finds_the_word_and_leaves_none(before: str, word: str, after:
 
 
 @given(st.text())
-def test_it_hears_no_word_where_none_was_agreed(text: str) -> None:
+def test_it_recognises_no_safe_word_where_none_was_agreed(text: str) -> None:
     assert not contains_safe_word(DEFAULT_CONTACT, text)
     assert remove_safe_word(DEFAULT_CONTACT, text) == text
 
@@ -230,7 +230,7 @@ def test_it_refuses_such_an_exit_word(word: str) -> None:
     assert fields(safe(exit_word=word)) == ["exit_word"]
 
 
-def test_it_refuses_to_leave_by_the_safe_word() -> None:
+def test_it_refuses_the_safe_word_as_an_exit_word() -> None:
     assert fields(safe(word="bluebird", exit_word="Blúebird")) == ["word"]
     assert fields(safe(word="bluebird", exit_word="bluebird bye")) == ["exit_word"]
 

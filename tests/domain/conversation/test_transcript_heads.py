@@ -1,4 +1,4 @@
-"""The head of a transcript that begins in the midst of a flow: step, channel and what is known already."""
+"""The head of a transcript that starts in the middle of a flow: step, channel and what is already known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_it_comes_back_as_it_was_written() -> None:
     assert read_transcript(write_transcript(transcript), "t.txt") == transcript
 
 
-def test_it_leaves_out_of_the_head_what_is_as_ever() -> None:
+def test_it_leaves_default_values_out_of_the_head() -> None:
     text = write_transcript(Transcript("T", lines=(TranscriptLine(LineKind.PERSON, "hi"),)))
     assert text == "title: T\nlanguage: en\n\nperson: hi\n"
 

@@ -1,4 +1,4 @@
-"""The card of an imported service fits two segments, holds a number or an address, and says nothing that is not known."""
+"""The card of an imported service: it fits two segments, has a number or an address, and says only what is known."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.directory import cards, places
 from bot.domain.directory.ranking import RankedHit, ServiceHit, rank_hits
 from bot.domain.messages.segments import fold_for_sms, measure_segments
+from bot.usecases.directory.words import read_directory_words
 
 TODAY = date(2026, 11, 23)
 HOURS = [{"freq": "WEEKLY", "byday": "MO,TU,WE,TH,FR", "opens_at": "09:00", "closes_at": "17:00"}]
@@ -33,10 +34,11 @@ def hit(shown: dict[str, Any], number: int = 1, **more: Any) -> ServiceHit:
 
 
 def card(shown: dict[str, Any], language: str = "en", miles: float | None = 3.2, need: str = "food") -> str | None:
-    return cards.card_of(RankedHit(hit(shown), miles, True), need, language, TODAY)
+    words = read_directory_words().in_language(language)
+    return cards.card_of(RankedHit(hit(shown), miles, True), need, language, words, TODAY)
 
 
-def test_it_says_who_what_number_way_and_hours_in_that_order() -> None:
+def test_it_says_who_what_number_address_and_hours_in_that_order() -> None:
     assert card(PANTRY) == (
         "St. Ann Parish, Food pantry: 314-555-0142. 12 Main St, St. Louis, about 3 miles away. Mon-Fri 9am-5pm."
     )
@@ -56,7 +58,7 @@ def test_it_says_no_distance_where_the_place_is_secret() -> None:
     assert said == "St. Ann Parish, Food pantry: 314-555-0142. Mon-Fri 9am-5pm."
 
 
-def test_it_tells_to_call_first_where_hours_are_not_known_or_something_is_up() -> None:
+def test_it_says_to_call_first_where_hours_are_not_known_or_may_have_changed() -> None:
     assert (card({**PANTRY, "schedules": []}) or "").endswith("about 3 miles away. Call first.")
     assert (card({**PANTRY, "alert": "Closed for repairs"}, "es") or "").endswith("lun-vie 9am-5pm. Llame antes.")
 
@@ -92,8 +94,8 @@ def test_it_never_needs_more_than_two_segments(name: str, organization: str, str
     assert measure_segments(fold_for_sms(said)).segments <= 2
 
 
-def test_it_measures_miles_with_longitudes_as_short_as_they_are() -> None:
-    # St. Louis to Kansas City, to Chicago, and over the date line.
+def test_it_measures_miles_on_a_globe() -> None:
+    # St. Louis to Kansas City, St. Louis to Chicago, and across the date line.
     assert places.miles_between(38.627, -90.199, 39.099, -94.578) == pytest.approx(237.6, rel=0.01)
     assert places.miles_between(38.627, -90.199, 41.878, -87.63) == pytest.approx(262, rel=0.01)
     assert places.miles_between(0, 179.9, 0, -179.9) == pytest.approx(13.8, rel=0.01)
@@ -105,7 +107,7 @@ def test_it_knows_where_a_zip_is() -> None:
     assert [places.find_zip(word) for word in ("00000", "", "6310", "abcde", "٦٣١٠١", "09001")] == [None] * 6
 
 
-def test_it_puts_the_open_door_before_a_closed_one_that_is_nearer() -> None:
+def test_it_puts_an_open_place_before_a_closed_one_that_is_nearer() -> None:
     here = (38.63, -90.2)
     near_closed = hit({"name": "a"}, 1, latitude=38.64)
     far_open = hit({"name": "b"}, 2, latitude=38.69)
@@ -118,7 +120,7 @@ def test_it_puts_the_open_door_before_a_closed_one_that_is_nearer() -> None:
     assert order("en") == [2, 3, 1] and order("es") == [3, 2, 1]
 
 
-def test_it_tells_a_service_once_at_its_best_place_and_asks_for_few_hours() -> None:
+def test_it_lists_a_service_once_at_its_best_place_and_looks_up_few_hours() -> None:
     places_of_two = [hit({"name": "x"}, number % 2, latitude=38.63 + number / 100) for number in range(50)]
     asked: list[ServiceHit] = []
 

@@ -1,4 +1,4 @@
-"""What staff type about a service: read, or told field by field what is wrong and how to mend it."""
+"""What staff enter about a service: it is read, or each wrong field is named with what to do about it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_it_refuses_hours_that_cannot_be_meant(typed: str) -> None:
     assert set(problems(hours=(typed, *week_hours.EMPTY_WEEK[1:]))) == {"hours-0"}
 
 
-def test_it_says_that_a_closing_stands_before_the_opening() -> None:
+def test_it_says_that_a_closing_is_before_the_opening() -> None:
     assert "closes before it opens" in problems(hours=("", "5pm-9:30", *week_hours.EMPTY_WEEK[2:])).get("hours-1", "")
 
 
@@ -82,7 +82,7 @@ def test_it_takes_a_night_and_a_whole_day(typed: str, said: str) -> None:
 @pytest.mark.parametrize(
     "more", [{"interval": 2}, {"valid_to": "2026-12-01"}, {"byday": "1MO"}, {"freq": "MONTHLY"}, {"opens_at": None}]
 )
-def test_it_does_not_squeeze_into_a_week_what_a_week_cannot_say(more: dict[str, object]) -> None:
+def test_it_does_not_reduce_to_a_week_what_a_week_cannot_express(more: dict[str, object]) -> None:
     row = {"freq": "WEEKLY", "byday": "MO", "opens_at": "09:00", "closes_at": "17:00"}
     assert week_hours.week_of([row]) is not None
     assert week_hours.week_of([{**row, **more}]) is None
@@ -95,12 +95,12 @@ def test_it_refuses_a_telephone_that_cannot_be_read(typed: str) -> None:
     assert found["phones"].startswith("Line 2 ")
 
 
-def test_it_keeps_of_an_imported_number_what_no_line_shows() -> None:
+def test_it_keeps_the_details_of_an_imported_number_that_the_form_does_not_show() -> None:
     row = {"id": "p1", "number": "(314) 555-0142", "languages": [{"code": "es"}]}
     assert phone_lines.read(phone_lines.format_line(row), [row]) == ([row], "")
 
 
-def test_it_wants_some_way_to_be_reached() -> None:
+def test_it_requires_some_way_to_reach_the_service() -> None:
     assert "phones" in problems(phones="", street="", city="", state="", zip="")
     assert problems(phones="", street="", city="", state="", zip="", url="https://example.org/help") == {}
     assert problems(phones="", street="", city="", state="", zip="", status="defunct") == {}
@@ -138,19 +138,19 @@ def test_it_refuses_a_need_that_is_in_no_list() -> None:
     assert "directory/needs.yaml" in problems(needs=("food", "fod"))["needs"]
 
 
-def test_it_does_not_complain_of_what_nobody_has_touched() -> None:
+def test_it_does_not_complain_of_fields_that_were_not_changed() -> None:
     imported = replace(PANTRY, phones="call the desk", email="see website", zip="", city="")
     known = replace(KNOWN, current=imported)
     values, wrong = read(replace(imported, description="Food boxes"), known)
     assert (values, wrong) == ({"description": "Food boxes"}, {})
 
 
-def test_it_leaves_hours_alone_that_seven_lines_cannot_say() -> None:
+def test_it_leaves_hours_alone_that_seven_lines_cannot_express() -> None:
     complex_ = replace(PANTRY, hours=week_hours.EMPTY_WEEK)
     assert "schedules" not in read(replace(complex_, name="New"), replace(KNOWN, current=complex_))[0]
 
 
-def test_it_brings_two_peoples_changes_together_and_loses_nothing() -> None:
+def test_it_merges_two_peoples_changes_and_loses_nothing() -> None:
     mine, theirs = replace(PANTRY, name="Mine", url="mine.org"), replace(PANTRY, name="Theirs", email="a@b.org")
     merged = merge(PANTRY, mine, theirs)
     assert (merged.typed.name, merged.typed.url, merged.typed.email) == ("Mine", "mine.org", "a@b.org")
@@ -158,7 +158,7 @@ def test_it_brings_two_peoples_changes_together_and_loses_nothing() -> None:
     assert merged.clashes == {"name": "Theirs"}
 
 
-def test_it_gives_up_nothing_typed_where_it_is_not_known_what_stood_there() -> None:
+def test_it_keeps_everything_typed_where_the_earlier_value_is_unknown() -> None:
     merged = merge(None, replace(PANTRY, name="Mine"), PANTRY)
     assert merged.typed.name == "Mine"
     assert merged.clashes == {"name": "Harbor Pantry"}
@@ -173,5 +173,5 @@ def test_it_knows_fresh_from_stale_and_never_and_hidden() -> None:
     assert freshness_of(True, later, "active", True, NOON) is Freshness.HIDDEN
 
 
-def test_it_lets_a_check_hold_to_the_end_of_its_last_day() -> None:
+def test_it_counts_a_check_as_valid_to_the_end_of_its_last_day() -> None:
     assert offered_until(date(2026, 11, 23), 1, CHICAGO) == datetime(2026, 11, 25, 6, tzinfo=UTC)

@@ -78,12 +78,12 @@ def test_it_is_not_taken_in_by_false_friends(name: str, description: str) -> Non
     assert needs(name, description) == ()
 
 
-def test_it_hears_what_is_offered_after_a_no_that_denies_nothing() -> None:
+def test_it_finds_what_is_offered_after_a_no_that_denies_nothing() -> None:
     assert needs("Center", "No cost food pantry. Not only emergency shelter.") == ("food", "shelter")
     assert needs("Center", "No pets, but emergency shelter for all") == ("shelter",)
 
 
-def test_it_puts_the_surest_need_first() -> None:
+def test_it_puts_the_most_certain_need_first() -> None:
     assert needs("Food pantry", "Also help with rent assistance", "Clothing") == ("clothing", "food", "rent")
 
 
@@ -98,7 +98,7 @@ def test_it_knows_the_pantries_and_shelters_of_san_francisco() -> None:
     for service in services(found_in(shared("sheltertech"), our_mapping("sheltertech"))):
         for need in needs(service.name, service.details.get("description", "")):
             met[service.terms[0], need] += 1
-    # Only by names and descriptions: their own categories hold 44 of food and 24 of housing.
+    # Found by names and descriptions only: the directory's own categories have 44 for food and 24 for housing.
     assert met["food", "food"] >= 40
     assert met["housing", "shelter"] >= 19
     assert met["food", "shelter"] + met["technology", "shelter"] + met["hygiene", "food"] <= 2

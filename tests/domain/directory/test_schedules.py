@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from bot.domain.directory.hours_text import hours_in_words
 from bot.domain.directory.schedules import is_open
+from bot.usecases.directory.words import read_directory_words
 
+WORDS = read_directory_words()
 CHICAGO = ZoneInfo("America/Chicago")
 WEEK = {"freq": "WEEKLY", "byday": "MO,TU,WE,TH,FR", "opens_at": "09:00", "closes_at": "17:00"}
 SATURDAY = {"freq": "WEEKLY", "byday": "SA", "opens_at": "09:00", "closes_at": "12:00"}
@@ -42,10 +44,10 @@ def test_it_knows_the_days_on_which_it_is_closed_without_knowing_the_hours() -> 
 
 
 @pytest.mark.parametrize(("begins", "count"), [("1900-01-01", 5000), ("2020-01-06", 10), ("1900-01-01", 10**9)])
-def test_it_does_not_count_through_a_century(begins: str, count: int) -> None:
+def test_it_does_not_iterate_through_a_century(begins: str, count: int) -> None:
     row = {**WEEK, "dtstart": begins, "count": count}
     assert opened(at(11, 23, 10), row) is (True if count == 10**9 else None)
-    # What has begun lately is counted.
+    # With a recent start, occurrences are counted.
     assert opened(at(11, 23, 10), {**row, "dtstart": "2026-11-02", "count": 15}) is False
     assert opened(at(11, 23, 10), {**row, "dtstart": "2026-11-02", "count": 16}) is True
 
@@ -95,7 +97,7 @@ def test_it_counts_occurrences() -> None:
 
 
 @pytest.mark.parametrize("interval", [0, -1, "0"])
-def test_it_does_not_run_for_ever_on_an_interval_of_nothing(interval: object) -> None:
+def test_it_does_not_run_for_ever_on_an_interval_of_zero(interval: object) -> None:
     schedule = {**WEEK, "interval": interval, "dtstart": "2026-11-02"}
     assert opened(at(11, 23, 10), schedule) is None
     assert opened(at(11, 23, 10), {**SATURDAY, "byweekno": "54", "dtstart": "2026-11-07", "count": 2}) is False
@@ -136,9 +138,9 @@ def test_it_is_open_all_day() -> None:
         ),
     )
 )
-def test_it_answers_whatever_a_row_holds(schedule: dict[str, Any]) -> None:
+def test_it_gives_an_answer_whatever_a_row_contains(schedule: dict[str, Any]) -> None:
     assert opened(at(11, 23, 10), schedule) in (True, False, None)
-    assert isinstance(hours_in_words([schedule], "en"), str)
+    assert isinstance(hours_in_words([schedule], WORDS.in_language("en").hours), str)
 
 
 @pytest.mark.parametrize(
@@ -161,11 +163,12 @@ def test_it_answers_whatever_a_row_holds(schedule: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_it_says_the_hours_in_few_words(schedules: list[dict[str, Any]], english: str, spanish: str) -> None:
-    assert hours_in_words(schedules, "en") == english
-    assert hours_in_words(schedules, "es") == spanish
+    assert hours_in_words(schedules, WORDS.in_language("en").hours) == english
+    assert hours_in_words(schedules, WORDS.in_language("es").hours) == spanish
 
 
 def test_it_says_only_the_hours_that_hold_on_a_day() -> None:
     summer = {**WEEK, "valid_from": "2026-06-01", "valid_to": "2026-08-31"}
     winter = {**WEEK, "opens_at": "10:00", "valid_from": "2026-09-01", "valid_to": "2027-05-31"}
-    assert hours_in_words([summer, winter], "en", on=date(2026, 11, 23)) == "Mon-Fri 10am-5pm"
+    words = WORDS.in_language("en").hours
+    assert hours_in_words([summer, winter], words, on=date(2026, 11, 23)) == "Mon-Fri 10am-5pm"

@@ -1,4 +1,4 @@
-"""Flows made at random: whatever checks clean never fails before a person, and never leaves them without an answer."""
+"""Randomly generated flows: those without errors never fail for a person, and never leave them without an answer."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ WORDS = ["Hello there", "You said {{{{ {n} }}}}", "{{{{ {n} or 'words' }}}}", "{
          "{{{{ {n}|truncate(9) }}}} ok", "{{{{ {n}|float|int }}}} ok", "{{{{ {n}|round|int }}}} ok"]  # fmt: skip
 
 
-class Maker:
-    """Scripts at random, as an author in a hurry would write them."""
+class ScriptGenerator:
+    """Generates random scripts, as an author in a hurry might write them."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -84,8 +84,8 @@ class Maker:
 
 
 def clean(seed: int) -> dict[str, Script] | None:
-    """Two flows, one of which may run the other, if no check finds anything that a person would meet."""
-    maker = Maker(seed)
+    """Two flows, one of which may run the other; None where a check finds something that a person would notice."""
+    maker = ScriptGenerator(seed)
     inner = maker.script("inner", [])
     menu = maker.script("menu", ["inner"])
     assert inner is not None and menu is not None

@@ -1,4 +1,4 @@
-"""A flow as a graph: it has the machine's ways and no others, its labels say why, and a part of it says what it hides."""
+"""A flow as a graph: it has exactly the engine's ways, its labels say why, and a part of it says how much is hidden."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_it_has_exactly_the_ways_of_the_machine(path: Path) -> None:
     drawn = [(edge.source, edge.target) for edge in graph_of(flow).edges]
     real = FlowMachine(flow).transitions()
     assert len(drawn) == len(set(drawn))
-    # The machine leads from every step to a human, because PERSON is heard at each.
+    # The state machine leads from every step to a human, because PERSON is understood at each.
     assert {pair for pair in drawn if pair[1] != HUMAN} == {pair for pair in real if pair[1] != HUMAN}
     assert set(drawn) <= set(real)
 
@@ -85,20 +85,20 @@ def test_it_leads_to_a_human_only_where_the_flow_itself_gives_up() -> None:
     assert [edge.source for edge in small().edges if edge.target == HUMAN] == ["need"]
 
 
-def test_it_tells_ways_that_were_hoped_for_from_the_others() -> None:
+def test_it_tells_expected_ways_from_the_others() -> None:
     graph = small()
     assert way(graph, "court", "places").kind is EdgeKind.OTHERWISE
     assert way(graph, "need", "quiet").is_side_way and not way(graph, "need", "places").is_side_way
 
 
-def test_it_shows_a_neighbourhood_and_how_much_is_hidden() -> None:
+def test_it_shows_the_surroundings_of_a_step_and_how_much_is_hidden() -> None:
     part = subgraph_around(line(10), "s5", 2)
     assert part.names == ("s3", "s4", "s5", "s6", "s7")
     assert dict(part.hidden) == {"s3": 1, "s7": 1}
     assert part.start == ""
 
 
-def test_it_shows_what_lies_around_the_start_for_a_step_that_is_gone() -> None:
+def test_it_shows_the_surroundings_of_the_start_for_a_step_that_is_gone() -> None:
     assert subgraph_around(line(10), "nowhere", 1).names == ("s0", "s1")
 
 
@@ -110,7 +110,7 @@ def test_it_takes_as_many_rings_as_fit_and_never_more_steps_than_asked() -> None
     assert len(part.nodes) == 40 and part.hidden["s0"] == 50
 
 
-def test_it_puts_what_is_lost_beside_what_becomes() -> None:
+def test_it_shows_removed_steps_beside_new_ones() -> None:
     before = small()
     after = graph_of(
         read_flow(SMALL.replace("  quiet: {end", "  silent: {end").replace("go: quiet", "go: silent"), "s.yaml")

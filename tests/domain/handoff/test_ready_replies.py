@@ -1,4 +1,4 @@
-"""The replies of words/replies.yaml, and what a reply weighs."""
+"""The ready replies of words/replies.yaml, and how many segments a reply takes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_is_easy_to_read() -> None:
             assert (school_grade([body]) or 99) <= MAX_GRADE, body
 
 
-def test_it_sends_nobody_to_a_number_that_was_not_checked() -> None:
+def test_it_sends_no_one_to_a_number_that_was_not_checked() -> None:
     for seed in SEEDS:
         for body in seed.bodies.values():
             assert set(re.findall(r"\d{3,}", body)) <= NUMBERS, seed.slug
@@ -67,13 +67,13 @@ def test_it_names_the_line_of_what_is_wrong_in_the_file() -> None:
         read_seeds(re.sub(r'\n    es: "Hola, soy[^\n]*', "", FILE), "words/replies.yaml")
 
 
-def test_it_weighs_spanish_as_it_leaves() -> None:
+def test_it_measures_spanish_as_it_is_sent() -> None:
     assert measure_cost("Así está", "es").segments.encoding == "GSM-7"
     assert measure_cost("Así está", "es", fold_accents=False).segments.encoding == "UCS-2"
     assert measure_cost("Hello.", "en").grade is None
 
 
-def test_it_makes_a_lasting_name_of_a_title() -> None:
+def test_it_makes_a_stable_name_of_a_title() -> None:
     assert slug_of("  Ask for the ZIP! ") == "ask_for_the_zip"
     assert slug_of("¿Ñandú?") == "nandu"
     assert slug_of("!!") == ""

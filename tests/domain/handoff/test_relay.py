@@ -20,9 +20,10 @@ FORMATS = (
 @pytest.mark.parametrize(
     ("text", "verb", "handoff"),
     [
-        ("1", StaffCommand.TAKE, None), (" 1 ", StaffCommand.TAKE, None), ("1.", StaffCommand.TAKE, None), ("1!", StaffCommand.TAKE, None),
-        ("1 48", StaffCommand.TAKE, 48), ("1#48", StaffCommand.TAKE, 48), ("1 #48", StaffCommand.TAKE, 48), ("2", StaffCommand.PASS, None),
-        ("2 48.", StaffCommand.PASS, 48), ("claim 48", StaffCommand.TAKE, 48), ("Take #48", StaffCommand.TAKE, 48), ("PASS 48", StaffCommand.PASS, 48),
+        ("1", StaffCommand.TAKE, None), (" 1 ", StaffCommand.TAKE, None), ("1.", StaffCommand.TAKE, None),
+        ("1!", StaffCommand.TAKE, None), ("1 48", StaffCommand.TAKE, 48), ("1#48", StaffCommand.TAKE, 48),
+        ("1 #48", StaffCommand.TAKE, 48), ("2", StaffCommand.PASS, None), ("2 48.", StaffCommand.PASS, 48),
+        ("claim 48", StaffCommand.TAKE, 48), ("Take #48", StaffCommand.TAKE, 48), ("PASS 48", StaffCommand.PASS, 48),
     ],
 )  # fmt: skip
 def test_it_reads_an_answer_to_an_alert(text: str, verb: StaffCommand, handoff: int | None) -> None:
@@ -37,21 +38,22 @@ def test_it_reads_an_answer_to_an_alert(text: str, verb: StaffCommand, handoff: 
         "11", "12", "211", "2:30", "1.5", "1, 48", "1\n48",
     ],
 )  # fmt: skip
-def test_it_takes_everything_else_for_words(text: str) -> None:
+def test_it_treats_everything_else_as_words_for_the_person(text: str) -> None:
     assert read_staff_text(text) == StaffText(StaffCommand.SAY, words=text)
 
 
 @pytest.mark.parametrize("text", ["1", "2", "1 48", "2 48", "claim 48", "Take 2", "1.5"])
-def test_it_takes_no_words_for_a_person_for_an_answer(text: str) -> None:
+def test_it_never_mistakes_words_for_a_person_for_an_answer(text: str) -> None:
     assert read_staff_text(text, for_person=True) == StaffText(StaffCommand.SAY, words=text)
 
 
 @pytest.mark.parametrize(
     ("text", "verb"),
-    [("#BACK", StaffCommand.BACK), ("#back ", StaffCommand.BACK), (" # back", StaffCommand.BACK), ("#Open", StaffCommand.OPEN), ("#help", StaffCommand.HELP),
-     ("#CLOSE", StaffCommand.CLOSE), ("#bakc", StaffCommand.UNKNOWN), ("#clsoe resolved", StaffCommand.UNKNOWN), ("#backup is here", StaffCommand.UNKNOWN)],
+    [("#BACK", StaffCommand.BACK), ("#back ", StaffCommand.BACK), (" # back", StaffCommand.BACK),
+     ("#Open", StaffCommand.OPEN), ("#help", StaffCommand.HELP), ("#CLOSE", StaffCommand.CLOSE),
+     ("#bakc", StaffCommand.UNKNOWN), ("#clsoe resolved", StaffCommand.UNKNOWN), ("#backup is here", StaffCommand.UNKNOWN)],
 )  # fmt: skip
-def test_it_reads_a_command_and_sends_a_mistyped_one_to_nobody(text: str, verb: StaffCommand) -> None:
+def test_it_reads_a_command_and_sends_a_mistyped_one_to_no_one(text: str, verb: StaffCommand) -> None:
     assert read_staff_text(text).command is verb
 
 
@@ -75,8 +77,9 @@ def test_it_asks_how_it_ended_where_that_is_not_known() -> None:
 @pytest.mark.parametrize(
     ("text", "opt_out", "verb"),
     [
-        ("STOP", None, StaffCommand.STOP), ("Unsubscribe ", None, StaffCommand.STOP), ("end", None, StaffCommand.STOP), ("START", None, StaffCommand.START),
-        ("help", None, StaffCommand.HELP), ("INFO", None, StaffCommand.HELP), ("anything", "STOP", StaffCommand.STOP), ("STOP", "STOP", StaffCommand.STOP),
+        ("STOP", None, StaffCommand.STOP), ("Unsubscribe ", None, StaffCommand.STOP), ("end", None, StaffCommand.STOP),
+        ("START", None, StaffCommand.START), ("help", None, StaffCommand.HELP), ("INFO", None, StaffCommand.HELP),
+        ("anything", "STOP", StaffCommand.STOP), ("STOP", "STOP", StaffCommand.STOP),
         ("unstop", "START", StaffCommand.START), ("help", "HELP", StaffCommand.HELP),
     ],
 )  # fmt: skip
@@ -112,13 +115,13 @@ def test_it_never_raises_and_keeps_words_as_they_are(text: str) -> None:
         ("Sent from my heart", "Sent from my heart"),
     ],
 )
-def test_it_cuts_off_what_a_telephone_adds(text: str, left: str) -> None:
+def test_it_removes_what_a_telephone_adds(text: str, left: str) -> None:
     assert strip_signature(text, OWN) == left
 
 
 @pytest.mark.parametrize("number", FORMATS)
 @pytest.mark.parametrize("around", ["{}", "call me at {} today", "Dana ({})", "x{}x", "Dana\n{}", "{}, or {}"])
-def test_it_takes_the_workers_own_number_out_however_it_is_written(number: str, around: str) -> None:
+def test_it_removes_the_workers_own_number_however_it_is_written(number: str, around: str) -> None:
     left = strip_signature(around.replace("{}", number), OWN)
     assert "5550121" not in re.sub(r"\D", "", left)
 
@@ -140,7 +143,7 @@ COMMON_GAPS = ["", " ", "-", ".", "(", ")", ") ", "\t", " - "]
 
 @settings(max_examples=300)
 @given(gaps=st.lists(st.sampled_from(COMMON_GAPS), min_size=10, max_size=10))
-def test_it_knows_their_own_number_whatever_stands_between_its_digits(gaps: list[str]) -> None:
+def test_it_knows_their_own_number_with_common_separators_between_its_digits(gaps: list[str]) -> None:
     text = "ring " + "".join(digit + gap for digit, gap in zip("3145550121", gaps, strict=True)) + " soon"
     assert "3145550121" not in re.sub(r"\D", "", strip_signature(text, OWN))
 

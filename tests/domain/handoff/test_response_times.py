@@ -16,21 +16,21 @@ def story(*events: tuple[str, float, Urgency | None]) -> list[HandoffWait]:
     return waits_of(7, 70, Urgency.ROUTINE, [WaitEvent(kind, after(minutes), urgency) for kind, minutes, urgency in events])
 
 
-def test_it_counts_from_the_opening_to_the_first_i_have_it() -> None:
+def test_it_counts_from_the_opening_to_the_first_claim() -> None:
     (wait,) = story(("opened", 0, Urgency.MINUTES), ("called", 0, None), ("claimed", 4, None), ("accepted", 9, None))
     assert wait.duration(after(60)) == timedelta(minutes=4)
     assert wait.is_kept()
     assert not wait.is_missed(after(60))
 
 
-def test_it_misses_what_was_taken_one_second_too_late() -> None:
+def test_it_counts_a_claim_one_second_too_late_as_missed() -> None:
     (wait,) = story(("opened", 0, Urgency.NOW), ("claimed", 2 + 1 / 60, None))
     assert wait.is_missed(after(60))
     (just,) = story(("opened", 0, Urgency.NOW), ("claimed", 2, None))
     assert just.is_kept()
 
 
-def test_it_promises_anew_from_when_a_wait_became_more_urgent() -> None:
+def test_it_starts_the_promise_again_when_a_wait_becomes_more_urgent() -> None:
     (wait,) = story(("opened", 0, Urgency.ROUTINE), ("rose", 100, Urgency.NOW), ("claimed", 101, None))
     assert (wait.urgency, wait.limit_at) == (Urgency.NOW, after(102))
     assert wait.is_kept()
@@ -54,7 +54,7 @@ def test_it_counts_a_second_wait_when_the_owner_gave_it_back() -> None:
     assert second.is_missed(after(90))
 
 
-def test_it_never_counts_one_that_was_closed_in_time_without_anybody() -> None:
+def test_it_never_counts_one_that_was_closed_in_time_without_a_claim() -> None:
     counted = story(("opened", 0, Urgency.MINUTES), ("closed", 3, None))
     figures = summarize(counted, after(60))
     assert (figures.began, figures.counted, figures.share, figures.waiting) == (1, 0, None, 0)
@@ -66,7 +66,7 @@ def test_it_says_neither_kept_nor_missed_while_there_is_time() -> None:
     assert (summarize(counted, after(6)).missed, summarize(counted, after(6)).share) == (1, 0)
 
 
-def test_it_counts_shares_down_so_that_a_hundred_means_all() -> None:
+def test_it_rounds_shares_down_so_that_a_hundred_means_all() -> None:
     kept = [story(("opened", 0, Urgency.MINUTES), ("claimed", 1, None))[0]] * 399
     missed = story(("opened", 0, Urgency.MINUTES), ("claimed", 6, None))
     assert summarize([*kept, *missed], after(9)).share == 99

@@ -27,7 +27,7 @@ CELLS = [(move, state, to) for move, row in TABLE.items() for state, to in zip(A
 
 
 @pytest.mark.parametrize(("move", "state", "to"), [cell for cell in CELLS if cell[2] is not None])
-def test_it_moves_as_drawn(move: str, state: HandoffState, to: HandoffState) -> None:
+def test_it_moves_as_in_the_table(move: str, state: HandoffState, to: HandoffState) -> None:
     assert MOVES.allows(state.value, move)
     assert MOVES.move(state.value, move) == to.value
 
@@ -40,7 +40,7 @@ def test_it_refuses_every_other_move_and_names_it(move: str, state: HandoffState
 
 
 @pytest.mark.parametrize("move", ["", "open", "to_closed", "CLAIM"])
-def test_it_knows_no_move_that_is_not_drawn(move: str) -> None:
+def test_it_has_no_move_that_is_not_in_the_table(move: str) -> None:
     with pytest.raises(IllegalMove):
         MOVES.move(W.value, move)
 
@@ -58,7 +58,7 @@ def test_it_counts_every_state_once_as_unclaimed_held_handed_back_or_closed() ->
     assert sorted([*UNCLAIMED_STATES, *HELD_STATES, B, X]) == sorted(ALL)
 
 
-def test_it_promises_a_time_for_every_urgency_that_grows_with_patience() -> None:
+def test_it_promises_a_longer_time_for_each_lower_urgency() -> None:
     limits = [CLAIM_WITHIN[urgency] for urgency in Urgency]
     assert limits == sorted(limits) and len(set(limits)) == len(limits)
     assert list(Urgency)[: len(DANGEROUS_URGENCIES)] == [urgency for urgency in Urgency if urgency in DANGEROUS_URGENCIES]

@@ -1,4 +1,4 @@
-"""The guess at a language, on words made up here and on real short texts where they are."""
+"""Guessing the language of a text: on invented words, and on real short texts where the shared data has them."""
 
 from __future__ import annotations
 

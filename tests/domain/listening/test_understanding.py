@@ -72,7 +72,7 @@ def test_it_names_the_candidates_where_two_are_as_likely(text: str, names: tuple
     [("not food, rent", "rent"), ("I don't need food but rent", "rent"), ("no es la renta, es la luz", "utilities"),
      ("not rent or food but a place to sleep", "shelter")],
 )  # fmt: skip
-def test_it_hears_what_is_ruled_out(text: str, name: str) -> None:
+def test_it_understands_what_is_ruled_out(text: str, name: str) -> None:
     assert MATCHER.read(text) == PickedOption(name)
 
 
@@ -94,12 +94,12 @@ SAFE = ChoiceMatcher(
      "not feeling safe",
      "I don't know if I am safe", "no longer safe", "no safe place", "this isn't safe", "can't feel safe here"],
 )  # fmt: skip
-def test_it_never_takes_somebody_for_safe_who_is_not(text: str) -> None:
+def test_it_never_counts_a_person_as_safe_who_is_not(text: str) -> None:
     assert SAFE.read(text) != PickedOption("safe")
 
 
 @pytest.mark.parametrize("text", ["safe", "I feel safe", "we are safe now", "yes, I am safe"])
-def test_it_takes_somebody_for_safe_who_says_so(text: str) -> None:
+def test_it_counts_a_person_as_safe_who_says_so(text: str) -> None:
     assert SAFE.read(text) == PickedOption("safe")
 
 
@@ -154,8 +154,8 @@ def needs_matcher() -> ChoiceMatcher:
 
 
 def test_it_understands_real_requests_for_help() -> None:
-    # Written before the texts were looked at, a plain list of words reaches a macro-F1 of .55 over ten needs (most of
-    # what is missed are needs that are described, not named). The floor keeps it from getting worse unnoticed.
+    # A plain list of words, written before these texts were read, reaches a macro-F1 of .55 over ten needs; most misses
+    # are needs that are described and not named. The floor keeps it from getting worse unnoticed.
     matcher, right, said, meant = needs_matcher(), Counter[str](), Counter[str](), Counter[str]()
     for text, labels in needs_texts():
         mentions = set(matcher.mentions(text))

@@ -27,7 +27,7 @@ def after(*reports: DeliveryState, start: DeliveryState = DeliveryState.CLAIMED)
     return state
 
 
-def test_it_ranks_the_carriers_words_in_the_order_of_a_journey() -> None:
+def test_it_ranks_the_carriers_states_in_the_order_of_a_delivery() -> None:
     journey = [
         DeliveryState.ACCEPTED,
         DeliveryState.QUEUED,
@@ -98,7 +98,7 @@ def test_it_has_a_rule_for_each_code_of_the_field(code: int) -> None:
         (30003, None),
     ],
 )
-def test_it_marks_the_address_that_an_error_teaches_about(code: int, mark: AddressProblem | None) -> None:
+def test_it_marks_the_address_where_an_error_says_something_about_it(code: int, mark: AddressProblem | None) -> None:
     assert rule_for(code).address_problem is mark
 
 
@@ -113,7 +113,7 @@ def test_it_never_sends_again_what_was_refused_for_good(code: int) -> None:
         assert retry_delay(rule_for(code).reaction_in(lane), 1, lane) is None
 
 
-def test_it_does_not_retry_a_code_that_nobody_knows_but_tells_the_operator() -> None:
+def test_it_does_not_retry_an_unknown_code_but_tells_the_operator() -> None:
     rule = rule_for(99999)
     assert rule.reaction is Reaction.DROP
     assert (rule.page_operator, rule.alert_staff, rule.checked) == (True, True, False)
@@ -124,7 +124,7 @@ def test_it_retries_when_the_carrier_was_not_reached_at_all() -> None:
 
 
 @pytest.mark.parametrize("code", [20003, 21212, 21606, 30002, 30034])
-def test_it_throws_no_message_away_because_our_own_settings_are_wrong(code: int) -> None:
+def test_it_drops_no_message_because_our_own_settings_are_wrong(code: int) -> None:
     rule = rule_for(code)
     assert rule.page_operator
     waits = [retry_delay(rule.reaction, attempt, OutboxLane.REPLY) for attempt in range(1, 49)]
@@ -139,7 +139,7 @@ def test_it_sends_a_crisis_text_by_another_sender_when_ours_is_full(code: int) -
 
 
 @pytest.mark.parametrize("code", sorted(KNOWN_CODES | {99999}))
-def test_it_tells_a_human_in_a_crisis_unless_the_text_goes_out_again_within_seconds(code: int) -> None:
+def test_it_alerts_a_human_in_a_crisis_unless_the_text_is_sent_again_within_seconds(code: int) -> None:
     rule = rule_for(code)
     again = retry_delay(rule.reaction_in(OutboxLane.CRISIS), 1, OutboxLane.CRISIS)
     assert rule.must_alert_staff(OutboxLane.CRISIS) or (again is not None and again <= timedelta(seconds=5))
@@ -175,6 +175,6 @@ def test_it_keeps_every_wait_within_bounds(reaction: Reaction, attempt: int, lan
 
 
 @pytest.mark.parametrize(("attempt", "jitter"), [(0, 0.0), (-1, 0.5), (1, 1.5), (1, -0.1)])
-def test_it_refuses_arithmetic_that_makes_no_sense(attempt: int, jitter: float) -> None:
+def test_it_refuses_impossible_numbers(attempt: int, jitter: float) -> None:
     with pytest.raises(ValueError, match=r"attempt|jitter"):
         retry_delay(Reaction.RETRY_SOON, attempt, OutboxLane.REPLY, jitter)

@@ -28,10 +28,10 @@ def test_it_measures_like_the_carriers_own_calculator(name: str) -> None:
     vectors = shared_lines(name)
     wrong = []
     for number, vector in enumerate(vectors):
-        told = measure_segments(vector["body"])
-        expected = (vector["encoding"], vector["segments"], vector.get("characters") or told.characters)
-        if (told.encoding, told.segments, told.characters) != expected:
-            wrong.append((vector.get("desc") or vector.get("id") or number, told, expected))
+        measured = measure_segments(vector["body"])
+        expected = (vector["encoding"], vector["segments"], vector.get("characters") or measured.characters)
+        if (measured.encoding, measured.segments, measured.characters) != expected:
+            wrong.append((vector.get("desc") or vector.get("id") or number, measured, expected))
     assert len(vectors) > 40
     assert wrong == []
 
@@ -60,8 +60,8 @@ alone = letters | st.sampled_from("🙂🐕🚗🤝🎄")
 
 @given(st.text(alphabet=alone))
 def test_it_counts_letters_that_never_combine_one_by_one(text: str) -> None:
-    told = measure_segments(f"á{text}")
-    assert told.characters == len(regex.findall(r"\r|\n|\X", f"á{text}"))
+    measured = measure_segments(f"á{text}")
+    assert measured.characters == len(regex.findall(r"\r|\n|\X", f"á{text}"))
 
 
 def test_it_never_cuts_an_emoji_between_two_parts() -> None:
@@ -118,7 +118,7 @@ def test_it_cuts_an_overlong_text_after_a_sentence_or_else_at_a_space() -> None:
     assert join_replies(["abcdefghij"], limit=4) == ["abcd", "efgh", "ij"]
 
 
-def test_it_leaves_room_for_an_ellipsis_that_folding_makes_longer() -> None:
+def test_it_leaves_space_for_an_ellipsis_that_folding_makes_longer() -> None:
     (first, second) = join_replies(["\u2026" * 600])
     assert len(fold_for_sms(first)) <= MAX_BODY_LENGTH
     assert fold_for_sms(first) + fold_for_sms(second) == "." * 1800

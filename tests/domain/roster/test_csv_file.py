@@ -95,7 +95,7 @@ def test_it_names_line_column_fault_and_remedy(line: str, column: str, what: str
     assert len(rows) == 1
 
 
-def test_it_complains_of_every_cell_at_once() -> None:
+def test_it_reports_every_wrong_cell_at_once() -> None:
     _, complaints = read_roster(HEADER + "shift,x,y,z,1,2,0,3,4,5\n", KNOWN)
     assert [one.column for one in complaints] == [
         "name",
@@ -110,7 +110,7 @@ def test_it_complains_of_every_cell_at_once() -> None:
     ]
 
 
-def test_it_complains_of_a_line_that_is_there_twice() -> None:
+def test_it_reports_a_duplicate_line() -> None:
     _, [complaint] = read_roster(HEADER + ONE + ONE.replace("Mon", "Sun-Mon"), KNOWN)
     assert complaint.line == 3 and "line 2" in complaint.what
 
@@ -132,13 +132,13 @@ def test_it_refuses_what_is_no_roster(data: bytes, what: str) -> None:
     assert what in complaint.what and complaint.remedy and not rows
 
 
-def test_it_tells_a_moment_of_the_doubled_hour_exactly() -> None:
+def test_it_writes_a_moment_of_the_repeated_hour_exactly() -> None:
     late = ExtraRow("housing", "joe@stl.example", utc(2026, 11, 1, 7, 30), utc(2026, 11, 1, 13))
     text = write_roster([late], CHICAGO)
     assert "01:30-06:00" in text and read_roster(text, KNOWN) == ((late,), ())
 
 
-def test_it_lets_no_spreadsheet_run_a_name() -> None:
+def test_it_lets_no_spreadsheet_run_a_name_as_a_formula() -> None:
     row = HolidayRow(date(2026, 12, 25), "=cmd|' /C calc'!A0")
     text = write_roster([row], CHICAGO)
     assert ",'=cmd" in text and read_roster(text, KNOWN) == ((row,), ())

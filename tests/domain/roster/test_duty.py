@@ -24,7 +24,7 @@ DAYS = tuple(WeeklyShift("housing", 2, weekday, time(6), time(22)) for weekday i
 
 
 def at(text: str) -> datetime:
-    """A moment by the city's clock."""
+    """This local time in Chicago, as an aware datetime."""
     return datetime.fromisoformat(text).replace(tzinfo=CHICAGO).astimezone(UTC)
 
 
@@ -84,12 +84,12 @@ def test_it_joins_them_for_as_many_days_as_they_touch() -> None:
     assert roster(*shifts).shift_end(1, at("2026-10-05T09:00")) == at("2026-10-10T00:00")
 
 
-def test_it_ends_the_look_at_somebody_who_is_always_on() -> None:
+def test_it_ends_the_search_for_a_person_who_is_always_on() -> None:
     plan = roster(*(WeeklyShift("housing", 1, weekday, time(0), time(0)) for weekday in range(7)))
     assert plan.shift_end(1, at("2026-10-05T09:30")) == at("2026-10-19T09:30")
 
 
-def test_it_holds_from_the_first_to_the_last_day() -> None:
+def test_it_is_valid_from_the_first_to_the_last_day() -> None:
     plan = roster(WeeklyShift("housing", 1, 0, time(22), time(6), since=date(2026, 10, 12), until=date(2026, 10, 19)))
     on = [day for day in range(1, 31) if plan.on_duty(at(f"2026-10-{day:02}T23:00"))]
     assert on == [12, 19]
@@ -119,7 +119,7 @@ def test_it_cuts_time_off_out_of_the_middle_of_a_shift() -> None:
     assert plan.shift_end(1, at("2026-10-05T10:00")) == gone.starts
 
 
-def test_it_says_when_somebody_is_on_next() -> None:
+def test_it_says_when_a_person_is_on_duty_next() -> None:
     plan = roster(WeeklyShift("housing", 1, 0, time(9), time(17)))
     assert plan.next_on_duty(at("2026-10-05T10:00")) == at("2026-10-05T10:00")
     assert plan.next_on_duty(at("2026-10-05T17:00"), "housing") == at("2026-10-12T09:00")
@@ -127,7 +127,7 @@ def test_it_says_when_somebody_is_on_next() -> None:
     assert plan.next_on_duty(at("2026-10-05T17:00"), "medical") is None
 
 
-def test_it_finds_holes_from_end_to_end() -> None:
+def test_it_finds_gaps_from_end_to_end() -> None:
     plan = roster(WeeklyShift("housing", 1, 0, time(9), time(17)), WeeklyShift("housing", 2, 0, time(8), time(10)))
     day = at("2026-10-05T00:00"), at("2026-10-06T00:00")
     assert plan.gaps("housing", *day) == (
@@ -151,7 +151,7 @@ def test_it_finds_one_person_on_two_teams_and_two_on_one_place() -> None:
     ]
 
 
-def test_it_works_seven_hours_in_the_night_of_spring_and_nine_in_that_of_autumn() -> None:
+def test_it_counts_seven_hours_for_the_night_of_the_spring_change_and_nine_in_autumn() -> None:
     lengths = {
         evening: [spell.end - spell.start for spell in roster(*NIGHTS).duty_periods(at(evening), at(evening) + 12 * HOUR)]
         for evening in ("2027-03-13T20:00", "2026-10-31T20:00", "2026-10-05T20:00")
@@ -159,7 +159,7 @@ def test_it_works_seven_hours_in_the_night_of_spring_and_nine_in_that_of_autumn(
     assert list(lengths.values()) == [[7 * HOUR], [9 * HOUR], [8 * HOUR]]
 
 
-def test_it_moves_what_the_spring_skips_to_the_jump_and_leaves_no_hole() -> None:
+def test_it_moves_a_skipped_time_to_the_spring_change_and_leaves_no_gap() -> None:
     plan = roster(WeeklyShift("housing", 1, 5, time(22), time(2, 30)), WeeklyShift("housing", 2, 6, time(2, 30), time(6)))
     first, second = plan.duty_periods(at("2027-03-13T20:00"), at("2027-03-14T08:00"))
     assert first.end == second.start == datetime(2027, 3, 14, 8, tzinfo=UTC)
@@ -173,7 +173,7 @@ def test_it_starts_at_the_first_and_ends_at_the_second_of_two_equal_times_in_aut
     assert plan.overlaps(at("2026-10-31T20:00"), at("2026-11-01T08:00")) == ()
 
 
-def test_it_has_no_hole_in_two_years_of_days_and_nights() -> None:
+def test_it_has_no_gap_in_two_years_of_days_and_nights() -> None:
     assert roster(*NIGHTS, *DAYS).gaps("housing", at("2026-01-01T00:00"), at("2028-01-01T00:00")) == ()
 
 
@@ -186,7 +186,7 @@ def test_it_is_never_earlier_by_a_later_clock() -> None:
 
 STAFF, TEAMS = st.integers(1, 4), st.sampled_from(["housing", "medical"])
 CLOCKS = st.builds(time, st.integers(0, 23), st.sampled_from([0, 30]))
-# Weeks with both changes of the clock in them.
+# Weeks that contain both changes of the clocks.
 MOMENTS = st.builds(
     lambda first, minutes: first + timedelta(minutes=minutes),
     st.sampled_from([datetime(2026, 10, 29, tzinfo=UTC), datetime(2027, 3, 11, tzinfo=UTC)]),
@@ -196,7 +196,9 @@ LENGTHS = st.integers(1, 40 * 60).map(lambda minutes: timedelta(minutes=minutes)
 ROSTERS = st.builds(
     Roster,
     st.just(CHICAGO),
-    st.lists(st.builds(WeeklyShift, TEAMS, STAFF, st.integers(0, 6), CLOCKS, CLOCKS, st.integers(1, 3)), max_size=8).map(tuple),
+    st.lists(
+        st.builds(WeeklyShift, TEAMS, STAFF, st.integers(0, 6), CLOCKS, CLOCKS, st.integers(1, 3)), max_size=8
+    ).map(tuple),
     st.lists(
         st.builds(
             lambda team, staff, start, length, place: OneTimeShift(team, staff, start, start + length, place),
@@ -214,7 +216,7 @@ ROSTERS = st.builds(
 
 
 @given(ROSTERS, MOMENTS, st.none() | TEAMS)
-def test_it_says_of_any_moment_what_the_spells_say(plan: Roster, moment: datetime, team: str | None) -> None:
+def test_it_agrees_with_the_spells_at_any_moment(plan: Roster, moment: datetime, team: str | None) -> None:
     on = plan.on_duty(moment, team)
     spells = [
         spell
@@ -230,7 +232,7 @@ def test_it_says_of_any_moment_what_the_spells_say(plan: Roster, moment: datetim
 
 
 @given(ROSTERS, MOMENTS, LENGTHS, TEAMS)
-def test_it_parts_all_time_into_duty_and_holes(plan: Roster, start: datetime, length: timedelta, team: str) -> None:
+def test_it_divides_all_time_into_duty_and_gaps(plan: Roster, start: datetime, length: timedelta, team: str) -> None:
     end = start + length
     holes = plan.gaps(team, start, end)
     marks = sorted(

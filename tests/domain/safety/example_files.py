@@ -1,4 +1,4 @@
-"""The safety files as they are in the repository, compiled once for all tests of the safety net."""
+"""The safety files of the repository, compiled once for all tests of the safety check."""
 
 from __future__ import annotations
 

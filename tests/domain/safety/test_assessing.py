@@ -80,7 +80,7 @@ def test_it_lets_ordinary_words_pass(text: str) -> None:
     assert found.level <= Level.NEED
 
 
-def test_it_offers_a_person_but_wakes_nobody_for_an_eviction_today() -> None:
+def test_it_offers_a_human_but_calls_no_one_out_for_an_eviction_today() -> None:
     for text in ("evicted today", "the sheriff is coming tomorrow to put us out", "me desalojan hoy"):
         assert assess(rules(), text).level in (Level.NEED, Level.DISTRESS), text
 
@@ -89,13 +89,13 @@ def test_it_offers_a_person_but_wakes_nobody_for_an_eviction_today() -> None:
     "text",
     ["my friend wants to kill himself", "mi hija se quiere morir", "my sister sent me a goodbye text", "my son overdosed"],
 )
-def test_it_tells_another_persons_danger_from_ones_own(text: str) -> None:
+def test_it_distinguishes_another_persons_danger_from_the_writers_own(text: str) -> None:
     found = assess(rules(), text)
     assert found.about_other
     assert must_alert_staff(found)
 
 
-def test_it_counts_the_writers_own_danger_before_anothers() -> None:
+def test_it_counts_the_writers_own_danger_before_another_persons() -> None:
     found = assess(rules(), "my brother killed himself and now I want to die too")
     assert not found.about_other
     assert found.dangers[0] is SELF

@@ -1,4 +1,4 @@
-"""Floors under what was measured on texts that the rules were not tuned on; docs/safety.md publishes the figures."""
+"""Lower limits for what was measured on texts that the rules were not tuned on; docs/safety.md has the figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DATA = ROOT.parent / "shared" / "data" / "understanding"
 
 @cache
 def reached(split: str) -> dict[str, float]:
-    """The share of texts alarmed or asked, by group."""
+    """The share of texts, by group, that raise an alert or are answered with the direct question."""
     if not DATA.exists():
         pytest.skip("the shared labelled texts are not here")
     seen: Counter[str] = Counter()

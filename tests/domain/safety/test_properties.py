@@ -52,7 +52,7 @@ def test_it_never_raises_and_always_has_a_text_to_answer_with(text: str, earlier
     after=st.lists(st.sampled_from(HARMLESS), max_size=12),
     joint=st.sampled_from([" ", ". ", "\n", ", ", "  "]),
 )
-def test_it_hears_danger_among_any_harmless_words(danger: str, before: list[str], after: list[str], joint: str) -> None:
+def test_it_recognises_danger_among_any_harmless_words(danger: str, before: list[str], after: list[str], joint: str) -> None:
     assert assess(rules(), danger).level >= Level.IMMINENT
     assert assess(rules(), joint.join([*before, danger, *after])).level >= Level.ACTIVE
 
@@ -98,11 +98,11 @@ def test_it_reads_the_same_whatever_the_case_accents_and_blanks(text: str, data:
         "if i when i could i should i ",
     ],
 )
-def test_it_reads_sixteen_hundred_hostile_characters_in_a_blink(seed: str) -> None:
+def test_it_reads_sixteen_hundred_hostile_characters_quickly(seed: str) -> None:
     text = (seed * 1600)[:1600]
     start = time.process_time()
     assess(rules(), text)
-    # A few milliseconds in truth; the room is for a loaded machine. A runaway pattern would take minutes.
+    # It takes a few milliseconds; the margin is for a busy machine. A runaway pattern would take minutes.
     assert time.process_time() - start < 0.25
 
 

@@ -35,7 +35,7 @@ def test_it_reads_each_rules_own_examples_as_the_rule_says(rule: str, text: str,
     assert (rule in assess(rules(), text).rules) is wanted
 
 
-def test_it_knows_of_every_file_who_has_signed_it() -> None:
+def test_it_knows_who_has_signed_off_each_file() -> None:
     assert rules().languages == ("en", "es")
     assert rules().reviews.keys() == rule_files().keys()
     assert all({"clinician", "counsel"} <= review.keys() for review in rules().reviews.values())

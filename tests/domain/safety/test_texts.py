@@ -31,7 +31,7 @@ active_self_harm active_domestic_violence active_violence active_child active_me
 about_other_self_harm distress_offer ask_self_harm ask_violence ask_child after_no waiting waiting_calm person_asked
 stop_ack start_ack help help_in_conversation outage outage_crisis apology media_only not_understood_person
 opted_out_confirm_free_text too_many_messages closed_hello"""
-# The only numbers that a resident may be sent to: those of 911, 988, 211 and the lines whose source was seen.
+# The only numbers that a person may be sent to: 911, 988, 211 and the lines whose published number was verified.
 NUMBERS = {"911", "988", "211", "800-799-7233", "800-392-3738"}
 ALERTING = re.compile(r"alerting our team|avisando a nuestro equipo")
 
@@ -109,7 +109,7 @@ def test_it_falls_back_to_english_for_a_language_without_texts() -> None:
     assert texts().get("help", "bs") == texts().get("help", "en")
 
 
-def test_it_says_who_has_not_signed_yet() -> None:
+def test_it_says_who_has_not_signed_off_yet() -> None:
     assert texts().review.keys() >= {"clinician", "counsel"}
 
 
@@ -123,7 +123,7 @@ def test_it_says_who_has_not_signed_yet() -> None:
         ("  counsel: not yet\n", "", "'counsel' is missing"),
     ],
 )
-def test_it_refuses_texts_that_are_not_whole(was: str, becomes: str, said: str) -> None:
+def test_it_refuses_incomplete_texts(was: str, becomes: str, said: str) -> None:
     source = (ROOT / "safety" / "texts.yaml").read_text("utf-8")
     with pytest.raises(SafetyRuleError, match=re.escape(said)):
         read_texts(source.replace(was, becomes, 1), "safety/texts.yaml", frozenset({"after_no"}))
@@ -141,7 +141,7 @@ texts:
 NAMED = {"taken": frozenset({"name"})}
 
 
-def test_it_fills_in_what_may_stand_in_a_text() -> None:
+def test_it_fills_in_the_fields_that_a_text_may_have() -> None:
     words = read_texts(SAID, "words.yaml", frozenset({"taken"}), NAMED)
     assert words.get("taken", "es", name="Ana") == "Ana ya lee."
     assert words.get("taken", "bs", name="{name}") == "{name} is here."
@@ -159,12 +159,12 @@ def test_it_fills_in_what_may_stand_in_a_text() -> None:
         ("  taken:", "  other:", "words.yaml, line 7: '{name}' cannot be filled in here. Known here: none."),
     ],
 )
-def test_it_refuses_what_nobody_fills_in(was: str, becomes: str, said: str) -> None:
+def test_it_refuses_a_field_that_is_never_filled_in(was: str, becomes: str, said: str) -> None:
     with pytest.raises(SafetyRuleError, match=re.escape(said)):
         read_texts(SAID.replace(was, becomes), "words.yaml", frozenset(), NAMED)
 
 
-def test_it_tells_how_soon_a_person_must_look() -> None:
+def test_it_says_how_soon_a_human_must_look() -> None:
     soon = [urgency_of(Assessment(level)) for level in sorted(Level, reverse=True)]
     assert soon == [
         Urgency.NOW,

@@ -9,7 +9,7 @@ from bot.domain.staff.form import StaffForm, language_names, read, read_language
 ROSA = StaffForm(name="Rosa Ortiz", email="Rosa@Example.org", languages="English, spanish", roles=("social_worker",))
 
 
-def test_it_reads_what_can_be_stored() -> None:
+def test_it_reads_values_that_can_be_stored() -> None:
     given, problems = read(ROSA, ["housing"])
     assert problems == {}
     assert (given.called, given.email, given.languages, given.capacity) == ("Rosa", "rosa@example.org", ["en", "es"], 4)

@@ -18,18 +18,18 @@ ABOUT = ("Rosa Ortiz", "rosa@example.org")
         "welcome to warmline", "x" * 300,
     ],
 )  # fmt: skip
-def test_it_refuses_what_is_guessed_first(password: str) -> None:
+def test_it_refuses_passwords_that_are_guessed_first(password: str) -> None:
     assert refusal_reason(password, ABOUT)
 
 
 @pytest.mark.parametrize(
     "password", ["a calm river at dusk", "correct horse battery", "yellow kettle 9", "Tr0ub4dor&3xxyz", "una lámpara azul"]
 )
-def test_it_takes_what_nobody_would_put_together(password: str) -> None:
+def test_it_accepts_words_that_are_hard_to_guess(password: str) -> None:
     assert refusal_reason(password, ABOUT) is None
 
 
-def test_it_shuts_for_longer_each_time_but_never_for_a_shift() -> None:
+def test_it_locks_for_longer_each_time_but_never_for_a_whole_shift() -> None:
     assert [lock_duration(failures) for failures in (1, 4, 6)] == [None] * 3
     assert [lock_duration(failures) for failures in (5, 10, 15)] == [timedelta(minutes=minutes) for minutes in (15, 30, 60)]
     assert lock_duration(50) == lock_duration(5_000_000) == MAX_DURATION

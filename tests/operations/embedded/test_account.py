@@ -1,4 +1,4 @@
-"""The account that PostgreSQL runs under where we are root, when two first starts on one machine want to make it."""
+"""The account that PostgreSQL runs under when we are root, and two first starts on one machine both creating it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.operations.embedded import postgres
 
 
 class Machine:
-    """A machine on which somebody else finishes making the account after so many looks; None: never."""
+    """A machine on which another process has created the account after this many look-ups; None: never."""
 
     def __init__(self, looks: int | None) -> None:
         self.looks, self.made = looks, 0

@@ -1,4 +1,4 @@
-"""Services are found near a ZIP, for a need, by words: on a real directory and on made-up ones."""
+"""Services are found near a ZIP code, for a need, and by words, in a real directory and in invented ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORIGIN = imports.ImportOrigin("made", NOW, 180, "America/Chicago")
 
 @pytest.fixture
 def city(database: Database) -> Iterator[Session]:
-    """The directory of a real city, checked."""
+    """A session with the imported and checked directory of a real city."""
     with database.transaction() as db:
         take_in(db, real("sheltertech"), "sheltertech")
         yield db
@@ -52,7 +52,7 @@ def test_it_finds_what_a_city_has_for_a_need(city: Session, need: str, code: str
     hits = listings.search(city, ListingQuery(need, near=near(code), offered_at=NOW))
     assert hits and all(need in hit.needs and hit.offered for hit in hits)
     assert expected in names(hits)
-    # Within the first dozen nobody is sent out of the city.
+    # The first dozen hits send no one out of the city.
     here = near(code)
     assert all(places.miles_between(*here, hit.latitude or 0, hit.longitude or 0) < 8 for hit in hits[:12])
 
@@ -61,7 +61,7 @@ def test_it_finds_by_words_as_people_type_them(city: Session) -> None:
     pregnant = listings.search(city, ListingQuery(words="pregnancy testing -transgender", offered_at=NOW))
     assert pregnant and "Lyon-Martin" not in names(pregnant)
     assert "Lyon-Martin" in names(listings.search(city, ListingQuery(words="pregnancy testing", offered_at=NOW)))
-    # Another ending, and the name of the organization.
+    # With other word endings, and by the name of the organization.
     assert "Mission Neighborhood" in names(listings.search(city, ListingQuery(words="neighborhoods missions")))
     assert listings.search(city, ListingQuery(words="'); drop table listing; --")) == []
 
@@ -71,7 +71,7 @@ def test_it_weighs_a_name_more_than_a_description(city: Session) -> None:
     assert "shelter" in names(hits[:1]).lower() and hits[0].rank >= hits[-1].rank > 0
 
 
-def test_it_finds_nothing_that_may_not_be_told(city: Session) -> None:
+def test_it_finds_nothing_that_may_not_be_offered(city: Session) -> None:
     def found(**wanted: object) -> int:
         return len(listings.search(city, ListingQuery("food", near=near("94103"), **wanted)))  # type: ignore[arg-type]
 
@@ -83,15 +83,15 @@ def test_it_finds_nothing_that_may_not_be_told(city: Session) -> None:
     assert found(offered_at=NOW) == 0
 
 
-def test_it_skips_what_was_told(city: Session) -> None:
+def test_it_skips_what_was_already_offered(city: Session) -> None:
     wanted = ListingQuery("food", near=near("94103"), offered_at=NOW, limit=5)
     first = listings.search(city, wanted)
-    told = tuple(hit.service_id for hit in first)
-    after = listings.search(city, ListingQuery("food", near=near("94103"), offered_at=NOW, limit=5, skip=told))
-    assert after and not {hit.service_id for hit in after} & set(told)
+    offered = tuple(hit.service_id for hit in first)
+    after = listings.search(city, ListingQuery("food", near=near("94103"), offered_at=NOW, limit=5, skip=offered))
+    assert after and not {hit.service_id for hit in after} & set(offered)
 
 
-def test_it_lays_out_a_service_without_a_place_and_leaves_out_what_cannot_be_reached(
+def test_it_lists_a_service_without_a_place_and_leaves_out_what_cannot_be_reached(
     database: Database, tmp_path: Path
 ) -> None:
     path = package(tmp_path, [("s1", "Food line", "314-555-0101"), ("s2", "Food nowhere", "")])
@@ -105,7 +105,7 @@ def test_it_lays_out_a_service_without_a_place_and_leaves_out_what_cannot_be_rea
         assert len(listings.search_without_place(db, ListingQuery("food", offered_at=NOW))) == 1
 
 
-def test_it_puts_the_staffs_words_on_top(database: Database, tmp_path: Path) -> None:
+def test_it_puts_staff_edits_over_imported_values(database: Database, tmp_path: Path) -> None:
     with database.transaction() as db:
         take_in(db, package(tmp_path, [("s1", "Food pantry", "314-555-0101")]), "made")
         edits = {"phones": [{"number": "314-555-0177"}], "description": "Ask for Rosalind"}
@@ -116,7 +116,7 @@ def test_it_puts_the_staffs_words_on_top(database: Database, tmp_path: Path) -> 
         assert listings.phone_numbers(db, [service]) == {service: {"3145550177"}}
 
 
-def test_it_finds_the_nearest_by_the_index_and_a_rare_need_by_its_own(database: Database) -> None:
+def test_it_finds_the_nearest_by_the_location_index_and_a_rare_need_by_the_needs_index(database: Database) -> None:
     def kinds(number: int) -> list[str]:
         return ["food"] if number % 5 else ["food", "rare"] if number == 5 else []
 
@@ -145,7 +145,7 @@ def test_it_finds_the_nearest_by_the_index_and_a_rare_need_by_its_own(database: 
 
 
 def _plan(db: Session, need: str) -> str:
-    """How PostgreSQL means to find it, for a table of this size read by plain reading only if nothing else helps."""
+    """PostgreSQL's plan for this search, with sequential scans disabled: the table is too small to need an index."""
     driver_connection(db).execute("set local enable_seqscan = off")
     asked: list[str] = []
     execute = listings._fetch_hits
@@ -169,7 +169,7 @@ def test_it_is_deleted_with_its_service(database: Database, tmp_path: Path) -> N
         assert listings.search(db, ListingQuery("food")) == []
 
 
-def test_it_lays_out_a_service_with_very_many_long_terms(database: Database, tmp_path: Path) -> None:
+def test_it_lists_a_service_with_very_many_long_terms(database: Database, tmp_path: Path) -> None:
     with database.transaction() as db:
         take_in(db, package(tmp_path, [("s1", "Food pantry", "314-555-0101")]), "city")
         rows = [{"taxonomy_term": {"name": " ".join(f"word{n}x{i}" for i in range(1500))}} for n in range(100)]

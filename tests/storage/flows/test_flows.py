@@ -1,4 +1,4 @@
-"""Versions and the log of which one holds."""
+"""Versions of flows and the log of which one is live."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_it_keeps_the_digest_of_flows_without_transcripts() -> None:
     assert flows.content_digest(FlowContent(ONE.source, ONE.translations, {"en/a": "> hi"})) != before
 
 
-def test_it_publishes_a_version_once_and_says_what_holds(db: Session) -> None:
+def test_it_publishes_a_version_once_and_says_which_is_live(db: Session) -> None:
     first = flows.publish(db, "need", ONE, "Ana", NOW)
     assert flows.publish(db, "need", ONE, "Ana", NOW) is None
     second = flows.publish(db, "need", TWO, "Ana", NOW)
@@ -34,7 +34,7 @@ def test_it_publishes_a_version_once_and_says_what_holds(db: Session) -> None:
     assert [(number, version) for version, number, _ in flows.list_versions(db, "need")] == [(2, second), (1, first)]
 
 
-def test_it_publishes_the_same_texts_anew_as_the_same_version(db: Session) -> None:
+def test_it_publishes_the_same_texts_again_as_the_same_version(db: Session) -> None:
     first = flows.publish(db, "need", ONE, "Ana", NOW)
     flows.publish(db, "need", TWO, "Ana", NOW)
     assert flows.publish(db, "need", ONE, "Ben", NOW, how=PublicationMethod.ROLLED_BACK, why="two was wrong") == first
@@ -52,7 +52,7 @@ def test_it_gives_back_the_texts_by_id_and_by_number(db: Session) -> None:
     assert flows.load_version_number(db, "need", 2) is None
 
 
-def test_it_keeps_who_published_and_who_looked_and_why(db: Session) -> None:
+def test_it_keeps_who_published_who_reviewed_and_why(db: Session) -> None:
     ana, ben = make_staff(db, "ana@example.org"), make_staff(db, "ben@example.org", name="Ben Ruiz")
     reasons = {"long text": "it is the law's own words"}
     flows.publish(
@@ -73,7 +73,7 @@ def test_it_keeps_who_published_and_who_looked_and_why(db: Session) -> None:
     assert holds.transcripts == ("en/food",)
 
 
-def test_it_turns_the_pages_of_the_log(db: Session) -> None:
+def test_it_pages_through_the_log(db: Session) -> None:
     for number in range(4):
         flows.publish(db, "need", FlowContent(f"# {number}\n"), "Ana", NOW + timedelta(minutes=number))
     newest = flows.list_publications(db, "need", limit=3)

@@ -1,4 +1,4 @@
-"""The outbox with two real connections: a row has one owner, whoever dies."""
+"""The outbox under concurrent connections: a row has one owner at a time, also when a worker dies."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.support.clock import FrozenClock
 ADA = Address(Channel.SMS, "+13145550142")
 
 
-def heard(sid: str, clock: FrozenClock, body: str = "hi") -> InboundMessage:
+def text_from_ada(sid: str, clock: FrozenClock, body: str = "hi") -> InboundMessage:
     return InboundMessage(sid, ADA, "+13145550100", body, clock.now())
 
 
 def known(database: Database, sealer: Sealer, clock: FrozenClock) -> int:
     with database.transaction() as db:
-        inbound = heard("SM1", clock)
+        inbound = text_from_ada("SM1", clock)
         thread = turns.load_for_update(db, sealer, inbound, "en")
         options = {"opted_out": False, "rules": (), "silence": "test", "now": clock.now()}
         return turns.save(db, sealer, thread, State(), inbound, [], **options).conversation_id  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ def add(
         return outbox.enqueue(db, sealer, conversation, "a promise", lane, None, 1, clock.now()).id
 
 
-def test_it_gives_a_row_to_one_of_many(database: Database, sealer: Sealer, clock: FrozenClock) -> None:
+def test_it_gives_a_row_to_one_of_many_claimers(database: Database, sealer: Sealer, clock: FrozenClock) -> None:
     row = add(database, sealer, clock, known(database, sealer, clock))
 
     def claim(_: int) -> bool:
@@ -50,7 +50,7 @@ def test_it_gives_a_row_to_one_of_many(database: Database, sealer: Sealer, clock
         assert sum(pool.map(claim, range(24))) == 1
 
 
-def test_it_doubts_a_row_whose_owner_died(database: Database, sealer: Sealer, clock: FrozenClock) -> None:
+def test_it_marks_a_row_whose_owner_died_as_uncertain(database: Database, sealer: Sealer, clock: FrozenClock) -> None:
     row = add(database, sealer, clock, known(database, sealer, clock))
     with database.transaction() as db:
         assert outbox.claim(db, sealer, row, clock.now()).previous_state is Delivery.WAITING  # type: ignore[union-attr]
@@ -98,9 +98,9 @@ def test_it_refuses_the_same_message_twice_and_writes_nothing(
 ) -> None:
     known(database, sealer, clock)
     with pytest.raises(turns.ConcurrentTurn), database.transaction() as db:
-        thread = turns.load_for_update(db, sealer, heard("SM2", clock), "en")
+        thread = turns.load_for_update(db, sealer, text_from_ada("SM2", clock), "en")
         options = {"opted_out": False, "rules": (), "silence": None, "now": clock.now()}
         reply = turns.OutgoingText("x", "reply", None, "answered", None, 1)
-        turns.save(db, sealer, thread, State(), heard("SM1", clock), [reply], **options)  # type: ignore[arg-type]
+        turns.save(db, sealer, thread, State(), text_from_ada("SM1", clock), [reply], **options)  # type: ignore[arg-type]
     with database.transaction() as db:
         assert db.query(Message).count() == 1

@@ -1,4 +1,4 @@
-"""The staff's rows, with a real PostgreSQL."""
+"""The rows of staff, with a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_it_refuses_an_email_that_is_known_and_a_team_that_is_not(db: Session) -
         staff.add(db, "joe@stl.example", "Joe", NOW, teams=["medical"])
 
 
-def test_it_finds_by_telephone_whoever_typed_it_how(db: Session, sealer: Sealer) -> None:
+def test_it_finds_a_telephone_however_it_is_typed(db: Session, sealer: Sealer) -> None:
     ana = staff.add(db, "ana@stl.example", "Ana", NOW)
     assert staff.set_phone(db, sealer, ana, "(314) 555-0142") == Address(Channel.SMS, "+13145550142")
     assert staff.find_by_phone(db, sealer, "+13145550142") is ana
@@ -49,7 +49,7 @@ def test_it_finds_by_telephone_whoever_typed_it_how(db: Session, sealer: Sealer)
     assert staff.set_phone(db, sealer, ana, "") is None and staff.phone_of(sealer, ana) is None
 
 
-def test_it_gives_a_telephone_to_one_only_and_does_not_repeat_it(db: Session, sealer: Sealer) -> None:
+def test_it_gives_a_telephone_to_one_person_only_and_never_quotes_it(db: Session, sealer: Sealer) -> None:
     ana, joe = staff.add(db, "ana@stl.example", "Ana", NOW), staff.add(db, "joe@stl.example", "Joe", NOW)
     staff.set_phone(db, sealer, ana, "314-555-0142")
     with pytest.raises(staff.DuplicateStaff) as taken:
@@ -66,7 +66,7 @@ def test_it_keeps_an_address_of_the_simulator(db: Session, sealer: Sealer) -> No
     assert staff.phone_of(sealer, ana) == pretend and staff.find_by_address(db, sealer, pretend) is ana
 
 
-def test_it_forgets_the_telephone_of_somebody_who_leaves(db: Session, sealer: Sealer) -> None:
+def test_it_forgets_the_telephone_of_staff_who_leave(db: Session, sealer: Sealer) -> None:
     ana = staff.add(db, "ana@stl.example", "Ana", NOW, teams=["housing"])
     staff.set_phone(db, sealer, ana, "314-555-0142")
     key = ana.fs_uniquifier

@@ -1,4 +1,4 @@
-"""Keeping a case: one at a time, words sealed, the right day, nothing unknown taken for a success, all gone on request."""
+"""Keeping a case: one at a time, notes sealed, on the right day, unknown is no success, all deleted on request."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot.domain.cases import MeasureAnswer
 from bot.domain.conversation.effects import ConsentChoice, ConsentMethod, RecordConsent
+from bot.domain.refused import Refused
 from bot.operations.settings.settings import Settings
 from bot.storage import erasures, keys
 from bot.storage.cases import cases
@@ -18,25 +19,25 @@ from bot.storage.people import consents
 from bot.storage.sealing import Sealer
 from bot.storage.tables.cases import CaseFile, CaseTask, Encounter, Measure, Need
 from bot.storage.tables.residents import Consent, Conversation, Erasure, Person
-from bot.usecases.cases import manage_case, manage_consent
-from bot.usecases.cases.manage_case import EncounterEntry, NotKept, TaskEntry, add_offered_need, record_check_in_answer
+from bot.usecases.cases import manage_case
+from bot.usecases.cases.manage_case import EncounterEntry, TaskEntry, add_offered_need, record_check_in_answer
 from bot.usecases.cases.manage_consent import ConsentEntry, record_consent
 from bot.usecases.cases.read_case import CasePage, read_case_page
 from bot.usecases.context import Context
-from bot.usecases.handoff.common import Refused
 from tests.support.clock import MONDAY_MORNING as NOW
 from tests.support.console import make_staff
 from tests.support.demo import Demo
-from tests.support.people import Made, make_person
+from tests.support.people import PersonIds, make_person
+from tests.support.refusals import refuses
 
 
 @pytest.fixture
-def ada(db: Session, context: Context) -> Made:
+def ada(db: Session, context: Context) -> PersonIds:
     return make_person(db, context.sealer)
 
 
 class Reader:
-    """Somebody of the housing team who may do everything."""
+    """A member of the housing team with every permission."""
 
     def __init__(self, staff_id: int) -> None:
         self.id = staff_id
@@ -46,7 +47,7 @@ class Reader:
         return True
 
 
-def page_of(db: Session, context: Context, reader: int, made: Made, now: datetime = NOW) -> CasePage:
+def page_of(db: Session, context: Context, reader: int, made: PersonIds, now: datetime = NOW) -> CasePage:
     page = read_case_page(db, context.sealer, Reader(reader), made.conversation, now)
     assert page is not None
     return page
@@ -56,7 +57,7 @@ def after(days: float) -> datetime:
     return NOW + timedelta(days=days)
 
 
-def agree(db: Session, made: Made, choice: ConsentChoice = ConsentChoice.AGREED) -> None:
+def agree(db: Session, made: PersonIds, choice: ConsentChoice = ConsentChoice.AGREED) -> None:
     consents.record(db, RecordConsent(choice, ConsentMethod.FLOW, "followup"), made.conversation, None, "en", NOW)
     db.flush()
 
@@ -64,7 +65,7 @@ def agree(db: Session, made: Made, choice: ConsentChoice = ConsentChoice.AGREED)
 # -- one case at a time --
 
 
-def test_it_opens_one_case_and_no_second(db: Session, rosa: int, ada: Made) -> None:
+def test_it_opens_one_case_and_no_second(db: Session, rosa: int, ada: PersonIds) -> None:
     assert manage_case.open_case(db, ada.conversation, rosa, NOW)
     assert not manage_case.open_case(db, ada.conversation, rosa, after(1))
     case = db.scalars(select(CaseFile)).one()
@@ -91,14 +92,14 @@ def test_it_gives_two_callers_at_once_the_same_case(demo: Demo) -> None:
     assert demo.count(CaseFile) == 1
 
 
-def test_it_begins_anew_after_a_case_was_closed(db: Session, rosa: int, ada: Made) -> None:
+def test_it_opens_a_new_case_after_one_was_closed(db: Session, rosa: int, ada: PersonIds) -> None:
     manage_case.open_case(db, ada.conversation, rosa, NOW)
     manage_case.close_case(db, ada.conversation, "moved_away", rosa, after(1))
     assert manage_case.open_case(db, ada.conversation, rosa, after(2))
     assert [case.outcome for case in cases.list_for_person(db, ada.person)] == [None, "moved_away"]
 
 
-def test_it_ends_open_needs_as_not_known_with_their_case(db: Session, rosa: int, ada: Made) -> None:
+def test_it_ends_open_needs_as_not_known_with_their_case(db: Session, rosa: int, ada: PersonIds) -> None:
     manage_case.open_case(db, ada.conversation, rosa, NOW)
     manage_case.open_need(db, ada.conversation, "food-insecurity", rosa, NOW)
     manage_case.close_case(db, ada.conversation, "steady", rosa, after(1))
@@ -106,42 +107,42 @@ def test_it_ends_open_needs_as_not_known_with_their_case(db: Session, rosa: int,
     assert [(need.outcome, need.closed_at) for need in db.scalars(select(Need))] == [("unknown", after(1))]
 
 
-def test_it_has_each_kind_of_need_open_once(db: Session, rosa: int, ada: Made) -> None:
+def test_it_has_each_kind_of_need_open_once(db: Session, rosa: int, ada: PersonIds) -> None:
     manage_case.open_case(db, ada.conversation, rosa, NOW)
     manage_case.open_need(db, ada.conversation, "stress", rosa, NOW)
-    with pytest.raises(NotKept, match="has_need"):
+    with refuses("has_need"):
         manage_case.open_need(db, ada.conversation, "stress", rosa, NOW)
     need = db.scalars(select(Need)).one()
     manage_case.close_need(db, ada.conversation, need.id, "partly_met", rosa, after(3))
     manage_case.open_need(db, ada.conversation, "stress", rosa, after(4))
-    with pytest.raises(NotKept, match="need_closed"):
+    with refuses("need_closed"):
         manage_case.close_need(db, ada.conversation, need.id, "met", rosa, after(5))
 
 
-def test_it_closes_no_need_of_another_person(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_closes_no_need_of_another_person(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     other = make_person(db, context.sealer, "+13145550177")
     for made in (ada, other):
         manage_case.open_case(db, made.conversation, rosa, NOW)
     manage_case.open_need(db, other.conversation, "stress", rosa, NOW)
     theirs = db.scalars(select(Need.id)).one()
-    with pytest.raises(NotKept, match="no_need"):
+    with refuses("no_need"):
         manage_case.close_need(db, ada.conversation, theirs, "met", rosa, NOW)
 
 
-def test_it_refuses_who_may_not_follow_up(db: Session, ada: Made) -> None:
+def test_it_refuses_staff_who_may_not_follow_up(db: Session, ada: PersonIds) -> None:
     auditor = make_staff(db, "io@example.org", ["auditor"])
     with pytest.raises(Refused):
         manage_case.open_case(db, ada.conversation, auditor, NOW)
 
 
 @pytest.mark.parametrize("outcome", ["", "met", "cured"])
-def test_it_closes_a_case_by_a_known_outcome_only(db: Session, rosa: int, ada: Made, outcome: str) -> None:
+def test_it_closes_a_case_by_a_known_outcome_only(db: Session, rosa: int, ada: PersonIds, outcome: str) -> None:
     manage_case.open_case(db, ada.conversation, rosa, NOW)
-    with pytest.raises(NotKept, match="outcome"):
+    with refuses("outcome"):
         manage_case.close_case(db, ada.conversation, outcome, rosa, NOW)
 
 
-def test_it_seals_what_is_written_down(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_seals_what_is_written_down(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     manage_case.open_case(db, ada.conversation, rosa, NOW)
     manage_case.record_encounter(db, context, ada.conversation, EncounterEntry("phone", NOW, 5, "her landlord"), rosa, NOW)
     manage_case.add_task(db, context, ada.conversation, TaskEntry("other", "call her landlord", NOW.date()), rosa, NOW)
@@ -151,8 +152,8 @@ def test_it_seals_what_is_written_down(db: Session, context: Context, rosa: int,
     assert not any("landlord" in str(sealed) for sealed in stored)
 
 
-def test_it_makes_a_task_due_when_the_working_day_ends(db: Session, context: Context, rosa: int, ada: Made) -> None:
-    # The clocks go forward in between: five in the afternoon is an hour earlier by the world's clock.
+def test_it_makes_a_task_due_when_the_working_day_ends(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
+    # The clocks go forward in between: five in the afternoon is an hour earlier in UTC.
     manage_case.add_task(db, context, ada.conversation, TaskEntry("call", "", after(13).date(), is_mine=True), rosa, NOW)
     task = db.scalars(select(CaseTask)).one()
     assert (task.due_at.isoformat(), task.staff_id) == ("2026-03-15T22:00:00+00:00", rosa)
@@ -160,44 +161,44 @@ def test_it_makes_a_task_due_when_the_working_day_ends(db: Session, context: Con
     assert cases.list_open_tasks(db, after(13)) == []
 
 
-# -- what people tell the line --
+# -- what people answer --
 
 
-def test_it_takes_a_second_press_for_the_first(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_takes_a_second_press_for_the_first(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     manage_case.open_case(db, ada.conversation, rosa, NOW)
     today = NOW.astimezone(context.zone).date()
     for seconds, words in ((0, "one"), (2, "one"), (4, "two"), (70, "one")):
         at = NOW + timedelta(seconds=seconds)
-        # Their clock is ahead of ours.
+        # The sender's clock is ahead of Warmline's.
         met = EncounterEntry("phone", NOW + timedelta(minutes=2), note=words)
         manage_case.record_encounter(db, context, ada.conversation, met, rosa, at)
         manage_case.add_task(db, context, ada.conversation, TaskEntry("call", words, today), rosa, at)
     assert len(db.scalars(select(Encounter)).all()) == len(db.scalars(select(CaseTask)).all()) == 3
 
 
-def test_it_keeps_an_answer_for_its_day(db: Session, ada: Made) -> None:
+def test_it_keeps_an_answer_for_its_day(db: Session, ada: PersonIds) -> None:
     for days, value in ((0, "no"), (7, "unsure"), (31, "yes"), (200, "no")):
         record_check_in_answer(db, ada.conversation, "housed", value, after(days))
-    told = cases.list_measures(db, [case.id for case in cases.list_for_person(db, ada.person)])
-    assert [(row.day, row.value, row.told_by) for row in told] == [(0, "unsure", "person"), (30, "yes", "person")]
+    kept = cases.list_measures(db, [case.id for case in cases.list_for_person(db, ada.person)])
+    assert [(row.day, row.value, row.reported_by) for row in kept] == [(0, "unsure", "person"), (30, "yes", "person")]
 
 
 @pytest.mark.parametrize(("name", "value"), [("happy", "yes"), ("housed", "maybe"), ("", "")])
-def test_it_leaves_out_what_no_measure_has(db: Session, ada: Made, name: str, value: str) -> None:
+def test_it_leaves_out_what_no_measure_has(db: Session, ada: PersonIds, name: str, value: str) -> None:
     assert not record_check_in_answer(db, ada.conversation, name, value, NOW)
     assert db.scalars(select(CaseFile)).all() == []
 
 
-def test_it_keeps_what_was_told_last(db: Session, rosa: int, ada: Made) -> None:
+def test_it_keeps_the_latest_answer(db: Session, rosa: int, ada: PersonIds) -> None:
     record_check_in_answer(db, ada.conversation, "bills", "yes", after(2))
     manage_case.record_measure(db, ada.conversation, MeasureAnswer(0, "bills", "no"), rosa, after(3))
     # A text that waited through an outage.
     record_check_in_answer(db, ada.conversation, "bills", "yes", after(2.5))
-    told = db.scalars(select(Measure)).one()
-    assert (told.value, told.told_by, told.staff_id) == ("no", "worker", rosa)
+    kept = db.scalars(select(Measure)).one()
+    assert (kept.value, kept.reported_by, kept.staff_id) == ("no", "worker", rosa)
 
 
-def test_it_still_hears_of_day_90_after_the_case_was_closed(db: Session, rosa: int, ada: Made) -> None:
+def test_it_still_hears_of_day_90_after_the_case_was_closed(db: Session, rosa: int, ada: PersonIds) -> None:
     manage_case.open_case(db, ada.conversation, rosa, NOW)
     manage_case.close_case(db, ada.conversation, "steady", rosa, after(65))
     assert record_check_in_answer(db, ada.conversation, "safe", "yes", after(91))
@@ -205,13 +206,13 @@ def test_it_still_hears_of_day_90_after_the_case_was_closed(db: Session, rosa: i
     assert len(cases.list_for_person(db, ada.person)) == 1
 
 
-def test_it_refuses_a_day_that_is_still_to_come(db: Session, rosa: int, ada: Made) -> None:
+def test_it_refuses_a_day_that_is_still_to_come(db: Session, rosa: int, ada: PersonIds) -> None:
     manage_case.open_case(db, ada.conversation, rosa, NOW)
-    with pytest.raises(NotKept, match="day"):
+    with refuses("day"):
         manage_case.record_measure(db, ada.conversation, MeasureAnswer(60, "safe", "yes"), rosa, after(30))
 
 
-def test_it_begins_a_case_with_the_need_of_somebody_who_agreed(db: Session, ada: Made) -> None:
+def test_it_opens_a_case_with_the_need_of_a_person_who_agreed(db: Session, ada: PersonIds) -> None:
     agree(db, ada)
     assert add_offered_need(db, ada.conversation, "rent", NOW)
     assert not add_offered_need(db, ada.conversation, "rent", after(1))
@@ -227,12 +228,12 @@ def test_it_begins_a_case_with_the_need_of_somebody_who_agreed(db: Session, ada:
         (ConsentChoice.WITHDRAWN, ConsentMethod.STAFF, False),
         (ConsentChoice.OPTED_OUT, ConsentMethod.KEYWORD, False),
         (ConsentChoice.AGREED, ConsentMethod.FLOW, True),
-        # The other number is somebody else's now: the person has said nothing by it.
+        # The other number now belongs to another person: this one has said nothing by it.
         (ConsentChoice.WITHDRAWN, ConsentMethod.CARRIER, True),
     ],
 )
-def test_it_hears_at_every_address_what_was_taken_back_at_one(
-    db: Session, context: Context, ada: Made, choice: ConsentChoice, method: ConsentMethod, holds: bool
+def test_it_applies_to_every_address_a_consent_that_was_withdrawn_at_one(
+    db: Session, context: Context, ada: PersonIds, choice: ConsentChoice, method: ConsentMethod, holds: bool
 ) -> None:
     other = make_person(db, context.sealer, "+13145550199").conversation
     db.execute(update(Conversation).where(Conversation.id == other).values(person_id=ada.person))
@@ -245,7 +246,7 @@ def test_it_hears_at_every_address_what_was_taken_back_at_one(
     assert consents.is_agreed(db, ada.conversation, "followup", NOW) is holds
 
 
-def test_it_makes_no_case_of_who_did_not_agree(db: Session, ada: Made) -> None:
+def test_it_opens_no_case_for_a_person_who_did_not_agree(db: Session, ada: PersonIds) -> None:
     assert not add_offered_need(db, ada.conversation, "rent", NOW)
     agree(db, ada)
     agree(db, ada, ConsentChoice.WITHDRAWN)
@@ -256,7 +257,7 @@ def test_it_makes_no_case_of_who_did_not_agree(db: Session, ada: Made) -> None:
 # -- consent --
 
 
-def test_it_writes_down_who_told_whom(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_records_who_said_it_to_whom(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     record_consent(db, context.sealer, ada.conversation, ConsentEntry("followup", "agreed"), rosa, NOW)
     assert consents.is_agreed(db, ada.conversation, "followup", NOW)
     record_consent(db, context.sealer, ada.conversation, ConsentEntry("followup", "withdrawn"), rosa, after(1))
@@ -270,25 +271,25 @@ def test_it_writes_down_who_told_whom(db: Session, context: Context, rosa: int, 
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("entry", "reason"),
     [
         (ConsentEntry("all", "agreed"), "scope"),
         (ConsentEntry("survey", "opted_in"), "choice"),
         (ConsentEntry("share", "agreed", "nobody/here", after(9)), "agency"),
     ],
 )
-def test_it_writes_nothing_down_that_nobody_could_say(
-    db: Session, context: Context, rosa: int, ada: Made, told: ConsentEntry, reason: str
+def test_it_records_nothing_that_no_person_could_have_said(
+    db: Session, context: Context, rosa: int, ada: PersonIds, entry: ConsentEntry, reason: str
 ) -> None:
-    with pytest.raises(manage_consent.NotKept, match=reason):
-        record_consent(db, context.sealer, ada.conversation, told, rosa, NOW)
+    with refuses(reason):
+        record_consent(db, context.sealer, ada.conversation, entry, rosa, NOW)
     assert db.scalars(select(Consent)).all() == []
 
 
 # -- whose it is --
 
 
-def test_it_reads_a_case_by_any_conversation_of_the_person(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_reads_a_case_by_any_conversation_of_the_person(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     elsewhere = make_person(db, context.sealer, "+13145550188", team="crisis")
     db.execute(update(Conversation).values(person_id=ada.person))
     manage_case.open_case(db, elsewhere.conversation, rosa, NOW)
@@ -304,7 +305,7 @@ def test_it_reads_nothing_of_people_of_another_team(db: Session, context: Contex
 # -- deleting, and new keys --
 
 
-def fill(db: Session, context: Context, rosa: int, made: Made) -> None:
+def fill(db: Session, context: Context, rosa: int, made: PersonIds) -> None:
     manage_case.open_case(db, made.conversation, rosa, NOW)
     manage_case.open_need(db, made.conversation, "stress", rosa, NOW)
     manage_case.record_encounter(db, context, made.conversation, EncounterEntry("phone", NOW, 5, "secret words"), rosa, NOW)
@@ -317,7 +318,7 @@ OF_CASES = (CaseFile, Need, Encounter, CaseTask, Measure)
 
 
 def test_it_deletes_all_of_a_case_with_its_person_and_nothing_of_others(
-    db: Session, context: Context, rosa: int, ada: Made
+    db: Session, context: Context, rosa: int, ada: PersonIds
 ) -> None:
     other = make_person(db, context.sealer, "+13145550177")
     for made in (ada, other):
@@ -331,10 +332,10 @@ def test_it_deletes_all_of_a_case_with_its_person_and_nothing_of_others(
     assert len(cases.list_for_person(db, other.person)) == 1
 
 
-def test_it_begins_nothing_with_somebody_who_was_deleted(db: Session, rosa: int, ada: Made) -> None:
+def test_it_begins_nothing_with_a_deleted_person(db: Session, rosa: int, ada: PersonIds) -> None:
     agree(db, ada)
     db.execute(update(Person).values(erased_at=NOW))
-    with pytest.raises(NotKept, match="unknown_person"):
+    with refuses("unknown_person"):
         manage_case.open_case(db, ada.conversation, rosa, NOW)
     assert not record_check_in_answer(db, ada.conversation, "safe", "yes", NOW)
     assert not add_offered_need(db, ada.conversation, "rent", NOW)
@@ -342,7 +343,7 @@ def test_it_begins_nothing_with_somebody_who_was_deleted(db: Session, rosa: int,
 
 
 def test_it_seals_the_words_of_cases_under_a_new_key(
-    db: Session, context: Context, settings: Settings, rosa: int, ada: Made
+    db: Session, context: Context, settings: Settings, rosa: int, ada: PersonIds
 ) -> None:
     fill(db, context, rosa, ada)
     newest = "bmV3ZXN0IGtleSBvZiBhbGwsIG9ubHkgZm9yIHRlc3Q="

@@ -1,4 +1,4 @@
-"""What must hold for any text in any state: safety first, never silent, the place kept, the state storable."""
+"""What must hold for any text in any state: safety first, never silent, the place in the flow kept, the state storable."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_it_apologises_and_calls_a_human_where_a_flow_is_gone(line: SystemTexts,
     assert turn.conversation.holder is Holder.WAITING
 
 
-def test_it_tells_who_waits_that_nobody_has_come_but_not_at_every_text(line: SystemTexts, library: DraftLibrary) -> None:
+def test_it_says_sometimes_that_no_one_has_answered_yet(line: SystemTexts, library: DraftLibrary) -> None:
     called = turn_of(line, library, Conversation(), "PERSON").conversation
     first = turn_of(line, library, called, "hola?")
     assert replies(first), "the first words after the call are answered"
@@ -150,14 +150,14 @@ def test_it_tells_who_waits_that_nobody_has_come_but_not_at_every_text(line: Sys
 
 
 @pytest.mark.parametrize("text", ["I want it all to end", "stop him he is hitting me", "make it stop", "help me please"])
-def test_it_takes_no_cry_for_a_keyword(line: SystemTexts, library: DraftLibrary, text: str) -> None:
+def test_it_does_not_take_a_cry_for_help_as_a_keyword(line: SystemTexts, library: DraftLibrary, text: str) -> None:
     turn = turn_of(line, library, Conversation(), text)
     assert not any(isinstance(effect, RecordConsent) for effect in turn.effects)
     assert replies(turn)
 
 
 @pytest.mark.parametrize("machine", ["We are out of office, thank you for your message", "1", "food", "i need food please"])
-def test_it_ends_a_talk_with_another_machine(line: SystemTexts, library: DraftLibrary, machine: str) -> None:
+def test_it_ends_a_conversation_with_another_bot(line: SystemTexts, library: DraftLibrary, machine: str) -> None:
     conversation, now, said = Conversation(), NOW, []
     for _ in range(200):
         now += timedelta(seconds=2)
@@ -167,9 +167,7 @@ def test_it_ends_a_talk_with_another_machine(line: SystemTexts, library: DraftLi
     assert sum(said) <= 46 and sum(said[60:]) <= 2
 
 
-def test_it_answers_several_texts_of_one_breath_once_and_a_worse_one_at_once(
-    line: SystemTexts, library: DraftLibrary
-) -> None:
+def test_it_answers_several_quick_texts_once_and_a_worse_one_at_once(line: SystemTexts, library: DraftLibrary) -> None:
     first = turn_of(line, library, Conversation(), "i want to kill myself")
     second = answer(
         line, library, first.conversation, IncomingText("i want to kill myself"), NOW + timedelta(seconds=5)
@@ -181,14 +179,14 @@ def test_it_answers_several_texts_of_one_breath_once_and_a_worse_one_at_once(
 
 
 @pytest.mark.parametrize("text", ["AYUDA", "HOME"])
-def test_it_wakes_a_human_while_it_asks_about_active_signs(line: SystemTexts, library: DraftLibrary, text: str) -> None:
+def test_it_alerts_a_human_while_it_asks_about_active_signs(line: SystemTexts, library: DraftLibrary, text: str) -> None:
     turn = turn_of(line, library, Conversation(), text)
     assert turn.conversation.asked_danger == "self_harm" and "988" in replies(turn)[0]
     assert [effect.urgency for effect in turn.effects if isinstance(effect, OpenHandoff)] == ["quarter_hour"]
 
 
 @pytest.mark.parametrize("text", ["I want to talk to a person", "can I speak with a person please", "is this a bot?"])
-def test_it_calls_a_human_for_whoever_asks_in_a_sentence(line: SystemTexts, library: DraftLibrary, text: str) -> None:
+def test_it_calls_a_human_for_a_person_who_asks_in_a_sentence(line: SystemTexts, library: DraftLibrary, text: str) -> None:
     turn = turn_of(line, library, Conversation(), text)
     assert any(isinstance(effect, OpenHandoff) and effect.reason is HandoffReason.ASKED for effect in turn.effects)
 
@@ -206,7 +204,7 @@ def test_it_tells_the_web_nothing_of_message_rates(line: SystemTexts, library: D
     "can you remove me from this abusive house", "my ex wont stop texting me", "i dont want to leave me kids alone",
     "they want to remove my kids", "no me deje en paz mi vecino", "mi ex no deja de escribirme",
 ])  # fmt: skip
-def test_it_takes_no_plea_for_a_wish_to_be_left_alone(line: SystemTexts, library: DraftLibrary, text: str) -> None:
+def test_it_does_not_take_a_plea_as_a_wish_to_be_left_alone(line: SystemTexts, library: DraftLibrary, text: str) -> None:
     turn = turn_of(line, library, Conversation(), text)
     assert not any(isinstance(effect, RecordConsent) for effect in turn.effects)
     assert replies(turn)
@@ -216,12 +214,12 @@ def test_it_takes_no_plea_for_a_wish_to_be_left_alone(line: SystemTexts, library
     "please stop texting me", "Stop texting this number!", "leave me alone", "dont text me again please", "no more texts ok",
     "ya no me manden mas mensajes", "Por favor no me escriban", "take me off your list", "I don't want any more texts",
 ])  # fmt: skip
-def test_it_takes_a_wish_to_be_left_alone_in_free_words(line: SystemTexts, library: DraftLibrary, text: str) -> None:
+def test_it_understands_a_wish_to_be_left_alone_in_free_words(line: SystemTexts, library: DraftLibrary, text: str) -> None:
     turn = turn_of(line, library, Conversation(), text)
     assert [effect.choice for effect in turn.effects if isinstance(effect, RecordConsent)] == ["opted_out"]
 
 
-def test_it_takes_that_wish_while_a_direct_question_is_open_too(line: SystemTexts, library: DraftLibrary) -> None:
+def test_it_understands_that_wish_while_a_direct_question_is_open_too(line: SystemTexts, library: DraftLibrary) -> None:
     asked = turn_of(line, library, Conversation(), "i feel hopeless").conversation
     turn = turn_of(line, library, asked, "stop texting me")
     assert any(isinstance(effect, RecordConsent) for effect in turn.effects)

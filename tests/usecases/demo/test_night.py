@@ -1,4 +1,4 @@
-"""The demo's night: played through the real line into an empty house, once, and believable for a while afterwards."""
+"""The demo's night: played through the real line into an empty database, once, and believable for a while afterwards."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from bot.commands.common import Refused
 from bot.commands.demo import demo as command
 from bot.domain.handoff.states import DISPOSITIONS
 from bot.domain.messages.segments import fold_for_sms, measure_segments
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Role
 from bot.jobs.sweep import sweep
 from bot.operations.settings.settings import Settings
@@ -36,7 +36,7 @@ BEFORE_THE_MORNING_SHIFT = datetime(2026, 3, 5, 12, 55, tzinfo=UTC)
 
 
 class Night:
-    """A demo after its night, at a moment that stands still until the test moves it."""
+    """A demo after its night, with a clock that stands still until the test moves it."""
 
     def __init__(self, demo: Demo, now: datetime) -> None:
         self.clock = FrozenClock(now)
@@ -82,7 +82,7 @@ def test_it_plays_every_act_at_any_hour(demo: Demo, now: datetime) -> None:
 
 
 @pytest.mark.slow
-def test_it_stays_believable_for_an_hour_in_which_nobody_does_anything(demo: Demo) -> None:
+def test_it_stays_believable_for_an_hour_without_any_activity(demo: Demo) -> None:
     night = Night(demo, MONDAY_MORNING)
     for _ in range(11):
         night.clock.advance(timedelta(minutes=5))
@@ -94,7 +94,7 @@ def test_it_stays_believable_for_an_hour_in_which_nobody_does_anything(demo: Dem
         assert len(db.scalars(to_residents.where(Message.at > MONDAY_MORNING)).all()) < 10
 
 
-def test_it_leaves_no_hole_in_the_roster(demo: Demo) -> None:
+def test_it_leaves_no_gap_in_the_roster(demo: Demo) -> None:
     context = demo.runtime.context
     with demo.db() as db:
         add_demo_staff(db, context.sealer, context.zone, MONDAY_MORNING)
@@ -126,7 +126,7 @@ def test_it_is_played_once(demo: Demo, settings: Settings) -> None:
     assert [demo.count(table) for table in (Staff, Conversation, Handoff, Message)] == before
 
 
-def test_it_is_refused_where_there_is_a_carrier(demo: Demo, settings: Settings) -> None:
+def test_it_is_refused_with_a_real_carrier(demo: Demo, settings: Settings) -> None:
     twilio = {
         "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "t" * 32, "TWILIO_FROM": "+13145550100",
         "PUBLIC_URL": "https://help.example.org",
@@ -138,7 +138,7 @@ def test_it_is_refused_where_there_is_a_carrier(demo: Demo, settings: Settings) 
         assert is_untouched(db) and not staff.list_active(db)
 
 
-def test_it_writes_to_nobody_real() -> None:
+def test_it_texts_no_real_number() -> None:
     members = read_demo_staff().people
     assert all(member.email.endswith("@example.org") and member.email.isascii() for member in members)
     assert len({member.called for member in members}) == len(members)

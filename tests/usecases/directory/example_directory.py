@@ -1,4 +1,4 @@
-"""What tests of the directory share: the real directories, rules, and small packages made on the spot."""
+"""Shared by tests of the directory: the real directories, rules, and small packages made by the test."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def mapping_of(name: str) -> DirectoryMapping | None:
 def take_in(
     db: Session, path: Path, source: str, *, checked: date | None = date(2026, 11, 1), now: datetime = NOW
 ) -> ImportReport:
-    """Import a folder as an admin does who has checked all of it on `checked`."""
+    """Import a folder as an admin who has checked all of it on `checked`."""
     wish = ImportOptions(source, "test", 180, CITY, checked, "Ana" if checked else "")
     return import_directory(db, open_files(path), wish, mapping_of(source), RULES, now)
 

@@ -1,4 +1,4 @@
-"""Staff keep the directory: changes lie over what was imported, a check is somebody's word, nobody overwrites another."""
+"""Staff keep the directory: changes win over the import, a check has a name, and no one overwrites a colleague."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from bot.domain.directory.editing import ServiceForm
+from bot.domain.refused import InvalidForm, Refused
 from bot.operations.settings.settings import Settings
 from bot.storage.database import Database
 from bot.storage.directory import catalog, listings
@@ -24,15 +25,14 @@ from bot.usecases.directory import edit_services
 from bot.usecases.directory.edit_services import (
     DirectorySettings,
     OpenedServiceForm,
-    Refused,
     ServiceEditConflict,
     ServiceNotFound,
-    Unfit,
     service_version,
 )
 from bot.usecases.directory.read_services import ServicePage, read_service
 from tests.support.console import make_staff
 from tests.support.people import make_person
+from tests.support.refusals import refuses
 from tests.usecases.directory.example_directory import CITY, NOW, package, take_in
 
 GROUND = DirectorySettings.with_known_needs(CITY, 180, ("en", "es"))
@@ -67,14 +67,14 @@ def page(db: Session, service_id: int, now: datetime = NOW) -> ServicePage:
 
 
 def change(db: Session, service_id: int, by: int, now: datetime = NOW, **fields: object) -> bool:
-    """Change these fields as somebody does who has just opened the form."""
+    """Change these fields as a member of staff who has just opened the form."""
     form = page(db, service_id)
     typed = replace(form.typed, **fields)  # type: ignore[arg-type]
     return edit_services.change_service(db, GROUND, service_id, by, typed, OpenedServiceForm(form.version, form.typed), now)
 
 
-def told(db: Session, words: str, now: datetime = NOW) -> list[dict[str, object]]:
-    """What a search for these words shows of services that people may be told of."""
+def offerable(db: Session, words: str, now: datetime = NOW) -> list[dict[str, object]]:
+    """The listings that a search for these words finds of services that people may be offered."""
     return [hit.shown for hit in listings.search(db, ListingQuery(words=words, offered_at=now))]
 
 
@@ -86,7 +86,7 @@ def again(db: Session, tmp_path: Path, *, named: str = "Food pantry", now: datet
 # -- changing --
 
 
-def test_it_lays_a_change_over_what_was_imported(db: Session, pantry: int, rosa: int) -> None:
+def test_it_prefers_a_change_to_what_was_imported(db: Session, pantry: int, rosa: int) -> None:
     imported = dict(one(db, "s1").details)
     change(db, pantry, rosa, description="Boxes on Mondays", hours=("9am-5pm", *[""] * 6), languages="English, Bosnian")
     service = one(db, "s1")
@@ -94,7 +94,7 @@ def test_it_lays_a_change_over_what_was_imported(db: Session, pantry: int, rosa:
     assert service.edits["description"] == "Boxes on Mondays"
     assert (service.languages, service.edits["languages"]) == (["en", "bs"], ["en", "bs"])
     assert page(db, pantry).typed.hours[0] == "9am-5pm"
-    assert told(db, "boxes mondays")[0]["schedules"] == service.edits["schedules"]
+    assert offerable(db, "boxes mondays")[0]["schedules"] == service.edits["schedules"]
 
 
 def test_it_keeps_changes_through_a_new_import(db: Session, pantry: int, rosa: int, tmp_path: Path) -> None:
@@ -107,10 +107,10 @@ def test_it_keeps_changes_through_a_new_import(db: Session, pantry: int, rosa: i
     again(db, tmp_path, named="Pantry of another name")
     db.expire_all()
     assert page(db, pantry).typed == before
-    assert told(db, "harbor")[0]["organization"] == "Harbor House"
+    assert offerable(db, "harbor")[0]["organization"] == "Harbor House"
 
 
-def test_it_takes_a_change_away_that_is_put_back(db: Session, pantry: int, rosa: int) -> None:
+def test_it_removes_a_change_that_is_reverted(db: Session, pantry: int, rosa: int) -> None:
     before = page(db, pantry).typed
     fields: dict[str, Any] = {"name": "Other", "needs": ("rent",), "phones": "211", "agency": "Others", "status": "inactive"}
     change(db, pantry, rosa, hours=("9am-5pm", *[""] * 6), **fields)
@@ -125,8 +125,8 @@ def test_it_takes_a_change_away_that_is_put_back(db: Session, pantry: int, rosa:
 
 def test_it_shows_a_new_name_of_the_agency_at_all_its_services(db: Session, pantry: int, rosa: int) -> None:
     change(db, pantry, rosa, agency="Harbor House")
-    assert {shown["organization"] for shown in told(db, "harbor house")} == {"Harbor House"}
-    assert len(told(db, "harbor house")) == 2
+    assert {shown["organization"] for shown in offerable(db, "harbor house")} == {"Harbor House"}
+    assert len(offerable(db, "harbor house")) == 2
 
 
 def test_it_moves_a_place_to_its_new_zip(db: Session, pantry: int, rosa: int) -> None:
@@ -141,18 +141,18 @@ def test_it_moves_a_place_to_its_new_zip(db: Session, pantry: int, rosa: int) ->
 
 
 def test_it_refuses_what_cannot_be_stored_and_changes_nothing(db: Session, pantry: int, rosa: int) -> None:
-    with pytest.raises(Unfit) as refused:
+    with pytest.raises(InvalidForm) as refused:
         change(db, pantry, rosa, name="Fine", phones="call us", needs=("foood",))
     assert set(refused.value.problems) == {"phones", "needs"}
     assert one(db, "s1").edits == {}
 
 
-def test_it_takes_the_check_back_where_the_number_is_another(db: Session, pantry: int, rosa: int) -> None:
-    assert told(db, "food pantry")
+def test_it_withdraws_the_check_where_the_number_changes(db: Session, pantry: int, rosa: int) -> None:
+    assert offerable(db, "food pantry")
     assert change(db, pantry, rosa, description="Still the same number") is False
     assert change(db, pantry, rosa, phones="314-555-0199") is True
     assert (one(db, "s1").verified, one(db, "s1").assured_on) == (False, None)
-    assert not told(db, "food pantry")
+    assert not offerable(db, "food pantry")
 
 
 def test_it_does_not_let_a_removed_number_come_back(db: Session, pantry: int, rosa: int) -> None:
@@ -162,13 +162,13 @@ def test_it_does_not_let_a_removed_number_come_back(db: Session, pantry: int, ro
     assert page(db, pantry).typed.phones == ""
 
 
-def test_it_writes_down_who_changed_which_fields_and_no_words(db: Session, pantry: int, rosa: int) -> None:
+def test_it_audits_who_changed_which_fields_and_no_values(db: Session, pantry: int, rosa: int) -> None:
     change(db, pantry, rosa, description="Boxes", email="a@example.org")
     audit = db.scalars(select(Audit).where(Audit.act == "service_changed")).one()
     assert (audit.staff_id, audit.detail) == (rosa, f"service {pantry}: description, email")
 
 
-def test_it_writes_nothing_down_where_nothing_was_changed(db: Session, pantry: int, rosa: int) -> None:
+def test_it_audits_nothing_where_nothing_was_changed(db: Session, pantry: int, rosa: int) -> None:
     version = service_version(one(db, "s1"))
     change(db, pantry, rosa, now=LATER)
     assert service_version(one(db, "s1")) == version
@@ -199,10 +199,10 @@ def test_it_lets_the_second_save_once_they_know(db: Session, pantry: int, rosa: 
     assert one(db, "s1").edits["description"] == "Both"
 
 
-def test_it_writes_down_no_check_of_what_was_changed_meanwhile(db: Session, pantry: int, rosa: int) -> None:
+def test_it_records_no_check_of_what_was_changed_meanwhile(db: Session, pantry: int, rosa: int) -> None:
     seen = edit_services.content_hash(db, pantry)
     change(db, pantry, rosa, phones="314-555-0666")
-    with pytest.raises(Refused, match="changed meanwhile"):
+    with refuses("changed meanwhile"):
         edit_services.record_check(db, GROUND, pantry, rosa, LATER, seen)
     assert one(db, "s1").verified is False
     edit_services.record_check(db, GROUND, pantry, rosa, LATER, edit_services.content_hash(db, pantry))
@@ -224,7 +224,7 @@ def test_it_does_not_stop_for_a_check_that_changed_no_field(db: Session, pantry:
     assert one(db, "s1").edits["description"] == "New"
 
 
-def test_it_waits_for_the_other_and_then_looks_again(database: Database, tmp_path: Path) -> None:
+def test_it_waits_for_the_other_and_then_compares_again(database: Database, tmp_path: Path) -> None:
     with database.transaction() as db:
         rosa = make_staff(db)
         take_in(db, package(tmp_path / "p", [PANTRY]), "test")
@@ -256,22 +256,22 @@ def test_it_notes_who_checked_on_the_day_of_the_city(db: Session, pantry: int, r
 
 def test_it_offers_a_service_again_after_the_check(db: Session, pantry: int, rosa: int, tmp_path: Path) -> None:
     in_a_year = NOW + timedelta(days=365)
-    assert not told(db, "food pantry", in_a_year)
+    assert not offerable(db, "food pantry", in_a_year)
     edit_services.record_check(db, GROUND, pantry, rosa, in_a_year)
-    assert told(db, "food pantry", in_a_year)
+    assert offerable(db, "food pantry", in_a_year)
     again(db, tmp_path, now=in_a_year)
     db.expire_all()
     assert one(db, "s1").assured_by == "Rosa Ortiz"
-    assert told(db, "food pantry", in_a_year)
+    assert offerable(db, "food pantry", in_a_year)
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("yes", True), ("no", False), ("unknown", None)])
-def test_it_tells_nobody_of_a_service_that_takes_nobody(
+def test_it_offers_no_service_that_takes_no_new_people(
     db: Session, pantry: int, rosa: int, answer: str, kept: bool | None
 ) -> None:
     edit_services.set_accepting(db, pantry, rosa, answer, NOW)
     assert (one(db, "s1").accepting, one(db, "s1").accepting_at) == (kept, NOW)
-    assert bool(told(db, "food pantry")) is (answer != "no")
+    assert bool(offerable(db, "food pantry")) is (answer != "no")
     with pytest.raises(Refused):
         edit_services.set_accepting(db, pantry, rosa, "perhaps", NOW)
 
@@ -281,11 +281,11 @@ def test_it_closes_and_opens_again(db: Session, pantry: int, rosa: int, tmp_path
     again(db, tmp_path)
     db.expire_all()
     assert one(db, "s1").status == "temporarily closed"
-    assert not told(db, "food pantry")
-    with pytest.raises(Refused, match="closed"):
+    assert not offerable(db, "food pantry")
+    with refuses("closed"):
         edit_services.record_check(db, GROUND, pantry, rosa, NOW)
     edit_services.set_status(db, pantry, rosa, "active", NOW)
-    assert (one(db, "s1").edits, bool(told(db, "food pantry"))) == ({}, True)
+    assert (one(db, "s1").edits, bool(offerable(db, "food pantry"))) == ({}, True)
 
 
 def test_it_puts_those_first_whose_check_ran_out_or_to_which_people_were_sent(
@@ -305,11 +305,11 @@ def test_it_puts_those_first_whose_check_ran_out_or_to_which_people_were_sent(
 # -- adding, and what cannot be changed here --
 
 
-def test_it_adds_a_service_that_nobody_is_told_of_before_it_is_checked(db: Session, rosa: int) -> None:
+def test_it_adds_a_service_that_is_not_offered_before_it_is_checked(db: Session, rosa: int) -> None:
     number = edit_services.add_service(db, GROUND, rosa, replace(NEW, agency="Oak House", languages="Spanish"), NOW)
-    assert not told(db, "night kitchen")
+    assert not offerable(db, "night kitchen")
     edit_services.record_check(db, GROUND, number, rosa, NOW)
-    shown = told(db, "night kitchen")[0]
+    shown = offerable(db, "night kitchen")[0]
     assert (shown["organization"], shown["zip"]) == ("Oak House", "63103")
     found = page(db, number)
     assert (found.typed.street, found.typed.needs, found.typed.languages) == ("2 Oak St", ("food",), "Spanish")
@@ -326,7 +326,7 @@ def test_it_changes_what_was_added_by_hand(db: Session, rosa: int) -> None:
     assert not db.get_one(Service, number).edits
 
 
-def test_it_is_left_alone_by_an_import(db: Session, rosa: int, tmp_path: Path) -> None:
+def test_an_import_leaves_an_added_service_alone(db: Session, rosa: int, tmp_path: Path) -> None:
     number = edit_services.add_service(db, GROUND, rosa, NEW, NOW)
     take_in(db, package(tmp_path / "p", [PANTRY]), "test", now=LATER)
     db.expire_all()
@@ -337,9 +337,9 @@ def test_it_refuses_a_service_that_is_gone_or_kept_in_files(db: Session, pantry:
     one(db, "s1").gone_at = NOW
     one(db, "s2").origin = "files"
     db.flush()
-    with pytest.raises(Refused, match="gone"):
+    with refuses("gone"):
         edit_services.record_check(db, GROUND, pantry, rosa, NOW)
-    with pytest.raises(Refused, match="files"):
+    with refuses("files"):
         change(db, one(db, "s2").id, rosa, name="Other")
     with pytest.raises(ServiceNotFound):
         edit_services.record_check(db, GROUND, 999_999, rosa, NOW)

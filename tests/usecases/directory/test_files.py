@@ -1,4 +1,4 @@
-"""What is no directory is refused with a sentence, and never with a traceback."""
+"""A file that is not a directory is refused with a sentence, never with a traceback."""
 
 from __future__ import annotations
 

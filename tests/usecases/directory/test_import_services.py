@@ -1,4 +1,4 @@
-"""Directories are taken in whole or not at all, again and again, and what the staff wrote stays."""
+"""Directories are imported completely or not at all, again and again, and the staff's changes stay."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bot.usecases.directory.files import DirectoryFilesError, open_files, open_s
 from bot.usecases.directory.import_services import (
     ROW_KINDS,
     ImportOptions,
+    ImportRefused,
     ImportReport,
-    Refused,
     import_directory,
     language_code,
     source_name,
@@ -42,7 +42,7 @@ def taken(report: ImportReport, kind: str) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)
-def test_it_takes_in_each_real_directory_and_explains_what_it_refuses(database: Database, name: str) -> None:
+def test_it_imports_each_real_directory_and_explains_what_it_refuses(database: Database, name: str) -> None:
     with database.transaction() as db:
         report = take_in(db, real(name), name.split("/")[0])
     assert report.counts["service"]["taken"] > 0
@@ -71,7 +71,7 @@ def test_it_changes_nothing_when_it_is_imported_again(database: Database, name: 
 def test_it_counts_the_services_of_a_real_city(database: Database) -> None:
     with database.transaction() as db:
         report = take_in(db, real("sheltertech"), "sheltertech")
-        # Three of the 242 have no name, and each is said.
+        # Three of the 242 have no name, and each is reported.
         assert (report.counts["service"]["taken"], report.refused_count) == (239, 3)
         assert report.counts["location"]["taken"] == 217 and report.offered > 200
 
@@ -85,7 +85,7 @@ def test_it_updates_by_key_and_marks_what_is_gone(database: Database, tmp_path: 
         held = services(db)
         assert taken(report, "service") == (0, 1, 0) and report.counts["service"]["gone"] == 1
         assert held["s1"].id == first["s1"] and held["s1"].name == "Food and more"
-        # Kept for the referrals that name it, and found by nobody.
+        # Kept for the referrals that name it, and found by no search.
         assert held["s2"].gone_at == NOW
         assert db.scalars(select(Listing.service_id)).all() == [first["s1"]]
     with database.transaction() as db:
@@ -104,7 +104,7 @@ def test_it_lets_the_staffs_changes_win(database: Database, tmp_path: Path) -> N
         assert (row.name, row.needs, row.edits) == ("Corner pantry", ["food", "jobs"], edits)
         assert row.details["phones"][0]["number"] == "314-555-0111"
         assert listing.shown["phones"] == edits["phones"] and listing.shown["name"] == "Corner pantry"
-        # What would hold without the change is the newest that was imported.
+        # The value without the change is the newest import's.
         assert row.replaced == {"name": "New name", "needs": []}
 
 
@@ -138,7 +138,7 @@ def test_it_marks_nothing_gone_when_most_was_refused(database: Database, tmp_pat
         assert services(db)["s2"].gone_at is None
 
 
-def test_it_offers_only_what_somebody_has_checked_lately(database: Database, tmp_path: Path) -> None:
+def test_it_offers_only_what_was_checked_lately(database: Database, tmp_path: Path) -> None:
     def offered(assured: str, checked: date | None = None) -> int:
         with database.transaction() as db:
             return take_in(db, package(tmp_path, [PANTRY], assured=assured), f"c{assured}{checked}", checked=checked).offered
@@ -151,7 +151,7 @@ def test_it_offers_only_what_somebody_has_checked_lately(database: Database, tmp
     assert offered("", date(2026, 11, 20)) == 1
 
 
-def test_it_takes_back_a_check_when_the_number_has_changed(database: Database, tmp_path: Path) -> None:
+def test_it_withdraws_a_check_when_the_number_has_changed(database: Database, tmp_path: Path) -> None:
     with database.transaction() as db:
         assert take_in(db, package(tmp_path, [PANTRY], assured=""), "city").offered == 1
     with database.transaction() as db:
@@ -173,7 +173,7 @@ OTHER = ("s1", "Food pantry", "314-555-0666")
 
 
 @pytest.mark.parametrize(("back", "offered"), [(OTHER, 1), (PANTRY, 2)])
-def test_it_takes_back_a_check_of_what_returns_with_another_number(
+def test_it_withdraws_a_check_of_what_returns_with_another_number(
     database: Database, tmp_path: Path, back: tuple[str, str, str], offered: int
 ) -> None:
     assert offered_after(database, package(tmp_path / "1", [PANTRY, BEDS], assured=""), checked=CHECKED) == 2
@@ -182,7 +182,7 @@ def test_it_takes_back_a_check_of_what_returns_with_another_number(
 
 
 @pytest.mark.parametrize(("number", "offered"), [("314-555-0666", 1), ("314-555-0101", 2)])
-def test_it_takes_back_a_check_where_the_organization_changed_its_number_meanwhile(
+def test_it_withdraws_a_check_where_the_organization_changed_its_number_meanwhile(
     database: Database, tmp_path: Path, number: str, offered: int
 ) -> None:
     def of_organization(name: str, services: list[tuple[str, str, str]], number: str) -> Path:
@@ -196,7 +196,7 @@ def test_it_takes_back_a_check_where_the_organization_changed_its_number_meanwhi
     assert offered_after(database, of_organization("3", [PANTRY, BEDS], number), later=2) == offered
 
 
-def test_it_takes_back_a_check_of_an_address_that_gains_a_number(database: Database, tmp_path: Path) -> None:
+def test_it_withdraws_a_check_of_an_address_that_gains_a_number(database: Database, tmp_path: Path) -> None:
     street = "id,location_id,address_1,city,postal_code,address_type\na,l1,1 Oak St,St. Louis,63101,physical\n"
     for name in ("1", "2"):
         (package(tmp_path / name, [PANTRY], assured="") / "addresses.csv").write_text(street)
@@ -206,7 +206,7 @@ def test_it_takes_back_a_check_of_an_address_that_gains_a_number(database: Datab
     assert offered_after(database, tmp_path / "2") == 0
 
 
-def test_it_takes_back_a_check_when_a_fax_becomes_the_number_to_call(database: Database, tmp_path: Path) -> None:
+def test_it_withdraws_a_check_when_a_fax_becomes_the_number_to_call(database: Database, tmp_path: Path) -> None:
     for kind in ("fax", "voice"):
         rows = f"id,service_id,number,type\na,s1,314-555-0666,{kind}\nb,s1,314-555-0101,voice\n"
         (package(tmp_path / kind, [PANTRY], assured="") / "phones.csv").write_text(rows)
@@ -225,7 +225,7 @@ def test_it_never_vouches_for_a_number_that_the_staff_have_typed(
         db.execute(update(Service).values(edits=edits, verified=False, assured_on=None, assured_by=None))
         listings.rebuild(db, [services(db)["s1"].id])
     assert offered_after(database, path, checked=checked) == 0
-    # What the staff have written down as checked stays checked.
+    # A check that the staff recorded stays.
     with database.transaction() as db:
         db.execute(update(Service).values(verified=True, assured_on=date(2026, 11, 20), assured_by="Rosa"))
         listings.rebuild(db, [services(db)["s1"].id])
@@ -237,7 +237,7 @@ def test_it_never_vouches_for_a_number_that_the_staff_have_typed(
 def test_it_refuses_while_another_directory_is_imported(database: Database, tmp_path: Path) -> None:
     with database.transaction() as db:
         take_in(db, package(tmp_path / "one", [PANTRY]), "one")
-        with pytest.raises(Refused, match="Nothing was imported"), database.transaction() as other:
+        with pytest.raises(ImportRefused, match="Nothing was imported"), database.transaction() as other:
             other.execute(text("set lock_timeout = 200"))
             take_in(other, package(tmp_path / "two", [BEDS]), "two")
     with database.transaction() as db:
@@ -261,7 +261,7 @@ def test_it_refuses_a_file_that_breaks_off_and_keeps_what_was_there(database: Da
     with database.transaction() as db:
         take_in(db, package(tmp_path / "whole", [PANTRY]), "city")
     (tmp_path / "half.json").write_text('[{"id": "s9", "name": "Cut", "status": "active"}, {"id": "s8", "na')
-    with pytest.raises(Refused, match="Nothing was imported") as refused, database.transaction() as db:
+    with pytest.raises(ImportRefused, match="Nothing was imported") as refused, database.transaction() as db:
         take_in(db, tmp_path / "half.json", "city")
     assert refused.value.report is not None and any(one.fatal for one in refused.value.report.refused)
     with database.transaction() as db:
@@ -326,7 +326,7 @@ def test_it_exports_what_can_be_imported_again(database: Database, tmp_path: Pat
         assert ours.assured_on == date(2026, 11, 1)
 
 
-def test_it_gives_away_no_note_of_the_staff(database: Database, tmp_path: Path) -> None:
+def test_it_exports_no_note_of_the_staff(database: Database, tmp_path: Path) -> None:
     with database.transaction() as db:
         take_in(db, package(tmp_path / "p", [PANTRY]), "city")
         db.scalars(select(Service).where(Service.origin == "city")).one().edits = {"alert": "Ask for Denise", "url": "x.org"}
@@ -335,7 +335,7 @@ def test_it_gives_away_no_note_of_the_staff(database: Database, tmp_path: Path) 
     assert "Denise" not in given and "x.org" in given
 
 
-def test_it_keeps_words_that_no_database_takes_from_stopping_it(database: Database) -> None:
+def test_it_goes_on_past_text_that_the_database_cannot_store(database: Database) -> None:
     origin = imports.ImportOrigin("odd", NOW, 180, "America/Chicago")
     with database.transaction() as db:
         imports.begin_import(db, "odd")
@@ -348,7 +348,7 @@ def test_it_keeps_words_that_no_database_takes_from_stopping_it(database: Databa
 def test_it_names_a_directory_so_that_it_can_be_typed() -> None:
     assert source_name(" St. Louis 211 ") == "st.-louis-211"
     for reserved in ("files", "Staff", "..", ""):
-        with pytest.raises(Refused, match="--source"):
+        with pytest.raises(ImportRefused, match="--source"):
             source_name(reserved)
 
 
@@ -366,7 +366,7 @@ def test_it_names_only_so_many_refused_rows_and_counts_all() -> None:
     assert report.as_json()["files"]["services.csv"]["refused"] == 6000
 
 
-def test_it_lets_listings_be_laid_out_anew_for_nothing(database: Database) -> None:
+def test_it_accepts_an_empty_list_of_listings_to_rebuild(database: Database) -> None:
     with database.transaction() as db:
         listings.rebuild(db, [])
         listings.update_statistics(db)

@@ -1,4 +1,4 @@
-"""A folder of flows as it may lie on a disk: too large, of the wrong kind, half translated. The problem names the file."""
+"""A folder of flows as it may be on a disk: too large, of the wrong kind, half translated. The problem names the file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 from bot.domain.conversation.transcript import read_transcript
 from bot.domain.flows.language.yaml_source import MAX_BYTES, FlowError, Severity
+from bot.domain.refused import Refused
 from bot.usecases.flows.files import check_folder, read_folder
-from bot.usecases.studio.edit_draft import Unfit
-from bot.usecases.studio.translate_flow import read_zip
+from bot.usecases.studio.zipped_translations import read_zip
 from tests.paths import ROOT
 
 FLOW = "flow: x\ntitle: X\nmenu: true\nstart: a\nsteps:\n  a: {handoff: {team: crisis, urgency: now}, say: Call 911.}\n"
@@ -36,7 +36,7 @@ def test_it_names_a_file_of_fifty_megabytes_and_reads_no_more_of_it_than_it_take
     assert str(problem).startswith(f"flows/{name}:1: The file has 50,000,000 bytes. Keep it under 1,000,000")
 
 
-def test_it_names_what_is_no_file_at_all(folder: Path) -> None:
+def test_it_names_what_is_not_a_file(folder: Path) -> None:
     (folder / "y.yaml").mkdir()
     (problem,) = read_folder(folder).problems
     assert str(problem).startswith("flows/y.yaml:1: The file can't be read: ")
@@ -74,5 +74,5 @@ def test_it_refuses_a_zip_whose_inside_is_damaged() -> None:
         archive.writestr("x.es.po", "msgid" * 1000)
     raw = bytearray(held.getvalue())
     raw[40:60] = b"\xff" * 20
-    with pytest.raises(Unfit, match="no zip file that can be read"):
+    with pytest.raises(Refused, match="no zip file that can be read"):
         read_zip(bytes(raw))

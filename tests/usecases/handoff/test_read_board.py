@@ -10,7 +10,7 @@ from bot.storage.tables.residents import Handoff
 from bot.storage.tables.staff import ExtraShift, Staff, StaffThread, Team
 from bot.usecases.handoff.read_board import SupervisorBoard, read_board
 from tests.support.console import make_staff
-from tests.support.supervisors import Office, call_for_human, called, happened, taken
+from tests.support.supervisors import Office, call_for_human, record_call_out, record_claim, record_event
 
 
 def look(office: Office, teams: tuple[str, ...] = ("housing",)) -> SupervisorBoard:
@@ -33,13 +33,13 @@ def test_it_puts_first_whose_limit_is_longest_past(office: Office) -> None:
     assert found[0].waited == timedelta(minutes=9)
 
 
-def test_it_tells_who_was_called_and_what_they_answered(office: Office) -> None:
+def test_it_shows_who_was_called_and_what_they_answered(office: Office) -> None:
     number = wait_for(office, "+13145550101", 6)
     with office.demo.db() as db:
-        called(db, number, office.worker, office.minutes_ago(6), "passed")
-        called(db, number, office.supervisor, office.minutes_ago(4), None, rung=2)
+        record_call_out(db, number, office.worker, office.minutes_ago(6), "passed")
+        record_call_out(db, number, office.supervisor, office.minutes_ago(4), None, tier=2)
     (one,) = look(office).waiting
-    assert [(call.name, call.rung, call.answer) for call in one.calls] == [
+    assert [(call.name, call.tier, call.answer) for call in one.calls] == [
         ("Wanda Ortiz", 1, "passed"),
         ("Sol Ortiz", 2, None),
     ]
@@ -48,8 +48,8 @@ def test_it_tells_who_was_called_and_what_they_answered(office: Office) -> None:
 def test_it_counts_today_by_urgency_and_lists_what_was_missed(office: Office) -> None:
     kept, missed, waiting = (wait_for(office, f"+1314555010{each}", 20) for each in range(3))
     with office.demo.db() as db:
-        taken(db, kept, office.worker, office.minutes_ago(17))
-        taken(db, missed, office.worker, office.minutes_ago(10))
+        record_claim(db, kept, office.worker, office.minutes_ago(17))
+        record_claim(db, missed, office.worker, office.minutes_ago(10))
     found = look(office)
     all_, by_urgency = found.tallies[0], {tally.urgency: tally for tally in found.tallies}
     assert (all_.began, all_.kept, all_.missed, all_.waiting, all_.share) == (3, 1, 2, 1, 33)
@@ -65,21 +65,21 @@ def test_it_counts_only_what_began_today_in_the_citys_zone(office: Office) -> No
     assert len(found.waiting) == 1
 
 
-def test_it_waits_anew_from_when_it_was_given_back(office: Office) -> None:
+def test_it_counts_the_wait_from_when_it_was_handed_back(office: Office) -> None:
     number = wait_for(office, "+13145550101", 40)
     with office.demo.db() as db:
-        handoff = taken(db, number, office.worker, office.minutes_ago(38))
+        handoff = record_claim(db, number, office.worker, office.minutes_ago(38))
         handoff.state, handoff.owner_id = "alerted", None
-        happened(db, handoff, "released", office.minutes_ago(3))
+        record_event(db, handoff, "released", office.minutes_ago(3))
     found = look(office)
     assert found.waiting[0].waited == timedelta(minutes=3)
     assert (found.tallies[0].began, found.tallies[0].kept) == (2, 1)
 
 
-def test_it_shows_load_and_languages_of_who_is_on_and_the_holes(office: Office) -> None:
+def test_it_shows_load_and_languages_of_who_is_on_duty_and_the_gaps(office: Office) -> None:
     wanted = wait_for(office, "+13145550101", 5)
     with office.demo.db() as db:
-        taken(db, wanted, office.worker, office.minutes_ago(4))
+        record_claim(db, wanted, office.worker, office.minutes_ago(4))
         db.get_one(Staff, office.worker).languages = ["en", "bs"]
         team = db.query(Team).filter_by(slug="housing").one()
         ends = office.now + timedelta(hours=3)
@@ -95,7 +95,7 @@ def test_it_shows_texts_that_a_social_worker_has_left_unanswered(office: Office)
     late, fresh = wait_for(office, "+13145550101", 60), wait_for(office, "+13145550102", 60)
     with office.demo.db() as db:
         for number, minutes in ((late, 25), (fresh, 5)):
-            taken(db, number, office.worker, office.minutes_ago(59)).unanswered_since = office.minutes_ago(minutes)
+            record_claim(db, number, office.worker, office.minutes_ago(59)).unanswered_since = office.minutes_ago(minutes)
     (held,) = look(office).held
     assert (held.handoff_id, held.owner, held.waited) == (late, "Wanda Ortiz", timedelta(minutes=25))
 
@@ -125,6 +125,6 @@ def test_it_opens_only_what_the_supervisor_may_see(office: Office) -> None:
     other = wait_for(office, "+13145550102", 9, team="counseling")
     calling_me = wait_for(office, "+13145550103", 9, team="counseling")
     with office.demo.db() as db:
-        called(db, calling_me, office.supervisor, office.minutes_ago(1))
+        record_call_out(db, calling_me, office.supervisor, office.minutes_ago(1))
         assert db.get_one(Handoff, other).team == "counseling"
     assert look(office).visible == {mine, calling_me}

@@ -3,16 +3,17 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
+from bot.domain.refused import InvalidForm
 from bot.storage.handoff.ready_replies import list_for_language
-from bot.storage.tables.staff import Audit, CannedReply
-from bot.usecases.handoff.ready_replies import ReadyReply, Unfit, read_all, remove, save, seed_if_empty
+from bot.storage.tables.staff import Audit, StoredReadyReply
+from bot.usecases.handoff.ready_replies import ReadyReply, read_all, remove, save, seed_if_empty
 from tests.support.supervisors import Office
 
 HELLO = ReadyReply("", "Hello there", "", {"en": "Hi.", "es": "Hola."})
 
 
 def count(office: Office) -> int:
-    return office.demo.count(CannedReply)
+    return office.demo.count(StoredReadyReply)
 
 
 def test_it_fills_an_empty_table_once(office: Office) -> None:
@@ -23,7 +24,7 @@ def test_it_fills_an_empty_table_once(office: Office) -> None:
     assert added == count(office) >= 28
 
 
-def test_it_brings_nothing_back_that_a_supervisor_has_removed(office: Office) -> None:
+def test_it_does_not_restore_what_a_supervisor_has_removed(office: Office) -> None:
     with office.demo.db() as db:
         seed_if_empty(db, office.now)
     with office.demo.db() as db:
@@ -55,7 +56,7 @@ def test_it_adds_changes_and_drops_a_language(office: Office) -> None:
     ],
 )
 def test_it_refuses_what_cannot_be_kept(office: Office, reply: ReadyReply, field: str) -> None:
-    with office.demo.db() as db, pytest.raises(Unfit) as refused:
+    with office.demo.db() as db, pytest.raises(InvalidForm) as refused:
         save(db, office.supervisor, reply, ["housing"], office.now)
     assert list(refused.value.problems) == [field]
     assert count(office) == 0
@@ -64,9 +65,9 @@ def test_it_refuses_what_cannot_be_kept(office: Office, reply: ReadyReply, field
 def test_it_refuses_a_second_reply_of_the_same_title(office: Office) -> None:
     with office.demo.db() as db:
         save(db, office.supervisor, HELLO, [], office.now)
-        with pytest.raises(Unfit):
+        with pytest.raises(InvalidForm):
             save(db, office.supervisor, HELLO, [], office.now)
-        assert db.scalar(select(func.count()).select_from(CannedReply)) == 2
+        assert db.scalar(select(func.count()).select_from(StoredReadyReply)) == 2
 
 
 def test_it_offers_a_worker_what_is_for_all_and_for_their_teams(office: Office) -> None:

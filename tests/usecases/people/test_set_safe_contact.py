@@ -1,4 +1,4 @@
-"""Writing down how somebody may be reached: sealed, told to nobody else, never undoing what the person did meanwhile."""
+"""Recording how a person may be reached: sealed, shown to no one else, never undoing what the person did meanwhile."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from bot.usecases.people.name_person import name_person
 from bot.usecases.people.read_person import PersonPage, read_person
 from bot.usecases.people.set_safe_contact import PersonNotFound, SafeContactForm, choice_words, set_safe_contact
 from tests.support.clock import MONDAY_MORNING as NOW
-from tests.support.people import Made, make_person
+from tests.support.people import PersonIds, make_person
 
 EVENINGS = SafeContact(times=(TimeWindow(frozenset(range(5)), time(18), time(20)),), word="Paraguas", neutral=True)
 
 
 @pytest.fixture
-def ada(db: Session, context: Context) -> Made:
+def ada(db: Session, context: Context) -> PersonIds:
     return make_person(db, context.sealer)
 
 
-def stored(db: Session, context: Context, made: Made) -> SafeContact:
+def stored(db: Session, context: Context, made: PersonIds) -> SafeContact:
     db.expire_all()
     return load(context.sealer.open(db.get_one(Conversation, made.conversation).sealed_state)).safe
 
@@ -38,12 +38,12 @@ def ask(safe: SafeContact, seen: datetime | None = None, *, was_paused: bool = F
     return SafeContactForm(safe, seen, was_paused)
 
 
-def test_it_keeps_the_settings_with_who_and_when(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_keeps_the_settings_with_who_and_when(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     assert set_safe_contact(db, context, ada.conversation, rosa, ask(EVENINGS), NOW) == []
     assert stored(db, context, ada) == replace(EVENINGS, set_at=NOW, set_by=rosa)
 
 
-def test_it_writes_down_what_was_changed_and_no_word(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_audits_what_was_changed_and_no_word_of_it(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     set_safe_contact(db, context, ada.conversation, rosa, ask(replace(EVENINGS, note="her brother reads it")), NOW)
     audit = db.scalars(select(Audit).where(Audit.act == "safe_contact_changed")).one()
     assert (audit.staff_id, audit.conversation_id, audit.handoff_id) == (rosa, ada.conversation, ada.handoff)
@@ -52,14 +52,16 @@ def test_it_writes_down_what_was_changed_and_no_word(db: Session, context: Conte
     assert event.detail == {"changed": ["times", "word", "neutral", "note"]}
 
 
-def test_it_writes_nothing_where_nothing_changes(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_audits_nothing_where_nothing_changes(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     assert set_safe_contact(db, context, ada.conversation, rosa, ask(SafeContact()), NOW) == []
     assert stored(db, context, ada) == SafeContact()
     assert db.scalars(select(Audit)).all() == []
 
 
 @pytest.mark.parametrize("word", ["STOP", "landlord", "Food", "comida"])
-def test_it_refuses_a_word_that_the_line_listens_to(db: Session, context: Context, rosa: int, ada: Made, word: str) -> None:
+def test_it_refuses_a_word_that_the_line_listens_to(
+    db: Session, context: Context, rosa: int, ada: PersonIds, word: str
+) -> None:
     wrong = set_safe_contact(db, context, ada.conversation, rosa, ask(SafeContact(word=word)), NOW)
     assert [complaint.field for complaint in wrong] == ["word"]
     assert stored(db, context, ada) == SafeContact()
@@ -69,7 +71,9 @@ def test_it_knows_the_choices_of_the_flows_in_each_language(db: Session, context
     assert {"rent", "comida"} <= choice_words(db, context)
 
 
-def test_it_keeps_nothing_over_what_a_colleague_kept_meanwhile(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_keeps_nothing_over_what_a_colleague_kept_meanwhile(
+    db: Session, context: Context, rosa: int, ada: PersonIds
+) -> None:
     set_safe_contact(db, context, ada.conversation, rosa, ask(EVENINGS), NOW)
     later = NOW + timedelta(minutes=1)
     wrong = set_safe_contact(db, context, ada.conversation, rosa, ask(SafeContact(neutral=True)), later)
@@ -81,20 +85,20 @@ def test_it_keeps_nothing_over_what_a_colleague_kept_meanwhile(db: Session, cont
 
 
 def test_it_does_not_undo_an_exit_word_that_came_while_the_form_was_open(
-    db: Session, context: Context, rosa: int, ada: Made
+    db: Session, context: Context, rosa: int, ada: PersonIds
 ) -> None:
     leave(db, context, ada)
     set_safe_contact(db, context, ada.conversation, rosa, ask(EVENINGS, was_paused=False), NOW)
     assert stored(db, context, ada).paused
 
 
-def test_it_lets_a_worker_end_the_pause_that_they_saw(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_lets_a_worker_end_the_pause_that_they_saw(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     leave(db, context, ada)
     set_safe_contact(db, context, ada.conversation, rosa, ask(SafeContact(), was_paused=True), NOW)
     assert not stored(db, context, ada).paused
 
 
-def leave(db: Session, context: Context, made: Made) -> None:
+def leave(db: Session, context: Context, made: PersonIds) -> None:
     """The person sends an exit word."""
     row = db.get_one(Conversation, made.conversation)
     state = load(context.sealer.open(row.sealed_state))
@@ -102,7 +106,7 @@ def leave(db: Session, context: Context, made: Made) -> None:
     db.flush()
 
 
-def test_it_wants_a_new_word_to_be_given_anew(db: Session, context: Context, rosa: int) -> None:
+def test_it_requires_a_new_word_to_be_agreed_again(db: Session, context: Context, rosa: int) -> None:
     verified = replace(EVENINGS, verified_at=NOW, set_at=NOW, set_by=rosa)
     made = make_person(db, context.sealer, safe=verified)
     set_safe_contact(db, context, made.conversation, rosa, ask(replace(EVENINGS, word="PARAGUAS", neutral=False), NOW), NOW)
@@ -111,14 +115,14 @@ def test_it_wants_a_new_word_to_be_given_anew(db: Session, context: Context, ros
     assert stored(db, context, made).verified_at is None
 
 
-def test_it_leaves_deleted_people_deleted(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_leaves_deleted_people_deleted(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     db.execute(update(Conversation).values(unreachable="erased"))
     for unknown in (ada.conversation, 999):
         with pytest.raises(PersonNotFound):
             set_safe_contact(db, context, unknown, rosa, ask(EVENINGS), NOW)
 
 
-def test_it_seals_a_name_and_takes_it_away(db: Session, context: Context, rosa: int, ada: Made) -> None:
+def test_it_seals_a_name_and_takes_it_away(db: Session, context: Context, rosa: int, ada: PersonIds) -> None:
     name_person(db, context.sealer, ada.conversation, rosa, "  Ada   Brown ", NOW)
     assert page_of(db, context, rosa, ada).name == "Ada Brown"
     name_person(db, context.sealer, ada.conversation, rosa, "", NOW)
@@ -127,7 +131,7 @@ def test_it_seals_a_name_and_takes_it_away(db: Session, context: Context, rosa: 
 
 
 class Reader:
-    """Somebody of the housing team who may do everything."""
+    """A member of the housing team with every permission."""
 
     def __init__(self, staff_id: int) -> None:
         self.id = staff_id
@@ -137,7 +141,7 @@ class Reader:
         return True
 
 
-def page_of(db: Session, context: Context, reader: int, made: Made) -> PersonPage:
+def page_of(db: Session, context: Context, reader: int, made: PersonIds) -> PersonPage:
     page = read_person(db, context, Reader(reader), made.conversation, NOW)
     assert page is not None
     return page
@@ -155,7 +159,7 @@ def page_of(db: Session, context: Context, reader: int, made: Made) -> PersonPag
         ({"state": "closed", "safe": EVENINGS}, "not a safe time"),
     ],
 )
-def test_it_says_why_nobody_may_write_first(
+def test_it_says_why_staff_may_not_write_first(
     db: Session, context: Context, rosa: int, fields: dict[str, object], why: str
 ) -> None:
     made = make_person(db, context.sealer, **fields)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What became of a referral: told by the person, a worker or the agency, and who hears of it."""
+"""What became of a referral, as the person, a worker or the agency says, and who is notified."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from bot.domain.conversation.effects import OfferServices
+from bot.domain.refused import Refused
 from bot.storage import referrals
 from bot.storage.people.people import Viewer
 from bot.storage.tables.cases import CaseTask
@@ -20,7 +21,6 @@ from bot.storage.tables.staff import Audit
 from bot.usecases.conversation.apply_effects import TurnOrigin, apply_effects
 from bot.usecases.referrals import record_referral
 from bot.usecases.referrals.record_referral import (
-    Refused,
     record_from_agency,
     record_from_person,
     record_from_worker,
@@ -29,17 +29,18 @@ from bot.usecases.referrals.record_referral import (
 from tests.support.clock import MONDAY_MORNING as NOW
 from tests.support.console import make_staff
 from tests.support.demo import Demo
-from tests.support.people import Made, make_person
+from tests.support.people import PersonIds, make_person
+from tests.support.refusals import refuses
 
 LATER = NOW + timedelta(days=7)
 
 
 @pytest.fixture
-def ada(db: Session, demo: Demo) -> Made:
+def ada(db: Session, demo: Demo) -> PersonIds:
     return make_person(db, demo.runtime.context.sealer, name="Ada Brown")
 
 
-def offer(db: Session, made: Made, services: int = 1, need: str = "rent") -> list[Referral]:
+def offer(db: Session, made: PersonIds, services: int = 1, need: str = "rent") -> list[Referral]:
     ids = db.scalars(select(Service.id).order_by(Service.id).limit(services)).all()
     referrals.add_offered(db, made.conversation, need, "63118", ids, NOW)
     return referrals.list_last_offer(db, made.conversation)
@@ -53,7 +54,7 @@ def kinds(db: Session, row: Referral) -> list[tuple[str, str, str | None]]:
     return [(event.kind, event.by, event.outcome) for event in referrals.list_events(db, row.id)]
 
 
-def test_it_numbers_what_a_turn_offered_as_the_texts_came(db: Session, demo: Demo, ada: Made) -> None:
+def test_it_numbers_what_a_turn_offered_as_the_texts_came(db: Session, demo: Demo, ada: PersonIds) -> None:
     ids = db.scalars(select(Service.id).order_by(Service.id).limit(3)).all()
     effects = [OfferServices("rent", "63118", tuple(ids[:2])), OfferServices("food", None, (ids[2],))]
     apply_effects(db, demo.runtime.context, effects, TurnOrigin(ada.conversation, None, "en"), NOW)
@@ -62,14 +63,14 @@ def test_it_numbers_what_a_turn_offered_as_the_texts_came(db: Session, demo: Dem
     assert [kinds(db, row) for row in rows] == [[("requested", "line", None)]] * 3
 
 
-def test_it_closes_the_loop_when_the_person_tells(db: Session, ada: Made) -> None:
+def test_it_closes_the_loop_when_the_person_answers(db: Session, ada: PersonIds) -> None:
     [row] = offer(db, ada)
     assert record_from_person(db, ada.conversation, "helped", None, LATER)
-    assert (row.state, row.outcome, row.told_by, row.closed_at) == ("completed", "helped", "person", LATER)
+    assert (row.state, row.outcome, row.reported_by, row.closed_at) == ("completed", "helped", "person", LATER)
     assert kinds(db, row)[-1] == ("told", "person", "helped")
 
 
-def test_it_stays_open_and_counts_while_they_have_not_reached_anybody(db: Session, ada: Made) -> None:
+def test_it_stays_open_and_counts_while_they_have_not_reached_the_service(db: Session, ada: PersonIds) -> None:
     rows = offer(db, ada, 2)
     for days in (7, 30):
         assert record_from_person(db, ada.conversation, "not_reached", None, NOW + timedelta(days=days))
@@ -77,7 +78,7 @@ def test_it_stays_open_and_counts_while_they_have_not_reached_anybody(db: Sessio
     assert [known.not_reached for known in referrals.list_for_conversation(db, ada.conversation)] == [2, 2]
 
 
-def test_it_asks_which_one_where_several_are_open(db: Session, ada: Made) -> None:
+def test_it_asks_which_one_where_several_are_open(db: Session, ada: PersonIds) -> None:
     rows = offer(db, ada, 3)
     assert not record_from_person(db, ada.conversation, "helped", None, LATER)
     assert states(rows) == ["requested"] * 3
@@ -87,7 +88,7 @@ def test_it_asks_which_one_where_several_are_open(db: Session, ada: Made) -> Non
     assert states(rows) == ["rejected", "completed", "rejected"]
 
 
-def test_it_names_what_is_open_by_the_numbers_that_it_understands(db: Session, ada: Made) -> None:
+def test_it_names_what_is_open_by_the_numbers_that_it_understands(db: Session, ada: PersonIds) -> None:
     rows = offer(db, ada, 3)
     names = [known.service for known in referrals.list_for_conversation(db, ada.conversation)]
     record_from_person(db, ada.conversation, "helped", 2, LATER)
@@ -97,27 +98,27 @@ def test_it_names_what_is_open_by_the_numbers_that_it_understands(db: Session, a
     assert referrals.list_open_choices(db, ada.conversation) == []
 
 
-def test_it_takes_the_only_one_that_is_still_open(db: Session, ada: Made) -> None:
+def test_it_takes_the_only_one_that_is_still_open(db: Session, ada: PersonIds) -> None:
     rows = offer(db, ada, 2)
     assert record_from_person(db, ada.conversation, "could_not_help", 1, LATER)
     assert record_from_person(db, ada.conversation, "waitlist", None, LATER)
     assert states(rows) == ["rejected", "on_hold"] and rows[1].closed_at is None
 
 
-def test_it_writes_nothing_for_a_number_that_was_never_texted(db: Session, ada: Made) -> None:
+def test_it_records_nothing_for_a_number_that_was_never_texted(db: Session, ada: PersonIds) -> None:
     rows = offer(db, ada, 3)
     assert not any(record_from_person(db, ada.conversation, "helped", which, LATER) for which in (0, -1, 4))
     assert states(rows) == ["requested"] * 3
 
 
-def test_it_writes_nothing_where_nothing_is_open(db: Session, ada: Made) -> None:
+def test_it_records_nothing_where_nothing_is_open(db: Session, ada: PersonIds) -> None:
     assert not record_from_person(db, ada.conversation, "helped", None, LATER)
     offer(db, ada)
     record_from_person(db, ada.conversation, "helped", None, LATER)
     assert not record_from_person(db, ada.conversation, "not_reached", None, LATER)
 
 
-def test_it_keeps_what_was_told_first(db: Session, ada: Made) -> None:
+def test_it_keeps_the_first_answer(db: Session, ada: PersonIds) -> None:
     rows = offer(db, ada, 2)
     record_from_person(db, ada.conversation, "helped", 1, LATER)
     assert record_from_person(db, ada.conversation, "helped", 1, LATER)
@@ -125,14 +126,14 @@ def test_it_keeps_what_was_told_first(db: Session, ada: Made) -> None:
     assert (rows[0].state, len(kinds(db, rows[0]))) == ("completed", 2)
 
 
-def test_it_speaks_of_the_newest_offer_only(db: Session, ada: Made) -> None:
+def test_it_speaks_of_the_newest_offer_only(db: Session, ada: PersonIds) -> None:
     [old] = offer(db, ada)
     referrals.add_offered(db, ada.conversation, "food", None, [old.service_id], LATER)
     assert record_from_person(db, ada.conversation, "helped", 1, LATER)
     assert old.state == "requested" and states(referrals.list_last_offer(db, ada.conversation)) == ["completed"]
 
 
-def test_it_knows_no_other_words(db: Session, ada: Made) -> None:
+def test_it_knows_no_other_words(db: Session, ada: PersonIds) -> None:
     [row] = offer(db, ada)
     with pytest.raises(ValueError):
         record_from_person(db, ada.conversation, "fine", None, LATER)
@@ -142,27 +143,27 @@ def test_it_knows_no_other_words(db: Session, ada: Made) -> None:
     assert row.state == "requested"
 
 
-def test_it_lets_a_worker_write_down_what_they_heard(db: Session, rosa: int, ada: Made) -> None:
+def test_it_lets_a_worker_record_what_they_heard(db: Session, rosa: int, ada: PersonIds) -> None:
     [row] = offer(db, ada)
     record_from_worker(db, row.id, rosa, "helped", LATER)
-    assert (row.state, row.told_by, row.closed_at) == ("completed", "worker", LATER)
+    assert (row.state, row.reported_by, row.closed_at) == ("completed", "worker", LATER)
     audit = db.scalars(select(Audit).where(Audit.act == "referral_told")).one()
     assert (audit.staff_id, audit.conversation_id, audit.detail) == (rosa, ada.conversation, f"referral {row.id} helped")
 
 
-def test_it_refuses_a_worker_what_the_machine_refuses(db: Session, rosa: int, ada: Made) -> None:
+def test_it_refuses_a_worker_what_the_machine_refuses(db: Session, rosa: int, ada: PersonIds) -> None:
     [row] = offer(db, ada)
     record_from_worker(db, row.id, rosa, "helped", LATER)
     with pytest.raises(Refused) as refused:
         record_from_worker(db, row.id, rosa, "no_longer_needed", LATER)
     assert "is over (ended at the agency)" in refused.value.text
     for unknown in (999, 2**70, -1):
-        with pytest.raises(Refused, match="unknown"):
+        with refuses("unknown"):
             record_from_worker(db, unknown, rosa, "helped", LATER)
     assert row.state == "completed"
 
 
-def test_it_takes_a_mistake_back_once_and_counts_it_nowhere(db: Session, rosa: int, ada: Made) -> None:
+def test_it_undoes_a_mistake_once_and_counts_it_nowhere(db: Session, rosa: int, ada: PersonIds) -> None:
     [row] = offer(db, ada)
     record_from_worker(db, row.id, rosa, "helped", LATER)
     retract_referral(db, row.id, rosa, LATER)
@@ -173,7 +174,7 @@ def test_it_takes_a_mistake_back_once_and_counts_it_nowhere(db: Session, rosa: i
         retract_referral(db, row.id, rosa, LATER)
 
 
-def test_it_goes_the_agency_s_way_step_by_step(db: Session, ada: Made) -> None:
+def test_it_follows_the_agencys_answers_step_by_step(db: Session, ada: PersonIds) -> None:
     [row] = offer(db, ada)
     seen = []
     for outcome, capacity, started in (
@@ -192,17 +193,17 @@ def test_it_goes_the_agency_s_way_step_by_step(db: Session, ada: Made) -> None:
     ("outcome", "capacity"), [("could_not_help", None), ("not_enrolled", None), (None, "no_capacity")]
 )  # fmt: skip
 def test_it_gives_a_worker_the_task_to_look_further(
-    db: Session, ada: Made, outcome: str | None, capacity: str | None
+    db: Session, ada: PersonIds, outcome: str | None, capacity: str | None
 ) -> None:  # fmt: skip
     [row] = offer(db, ada)
     record_from_agency(db, row.id, outcome, capacity, LATER)
-    assert row.closed_at == LATER and row.told_by == "agency"
+    assert row.closed_at == LATER and row.reported_by == "agency"
     task = db.scalars(select(CaseTask)).one()
     assert (task.kind, task.reason, task.due_at) == ("other", "agency_refused", LATER)
     assert task.conversation_id == ada.conversation
 
 
-def test_it_makes_one_task_of_three_refusals(db: Session, ada: Made) -> None:
+def test_it_makes_one_task_of_three_refusals(db: Session, ada: PersonIds) -> None:
     for row in offer(db, ada, 3):
         record_from_agency(db, row.id, None, "no_capacity", LATER)
     task = db.scalars(select(CaseTask)).one()
@@ -211,16 +212,16 @@ def test_it_makes_one_task_of_three_refusals(db: Session, ada: Made) -> None:
     assert len(db.scalars(select(CaseTask)).all()) == 2
 
 
-def test_it_forgets_the_waiting_list_once_there_is_room(db: Session, ada: Made) -> None:
+def test_it_forgets_the_waiting_list_once_there_is_room(db: Session, ada: PersonIds) -> None:
     [row] = offer(db, ada)
     record_from_agency(db, row.id, "waitlist", "waitlist", LATER)
-    assert (row.state, row.outcome, row.told_by, row.closed_at) == ("on_hold", "waitlist", "agency", None)
+    assert (row.state, row.outcome, row.reported_by, row.closed_at) == ("on_hold", "waitlist", "agency", None)
     record_from_agency(db, row.id, None, "capacity", LATER)
-    assert (row.state, row.outcome, row.told_by) == ("accepted", None, None)
+    assert (row.state, row.outcome, row.reported_by) == ("accepted", None, None)
     assert kinds(db, row)[1:] == [("waitlist", "agency", "waitlist"), ("capacity", "agency", None)]
 
 
-def test_it_takes_a_second_press_for_the_first(db: Session, ada: Made) -> None:
+def test_it_takes_a_second_press_for_the_first(db: Session, ada: PersonIds) -> None:
     [row] = offer(db, ada)
     for moment in (LATER, LATER + timedelta(seconds=2)):
         record_from_agency(db, row.id, "helped", None, moment)
@@ -229,7 +230,7 @@ def test_it_takes_a_second_press_for_the_first(db: Session, ada: Made) -> None:
         record_from_agency(db, row.id, "helped", None, LATER + timedelta(hours=1))
 
 
-def test_it_lets_a_worker_refer_by_hand(db: Session, rosa: int, ada: Made) -> None:
+def test_it_lets_a_worker_refer_by_hand(db: Session, rosa: int, ada: PersonIds) -> None:
     service = db.scalars(select(Service.id)).first()
     assert service is not None
     number = record_referral.make_referral(db, ada.conversation, service, "housing-instability", rosa, NOW)
@@ -239,7 +240,7 @@ def test_it_lets_a_worker_refer_by_hand(db: Session, rosa: int, ada: Made) -> No
     assert db.scalars(select(Audit).where(Audit.act == "referral_made")).one().conversation_id == ada.conversation
 
 
-def test_it_refers_once_where_the_button_is_pressed_twice(db: Session, rosa: int, ada: Made) -> None:
+def test_it_refers_once_where_the_button_is_pressed_twice(db: Session, rosa: int, ada: PersonIds) -> None:
     service = db.scalars(select(Service.id).order_by(Service.id)).first()
     assert service
 
@@ -254,7 +255,7 @@ def test_it_refers_once_where_the_button_is_pressed_twice(db: Session, rosa: int
     assert again != first and press(70) not in (first, again)
 
 
-def test_it_refers_nobody_to_what_is_not_there_nor_by_a_sentence(db: Session, rosa: int, ada: Made) -> None:
+def test_it_refers_to_no_unknown_service_and_not_by_a_sentence(db: Session, rosa: int, ada: PersonIds) -> None:
     service = db.scalars(select(Service.id)).first() or 0
     for conversation, where, need in (
         (ada.conversation, 999_999, "rent"), (999_999, service, "rent"), (ada.conversation, service, "her brother drinks"),
@@ -262,16 +263,16 @@ def test_it_refers_nobody_to_what_is_not_there_nor_by_a_sentence(db: Session, ro
         with pytest.raises(Refused):
             record_referral.make_referral(db, conversation, where, need, rosa, NOW)
     db.execute(update(Service).values(status="inactive"))
-    with pytest.raises(Refused, match="no_service"):
+    with refuses("no_service"):
         record_referral.make_referral(db, ada.conversation, service, "rent", rosa, NOW)
     db.execute(update(Conversation).values(unreachable="erased"))
-    with pytest.raises(Refused, match="no_person"):
+    with refuses("no_person"):
         record_referral.make_referral(db, ada.conversation, service, "rent", rosa, NOW)
     assert db.scalars(select(Referral)).all() == []
 
 
 def test_it_lists_what_waits_longest_first_to_those_who_may_see_the_person(
-    db: Session, demo: Demo, rosa: int, ada: Made
+    db: Session, demo: Demo, rosa: int, ada: PersonIds
 ) -> None:
     [first] = offer(db, ada)
     referrals.add_offered(db, ada.conversation, "food", None, [first.service_id, 999_999], LATER)
@@ -287,7 +288,7 @@ def test_it_lists_what_waits_longest_first_to_those_who_may_see_the_person(
     assert len(referrals.list_open(db, Viewer(rosa, ["housing"]), limit=1, offset=1)) == 1
 
 
-def test_it_lets_the_agency_wait_for_a_turn_and_then_hear_what_the_person_told(demo: Demo) -> None:
+def test_it_lets_the_agency_wait_for_a_turn_and_then_see_the_persons_answer(demo: Demo) -> None:
     with demo.db() as db:
         made = make_person(db, demo.runtime.context.sealer)
         [row] = offer(db, made)
@@ -311,12 +312,12 @@ def test_it_lets_the_agency_wait_for_a_turn_and_then_hear_what_the_person_told(d
 
 
 def wait_for_lock(demo: Demo) -> None:
-    """Until somebody waits for what another transaction holds."""
+    """Wait until a transaction waits for a lock that another one holds."""
     waiters = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
     for _ in range(100):
-        # Each look in a transaction of its own: within one PostgreSQL shows what it saw first.
+        # Each look in a separate transaction: within one, PostgreSQL shows what it saw first.
         with demo.db() as db:
             if db.scalar(waiters):
                 return
         time.sleep(0.05)
-    raise AssertionError("nobody waits")
+    raise AssertionError("no transaction waits for the lock")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.orm import Session
 
+from bot.domain.refused import Refused
 from bot.domain.roster.rows import ExtraRow, HolidayRow, RosterRow, ShiftRow, TimeOffRow
 from bot.domain.staff.permissions import Role
 from bot.operations.settings.settings import Settings
@@ -16,7 +17,7 @@ from bot.storage.sealing import Sealer
 from bot.storage.staff import staff
 from bot.usecases.roster import manage_roster
 from bot.usecases.roster.check_roster import RosterFault, RosterWarning, check
-from bot.usecases.roster.manage_roster import Refused, RosterChange, RosterEditor
+from bot.usecases.roster.manage_roster import RosterChange, RosterEditor
 from tests.support.clock import MONDAY_MORNING as NOW
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -141,7 +142,7 @@ def test_it_refuses_what_is_there_already_and_what_is_gone(db: Session) -> None:
         manage_roster.remove(db, ADMIN, "shift", 999)
 
 
-def test_it_warns_when_nobody_is_on(db: Session) -> None:
+def test_it_warns_when_no_one_is_on_duty(db: Session) -> None:
     found = faults(db)
     assert found[RosterFault.NO_STAFF][0].spans[0].start == NOW and found[RosterFault.NO_STAFF][0].is_grave
     assert {one.team for one in found[RosterFault.GAP]} == {"housing", "medical"}
@@ -150,7 +151,7 @@ def test_it_warns_when_nobody_is_on(db: Session) -> None:
     assert RosterFault.NO_STAFF not in found and [one.team for one in found[RosterFault.GAP]] == ["medical"]
 
 
-def test_it_tells_a_shift_that_nobody_holds_from_a_time_without_shift(db: Session) -> None:
+def test_it_distinguishes_an_unfilled_shift_from_a_time_without_a_shift(db: Session) -> None:
     manage_roster.add(db, ADMIN, (JOE, TimeOffRow("joe@x.example", NOW, NOW + timedelta(hours=2))))
     [uncovered] = faults(db)[RosterFault.UNCOVERED]
     assert [(span.start, span.end) for span in uncovered.spans] == [(NOW, NOW + timedelta(hours=2))]
@@ -171,7 +172,7 @@ def test_it_warns_of_people_without_telephone_and_of_those_who_may_not_answer(db
     assert found[RosterFault.NOT_A_MEMBER][0].team == "medical"
 
 
-def test_it_warns_of_a_time_in_which_nobody_speaks_spanish(db: Session) -> None:
+def test_it_warns_of_a_time_without_a_spanish_speaker(db: Session) -> None:
     manage_roster.add(db, ADMIN, (JOE, ShiftRow("housing", "ana@x.example", 0, time(12), time(17))))
     [missing] = faults(db)[RosterFault.NO_LANGUAGE]
     assert "Spanish" in missing.text
@@ -190,7 +191,7 @@ def test_it_warns_of_overlaps_before_they_come(db: Session) -> None:
     } <= new and RosterFault.NO_STAFF not in new
 
 
-def test_it_warns_of_shifts_whose_owner_has_left_and_calls_nobody_for_them(db: Session, settings: Settings) -> None:
+def test_it_warns_of_shifts_whose_owner_has_left_and_calls_no_one_for_them(db: Session, settings: Settings) -> None:
     manage_roster.add(db, ADMIN, (JOE,))
     joe = staff.find_by_email(db, "joe@x.example")
     assert joe is not None

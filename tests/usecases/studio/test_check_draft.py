@@ -1,4 +1,4 @@
-"""All that is said of a draft before it is published."""
+"""Everything that is reported about a draft before it is published."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def report(
     return check_draft.check_drafts(FlowSet(flows), ["food"], LINE, ZONE, "STL Help", teams=teams)
 
 
-def test_it_plays_the_transcripts_of_all_flows_and_tells_what_they_cover() -> None:
+def test_it_plays_the_transcripts_of_all_flows_and_says_what_they_cover() -> None:
     found = report(to_food=TO_FOOD)
     assert (found.problems, found.played, found.failed) == ((), 1, ())
     covered = found.coverage["food"]
@@ -46,7 +46,7 @@ def test_it_plays_the_transcripts_of_all_flows_and_tells_what_they_cover() -> No
     assert coverage_gaps(parse_flow("food", FlowContent(FOOD)).script, covered).steps == ("person",)
 
 
-def test_it_names_the_transcript_that_goes_otherwise() -> None:
+def test_it_names_the_transcript_that_takes_another_course() -> None:
     found = report(to_food=TO_FOOD.replace("your ZIP", "your name"))
     (problem,) = found.errors
     assert (problem.file, problem.line, found.failed) == ("transcripts/to_food.txt", 5, ("to_food",))
@@ -97,7 +97,7 @@ def test_it_keeps_no_more_reports_than_it_may() -> None:
     assert len(check_draft._report_cache._reports) == check_draft.MAX_CACHED
 
 
-def test_it_knows_a_warning_again_on_another_line() -> None:
+def test_it_recognises_a_warning_on_another_line() -> None:
     one = FlowProblem("food.yaml", 3, "Nothing uses it.", "Use it.", Severity.WARNING)
     moved = FlowProblem("food.yaml", 9, "Nothing uses it.", "Use it.", Severity.WARNING)
     other = FlowProblem("food.yaml", 3, "Nobody uses it.", "Use it.", Severity.WARNING)

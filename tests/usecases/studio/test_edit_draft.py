@@ -1,4 +1,4 @@
-"""Drafts: begun from what is published, changed by two at once, undone and done again, never lost."""
+"""Drafts: begun from the published version, changed by two at once, undone and redone, never lost."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from bot.domain.flows.language.content import FlowContent
+from bot.domain.refused import Refused
 from bot.storage.flows import drafts, flows
 from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
-from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
 from tests.support.clock import MONDAY_MORNING as NOW
 
 ANA, BEN = DraftAuthor("Ana"), DraftAuthor("Ben")
@@ -36,7 +37,7 @@ def test_it_begins_from_what_is_published(db: Session) -> None:
     assert stored and draft.revision.content == stored.content
 
 
-def test_it_is_refused_for_a_flow_that_nobody_knows(db: Session) -> None:
+def test_it_is_refused_for_an_unknown_flow(db: Session) -> None:
     with pytest.raises(FlowNotFound):
         edit_draft.open_draft(db, "nowhere", ANA, NOW)
 
@@ -55,7 +56,7 @@ def test_it_makes_no_state_of_what_changes_nothing(db: Session) -> None:
     assert again.number == first.number
 
 
-def test_it_refuses_what_somebody_else_changed_meanwhile(db: Session) -> None:
+def test_it_refuses_what_a_colleague_changed_meanwhile(db: Session) -> None:
     seen = changed(db, 0, "one")
     changed(db, seen.number, "hers")
     with pytest.raises(DraftChangedMeanwhile) as caught:
@@ -77,14 +78,14 @@ def test_it_does_not_take_a_first_page_for_a_newer_one(db: Session) -> None:
         changed(db, 0, "from a page that was made before the draft", BEN)
 
 
-def test_it_undoes_step_by_step_and_does_again(db: Session) -> None:
+def test_it_undoes_step_by_step_and_redoes(db: Session) -> None:
     one = changed(db, 0, "one")
     two = changed(db, one.number, "two")
     back = edit_draft.undo(db, "welcome", two.number, ANA, NOW)
     assert back.content == one.content
     first = edit_draft.undo(db, "welcome", back.number, ANA, NOW)
     assert not first.content.source.endswith("# one\n")
-    with pytest.raises(Unfit):
+    with pytest.raises(Refused):
         edit_draft.undo(db, "welcome", first.number, ANA, NOW)
     assert (back.what, first.what) == ("Undid: two", "Undid: one")
     forth = edit_draft.redo(db, "welcome", first.number, ANA, NOW)
@@ -97,7 +98,7 @@ def test_it_forgets_what_was_undone_once_something_new_is_done(db: Session) -> N
     one = changed(db, 0, "one")
     back = edit_draft.undo(db, "welcome", one.number, ANA, NOW)
     new = changed(db, back.number, "new")
-    with pytest.raises(Unfit):
+    with pytest.raises(Refused):
         edit_draft.redo(db, "welcome", new.number, ANA, NOW)
     assert edit_draft.undo(db, "welcome", new.number, ANA, NOW).content == back.content
 
@@ -115,5 +116,5 @@ def test_it_begins_a_new_flow_only_under_a_free_name(db: Session) -> None:
     content = FlowContent("flow: jobs_help\n")
     edit_draft.new_flow(db, "jobs_help", content, "Began", ANA, NOW)
     for taken in ("jobs_help", "welcome"):
-        with pytest.raises(Unfit, match="already"):
+        with pytest.raises(Refused, match="already"):
             edit_draft.new_flow(db, taken, content, "Began", BEN, NOW)

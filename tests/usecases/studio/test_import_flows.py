@@ -1,4 +1,4 @@
-"""Imported flows become drafts under names that nobody has, and those that run each other still do."""
+"""Imported flows become drafts under free names, and those that run each other still do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is published together is seen together, by every turn."""
+"""Flows that are published together are seen together by every turn."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_it_reads_what_holds_by_one_statement_a_turn(demo: Demo) -> None:
         library = PublishedLibrary(db, demo.runtime.context.flow_cache)
         library.menu(), library.published("inner")
         db.connection().exec_driver_sql("delete from flow_publication")
-        # Nothing is asked again: a turn lives for a moment, and what it saw holds for it.
+        # There is no second query: a turn takes a moment, and keeps to what it saw first.
         assert library.published("inner").name == "inner"
         db.rollback()
 

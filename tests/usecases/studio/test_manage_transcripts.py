@@ -1,4 +1,4 @@
-"""Transcripts kept in a draft: recorded so that they replay elsewhere, renamed, deleted, and recorded anew."""
+"""Transcripts kept in a draft: recorded so that they replay elsewhere, renamed, deleted, and recorded again."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import pytest
 from bot.domain.conversation.transcript import LineKind, Transcript, read_transcript, write_transcript
 from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.yaml_source import FlowError
+from bot.domain.refused import Refused
 from bot.storage.flows import drafts, flows
 from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.conversation.rehearsal import replay
 from bot.usecases.flows.library import DraftLibrary
-from bot.usecases.studio import check_draft, manage_transcripts, transcript_owners, try_flow
-from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, Unfit
+from bot.usecases.studio import check_draft, manage_transcripts, transcript_owners
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile
 from bot.usecases.studio.flow_sets import rehearsal_cards
 from bot.usecases.studio.manage_transcripts import TranscriptResult
-from bot.usecases.studio.trials import Trial, TrialStart
+from bot.usecases.studio.trial import try_flow
+from bot.usecases.studio.trial.trials import Trial, TrialStart
 from tests.support.demo import Demo
 
 MORNING = datetime.fromisoformat("2026-11-23 10:00")
@@ -73,7 +75,7 @@ def recorded(demo: Demo, trial: Trial, draft: FlowContent | None = None) -> Tran
     )
 
 
-def anew(demo: Demo, text: str, draft: FlowContent) -> str:
+def record_again(demo: Demo, text: str, draft: FlowContent) -> str:
     context = demo.runtime.context
     return manage_transcripts.rerecord(text, "en/rent", context.system_texts, library(demo, draft), context.zone)
 
@@ -123,13 +125,13 @@ def test_it_says_where_a_conversation_after_a_jump_begins(demo: Demo) -> None:
     assert 'answers: {"need": "food", "adults": 2}' in head
 
 
-def test_it_refuses_to_record_what_no_test_should_ask_for(demo: Demo) -> None:
-    with pytest.raises(Unfit, match="Nothing was tried"):
+def test_it_refuses_to_record_what_no_test_should_expect(demo: Demo) -> None:
+    with pytest.raises(Refused, match="Nothing was tried"):
         recorded(demo, Trial(MORNING))
-    with pytest.raises(Unfit, match="one beginning"):
+    with pytest.raises(Refused, match="one beginning"):
         recorded(demo, Trial(MORNING).with_text("food").with_check_in("household_check_in"))
     broken = worded(demo, "We are sorry, that is hard.", "Sorry, {{ need + 1 }}.")
-    with pytest.raises(Unfit, match="emergency_assistance/rent_sorry"):
+    with pytest.raises(Refused, match="emergency_assistance/rent_sorry"):
         recorded(demo, Trial(MORNING).with_text("rent"), broken)
 
 
@@ -138,13 +140,13 @@ def test_it_keeps_a_new_transcript_in_the_draft_once(demo: Demo) -> None:
     with demo.db() as db:
         manage_transcripts.add(db, RENT, "en/rent", TEXT, ADA, now)
     assert content(demo).transcripts["en/rent"] == TEXT
-    with demo.db() as db, pytest.raises(Unfit, match="already"):
+    with demo.db() as db, pytest.raises(Refused, match="already"):
         manage_transcripts.add(db, RENT, "en/rent", TEXT, ADA, now)
-    with demo.db() as db, pytest.raises(Unfit, match="like en/rent_is_late"):
+    with demo.db() as db, pytest.raises(Refused, match="like en/rent_is_late"):
         manage_transcripts.add(db, RENT, "../../etc", TEXT, ADA, now)
 
 
-def test_it_saves_renames_and_deletes_what_nobody_else_has_changed(demo: Demo) -> None:
+def test_it_saves_renames_and_deletes_what_no_colleague_has_changed(demo: Demo) -> None:
     now = demo.runtime.clock.now()
     with demo.db() as db:
         first = manage_transcripts.add(db, RENT, "en/rent", TEXT, ADA, now)
@@ -164,7 +166,7 @@ def test_it_names_line_and_remedy_of_what_cannot_be_read(demo: Demo) -> None:
         first = manage_transcripts.add(db, RENT, "en/rent", TEXT, ADA, now)
         with pytest.raises(FlowError) as raised:
             manage_transcripts.save(db, RENT, "welcome", first.number, "en/rent", f"{TEXT}persn: hi\n", ADA, now)
-        with pytest.raises(Unfit, match="begins in the menu"):
+        with pytest.raises(Refused, match="begins in the menu"):
             other = TEXT.replace("flow: emergency_assistance\n", "")
             manage_transcripts.save(db, RENT, "welcome", first.number, "en/rent", other, ADA, now)
     assert (raised.value.problems[0].line, "person" in raised.value.problems[0].remedy) == (15, True)
@@ -172,24 +174,24 @@ def test_it_names_line_and_remedy_of_what_cannot_be_read(demo: Demo) -> None:
 
 def test_it_takes_new_answers_and_leaves_what_still_fits_to_the_letter(demo: Demo) -> None:
     draft = worded(demo, "Do you have an eviction court date?", "Is there an eviction court date?")
-    fresh = anew(demo, TEXT, draft)
+    fresh = record_again(demo, TEXT, draft)
     before, after = TEXT.split("\n"), fresh.split("\n")
     assert [row for row in before if row not in after] == ["line: Do you have an eviction court date? ..."]
     assert "line: Is there an eviction court date? Reply with the date, like 12/5, or NO." in after
     assert "# A counsellor has read this." in after
     context = demo.runtime.context
     assert replay(read_transcript(fresh, "x"), "x", context.system_texts, library(demo, draft), context.zone) == []
-    assert anew(demo, fresh, draft) == fresh
+    assert record_again(demo, fresh, draft) == fresh
 
 
 def test_it_does_not_take_a_failing_flow_for_the_new_answer(demo: Demo) -> None:
-    with pytest.raises(Unfit, match="fails"):
-        anew(demo, TEXT, worded(demo, "We are sorry, that is hard.", "Sorry, {{ need + 1 }}."))
-    with pytest.raises(Unfit, match="cannot begin"):
-        anew(demo, TEXT.replace("language:", "step: gone\nlanguage:"), content(demo))
+    with pytest.raises(Refused, match="fails"):
+        record_again(demo, TEXT, worded(demo, "We are sorry, that is hard.", "Sorry, {{ need + 1 }}."))
+    with pytest.raises(Refused, match="cannot begin"):
+        record_again(demo, TEXT.replace("language:", "step: gone\nlanguage:"), content(demo))
 
 
-def test_it_tells_which_transcripts_fail_and_puts_these_first(demo: Demo) -> None:
+def test_it_names_the_transcripts_that_fail_and_puts_these_first(demo: Demo) -> None:
     draft = worded(demo, "Do you have an eviction court date?", "Is there an eviction court date?")
     draft = replace(draft, transcripts={"en/a": TEXT.replace("rent\n", "food\n", 1), "en/b": TEXT, "en/c": "nonsense"})
     draft = replace(draft, transcripts={**draft.transcripts, "en/d": f"{TEXT}\nwait: 900000w\n"})

@@ -72,7 +72,7 @@ def publish(demo: Demo, source: str, flow: str = "welcome") -> int:
 
 
 def text(demo: Demo, number: int, *bodies: str) -> list[str]:
-    """Text the line; what the last text was answered with."""
+    """Text the line; the replies to the last text."""
     said: list[str] = []
     for body in bodies:
         sender = Address(Channel.SIMULATOR, f"+1314555{number:04}")
@@ -97,7 +97,7 @@ def change(demo: Demo, **changes: object) -> None:
 
 
 def move(demo: Demo, version: int, steps: Mapping[str, str], flow: str = "welcome") -> FlowMove:
-    """Plan a move and do the whole of it, as the sweep does."""
+    """Plan a move and carry it out completely, as the sweep does."""
     with demo.db() as db:
         move_id = flow_moves.add(db, flow, version, steps, None, NOW)
     assert continue_move(demo.db, demo.runtime.context, move_id, NOW, lambda: False)
@@ -175,7 +175,7 @@ def test_it_keeps_answers_due_to_be_forgotten_due(demo: Demo) -> None:
         assert db.scalars(select(Conversation.updated_at)).one() == before
 
 
-def test_it_keeps_somebody_whose_number_would_be_misread(demo: Demo) -> None:
+def test_it_keeps_a_person_whose_number_would_be_misread(demo: Demo) -> None:
     text(demo, 1, "hi")
     swapped = OLD.replace("food: {label: Food}\n      rent: {label: Rent}", "rent: {label: Rent}\n      food: {label: Food}")
     done = move(demo, publish(demo, swapped), {})
@@ -184,13 +184,13 @@ def test_it_keeps_somebody_whose_number_would_be_misread(demo: Demo) -> None:
     assert states(demo)[0].answers["need"] == "food"
 
 
-def test_it_moves_somebody_where_a_choice_was_added_at_the_end(demo: Demo) -> None:
+def test_it_moves_a_person_where_a_choice_was_added_at_the_end(demo: Demo) -> None:
     text(demo, 1, "hi")
     more = OLD.replace("rent: {label: Rent}", "rent: {label: Rent}\n      other: {label: Other}")
     assert move(demo, publish(demo, more), {}).moved == 1
 
 
-def test_it_keeps_somebody_who_was_never_asked_what_a_condition_names(demo: Demo) -> None:
+def test_it_keeps_a_person_who_was_never_asked_what_a_condition_names(demo: Demo) -> None:
     text(demo, 1, "hi", "2")
     asked = OLD.replace("next: where", "next: kids").replace(
         "  where:", "  kids: {ask: Any children?, answer: yes_no, save: kids, next: where}\n  where:"
@@ -199,7 +199,7 @@ def test_it_keeps_somebody_who_was_never_asked_what_a_condition_names(demo: Demo
     assert done.stayed == {StayReason.NO_ANSWER.value: 1}
 
 
-def test_it_keeps_somebody_where_the_step_does_something_else(demo: Demo) -> None:
+def test_it_keeps_a_person_where_the_step_does_something_else(demo: Demo) -> None:
     text(demo, 1, "hi", "2")
     other = NEW.replace("next: place", "next: call").replace("  place:", "  call: {handoff: {team: anyone}}\n  place:")
     done = move(demo, publish(demo, other), {"where": "call"})
@@ -211,7 +211,7 @@ def test_it_keeps_those_for_whom_it_was_chosen(demo: Demo) -> None:
     assert move(demo, publish(demo, NEW), {"where": ""}).stayed == {StayReason.ADMIN_CHOICE.value: 1}
 
 
-def test_it_moves_somebody_whom_a_human_holds_and_keeps_the_human(demo: Demo) -> None:
+def test_it_moves_a_person_whom_a_human_holds_and_keeps_the_human(demo: Demo) -> None:
     text(demo, 1, "hi", "2")
     change(demo, holder=Holder.HUMAN)
     version = publish(demo, NEW)
@@ -222,14 +222,14 @@ def test_it_moves_somebody_whom_a_human_holds_and_keeps_the_human(demo: Demo) ->
     assert text(demo, 1, "63118") == ["What is your name?"]
 
 
-def test_it_leaves_alone_who_is_in_no_flow(demo: Demo) -> None:
+def test_it_leaves_alone_people_who_are_in_no_flow(demo: Demo) -> None:
     text(demo, 1, "hi", "2", "63118", "Ada")
     assert tried(demo, NEW, {}).total == 0
     done = move(demo, publish(demo, NEW), {})
     assert (done.moved, done.stayed) == (0, {})
 
 
-def test_it_goes_on_where_it_was_killed(demo: Demo) -> None:
+def test_it_resumes_where_it_was_killed(demo: Demo) -> None:
     for number in range(5):
         text(demo, number, "hi")
     version = publish(demo, NEW)
@@ -245,7 +245,7 @@ def test_it_goes_on_where_it_was_killed(demo: Demo) -> None:
         assert (done.moved, done.done_at is not None) == (5, True)
 
 
-def test_it_stops_where_something_else_holds_by_then(demo: Demo) -> None:
+def test_it_stops_where_another_version_is_live_by_then(demo: Demo) -> None:
     text(demo, 1, "hi")
     version = publish(demo, NEW)
     publish(demo, OLD)
@@ -255,7 +255,7 @@ def test_it_stops_where_something_else_holds_by_then(demo: Demo) -> None:
 WORDS = ["hi", "1", "2", "3", "rent", "63118", "yes", "no", "BACK", "food", "someone to talk to", "2026-04-01"]
 
 
-def test_it_answers_everybody_on_the_shipped_flows_moved_or_not(demo: Demo) -> None:
+def test_it_answers_every_person_on_the_shipped_flows_moved_or_not(demo: Demo) -> None:
     dice = random.Random(5)
     with demo.db() as db:
         shipped = {name: load_content(db, name) for name in ("emergency_assistance", "counseling", "crisis")}
@@ -293,7 +293,7 @@ def is_with_human(demo: Demo, person: int) -> bool:
     return states(demo)[person].holder is not Holder.BOT
 
 
-def test_it_moves_nobody_out_from_under_a_turn(demo: Demo) -> None:
+def test_it_moves_no_person_in_the_middle_of_a_turn(demo: Demo) -> None:
     """A text is answered on the old version while the move waits; then the move finds the person where they are now."""
     text(demo, 1, "hi")
     version = publish(demo, NEW)

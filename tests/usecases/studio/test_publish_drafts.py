@@ -1,4 +1,4 @@
-"""Drafts become live: checked, together, looked at twice where a team wants it, at their time, and back again."""
+"""Drafts go live: checked, together, reviewed by a second person where a team wants it, at their time, and rolled back."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.domain.flows.language.content import FlowContent
+from bot.domain.refused import Refused
 from bot.storage.flows import drafts, flows, publish_requests
 from bot.storage.flows.drafts import DraftAuthor
 from bot.storage.flows.flows import PublicationMethod
@@ -24,8 +25,14 @@ from bot.usecases.flows.files import read_folder
 from bot.usecases.flows.publish_flows import publish_flows
 from bot.usecases.studio import edit_draft, publish_drafts
 from bot.usecases.studio.check_draft import warning_key
-from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound, Unfit
-from bot.usecases.studio.publish_drafts import AwaitingReview, PublishedVersions, Refused, ScheduledPublication, problems_of
+from bot.usecases.studio.edit_draft import DraftChangedMeanwhile, FlowNotFound
+from bot.usecases.studio.publish_drafts import (
+    AwaitingReview,
+    PublicationRefused,
+    PublishedVersions,
+    ScheduledPublication,
+    problems_of,
+)
 from bot.usecases.studio.roll_back import review_roll_back, roll_back, unreviewed_roll_backs, version_before
 from tests.paths import ROOT
 from tests.support.console import make_staff
@@ -65,8 +72,8 @@ def ask(
     return publish_drafts.publish_or_request(db, context, seen, by, NOW, **given)  # type: ignore[arg-type]
 
 
-def look_twice(db: Session) -> None:
-    """The option of the team that privacy and crisis hand people to."""
+def require_review(db: Session) -> None:
+    """Set the review option of the team that the flows `privacy` and `crisis` hand people to."""
     for team in db.scalars(select(Team)):
         team.second_look = True
     db.flush()
@@ -76,7 +83,7 @@ def careful(db: Session, slug: str) -> None:
     if db.scalar(select(Team).where(Team.slug == slug)) is None:
         db.add(Team(slug=slug, name=slug))
         db.flush()
-    look_twice(db)
+    require_review(db)
 
 
 def holds(db: Session, flow: str) -> flows.Publication:
@@ -110,17 +117,17 @@ def test_it_refuses_errors_and_nothing_happens(db: Session, context: Context, an
         db, "privacy", bad, "broke it", lambda now: replace(now, source=now.source.replace("start:", "start: nowhere #")),
         ana, NOW,
     ).number  # fmt: skip
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PublicationRefused) as refused:
         ask(db, context, ana, {"privacy": bad, "counseling": good})
     assert refused.value.problems[0].remedy
     assert (holds(db, "privacy").number, holds(db, "counseling").number) == (1, 1)
 
 
-def test_it_wants_a_word_why_for_each_warning(db: Session, context: Context, ana: DraftAuthor) -> None:
+def test_it_requires_a_reason_for_each_warning(db: Session, context: Context, ana: DraftAuthor) -> None:
     draft = edit_draft.open_draft(db, "privacy", ana, NOW)
     flows.publish(db, "privacy", says("from files")(draft.revision.content), "files", NOW)
     seen = {"privacy": change(db, ana)}
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PublicationRefused) as refused:
         ask(db, context, ana, seen, reasons={})
     late = [problem for problem in refused.value.problems if "takes its changes back" in problem.what]
     assert len(late) == 1
@@ -131,10 +138,10 @@ def test_it_wants_a_word_why_for_each_warning(db: Session, context: Context, ana
 
 def test_it_refuses_a_publication_without_a_reason_or_a_change(db: Session, context: Context, ana: DraftAuthor) -> None:
     seen = change(db, ana)
-    with pytest.raises(Unfit, match="why"):
+    with pytest.raises(Refused, match="why"):
         ask(db, context, ana, {"privacy": seen}, why=" ")
     same = edit_draft.open_draft(db, "crisis", ana, NOW).revision.number
-    with pytest.raises(Unfit, match="Nothing differs"):
+    with pytest.raises(Refused, match="Nothing differs"):
         ask(db, context, ana, {"crisis": same})
     with pytest.raises(FlowNotFound):
         ask(db, context, ana, {"nowhere": 1})
@@ -147,7 +154,7 @@ def test_it_waits_for_a_second_person_where_a_team_wants_it(
     done = ask(db, context, ana, {"crisis": change(db, ana, "crisis")})
     assert isinstance(done, AwaitingReview) and done.teams == ("crisis",)
     assert holds(db, "crisis").number == 1
-    with pytest.raises(Unfit, match="Somebody else"):
+    with pytest.raises(Refused, match="Somebody else"):
         publish_drafts.approve(db, context, done.request, ana, NOW)
     approved = publish_drafts.approve(db, context, done.request, ben, NOW)
     assert isinstance(approved, PublishedVersions)
@@ -164,7 +171,7 @@ def test_it_approves_exactly_what_was_asked(db: Session, context: Context, ana: 
         publish_drafts.approve(db, context, done.request, ben, NOW)
 
 
-def test_it_refuses_with_a_word_why_and_only_once(db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor) -> None:
+def test_it_refuses_with_a_reason_and_only_once(db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor) -> None:
     careful(db, "crisis")
     done = ask(db, context, ana, {"crisis": change(db, ana, "crisis")})
     assert isinstance(done, AwaitingReview)
@@ -175,7 +182,7 @@ def test_it_refuses_with_a_word_why_and_only_once(db: Session, context: Context,
         "too long for a phone",
         "Ben Ruiz",
     )
-    with pytest.raises(Unfit, match="refused already"):
+    with pytest.raises(Refused, match="refused already"):
         publish_drafts.approve(db, context, done.request, ben, NOW)
 
 
@@ -188,7 +195,7 @@ def test_it_takes_the_place_of_what_was_asked_before(db: Session, context: Conte
     assert len(publish_requests.list_open(db)) == 1
 
 
-def test_it_publishes_at_its_time_what_was_planned(db: Session, context: Context, ana: DraftAuthor) -> None:
+def test_it_publishes_what_was_planned_at_its_time(db: Session, context: Context, ana: DraftAuthor) -> None:
     seen = change(db, ana)
     planned = ask(db, context, ana, {"privacy": seen}, due_at=SOON, moves={"privacy": {"a": "b"}})
     assert isinstance(planned, ScheduledPublication)
@@ -203,7 +210,7 @@ def test_it_publishes_at_its_time_what_was_planned(db: Session, context: Context
     assert [move.steps for move in db.scalars(select(FlowMove))] == [{"a": "b"}]
 
 
-def test_it_fails_once_and_says_why_where_the_world_has_changed(db: Session, context: Context, ana: DraftAuthor) -> None:
+def test_it_fails_once_and_says_why_where_a_push_came_between(db: Session, context: Context, ana: DraftAuthor) -> None:
     planned = ask(db, context, ana, {"privacy": change(db, ana)}, due_at=SOON)
     assert isinstance(planned, ScheduledPublication)
     live = flows.load_version(db, holds(db, "privacy").version)
@@ -234,7 +241,7 @@ def test_it_is_published_by_the_sweep(demo: Demo) -> None:
 
 
 def test_it_refuses_times_that_are_over(db: Session, context: Context, ana: DraftAuthor) -> None:
-    with pytest.raises(Unfit, match="over already"):
+    with pytest.raises(Refused, match="over already"):
         ask(db, context, ana, {"privacy": change(db, ana)}, due_at=NOW)
 
 
@@ -247,7 +254,7 @@ def test_it_rolls_back_and_leaves_the_draft_alone(db: Session, context: Context,
     assert (log.number, log.how, log.why) == (1, PublicationMethod.ROLLED_BACK, "people were confused")
     draft = drafts.find(db, "privacy")
     assert draft is not None and draft.revision.number == seen
-    with pytest.raises(Unfit, match="holds already"):
+    with pytest.raises(Refused, match="holds already"):
         roll_back(db, "privacy", 1, ana, NOW, why="again")
 
 
@@ -257,16 +264,16 @@ def test_it_refuses_a_roll_back_that_would_leave_the_line_without_menu(db: Sessi
     second_menu = live.source.replace("start:", "menu: true\nstart:", 1)
     flows.publish(db, "privacy", replace(live.content, source=second_menu), "files", NOW)
     flows.publish(db, "privacy", live.content, "files", NOW)
-    with pytest.raises(Unfit, match="2 flows with `menu: true`"):
+    with pytest.raises(Refused, match="2 flows with `menu: true`"):
         roll_back(db, "privacy", 2, ana, NOW, why="by mistake")
 
 
-def test_it_asks_for_a_look_after_a_roll_back(db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor) -> None:
+def test_it_asks_for_a_review_after_a_roll_back(db: Session, context: Context, ana: DraftAuthor, ben: DraftAuthor) -> None:
     ask(db, context, ana, {"crisis": change(db, ana, "crisis")})
     careful(db, "crisis")
     roll_back(db, "crisis", 1, ana, NOW, why="wrong number in it")
     (waiting,) = unreviewed_roll_backs(db)
-    with pytest.raises(Unfit, match="Somebody else"):
+    with pytest.raises(Refused, match="Somebody else"):
         review_roll_back(db, waiting.id, ana, NOW)
     review_roll_back(db, waiting.id, ben, NOW)
     assert unreviewed_roll_backs(db) == []
@@ -298,19 +305,19 @@ def test_it_refuses_a_roll_back_to_a_version_that_runs_what_runs_it(db: Session,
         if number == 0:
             flows.publish(db, "inner", FlowContent(inner.replace("run: outer", "end: done")), "files", NOW)
     flows.publish(db, "inner", FlowContent(inner), "files", NOW)
-    with pytest.raises(Unfit, match="without end"):
+    with pytest.raises(Refused, match="without end"):
         roll_back(db, "outer", 1, ana, NOW, why="by mistake")
     assert holds(db, "outer").number == 2
 
 
-def test_it_looks_at_a_roll_back_to_what_cannot_be_read(db: Session, ana: DraftAuthor) -> None:
+def test_it_checks_a_roll_back_to_what_cannot_be_read(db: Session, ana: DraftAuthor) -> None:
     flows.publish(db, "outer", FlowContent("flow: outer\n"), "files", NOW)
     flows.publish(db, "outer", FlowContent("flow: outer\ntitle: O\nstart: a\nsteps: {a: {end: done}}\n"), "files", NOW)
-    with pytest.raises(Unfit, match="cannot be read"):
+    with pytest.raises(Refused, match="cannot be read"):
         roll_back(db, "outer", 1, ana, NOW, why="by mistake")
 
 
-def test_it_waits_for_whoever_wants_a_look_by_the_time_it_is_due(db: Session, context: Context, ana: DraftAuthor) -> None:
+def test_it_waits_for_a_review_that_a_team_wants_by_then(db: Session, context: Context, ana: DraftAuthor) -> None:
     planned = ask(db, context, ana, {"crisis": change(db, ana, "crisis")}, due_at=SOON)
     assert isinstance(planned, ScheduledPublication)
     careful(db, "crisis")

@@ -1,4 +1,4 @@
-"""Two admins in the same second, each in a transaction of their own: nobody's work is written over in silence."""
+"""Two admins in the same second, each in a separate transaction: no one's work is silently overwritten."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def source(content: FlowContent) -> str:
 
 
 def meanwhile(demo: Demo, first: Callable[[Session], object], second: Callable[[Session], object]) -> list[Exception]:
-    """`second` begins while `first` has not ended its transaction; what `second` was refused with."""
+    """`second` begins while `first` has not ended its transaction; gives the reason why `second` was refused."""
     refused: list[Exception] = []
     begun, written = threading.Event(), threading.Event()
 
@@ -43,7 +43,7 @@ def meanwhile(demo: Demo, first: Callable[[Session], object], second: Callable[[
             first(db)
             written.set()
             begun.wait(10)
-            # The other one stands before the lock by now, having looked and seen nothing of this.
+            # The other one waits for the lock by now, having read and seen nothing of this.
             threading.Event().wait(0.5)
 
     def other() -> None:
@@ -74,7 +74,7 @@ def test_it_tells_the_second_of_two_who_begin_the_same_draft(demo: Demo) -> None
         assert draft is not None and draft.revision.what == "hers"
 
 
-def test_it_tells_who_saves_while_the_draft_is_thrown_away(demo: Demo) -> None:
+def test_it_says_so_to_the_one_who_saves_while_the_draft_is_thrown_away(demo: Demo) -> None:
     with demo.db() as db:
         seen = edit_draft.change(db, "welcome", 0, "hers", writes("hers"), ANA, NOW).number
     refused = meanwhile(
@@ -85,7 +85,7 @@ def test_it_tells_who_saves_while_the_draft_is_thrown_away(demo: Demo) -> None:
     assert [type(error) for error in refused] == [DraftChangedMeanwhile]
 
 
-def test_it_undoes_nobody_elses_change(demo: Demo) -> None:
+def test_it_does_not_undo_a_colleagues_change(demo: Demo) -> None:
     with demo.db() as db:
         seen = edit_draft.change(db, "welcome", 0, "hers", writes("hers"), ANA, NOW).number
     refused = meanwhile(
@@ -96,7 +96,7 @@ def test_it_undoes_nobody_elses_change(demo: Demo) -> None:
     assert [type(error) for error in refused] == [DraftChangedMeanwhile]
 
 
-def test_it_tells_who_looked_at_a_version_that_holds_no_more(demo: Demo) -> None:
+def test_it_says_so_to_the_one_who_looked_at_a_version_that_is_no_longer_live(demo: Demo) -> None:
     with demo.db() as db:
         looked_at = flows.current_version(db, "welcome")
         assert looked_at is not None

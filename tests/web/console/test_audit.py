@@ -1,4 +1,4 @@
-"""The audit as a page: filters, pages, the export, and that to look is written down."""
+"""The audit as a page: filters, pages, the export, and that viewing it is audited, too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from bot.domain.staff.audit_acts import ACT_LABELS, label
 from bot.storage.staff import audits
 from bot.storage.tables.staff import Audit
-from tests.support.console import make_staff, said
+from tests.support.console import make_staff, page_text
 from tests.support.supervisors import Office
 
 PAGE = "/console/audit"
@@ -51,7 +51,7 @@ def test_it_takes_the_day_of_the_city(office: Office) -> None:
     assert "note" in found(office, f"staff={office.worker}&day=2026-02-28")
 
 
-def test_it_writes_down_that_somebody_looked_and_at_what(office: Office) -> None:
+def test_it_audits_who_viewed_it_and_what(office: Office) -> None:
     office.browser(office.auditor).get(f"{PAGE}?person=18&act=claim")
     with office.demo.db() as db:
         (row,) = db.scalars(select(Audit).where(Audit.act == "read_audit"))
@@ -64,7 +64,7 @@ def test_it_turns_pages_of_fifty(office: Office) -> None:
             audits.record(db, office.worker, "write", office.now, conversation_id=17)
     assert [len(found(office, f"act=write&page={page}")) for page in (1, 2, 3)] == [50, 50, 20]
     assert len(found(office, "act=write&page=99")) == 20
-    assert "Page 2 of 3" in said(office.browser(office.auditor).get(f"{PAGE}?act=write&page=2"))
+    assert "Page 2 of 3" in page_text(office.browser(office.auditor).get(f"{PAGE}?act=write&page=2"))
 
 
 def test_it_exports_what_the_filter_finds_and_says_so(office: Office) -> None:
@@ -83,7 +83,7 @@ def test_it_exports_what_the_filter_finds_and_says_so(office: Office) -> None:
 def test_it_says_what_it_cannot_read_and_keeps_what_was_typed(office: Office, query: str) -> None:
     page = office.browser(office.auditor).get(f"{PAGE}?{query}")
     assert page.status_code == 422
-    assert "This is no" in said(page)
+    assert "This is no" in page_text(page)
     assert query.partition("=")[2] in page.text or query.startswith("staff")
 
 
@@ -96,4 +96,4 @@ def test_it_is_closed_to_those_who_may_not(office: Office, role: str, path: str)
 def test_it_shows_an_act_that_it_has_no_words_for(office: Office) -> None:
     with office.demo.db() as db:
         audits.record(db, office.worker, "did_something_new", office.now)
-    assert label("did_something_new") in said(office.browser(office.auditor).get(PAGE))
+    assert label("did_something_new") in page_text(office.browser(office.auditor).get(PAGE))

@@ -9,8 +9,8 @@ import pytest
 from bot.domain.safety.levels import Urgency
 from bot.storage.tables.residents import Handoff
 from bot.storage.tables.staff import Audit
-from tests.support.console import post, said
-from tests.support.supervisors import Office, call_for_human, called, taken
+from tests.support.console import page_text, post
+from tests.support.supervisors import Office, call_for_human, record_call_out, record_claim
 
 
 def wait_for(office: Office, minutes: float, team: str = "housing", urgency: Urgency = Urgency.MINUTES) -> int:
@@ -19,18 +19,18 @@ def wait_for(office: Office, minutes: float, team: str = "housing", urgency: Urg
         return call_for_human(db, office.runtime.context.sealer, number, office.minutes_ago(minutes), urgency, team)
 
 
-def test_it_says_calmly_that_nobody_waits(office: Office) -> None:
+def test_it_says_calmly_that_no_one_waits(office: Office) -> None:
     page = office.browser(office.supervisor).get("/console/board")
     assert page.status_code == 200
-    assert "Nobody waits" in said(page)
-    assert "No call for a person in this time." in said(page)
+    assert "Nobody waits" in page_text(page)
+    assert "No call for a person in this time." in page_text(page)
 
 
 def test_it_shows_the_limit_passed_in_words(office: Office) -> None:
     number = wait_for(office, 9)
     with office.demo.db() as db:
-        called(db, number, office.worker, office.minutes_ago(9), "missed")
-    words = said(office.browser(office.supervisor).get("/console/board"))
+        record_call_out(db, number, office.worker, office.minutes_ago(9), "missed")
+    words = page_text(office.browser(office.supervisor).get("/console/board"))
     assert "1 over the limit" in words
     assert "over by 4 min" in words
     assert "Wanda Ortiz did not answer" in words
@@ -42,7 +42,7 @@ def test_it_is_for_supervisors_only(office: Office, role: str) -> None:
     assert office.browser(getattr(office, role)).get("/console/board/news").status_code == 403
 
 
-def test_it_is_written_down_that_somebody_looked(office: Office) -> None:
+def test_it_audits_who_viewed_it(office: Office) -> None:
     office.browser(office.supervisor).get("/console/board")
     assert office.demo.count(Audit, Audit.act == "read_board", Audit.staff_id == office.supervisor) == 1
 
@@ -50,9 +50,9 @@ def test_it_is_written_down_that_somebody_looked(office: Office) -> None:
 def test_it_explains_each_figure(office: Office) -> None:
     first, second = wait_for(office, 20), wait_for(office, 20)
     with office.demo.db() as db:
-        taken(db, first, office.worker, office.minutes_ago(18))
-        taken(db, second, office.worker, office.minutes_ago(1))
-    words = said(office.browser(office.supervisor).get("/console/board"))
+        record_claim(db, first, office.worker, office.minutes_ago(18))
+        record_claim(db, second, office.worker, office.minutes_ago(1))
+    words = page_text(office.browser(office.supervisor).get("/console/board"))
     assert "50 % (1 of 2)" in words
     assert "Numerator: calls taken within what was promised. Denominator:" in words
     assert "waited 19 min" in words
@@ -80,7 +80,7 @@ def test_it_links_to_nothing_that_would_be_refused(office: Office) -> None:
     number = wait_for(office, 9, team="counseling")
     page = office.browser(office.supervisor).get("/console/board")
     assert f"/console/handoffs/{number}" not in page.text
-    assert "It belongs to a team that you are not in" in said(page)
+    assert "It belongs to a team that you are not in" in page_text(page)
 
 
 def test_it_gives_its_script_the_part_that_changes(office: Office) -> None:

@@ -20,15 +20,15 @@ from bot.usecases.handoff.claiming import claim
 from bot.usecases.handoff.read_handoff import may_read_conversation
 from bot.web.access import CurrentUser
 from bot.web.console import news
-from tests.support.console import make_staff, post, said, signed_in
-from tests.support.demo import Demo, hidden
-from tests.support.people import Made, make_person, make_text
+from tests.support.console import make_staff, page_text, post, signed_in
+from tests.support.demo import Demo, hidden_field
+from tests.support.people import PersonIds, make_person, make_text
 
 PARTS = {"Accept": "application/json"}
 
 
 class Night:
-    """Rosa at her console, and somebody for whom a human was called."""
+    """Rosa at her console, and a person for whom a human was called."""
 
     def __init__(self, demo: Demo, *, owned: bool = True, **fields: Any) -> None:
         self.demo, self.now = demo, demo.runtime.clock.now()
@@ -37,7 +37,7 @@ class Night:
         self.browser = signed_in(demo.app, self.rosa)
         with demo.db() as db:
             at = self.now - timedelta(minutes=20)
-            self.made: Made = make_person(db, demo.runtime.context.sealer, at=at, **fields)
+            self.made: PersonIds = make_person(db, demo.runtime.context.sealer, at=at, **fields)
             if owned:
                 claim(db, demo.runtime.context, self.made.handoff, self.rosa, self.now)
         self.path = f"/console/handoffs/{self.made.handoff}"
@@ -71,7 +71,7 @@ class Night:
             return [sealer.open(row.sealed_body) for row in rows if row.sealed_body]
 
     def acts(self) -> list[str]:
-        """What the audit has of this handoff, beside the reading."""
+        """The audited acts on this handoff, without views."""
         with self.demo.db() as db:
             rows = db.scalars(select(Audit.act).where(Audit.handoff_id == self.made.handoff).order_by(Audit.id))
             return [act for act in rows if act != "read_transcript"]
@@ -97,7 +97,7 @@ def test_it_sums_up_before_it_shows_the_texts(demo: Demo) -> None:
         row = db.get_one(Handoff, night.made.handoff)
         row.sealed_because = demo.runtime.context.sealer.seal("eviction, court date March 5")
         row.dangers = ["domestic_violence"]
-    words = said(night.browser.get(night.path))
+    words = page_text(night.browser.get(night.path))
     for sentence in (
         "Eviction, court date March 5", "Violence at home", "Need Rent or eviction", "Court date Thursday, March 5, 2026",
         "Being hurt at this moment.", "Ana", "Somebody else may read this phone",
@@ -120,7 +120,7 @@ def test_it_names_who_wrote_each_text_and_says_what_became_of_it(demo: Demo) -> 
         ("colleague", "", "Sam Ortiz"),
         ("me", " is-failed", "You"),
     ]
-    assert "Failed: the telephone is off or out of reach" in said(night.browser.get(night.path))
+    assert "Failed: the telephone is off or out of reach" in page_text(night.browser.get(night.path))
 
 
 def test_it_opens_pictures_only_when_they_are_pressed(demo: Demo) -> None:
@@ -154,13 +154,13 @@ def test_it_pages_through_a_long_conversation(demo: Demo) -> None:
 def test_it_says_when_it_is_not_safe_to_write(demo: Demo) -> None:
     never = TimeWindow(frozenset({(demo.runtime.clock.now().weekday() + 3) % 7}), time(9), time(10))
     safe = SafeContact(times=(never,), word="sunflower", neutral=True, note="her mother holds the phone at night")
-    words = said(Night(demo, safe=safe).browser.get("/console/handoffs/1"))
+    words = page_text(Night(demo, safe=safe).browser.get("/console/handoffs/1"))
     for sentence in ("Now is not a safe time", "Somebody else may hold the phone", "Write neutrally", "her mother holds"):
         assert sentence in words
     assert "sunflower" not in words
 
 
-def test_it_writes_down_that_the_transcript_was_read(demo: Demo) -> None:
+def test_it_audits_that_the_transcript_was_read(demo: Demo) -> None:
     night = Night(demo)
     night.page()
     night.browser.get(f"{night.path}/news", headers=PARTS)
@@ -181,10 +181,10 @@ def test_it_hides_other_teams_and_what_does_not_exist_alike(demo: Demo) -> None:
     }
     assert [night.do(act, stranger, **fields).status_code for act, fields in forms.items()] == [404] * 4
     assert demo.count(Audit, Audit.act == "refused") == 8 and demo.count(Note) == 0
-    assert said(stranger.get(night.path)) == said(stranger.get("/console/handoffs/999"))
+    assert page_text(stranger.get(night.path)) == page_text(stranger.get("/console/handoffs/999"))
 
 
-def test_it_lets_a_conversation_be_read_by_whom_its_handoffs_are_for(demo: Demo) -> None:
+def test_it_lets_a_conversation_be_read_by_the_teams_of_its_handoffs(demo: Demo) -> None:
     night = Night(demo, team="housing", state="closed", owned=False)
 
     def reader(number: int, *teams: str, role: Role = Role.SOCIAL_WORKER) -> CurrentUser:
@@ -192,7 +192,7 @@ def test_it_lets_a_conversation_be_read_by_whom_its_handoffs_are_for(demo: Demo)
 
     called = make_staff(demo.runtime, "eve@example.org", teams=["crisis"])
     with demo.db() as db:
-        db.add(CallOut(handoff_id=night.made.handoff, staff_id=called, rung=1, raised_at=night.now, answer="missed"))
+        db.add(CallOut(handoff_id=night.made.handoff, staff_id=called, tier=1, raised_at=night.now, answer="missed"))
         db.flush()
         alone = make_person(db, demo.runtime.context.sealer, "+13145550199", team=None)
         readers = [reader(99, "housing"), reader(99, "crisis"), reader(called), reader(99, "housing", role=Role.ADMIN)]
@@ -203,7 +203,7 @@ def test_it_lets_a_conversation_be_read_by_whom_its_handoffs_are_for(demo: Demo)
 # -- what can be done --
 
 
-def test_it_is_taken_with_one_press_and_the_second_one_is_told_by_whom(demo: Demo) -> None:
+def test_it_is_claimed_with_one_press_and_the_second_worker_sees_by_whom(demo: Demo) -> None:
     night = Night(demo, owned=False)
     assert "Claim: I have it" in night.page()
     assert night.do("claim").status_code == 303
@@ -215,7 +215,7 @@ def test_it_is_taken_with_one_press_and_the_second_one_is_told_by_whom(demo: Dem
 
 def test_it_sends_a_reply_once_however_often_the_form_comes(demo: Demo) -> None:
     night = Night(demo)
-    once = hidden(night.browser.get(night.path), "once")
+    once = hidden_field(night.browser.get(night.path), "once")
     answers = [night.do("write", body="I am here.", once=once) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
     assert answers[0].location == f"{night.path}#newest"
@@ -258,13 +258,13 @@ def test_it_plans_a_text_by_the_citys_clock_and_cancels_it(demo: Demo) -> None:
     zone = demo.runtime.settings.timezone
     tomorrow = (night.now + timedelta(days=1)).astimezone(zone).replace(hour=9, minute=30)
     night.do("write", body="Good morning.", do="later", at=tomorrow.strftime("%Y-%m-%dT%H:%M"), once="a")
-    words = said(night.browser.get(night.path))
+    words = page_text(night.browser.get(night.path))
     assert "Planned texts (1)" in words and "9:30" in words
     with demo.db() as db:
         row = db.scalars(select(Message).where(Message.staff_id == night.rosa)).one()
     assert row.due_at and row.due_at.astimezone(zone).strftime("%d %H:%M") == tomorrow.strftime("%d %H:%M")
     assert night.do(f"cancel/{row.id}").status_code == 303
-    assert "Planned texts" not in said(night.browser.get(night.path))
+    assert "Planned texts" not in page_text(night.browser.get(night.path))
     assert night.do(f"cancel/{row.id}").status_code == 409
     assert night.acts() == ["schedule", "cancel_scheduled", "refused"]
 
@@ -282,7 +282,7 @@ def test_it_passes_on_to_a_colleague_who_accepts(demo: Demo) -> None:
     assert "Sam Ortiz (English; talks with 0 of 4)" in night.page()
     assert night.do("offer", to=str(night.sam), note="She asked for you.").status_code == 303
     sam = night.as_(night.sam)
-    assert "Rosa Ortiz asks you to take it over." in said(sam.get(night.path))
+    assert "Rosa Ortiz asks you to take it over." in page_text(sam.get(night.path))
     assert night.do("answer-offer", sam, do="accept").status_code == 303
     assert night.row().owner_id == night.sam and "She asked for you." in sam.get(night.path).text
     assert night.acts() == ["offer", "accept_offer"]
@@ -296,11 +296,11 @@ def test_it_stays_with_its_owner_when_the_colleague_declines(demo: Demo) -> None
     assert night.do("offer").status_code == 422
 
 
-def test_it_leaves_for_another_team_and_out_of_sight(demo: Demo) -> None:
+def test_it_is_passed_to_another_team_and_disappears(demo: Demo) -> None:
     night = Night(demo)
     with demo.db() as db:
         db.add(Team(slug="crisis", name="Crisis"))
-        # Nobody is called out of bed for it, so that nobody of the first team is called by name.
+        # Not urgent, so no member of the first team is alerted by name.
         db.get_one(Handoff, night.made.handoff).urgency = "routine"
     answer = night.do("team", team="crisis", note="Needs a clinician.")
     assert answer.status_code == 303 and night.row().team == "crisis"
@@ -314,7 +314,7 @@ def test_it_is_handed_back_written_to_again_and_closed(demo: Demo) -> None:
     assert night.do("write", body="One more thing.", once="b").status_code == 303 and night.row().state == "with_human"
     assert night.do("close", note="what I typed").status_code == 422
     assert night.do("close", disposition="linked", note="Shelter bed found.").status_code == 303
-    words = said(night.browser.get(night.path))
+    words = page_text(night.browser.get(night.path))
     assert "Closed. Linked to a service" in words and "Shelter bed found." in words
     assert notice(night.do("write", body="too late", once="c")) == "This handoff is closed."
 
@@ -327,7 +327,7 @@ def test_it_is_taken_over_by_a_supervisor_who_is_sure(demo: Demo) -> None:
     assert night.do("take-over", night.as_(night.sam), sure="yes").status_code == 403
     assert night.do("take-over", joy, sure="yes").status_code == 303
     assert night.row().owner_id != night.rosa
-    assert "Joy Ortiz has this one." in said(night.browser.get(night.path))
+    assert "Joy Ortiz has this one." in page_text(night.browser.get(night.path))
 
 
 def test_it_keeps_notes_for_the_others(demo: Demo) -> None:
@@ -342,7 +342,7 @@ def test_it_shows_what_happened_between_the_texts(demo: Demo) -> None:
     night.hear("help me", 30)
     night.do("claim")
     night.hear("thank you", -1)
-    words = said(night.browser.get(night.path))
+    words = page_text(night.browser.get(night.path))
     assert words.index("help me") < words.index("Rosa Ortiz took it") < words.index("thank you")
 
 
@@ -353,7 +353,7 @@ def test_it_answers_its_script_with_the_parts_of_the_page(demo: Demo) -> None:
     night = Night(demo)
     answer = night.browser.post(
         f"{night.path}/write",
-        data={"csrf_token": hidden(night.browser.get(night.path), "csrf_token"), "body": "I am here.", "once": "a"},
+        data={"csrf_token": hidden_field(night.browser.get(night.path), "csrf_token"), "body": "I am here.", "once": "a"},
         headers=PARTS,
     )
     fresh = answer.get_json()

@@ -1,4 +1,4 @@
-"""The inbox: who sees whom, in which order, and that looking for news costs nothing and gives nothing away."""
+"""The inbox: who sees whom, in which order, and that asking for news costs little and reveals nothing."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sqlalchemy.exc import OperationalError
 from bot.storage.tables.residents import Handoff
 from bot.storage.tables.staff import Audit, CallOut
 from bot.web.console import inbox, news
-from tests.support.console import make_staff, said, signed_in
+from tests.support.console import make_staff, page_text, signed_in
 from tests.support.demo import Demo
-from tests.support.people import Made, make_person, make_text
+from tests.support.people import PersonIds, make_person, make_text
 
 
-def person(demo: Demo, number: int, team: str = "housing", name: str = "", minutes: int = 1, **changes: Any) -> Made:
-    """Somebody for whom a human was called some minutes ago."""
+def person(demo: Demo, number: int, team: str = "housing", name: str = "", minutes: int = 1, **changes: Any) -> PersonIds:
+    """A person for whom a human was called some minutes ago."""
     at = demo.runtime.clock.now() - timedelta(minutes=minutes)
     with demo.db() as db:
         made = make_person(db, demo.runtime.context.sealer, f"+1314555{number:04}", team=team, name=name, at=at)
@@ -41,7 +41,7 @@ def sections(page: str) -> dict[str, list[int]]:
 
 
 def ask(browser: FlaskClient, page: str, seen: str | None = None) -> int:
-    """What the page's script is answered: the status."""
+    """The status of the response to the page's script."""
     found = re.search(r'data-seen="([^"]*)" data-pass="([^"]*)"', page)
     assert found
     query = {"seen": found[1] if seen is None else seen}
@@ -69,7 +69,7 @@ def test_it_puts_each_handoff_under_its_heading(demo: Demo) -> None:
     }  # fmt: skip
 
 
-def test_it_puts_who_is_in_danger_and_waits_above_everything(demo: Demo) -> None:
+def test_it_puts_people_who_wait_in_danger_above_everything(demo: Demo) -> None:
     me, browser = rosa(demo)
     person(demo, 1, state="with_human", owner_id=me)
     person(demo, 2, urgency="minutes")
@@ -78,12 +78,12 @@ def test_it_puts_who_is_in_danger_and_waits_above_everything(demo: Demo) -> None
     assert list(sections(browser.get("/console").text)) == ["waiting", "mine"]
 
 
-def test_it_shows_another_team_only_to_whom_was_called_out_for_it(demo: Demo) -> None:
+def test_it_shows_another_teams_handoff_only_to_those_alerted_for_it(demo: Demo) -> None:
     me, browser = rosa(demo)
     hidden, called = person(demo, 1, "crisis"), person(demo, 2, "crisis")
     anyone = person(demo, 3, "anyone", minutes=0)
     with demo.db() as db:
-        db.add(CallOut(handoff_id=called.handoff, staff_id=me, rung=1, raised_at=demo.runtime.clock.now()))
+        db.add(CallOut(handoff_id=called.handoff, staff_id=me, tier=1, raised_at=demo.runtime.clock.now()))
     page = browser.get("/console").text
     assert sections(page) == {"waiting": [called.handoff, anyone.handoff]}
     assert f"Person {hidden.conversation}" not in page
@@ -103,12 +103,12 @@ def test_it_says_how_late_it_is_who_is_called_and_what_the_worker_must_know(demo
     me, browser = rosa(demo)
     now = demo.runtime.clock.now()
     made = person(
-        demo, 1, state="alerted", rung=2, urgency="now", reason="danger", dangers=["self_harm"], reachable=False,
+        demo, 1, state="alerted", tier=2, urgency="now", reason="danger", dangers=["self_harm"], reachable=False,
         limit_at=now - timedelta(minutes=3, seconds=5),
     )  # fmt: skip
     with demo.db() as db:
-        db.add(CallOut(handoff_id=made.handoff, staff_id=me, rung=2, raised_at=now))
-    words = said(browser.get("/console"))
+        db.add(CallOut(handoff_id=made.handoff, staff_id=me, tier=2, raised_at=now))
+    words = page_text(browser.get("/console"))
     for sentence in (
         "over by 3 min", "Call 2: Rosa Ortiz is being called", "heard danger: Self-harm", "Texts are blocked: phone",
         "You are being called",
@@ -125,12 +125,12 @@ def test_it_is_narrowed_by_plain_links(demo: Demo) -> None:
     assert "Nobody in this choice" in browser.get("/console?team=housing&language=es").text
 
 
-def test_it_is_calm_when_nobody_waits(demo: Demo) -> None:
+def test_it_is_calm_when_no_one_waits(demo: Demo) -> None:
     _, browser = rosa(demo)
     assert "Nobody waits" in browser.get("/console").text
 
 
-def test_it_is_closed_to_admins_and_auditors_and_writes_down_who_looked(demo: Demo) -> None:
+def test_it_is_closed_to_admins_and_auditors_and_audits_who_viewed_it(demo: Demo) -> None:
     me, browser = rosa(demo)
     admin = signed_in(demo.app, make_staff(demo.runtime, "admin@example.org", ["admin"]))
     assert (admin.get("/console").status_code, browser.get("/console").status_code) == (403, 200)
@@ -173,7 +173,7 @@ def test_it_sees_a_change_that_was_committed_late_with_an_earlier_time(demo: Dem
     assert ask(browser, page) == 200
 
 
-def test_it_is_in_no_hurry_with_what_somebody_has(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_in_no_hurry_with_claimed_handoffs(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(news, "READ_INTERVAL", 0.0)
     me, browser = rosa(demo)
     held = person(demo, 1, state="with_human", owner_id=me)
@@ -216,12 +216,12 @@ def test_it_refuses_a_pass_that_is_forged_or_too_old(demo: Demo, monkeypatch: py
     assert ask(browser, page) == 410
 
 
-def test_it_ends_for_who_was_signed_out(demo: Demo) -> None:
+def test_it_ends_for_staff_who_were_signed_out(demo: Demo) -> None:
     assert demo.browser().get("/console/inbox/news", headers={"Accept": "application/json"}).status_code == 401
 
 
 class Readings:
-    """What the database would tell, and how often it was asked."""
+    """What the database would return, and how often it was asked."""
 
     def __init__(self) -> None:
         self.count, self.fails, self.now = 0, False, 1000.0
@@ -236,7 +236,7 @@ class Readings:
         return self.now
 
 
-def test_it_asks_the_database_once_for_everybody() -> None:
+def test_it_asks_the_database_once_for_all_pages() -> None:
     readings = Readings()
     watch = news.VersionCache(readings.read, readings.clock)
     watch.version(0)

@@ -1,4 +1,4 @@
-"""Pictures on the console: whoever may read the conversation sees them, as what they are and nothing more."""
+"""Pictures on the console: shown to those who may read the conversation, as pictures and nothing more."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def send_picture(line: HelpLine, *kinds: str, body: bytes = JPEG) -> int:
                 state="alerted",
                 opened_at=now,
                 updated_at=now,
-                rung=1,
+                tier=1,
             )
         )
         return db.scalars(select(Message.id).where(~Message.outbound)).one()
@@ -54,7 +54,7 @@ def acts(line: HelpLine) -> list[str]:
         return list(db.scalars(select(Audit.act).order_by(Audit.id)))
 
 
-def test_it_shows_a_picture_to_the_team_and_writes_down_who_looked(line: HelpLine) -> None:
+def test_it_shows_a_picture_to_the_team_and_audits_who_viewed_it(line: HelpLine) -> None:
     row = send_picture(line, "image/jpeg")
     answer = worker(line).get(f"/console/media/{row}/1")
     assert (answer.status_code, answer.data, answer.content_type) == (200, JPEG, "image/jpeg")
@@ -64,7 +64,7 @@ def test_it_shows_a_picture_to_the_team_and_writes_down_who_looked(line: HelpLin
         assert audit.conversation_id == db.scalars(select(Conversation.id)).one()
 
 
-def test_it_puts_what_a_stranger_sent_into_a_box(line: HelpLine) -> None:
+def test_it_sandboxes_what_a_stranger_sent(line: HelpLine) -> None:
     headers = worker(line).get(f"/console/media/{send_picture(line, 'image/jpeg')}/1").headers
     assert headers["Content-Disposition"] == "inline; filename=picture-1.jpg"
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -75,7 +75,7 @@ def test_it_puts_what_a_stranger_sent_into_a_box(line: HelpLine) -> None:
 def test_it_shows_each_of_several_files_by_its_number(line: HelpLine) -> None:
     row, rosa = send_picture(line, "image/png", "audio/ogg; codecs=opus", "application/pdf"), worker(line)
     headers = [rosa.get(f"/console/media/{row}/{number}").headers for number in (1, 2, 3)]
-    # A sound plays only with an origin; without scripts there is nothing that could use it.
+    # A sound plays only with an origin; without scripts nothing could abuse it.
     assert headers[1]["Content-Security-Policy"].startswith("sandbox allow-same-origin; default-src 'none'")
     assert [each["Content-Disposition"] for each in headers] == [
         "inline; filename=picture-1.png",
@@ -99,20 +99,20 @@ def test_it_gives_out_a_part_of_a_video(line: HelpLine) -> None:
     assert answer.headers["Content-Range"] == f"bytes 3-9/{len(JPEG)}"
 
 
-def test_it_sends_whoever_is_not_signed_in_to_the_sign_in(line: HelpLine) -> None:
+def test_it_sends_visitors_who_are_not_signed_in_to_the_sign_in(line: HelpLine) -> None:
     answer = line.app.test_client().get(f"/console/media/{send_picture(line, 'image/jpeg')}/1")
     assert answer.status_code == 303
     assert line.twilio.store.fetched == 0
 
 
 @pytest.mark.parametrize(("team", "role"), [("food", "social_worker"), ("housing", "admin"), ("housing", "auditor")])
-def test_it_shows_nothing_to_another_team_or_role_and_writes_that_down(line: HelpLine, team: str, role: str) -> None:
+def test_it_shows_nothing_to_another_team_or_role_and_audits_that(line: HelpLine, team: str, role: str) -> None:
     answer = worker(line, team, role).get(f"/console/media/{send_picture(line, 'image/jpeg')}/1")
     assert answer.status_code == 403
     assert (line.twilio.store.fetched, acts(line)) == (0, ["refused"])
 
 
-def test_it_has_no_other_pictures(line: HelpLine) -> None:
+def test_it_knows_no_other_pictures(line: HelpLine) -> None:
     row, rosa = send_picture(line, "image/jpeg"), worker(line)
     paths = ("999999/1", f"{row}/0", f"{row}/2", f"{line.outgoing()[0].id}/1", f"{10**20}/1", f"{row}/x")
     assert [rosa.get(f"/console/media/{path}").status_code for path in paths] == [404] * len(paths)
@@ -155,7 +155,7 @@ def test_it_draws_the_picture_of_the_demo(settings: Settings) -> None:
                     state="alerted",
                     opened_at=now,
                     updated_at=now,
-                    rung=1,
+                    tier=1,
                 )
             )
             row = db.scalars(select(Message.id).where(~Message.outbound)).one()

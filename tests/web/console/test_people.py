@@ -1,4 +1,4 @@
-"""The person's page and the search: only for those who may see the person, each look written down, no number in a URL."""
+"""The person's page and the search: only for staff who may see the person, each view audited, no number in a URL."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from bot.storage.people.people import PeopleFilter, Viewer
 from bot.storage.tables.residents import CheckIn, Consent, Conversation, Erasure, Handoff, Outcome, Referral
 from bot.storage.tables.staff import Audit, CallOut, HandoffEvent, Note
 from tests.support.clock import MONDAY_MORNING as NOW
-from tests.support.console import make_staff, post, said, signed_in
+from tests.support.console import make_staff, page_text, post, signed_in
 from tests.support.demo import Demo
-from tests.support.people import Made, make_handoff, make_person, make_text
+from tests.support.people import PersonIds, make_handoff, make_person, make_text
 
 NUMBER = "+13145550142"
 
 
-def known(demo: Demo, number: str = NUMBER, **fields: Any) -> Made:
+def known(demo: Demo, number: str = NUMBER, **fields: Any) -> PersonIds:
     with demo.db() as db:
         return make_person(db, demo.runtime.context.sealer, number, **fields)
 
 
-def see(browser: FlaskClient, made: Made, query: str = "") -> str:
+def see(browser: FlaskClient, made: PersonIds, query: str = "") -> str:
     page = browser.get(f"/console/people/{made.conversation}{query}")
     assert page.status_code == 200, page.text
-    return said(page)
+    return page_text(page)
 
 
 def audits(demo: Demo, act: str) -> list[Audit]:
@@ -43,7 +43,7 @@ def audits(demo: Demo, act: str) -> list[Audit]:
         return list(db.scalars(select(Audit).where(Audit.act == act).order_by(Audit.id)))
 
 
-def safe(demo: Demo, made: Made) -> SafeContact:
+def safe(demo: Demo, made: PersonIds) -> SafeContact:
     with demo.db() as db:
         return load(demo.runtime.context.sealer.open(db.get_one(Conversation, made.conversation).sealed_state)).safe
 
@@ -51,7 +51,7 @@ def safe(demo: Demo, made: Made) -> SafeContact:
 # -- who may look --
 
 
-def test_it_sends_who_is_not_signed_in_to_the_sign_in(demo: Demo) -> None:
+def test_it_sends_visitors_who_are_not_signed_in_to_the_sign_in(demo: Demo) -> None:
     assert demo.browser().get("/console/people").status_code == 303
     assert demo.browser().get("/console/people/1").status_code == 303
 
@@ -64,15 +64,15 @@ def test_it_is_closed_to_those_who_read_no_transcripts(demo: Demo, role: str) ->
     assert outsider.get(f"/console/people/{made.conversation}").status_code == 403
 
 
-def test_it_looks_the_same_for_others_people_and_for_nobody(demo: Demo, browser: FlaskClient) -> None:
+def test_it_looks_the_same_for_other_teams_people_and_for_unknown_ones(demo: Demo, browser: FlaskClient) -> None:
     theirs = known(demo, team="crisis")
-    hidden, nobody = (browser.get(f"/console/people/{number}") for number in (theirs.conversation, 9999))
-    assert hidden.status_code == nobody.status_code == 404
-    assert said(hidden) == said(nobody)
+    hidden, unknown = (browser.get(f"/console/people/{number}") for number in (theirs.conversation, 9999))
+    assert hidden.status_code == unknown.status_code == 404
+    assert page_text(hidden) == page_text(unknown)
     assert [row.detail for row in audits(demo, "refused")] == [f"person {theirs.conversation}", "person 9999"]
 
 
-def test_it_shows_nobody_for_whom_no_human_was_called(demo: Demo, browser: FlaskClient) -> None:
+def test_it_shows_no_person_for_whom_no_human_was_called(demo: Demo, browser: FlaskClient) -> None:
     assert browser.get(f"/console/people/{known(demo, team=None).conversation}").status_code == 404
 
 
@@ -84,7 +84,7 @@ def test_it_changes_nothing_for_those_who_may_not_see_the_person(demo: Demo, bro
     assert demo.count(Handoff) == 1
 
 
-def test_it_refuses_a_form_that_no_page_of_ours_made(demo: Demo, browser: FlaskClient) -> None:
+def test_it_refuses_a_forged_form(demo: Demo, browser: FlaskClient) -> None:
     made = known(demo)
     assert browser.post(f"/console/people/{made.conversation}/safe-contact", data={"word": "bluebird"}).status_code == 400
     assert safe(demo, made) == SafeContact()
@@ -93,11 +93,11 @@ def test_it_refuses_a_form_that_no_page_of_ours_made(demo: Demo, browser: FlaskC
 # -- the page --
 
 
-def test_it_shows_who_and_writes_the_look_down(demo: Demo, browser: FlaskClient, rosa: int) -> None:
+def test_it_shows_the_person_and_audits_the_view(demo: Demo, browser: FlaskClient, rosa: int) -> None:
     made = known(demo, name="Ada Brown", answers={"wish": "A quiet voice"})
     page = browser.get(f"/console/people/{made.conversation}")
     for words in ("Ada Brown", f"Person {made.conversation}", "••42", "A quiet voice", "English"):
-        assert words in said(page)
+        assert words in page_text(page)
     assert "555" not in page.text
     assert [(row.staff_id, row.conversation_id) for row in audits(demo, "read_person")] == [(rosa, made.conversation)]
 
@@ -128,7 +128,7 @@ def test_it_shows_other_conversations_of_the_person(demo: Demo, browser: FlaskCl
     assert "1 more, which another team has" in page
 
 
-def fill(demo: Demo, made: Made, rosa: int) -> None:
+def fill(demo: Demo, made: PersonIds, rosa: int) -> None:
     """Something of every kind, on the days before NOW."""
     sealer, here = demo.runtime.context.sealer, made.conversation
     with demo.db() as db:
@@ -143,7 +143,7 @@ def fill(demo: Demo, made: Made, rosa: int) -> None:
         db.add_all([
             HandoffEvent(kind="claimed", staff_id=rosa, **about),
             HandoffEvent(kind="something_new", staff_id=None, **about),
-            CallOut(handoff_id=made.handoff, staff_id=rosa, rung=1, raised_at=NOW, answer="took", answered_at=NOW),
+            CallOut(handoff_id=made.handoff, staff_id=rosa, tier=1, raised_at=NOW, answer="took", answered_at=NOW),
             Note(staff_id=rosa, sealed_body=sealer.seal("Likes to be called in the evening"), **at),
             Referral(conversation_id=here, service_id=1, need="food", near="63103", state="offered", made_at=NOW),
             CheckIn(conversation_id=here, flow="household_check_in", due_at=NOW - timedelta(days=3), state="sent"),
@@ -153,7 +153,7 @@ def fill(demo: Demo, made: Made, rosa: int) -> None:
         ])  # fmt: skip
 
 
-def test_it_tells_all_that_happened(demo: Demo, browser: FlaskClient, rosa: int) -> None:
+def test_it_shows_all_that_happened(demo: Demo, browser: FlaskClient, rosa: int) -> None:
     made = known(demo)
     fill(demo, made, rosa)
     page = see(browser, made)
@@ -182,7 +182,7 @@ def test_it_goes_back_by_whole_days_and_misses_none(demo: Demo, browser: FlaskCl
 
 
 @pytest.mark.parametrize("query", ["?before=yesterday", "?before=0001-01-01", "?before=9999-12-31", "?before="])
-def test_it_survives_a_day_that_is_none(demo: Demo, browser: FlaskClient, query: str) -> None:
+def test_it_survives_an_invalid_day(demo: Demo, browser: FlaskClient, query: str) -> None:
     see(browser, known(demo), query)
 
 
@@ -198,7 +198,7 @@ FORM = {
 }
 
 
-def keep(browser: FlaskClient, made: Made, **fields: Any) -> TestResponse:
+def keep(browser: FlaskClient, made: PersonIds, **fields: Any) -> TestResponse:
     return post(browser, f"/console/people/{made.conversation}/safe-contact", was_paused="0", seen="", **fields)
 
 
@@ -237,7 +237,7 @@ def test_it_says_what_is_wrong_and_keeps_what_was_typed(
     made = known(demo)
     answer = keep(browser, made, **{**FORM, field: value})
     assert answer.status_code == 422
-    assert words in said(answer)
+    assert words in page_text(answer)
     assert 'value="18:00"' in answer.text
     assert safe(demo, made) == SafeContact()
 
@@ -269,7 +269,7 @@ def test_it_does_not_start_one_at_an_unsafe_time(demo: Demo, browser: FlaskClien
     page = browser.get(f"/console/people/{made.conversation}").text
     assert "Start a conversation" not in page
     answer = post(browser, f"/console/people/{made.conversation}/reach-out")
-    assert "left with an exit word" in said(browser.get(answer.location))
+    assert "left with an exit word" in page_text(browser.get(answer.location))
     assert demo.count(Handoff, Handoff.state != "closed") == 0
 
 
@@ -296,7 +296,7 @@ def test_it_does_not_tell_whether_a_number_is_known_to_others(demo: Demo, browse
     known(demo, team="crisis")
     theirs, nobodys = look_for(browser, "telephone", NUMBER), look_for(browser, "telephone", "+13145550199")
     assert theirs.status_code == nobodys.status_code == 404
-    assert said(theirs) == said(nobodys)
+    assert page_text(theirs) == page_text(nobodys)
 
 
 @pytest.mark.parametrize(("by", "typed"), [("telephone", "12"), ("number", "abc"), ("number", "9" * 30), ("number", "")])
@@ -310,7 +310,7 @@ def test_it_finds_a_person_number(demo: Demo, browser: FlaskClient) -> None:
     assert look_for(browser, "number", str(theirs.conversation)).status_code == 404
 
 
-def test_it_writes_each_search_down_without_its_words(
+def test_it_audits_each_search_without_its_words(
     demo: Demo, browser: FlaskClient, capfd: pytest.CaptureFixture[str]
 ) -> None:
     known(demo, name="Ada Brown")
@@ -334,9 +334,9 @@ def test_it_finds_names_among_open_handoffs_and_ones_own(demo: Demo, browser: Fl
         with demo.db() as db:
             spoke = recent if name == "Ana Mine" else recent - timedelta(days=100)
             db.execute(update(Handoff).where(Handoff.id == made.handoff).values(spoke_at=spoke))
-    page = said(look_for(browser, "name", "aná"))
+    page = page_text(look_for(browser, "name", "aná"))
     assert [name for name in named if name in page] == ["Ana Open", "Ana Mine"]
-    assert "Ana Mine" in said(look_for(browser, "name", "mi ANA"))
+    assert "Ana Mine" in page_text(look_for(browser, "name", "mi ANA"))
     assert look_for(browser, "name", "na").status_code == 404
     assert look_for(browser, "name", "!!").status_code == 404
 
@@ -358,7 +358,7 @@ def test_it_lists_by_what_is_known_of_the_handoff(demo: Demo, browser: FlaskClie
 def test_it_shows_who_was_called_for_another_team(demo: Demo, browser: FlaskClient, rosa: int) -> None:
     made = known(demo, team="crisis")
     with demo.db() as db:
-        db.add(CallOut(handoff_id=made.handoff, staff_id=rosa, rung=1, raised_at=NOW))
+        db.add(CallOut(handoff_id=made.handoff, staff_id=rosa, tier=1, raised_at=NOW))
     assert f"/console/people/{made.conversation}" in browser.get("/console/people?list=1").text
     see(browser, made)
 
@@ -385,14 +385,14 @@ def test_it_shows_the_people_whom_one_has(demo: Demo, browser: FlaskClient, rosa
 
 MANY = """
 with who as (insert into person (created_at) select now() from generate_series(1, 4000) returning id),
-told as (
+shown as (
   insert into conversation (person_id, channel, lookup, sealed_address, line, sealed_state, holder, in_danger, created_at,
                             updated_at)
   select id, 'sms', decode(md5(id::text), 'hex'), '', '', '', 'bot', false, now(), now() from who returning id
 )
 insert into handoff (conversation_id, reason, team, urgency, dangers, reachable, state, opened_at, updated_at)
 select id, 'asked', case when id % 3 = 0 then 'housing' else 'crisis' end, 'routine', '[]', true, 'closed', now(), now()
-  from told
+  from shown
 """
 
 
@@ -404,7 +404,7 @@ def test_it_reads_only_as_many_handoffs_as_a_page_needs(demo: Demo, rosa: int, s
         db.execute(text(MANY))
         db.execute(text("analyze"))
         assert len(people_rows.search_handoffs(db, Viewer(rosa, {"housing"}), sought)) == people_rows.PAGE_SIZE + 1
-        # As it was prepared, with the plan for whatever values.
+        # As a prepared statement, with the plan for any values.
         asked = "select statement from pg_prepared_statements where statement like '%from handoff h%'"
         [[statement]] = driver_connection(db).execute(asked, prepare=False).fetchall()
         plan = "\n".join(
@@ -415,7 +415,7 @@ def test_it_reads_only_as_many_handoffs_as_a_page_needs(demo: Demo, rosa: int, s
     assert "Seq Scan on conversation" not in plan, plan
 
 
-def test_it_shows_the_whole_number_to_who_must_phone_and_writes_that_down(demo: Demo, browser: FlaskClient) -> None:
+def test_it_shows_the_whole_number_to_the_worker_who_must_phone_and_audits_that(demo: Demo, browser: FlaskClient) -> None:
     made = known(demo, unreachable="no_texts")
     assert NUMBER not in see(browser, made)
     shown = post(browser, f"/console/people/{made.conversation}/number")
@@ -423,7 +423,7 @@ def test_it_shows_the_whole_number_to_who_must_phone_and_writes_that_down(demo: 
     assert demo.count(Audit, Audit.act == "number_shown", Audit.conversation_id == made.conversation) == 1
 
 
-def test_it_shows_no_number_of_somebody_elses_person(demo: Demo, browser: FlaskClient) -> None:
+def test_it_shows_no_number_of_another_workers_person(demo: Demo, browser: FlaskClient) -> None:
     made = known(demo, team="crisis")
     assert post(browser, f"/console/people/{made.conversation}/number").status_code == 404
     assert demo.count(Audit, Audit.act == "number_shown") == 0

@@ -13,8 +13,8 @@ from bot.storage.staff import staff
 from bot.storage.tables.residents import Handoff, Message
 from bot.storage.tables.staff import Audit, CallOut, Staff, Team
 from bot.usecases.staff.invite import verify_link
-from tests.support.console import make_staff, post, said
-from tests.support.supervisors import Office, call_for_human, called, taken
+from tests.support.console import make_staff, page_text, post
+from tests.support.supervisors import Office, call_for_human, record_call_out, record_claim
 
 ROSA: dict[str, Any] = {
     "name": "Rosa Ortiz",
@@ -48,7 +48,7 @@ def as_stored(**changed: Any) -> dict[str, Any]:
     return {**worker, "tells_name": "1", "roles": ["social_worker"], "teams": ["housing"], **changed}
 
 
-def test_it_adds_somebody_with_a_sealed_phone(office: Office) -> None:
+def test_it_adds_a_member_with_a_sealed_phone(office: Office) -> None:
     answer = send(office, "/staff/new", **ROSA)
     assert answer.status_code == 303
     rosa = one(office, "rosa@example.org")
@@ -75,16 +75,16 @@ def test_it_adds_somebody_with_a_sealed_phone(office: Office) -> None:
 def test_it_says_what_is_wrong_and_loses_nothing(office: Office, field: str, value: Any, sentence: str) -> None:
     answer = send(office, "/staff/new", **{**ROSA, field: value})
     assert answer.status_code == 422
-    assert sentence in said(answer)
+    assert sentence in page_text(answer)
     kept = {"name": "Rosa Ortiz", "email": "rosa@example.org", "phone": "314-555-0123"}
     assert all(f'value="{typed}"' in answer.text for name, typed in kept.items() if name != field)
     assert office.demo.count(Staff) == 4
 
 
-def test_it_refuses_a_phone_that_is_somebody_elses(office: Office) -> None:
+def test_it_refuses_a_phone_that_is_a_colleagues(office: Office) -> None:
     send(office, "/staff/new", **ROSA)
     answer = send(office, "/staff/new", **{**ROSA, "email": "second@example.org"})
-    assert "Somebody else on the staff has this telephone number" in said(answer)
+    assert "Somebody else on the staff has this telephone number" in page_text(answer)
     assert office.demo.count(Staff) == 5
 
 
@@ -95,7 +95,7 @@ def test_it_audits_the_names_of_changed_fields_and_never_their_values(office: Of
     assert (row.staff_id, row.detail) == (office.admin, f"staff {office.worker}: languages, phone, teams")
 
 
-def test_it_keeps_the_stored_phone_until_told_to_forget_it(office: Office) -> None:
+def test_it_keeps_the_stored_phone_until_asked_to_forget_it(office: Office) -> None:
     send(office, f"/staff/{office.worker}", **as_stored(phone="314-555-0177"))
     send(office, f"/staff/{office.worker}", **as_stored(phone=""))
     assert one(office, "wanda@example.org").sealed_phone
@@ -104,7 +104,7 @@ def test_it_keeps_the_stored_phone_until_told_to_forget_it(office: Office) -> No
 
 
 @pytest.mark.parametrize("role", ["worker", "supervisor", "auditor"])
-def test_it_lets_only_admins_change_anybody(office: Office, role: str) -> None:
+def test_it_lets_only_admins_change_staff(office: Office, role: str) -> None:
     browser = office.browser(getattr(office, role))
     for path in ("/staff/new", f"/staff/{office.worker}", f"/staff/{office.worker}/deactivate", "/teams"):
         assert post(browser, f"/console{path}", **ROSA).status_code == 403
@@ -115,18 +115,18 @@ def test_it_never_takes_the_last_admin_away(office: Office) -> None:
     plain = {"name": "Ada Ortiz", "email": "ada@example.org", "languages": "English", "capacity": "4"}
     answer = send(office, f"/staff/{office.admin}", **plain, roles=["auditor"])
     assert answer.status_code == 422
-    assert "Nobody else is an admin" in said(answer)
+    assert "Nobody else is an admin" in page_text(answer)
     with office.demo.db() as db:
         second = make_staff(db, "second@example.org", ("admin",))
     assert send(office, f"/staff/{second}/deactivate").status_code == 303
     assert send(office, f"/staff/{office.admin}/deactivate").status_code == 422
 
 
-def test_it_gives_back_what_a_leaver_holds_and_ends_their_session(office: Office) -> None:
+def test_it_hands_back_what_a_leaver_has_and_ends_their_session(office: Office) -> None:
     browser = office.browser(office.worker)
     with office.demo.db() as db:
         number = call_for_human(db, office.runtime.context.sealer, "+13145550142", office.minutes_ago(30))
-        taken(db, number, office.worker, office.minutes_ago(29))
+        record_claim(db, number, office.worker, office.minutes_ago(29))
     assert send(office, f"/staff/{office.worker}/deactivate").status_code == 303
     with office.demo.db() as db:
         handoff = db.get_one(Handoff, number)
@@ -139,24 +139,24 @@ def test_it_gives_back_what_a_leaver_holds_and_ends_their_session(office: Office
 def test_it_passes_on_the_calls_that_a_leaver_has_not_answered(office: Office) -> None:
     with office.demo.db() as db:
         number = call_for_human(db, office.runtime.context.sealer, "+13145550142", office.minutes_ago(3))
-        called(db, number, office.worker, office.minutes_ago(3))
-        called(db, number, office.worker, office.minutes_ago(1), rung=2)
+        record_call_out(db, number, office.worker, office.minutes_ago(3))
+        record_call_out(db, number, office.worker, office.minutes_ago(1), tier=2)
     assert send(office, f"/staff/{office.worker}/deactivate").status_code == 303
     with office.demo.db() as db:
         assert set(db.scalars(select(CallOut.answer).where(CallOut.staff_id == office.worker))) == {"passed"}
-        assert db.get_one(Handoff, number).rung_due_at == office.now
+        assert db.get_one(Handoff, number).due_at == office.now
 
 
-def test_it_gives_back_what_somebody_holds_who_may_no_longer_answer(office: Office) -> None:
+def test_it_hands_back_what_a_member_has_who_may_no_longer_answer(office: Office) -> None:
     with office.demo.db() as db:
         number = call_for_human(db, office.runtime.context.sealer, "+13145550142", office.minutes_ago(30))
-        taken(db, number, office.worker, office.minutes_ago(29))
+        record_claim(db, number, office.worker, office.minutes_ago(29))
     send(office, f"/staff/{office.worker}", **as_stored(roles=["auditor"]))
     with office.demo.db() as db:
         assert db.get_one(Handoff, number).owner_id is None
 
 
-def test_it_brings_somebody_back(office: Office) -> None:
+def test_it_reactivates_a_member(office: Office) -> None:
     send(office, f"/staff/{office.worker}/deactivate")
     assert send(office, f"/staff/{office.worker}", **as_stored()).status_code == 303
     assert one(office, "wanda@example.org").active is False
@@ -187,16 +187,16 @@ def test_it_sends_the_link_by_mail_without_showing_it(office: Office) -> None:
 
 
 @pytest.mark.parametrize("path", ["/staff/999", "/staff/999/invite", "/staff/999/deactivate", "/staff/999/return"])
-def test_it_says_calmly_that_somebody_is_not_there(office: Office, path: str) -> None:
+def test_it_says_calmly_that_a_member_is_unknown(office: Office, path: str) -> None:
     browser = office.browser(office.admin)
     assert post(browser, f"/console{path}", **ROSA).status_code == 303
-    assert "There is nobody of that number" in said(browser.get("/console/staff"))
+    assert "There is nobody of that number" in page_text(browser.get("/console/staff"))
 
 
-def test_it_warns_of_a_team_that_flows_call_and_nobody_is_in(office: Office) -> None:
+def test_it_warns_of_a_team_without_members_that_flows_call(office: Office) -> None:
     with office.demo.db() as db:
         staff.get_or_add_team(db, "crisis", "Crisis")
-    words = said(office.browser(office.supervisor).get("/console/teams"))
+    words = page_text(office.browser(office.supervisor).get("/console/teams"))
     assert "Nobody is in this team, and flows call it." in words
     assert "Flows call a team that does not exist: counseling" in words
     assert words.count("Nobody is in this team") == 1

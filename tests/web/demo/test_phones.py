@@ -1,4 +1,4 @@
-"""The phone simulator as a browser without scripts meets it, and as our script asks it."""
+"""The phone simulator as a browser without scripts meets it, and as its own script requests it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.storage.tables.residents import Conversation, Handoff, Message
 from bot.web.app import create_app
 from bot.web.demo.pretend_phones import MAX_OPEN, MAX_PHONES
 from tests.support.clock import FrozenClock
-from tests.support.demo import Demo, hidden, without_database
+from tests.support.demo import Demo, hidden_field, without_database
 from tests.support.help_line import open_line
 
 SCRIPT = {"Accept": "application/json"}
@@ -27,15 +27,15 @@ def browser(demo: Demo) -> FlaskClient:
 
 
 def text(browser: FlaskClient, body: str, **fields: str) -> TestResponse:
-    """Text from the foremost phone and follow to the page."""
+    """Text from the phone in front and follow to the page."""
     page = browser.get("/phone")
-    form = {name: hidden(page, name) for name in ("secret", "phone", "once")}
+    form = {name: hidden_field(page, name) for name in ("secret", "phone", "once")}
     return browser.post("/phone/text", data=form | {"do": "send", "body": body} | fields, follow_redirects=True)
 
 
 def post(browser: FlaskClient, path: str, **fields: str) -> TestResponse:
     page = browser.get("/phone")
-    return browser.post(path, data={"secret": hidden(page, "secret")} | fields, follow_redirects=True)
+    return browser.post(path, data={"secret": hidden_field(page, "secret")} | fields, follow_redirects=True)
 
 
 def open_names(page: TestResponse) -> list[str]:
@@ -104,7 +104,7 @@ def test_it_opens_puts_away_and_makes_phones(browser: FlaskClient) -> None:
     assert len(open_names(page)) == MAX_OPEN
 
 
-def test_it_pushes_the_clock_by_the_offered_steps_only(demo: Demo, browser: FlaskClient) -> None:
+def test_it_moves_the_clock_by_the_offered_steps_only(demo: Demo, browser: FlaskClient) -> None:
     before = demo.runtime.clock.now()
     assert "7 days ahead of real time" in post(browser, "/phone/clock", step="7d").text
     assert (demo.runtime.clock.now() - before).days == 7
@@ -112,7 +112,7 @@ def test_it_pushes_the_clock_by_the_offered_steps_only(demo: Demo, browser: Flas
     assert post(browser, "/phone/clock").status_code == 400
 
 
-def test_it_shows_what_the_sweep_did_after_the_clock_was_pushed(demo: Demo, browser: FlaskClient) -> None:
+def test_it_shows_what_the_sweep_did_after_the_clock_was_moved(demo: Demo, browser: FlaskClient) -> None:
     text(browser, "my landlord is evicting me")
     post(browser, "/phone/clock", step="7d")
     assert "no reply" not in browser.get("/phone").text
@@ -120,7 +120,7 @@ def test_it_shows_what_the_sweep_did_after_the_clock_was_pushed(demo: Demo, brow
     assert "no reply" in browser.get("/phone").text
 
 
-def test_it_is_not_there_where_twilio_carries(settings: Settings, clock: FrozenClock) -> None:
+def test_it_does_not_exist_with_twilio_as_the_carrier(settings: Settings, clock: FrozenClock) -> None:
     with open_line(settings, clock) as line:
         browser = create_app(line.runtime).test_client()
         assert browser.get("/phone").status_code == 404
@@ -135,7 +135,7 @@ def test_it_speaks_on_the_simulators_channel_alone(demo: Demo, browser: FlaskCli
         assert demo.runtime.context.sealer.open_address(talk.sealed_address).channel is Channel.SIMULATOR
 
 
-def test_it_texts_from_no_phone_that_is_not_on_this_table(demo: Demo, browser: FlaskClient) -> None:
+def test_it_texts_from_no_phone_of_another_visitor(demo: Demo, browser: FlaskClient) -> None:
     page = text(browser, "hello", phone="+13145550142")
     assert "could not be found" in page.text
     assert demo.count(Message) == 0
@@ -143,7 +143,7 @@ def test_it_texts_from_no_phone_that_is_not_on_this_table(demo: Demo, browser: F
 
 @pytest.mark.parametrize("path", ["/phone/text", "/phone/table", "/phone/clock"])
 def test_it_refuses_posts_that_its_own_page_did_not_make(browser: FlaskClient, path: str) -> None:
-    secret = hidden(browser.get("/phone"), "secret")
+    secret = hidden_field(browser.get("/phone"), "secret")
     assert browser.post(path, data={"new": "1", "step": "1d"}).status_code == 403
     assert browser.post(path, data={"secret": "ñ" * 9}).status_code == 403
     foreign = {"Sec-Fetch-Site": "cross-site"}
@@ -152,7 +152,7 @@ def test_it_refuses_posts_that_its_own_page_did_not_make(browser: FlaskClient, p
 
 
 @pytest.mark.parametrize("cookie", ["forged", "eyJ9.x.y", ""])
-def test_it_lays_a_fresh_table_where_the_cookie_is_not_ours(demo: Demo, cookie: str) -> None:
+def test_it_starts_with_fresh_phones_where_the_cookie_is_forged(demo: Demo, cookie: str) -> None:
     browser = demo.browser()
     browser.set_cookie("pretend_phones", cookie, path="/phone")
     page = browser.post("/phone/text", data={"body": "hello", "secret": "x"}, follow_redirects=True)
@@ -161,7 +161,7 @@ def test_it_lays_a_fresh_table_where_the_cookie_is_not_ours(demo: Demo, cookie: 
     assert len(open_names(page)) == 2
 
 
-def test_it_gives_back_a_text_that_no_phone_sends(demo: Demo, browser: FlaskClient) -> None:
+def test_it_gives_back_a_text_that_no_phone_would_send(demo: Demo, browser: FlaskClient) -> None:
     page = text(browser, "a" * 1601)
     assert page.status_code == 422
     assert "a" * 1601 + "</textarea>" in page.text
@@ -170,9 +170,9 @@ def test_it_gives_back_a_text_that_no_phone_sends(demo: Demo, browser: FlaskClie
     assert demo.count(Message) == 0
 
 
-def test_it_takes_bytes_that_are_no_text(demo: Demo, browser: FlaskClient) -> None:
+def test_it_accepts_bytes_that_are_not_text(demo: Demo, browser: FlaskClient) -> None:
     page = browser.get("/phone")
-    secret, key = hidden(page, "secret"), hidden(page, "phone")
+    secret, key = hidden_field(page, "secret"), hidden_field(page, "phone")
     raw = f"secret={secret}&phone={key}&do=send&body=help%ff%ed%a0%80%00".encode()
     answer = browser.post("/phone/text", data=raw, content_type="application/x-www-form-urlencoded")
     assert answer.status_code == 303
@@ -183,7 +183,7 @@ def test_it_escapes_what_people_write(browser: FlaskClient) -> None:
     assert "<img src=x" not in text(browser, "<img src=x onerror=alert(1)>").text
 
 
-def test_it_tells_the_script_only_that_something_changed(demo: Demo, browser: FlaskClient) -> None:
+def test_it_informs_the_script_only_that_something_changed(demo: Demo, browser: FlaskClient) -> None:
     browser.get("/phone")
     first = browser.get("/phone/news").json
     assert first

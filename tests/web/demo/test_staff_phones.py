@@ -1,4 +1,4 @@
-"""The social workers' phones of a demo as a browser without scripts meets them, and as our script asks them."""
+"""The social workers' phones of a demo as a browser without scripts meets them, and as their own script requests them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.storage.tables.staff import CallOut, Staff
 from bot.web.app import create_app
 from tests.support import staff_phones
 from tests.support.clock import FrozenClock
-from tests.support.demo import Demo, hidden, without_database
+from tests.support.demo import Demo, hidden_field, without_database
 from tests.support.help_line import open_line
 
 SCRIPT = {"Accept": "application/json"}
@@ -39,7 +39,7 @@ def post(browser: FlaskClient, path: str, **fields: str) -> TestResponse:
 
 
 def form(browser: FlaskClient, **fields: str) -> dict[str, str]:
-    return {"secret": hidden(browser.get("/phone/staff"), "secret"), "once": "one"} | fields
+    return {"secret": hidden_field(browser.get("/phone/staff"), "secret"), "once": "one"} | fields
 
 
 def open_names(page: TestResponse) -> list[str]:
@@ -84,14 +84,14 @@ def test_it_shows_what_did_not_arrive_and_not_what_was_never_sent(demo: Demo, br
     assert "overtaken by events" not in page
 
 
-def test_it_shows_nobody_who_has_left(demo: Demo, browser: FlaskClient, rosa: int) -> None:
+def test_it_shows_no_member_who_has_left(demo: Demo, browser: FlaskClient, rosa: int) -> None:
     with demo.db() as db:
         db.get_one(Staff, rosa).active = False
     assert "Rosa Ortiz" not in browser.get("/phone/staff").text
     assert "not on the table any more" in post(browser, "text", phone=str(rosa), body="1").text
 
 
-def test_it_gives_no_text_to_a_phone_whose_number_nobody_told(demo: Demo, browser: FlaskClient) -> None:
+def test_it_gives_no_text_to_a_phone_whose_number_was_never_given(demo: Demo, browser: FlaskClient) -> None:
     walter = staff_phones.hire(demo, "Walter Reed")
     page = post(browser, "table", open=str(walter))
     assert "does not know this phone" in page.text
@@ -115,14 +115,14 @@ def test_it_shows_the_strangers_phone_where_there_is_no_staff(browser: FlaskClie
     assert "There is no staff yet" in page.text
 
 
-def test_it_pushes_the_clock_by_the_ladders_minutes_and_stays(demo: Demo, browser: FlaskClient) -> None:
-    secret = hidden(browser.get("/phone/staff"), "secret")
+def test_it_moves_the_clock_by_the_escalation_policys_minutes_and_stays(demo: Demo, browser: FlaskClient) -> None:
+    secret = hidden_field(browser.get("/phone/staff"), "secret")
     page = browser.post("/phone/clock", data={"secret": secret, "page": "staff", "step": "2m"}, follow_redirects=True)
     assert page.request.path == "/phone/staff"
     assert "2 minutes ahead of real time" in page.text
 
 
-def test_it_is_not_there_where_twilio_carries(settings: Settings, clock: FrozenClock) -> None:
+def test_it_does_not_exist_with_twilio_as_the_carrier(settings: Settings, clock: FrozenClock) -> None:
     with open_line(settings, clock) as line:
         browser = create_app(line.runtime).test_client()
         assert browser.get("/phone/staff").status_code == 404
@@ -131,7 +131,7 @@ def test_it_is_not_there_where_twilio_carries(settings: Settings, clock: FrozenC
 
 @pytest.mark.parametrize("path", ["text", "table", "key"])
 def test_it_refuses_posts_that_its_own_page_did_not_make(browser: FlaskClient, path: str) -> None:
-    secret = hidden(browser.get("/phone/staff"), "secret")
+    secret = hidden_field(browser.get("/phone/staff"), "secret")
     path = f"/phone/staff/{path}"
     assert browser.post(path, data={"open": "1"}).status_code == 403
     foreign = {"Sec-Fetch-Site": "cross-site"}
@@ -148,7 +148,7 @@ def test_it_presses_no_key_in_a_call_of_another_phone(demo: Demo, browser: Flask
     assert post(browser, "key", phone=str(rosa), call="x", digit="1").status_code == 400
 
 
-def test_it_tells_the_script_only_that_something_changed(demo: Demo, browser: FlaskClient, rosa: int) -> None:
+def test_it_informs_the_script_only_that_something_changed(demo: Demo, browser: FlaskClient, rosa: int) -> None:
     browser.get("/phone/staff")
     first = browser.get("/phone/staff/news").json
     assert first
@@ -167,7 +167,7 @@ def test_it_says_that_the_database_is_away(settings: Settings) -> None:
         assert "nothing was done" in post(browser, "text", phone="stranger", body="1").text
 
 
-def test_it_gives_back_a_text_that_no_phone_sends(demo: Demo, browser: FlaskClient, rosa: int) -> None:
+def test_it_gives_back_a_text_that_no_phone_would_send(demo: Demo, browser: FlaskClient, rosa: int) -> None:
     page = post(browser, "text", phone=str(rosa), body="a" * 1601)
     assert page.status_code == 422
     assert "a" * 1601 + "</textarea>" in page.text
@@ -191,7 +191,7 @@ def test_it_answers_an_alert_by_a_key(demo: Demo, browser: FlaskClient, rosa: in
         assert db.get_one(Handoff, handoff).owner_id == rosa
 
 
-def test_it_tells_who_was_second_who_has_it(demo: Demo, browser: FlaskClient, rosa: int) -> None:
+def test_it_tells_the_second_worker_who_has_it(demo: Demo, browser: FlaskClient, rosa: int) -> None:
     ben = staff_phones.hire(demo, "Ben Adler", phone="bens-phone")
     handoff, _ = staff_phones.alert(demo, rosa)
     call = staff_phones.write(demo, ben, staff_phones.SAYS, channel=Channel.VOICE, handoff_id=handoff)

@@ -1,4 +1,4 @@
-"""What a browser would post of a form that stands in a page, when nobody has typed anything."""
+"""What a browser would post of a form in a page in which nothing was typed."""
 
 from __future__ import annotations
 

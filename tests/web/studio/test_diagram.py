@@ -1,4 +1,4 @@
-"""The drawing of a flow: really laid out, in time, with every word escaped, and nothing told by colour alone."""
+"""The diagram of a flow: really laid out, in time, with every word escaped, and nothing shown by colour alone."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def small() -> Graph:
 
 
 def tangle(steps: int, ways: int) -> Graph:
-    """A flow as nobody would write it, always the same."""
+    """A large tangled flow, always the same."""
     draw_ = random.Random(7)
     nodes = tuple(StepNode(f"s{at}", "ask", f"Question {at}", is_start=at == 0) for at in range(steps))
     pairs = dict.fromkeys((f"s{draw_.randrange(steps)}", f"s{draw_.randrange(steps)}") for _ in range(ways))
@@ -66,7 +66,7 @@ def tangle(steps: int, ways: int) -> Graph:
 
 
 def work_done() -> float:
-    """Seconds of work of this process and of those that it has started, whatever else the machine is busy with."""
+    """CPU seconds of this process and of those that it has started, however busy the machine is."""
     done = os.times()
     return done.user + done.system + done.children_user + done.children_system
 
@@ -110,7 +110,7 @@ def test_it_obeys_a_policy_without_styles_in_the_page() -> None:
 
 
 def running() -> list[str]:
-    """Programs that lay out for this process still. Other tests have servers of theirs beside them."""
+    """Layout programs of this process that still run, apart from the servers of other tests."""
     found = []
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
@@ -145,7 +145,7 @@ def test_it_draws_the_neighbourhood_of_a_flow_of_two_thousand_steps() -> None:
     assert drawn.svg is not None and "s900" in drawn.graph.names and "1 more" in drawn.svg
 
 
-def test_it_tells_the_flow_in_words_where_even_a_part_takes_too_long() -> None:
+def test_it_describes_the_flow_in_words_where_even_a_part_takes_too_long() -> None:
     drawn = draw(tangle(60, 200), seconds=0.001)
     assert drawn.svg is None and "told in words" in drawn.words
 
@@ -207,7 +207,7 @@ def test_it_gives_the_child_program_no_setting_and_leaves_no_process(
     assert running() == []
 
 
-def test_it_links_each_step_and_tells_the_same_in_words(demo: Demo) -> None:
+def test_it_links_each_step_and_says_the_same_in_words(demo: Demo) -> None:
     with demo.app.test_request_context():
         page = pages.figure(content("welcome"), "welcome", selected="topic", problems={"goal": "warning"})
     assert 'href="/console/flows/welcome?step=topic#step"' in page

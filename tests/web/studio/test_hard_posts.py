@@ -1,4 +1,4 @@
-"""Whatever is posted to the studio, and whoever posts it: a page that says why, never a crash, never a hole."""
+"""Whatever is posted to the studio, by any role: the answer is a page that says why, never a crash, never a breach."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_it_shows_and_changes_drafts_that_make_no_sense(demo: Demo, flow: str) -
             assert answer.status_code in (200, 303, 404, 409, 422), (rule, step, answer.status_code)
 
 
-def test_it_lets_nobody_change_a_flow_who_may_not(demo: Demo) -> None:
+def test_it_lets_no_role_change_a_flow_without_the_permission(demo: Demo) -> None:
     with demo.db() as db:
         before = flows.current_versions(db)
     for role in ("supervisor", "auditor", "social_worker"):
@@ -139,7 +139,7 @@ def test_it_lets_nobody_change_a_flow_who_may_not(demo: Demo) -> None:
     assert demo.count(DraftRevision) == 0
 
 
-def test_it_shows_flows_to_those_only_who_may_look(demo: Demo) -> None:
+def test_it_shows_flows_only_to_roles_that_may_view_them(demo: Demo) -> None:
     looks = {role: enter(demo, role).get("/console/flows/welcome").status_code for role in ("supervisor", "auditor")}
     assert looks == {"supervisor": 200, "auditor": 200}
     worker = enter(demo, "social_worker")
@@ -148,7 +148,7 @@ def test_it_shows_flows_to_those_only_who_may_look(demo: Demo) -> None:
         assert demo.browser().get(address(rule, "welcome")).status_code == 303, rule
 
 
-def test_it_takes_no_form_that_is_not_ours(demo: Demo) -> None:
+def test_it_refuses_forged_forms(demo: Demo) -> None:
     browser = enter(demo, "admin")
     for rule in rules(demo, "POST"):
         assert browser.post(address(rule, "welcome"), data={"source": "x"}).status_code == 400, rule

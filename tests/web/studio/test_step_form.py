@@ -1,4 +1,4 @@
-"""A step's form: what it shows and posts back unchanged is the very step."""
+"""A step's form: posted back unchanged, it gives the same step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = [
 
 
 def posted(form: StepForm) -> dict[str, str]:
-    """What a browser posts of a form in which nobody has typed."""
+    """What a browser posts of a form in which nothing was typed."""
     fields = {f"plain.{key}": value for key, value in form.plain.items() if value}
     texts: list[TextField] = [*form.texts.values()]
     for choice in form.choices:
@@ -29,7 +29,7 @@ def posted(form: StepForm) -> dict[str, str]:
         texts += [choice.label, choice.words]
     for text in texts:
         fields[text.key] = text.source
-        fields |= {f"{text.key}.{told.language}": told.text for told in text.translations}
+        fields |= {f"{text.key}.{one.language}": one.text for one in text.translations}
     for branch in form.branches:
         fields |= {f"next.{branch.at}.when": branch.when, f"next.{branch.at}.go": branch.go}
     return fields
@@ -46,7 +46,7 @@ def test_it_gives_back_the_step_that_it_was_made_from(flow: str, name: str) -> N
 
 
 def short(step: Any) -> Any:
-    """A step as it means: one way on without a condition is the same in its short form."""
+    """The step in its short form: a single way on without a condition means the same in both forms."""
     way = step.get("next")
     is_long = isinstance(way, list) and len(way) == 1 and "when" not in way[0]
     text = " ".join(str(step["ask"]).split()) if "ask" in step else None
@@ -70,7 +70,7 @@ def test_it_orders_choices_by_their_numbers_and_leaves_out_removed_ones() -> Non
     assert list(data["choices"]) == ["c", "a"]
 
 
-def test_it_carries_along_what_it_has_no_field_for() -> None:
+def test_it_preserves_what_it_has_no_field_for() -> None:
     form = step_form.build_form("q", {"say": "Hi", "colour": "red"}, [], {})
     data, _ = step_form.parse_form("q", "say", {"say": "Hi", "colour": "red"}, posted(form), [])
     assert data == {"say": "Hi", "colour": "red"}
@@ -79,8 +79,8 @@ def test_it_carries_along_what_it_has_no_field_for() -> None:
 def test_it_marks_a_translation_that_was_made_from_another_text() -> None:
     po = 'msgid ""\nmsgstr ""\n\nmsgctxt "q.say"\nmsgid "Old"\nmsgstr "Viejo"\n'
     form = step_form.build_form("q", {"say": "New"}, ["es"], {"es": read_raw_entries(po, "x.po")})
-    told = form.texts["say"].translations[0]
-    assert (told.text, told.stale_source) == ("Viejo", "Old")
+    spanish = form.texts["say"].translations[0]
+    assert (spanish.text, spanish.stale_source) == ("Viejo", "Old")
 
 
 def test_it_takes_out_what_was_emptied() -> None:

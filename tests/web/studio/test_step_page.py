@@ -11,7 +11,7 @@ from bot.storage.flows import drafts, flows
 from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
 from tests.paths import ROOT
-from tests.support.console import make_staff, said, signed_in
+from tests.support.console import make_staff, page_text, signed_in
 from tests.support.demo import Demo
 from tests.web.studio.posted_form import fields_of
 
@@ -28,7 +28,7 @@ def content_of(demo: Demo, flow: str) -> FlowContent:
 
 
 def begin(demo: Demo, flow: str, source: str = "", **texts: str) -> FlowContent:
-    """A draft with this content, or of what is published."""
+    """Begin a draft with this content, or with the published content."""
     with demo.db() as db:
         now = demo.runtime.clock.now()
         if source:
@@ -46,7 +46,7 @@ def fields(browser: FlaskClient, flow: str, step: str) -> dict[str, str]:
 
 def save(browser: FlaskClient, flow: str, given: dict[str, str], status: int = 303) -> str:
     done = browser.post(f"/console/flows/{flow}/step", data=given)
-    assert done.status_code == status, said(done)
+    assert done.status_code == status, page_text(done)
     return done.text
 
 
@@ -141,7 +141,7 @@ def test_it_saves_a_step_of_a_file_with_windows_line_ends(demo: Demo) -> None:
     assert read_outline(content_of(demo, "tiny").source, "").steps["bye"]["say"] == "See you.\nSoon."
 
 
-def test_it_deletes_no_step_that_somebody_else_has_just_written(demo: Demo) -> None:
+def test_it_deletes_no_step_that_a_colleague_has_just_written(demo: Demo) -> None:
     ana, ben = enter(demo), enter(demo, "ben@example.org")
     begin(demo, "tiny", TINY)
     asked = fields_of(ana.get("/console/flows/tiny/delete-step?step=bye").text, "/console/flows/tiny/delete-step")

@@ -15,8 +15,8 @@ from bot.storage.flows import drafts
 from bot.storage.flows.drafts import DraftAuthor
 from bot.storage.tables.staff import Audit
 from bot.usecases.studio import edit_draft
-from tests.support.console import make_staff, post, said, signed_in
-from tests.support.demo import Demo, hidden
+from tests.support.console import make_staff, page_text, post, signed_in
+from tests.support.demo import Demo, hidden_field
 
 FLOW = "/console/flows/emergency_assistance"
 LIST = f"{FLOW}/transcripts"
@@ -62,7 +62,7 @@ def worded(demo: Demo, old: str, new: str) -> None:
 def act(client: FlaskClient, name: str = "en/rent", seen: str | None = None, **fields: str) -> str:
     """Post one of the forms of a transcript's page; gives the page to which it leads."""
     page = client.get(f"{ONE}?name={name}")
-    answered = post(client, ONE, name=name, seen=seen or hidden(page, "seen"), **fields)
+    answered = post(client, ONE, name=name, seen=seen or hidden_field(page, "seen"), **fields)
     if answered.status_code == 303:
         return client.get(answered.location).text
     assert answered.status_code in (409, 422), answered.status
@@ -95,22 +95,22 @@ def test_it_says_why_nothing_can_be_recorded(ada: FlaskClient) -> None:
     assert refused.status_code == 422 and "Give it a title" in refused.text
 
 
-def test_it_sets_what_was_expected_beside_what_came(demo: Demo, recorded: FlaskClient) -> None:
+def test_it_shows_expected_and_actual_texts_side_by_side(demo: Demo, recorded: FlaskClient) -> None:
     worded(demo, "We are sorry, that is hard.", "That is hard.")
     page = recorded.get(LIST)
     assert "1 failed" in page.text and "Failed at line" in page.text
-    shown = said(recorded.get(f"{ONE}?name=en/rent"))
+    shown = page_text(recorded.get(f"{ONE}?name=en/rent"))
     assert "Expected Line: We are sorry, that is hard." in shown
     assert "What came Line: That is hard." in shown
 
 
-def test_it_records_anew_only_what_was_looked_at(demo: Demo, recorded: FlaskClient) -> None:
+def test_it_records_again_only_what_was_looked_at(demo: Demo, recorded: FlaskClient) -> None:
     worded(demo, "We are sorry, that is hard.", "That is hard.")
     looked = recorded.get(f"{ONE}?name=en/rent&anew=1")
-    digest = hidden(looked, "fresh")
+    digest = hidden_field(looked, "fresh")
     worded(demo, "That is hard.", "That is very hard.")
     assert "Look again at what would be kept" in act(recorded, do="anew", fresh=digest)
-    digest = hidden(recorded.get(f"{ONE}?name=en/rent&anew=1"), "fresh")
+    digest = hidden_field(recorded.get(f"{ONE}?name=en/rent&anew=1"), "fresh")
     assert "Passed" in act(recorded, do="anew", fresh=digest)
     assert "line: That is very hard.\n" in content(demo).transcripts["en/rent"]
 
@@ -162,7 +162,7 @@ def test_it_says_calmly_that_a_draft_cannot_be_played(demo: Demo, recorded: Flas
     assert "Mend it in the YAML first" in recorded.get(f"{LIST}/record").text
 
 
-def test_it_lets_who_may_only_look_read_and_change_nothing(demo: Demo, recorded: FlaskClient) -> None:
+def test_it_lets_a_viewer_read_and_change_nothing(demo: Demo, recorded: FlaskClient) -> None:
     olga = signed_in(demo.app, make_staff(demo.runtime, "olga@example.org", ["auditor"]))
     page = olga.get(f"{ONE}?name=en/rent")
     assert page.status_code == 200 and "readonly" in page.text and "Delete" not in page.text
@@ -172,7 +172,7 @@ def test_it_lets_who_may_only_look_read_and_change_nothing(demo: Demo, recorded:
     assert post(olga, f"{LIST}/phone", name="en/rent").status_code == 303
 
 
-def test_it_finds_no_transcript_that_is_not_there(ada: FlaskClient) -> None:
+def test_it_finds_no_transcript_that_does_not_exist(ada: FlaskClient) -> None:
     assert ada.get(f"{ONE}?name=en/nothing").status_code == 303
     assert ada.get("/console/flows/nothing/transcripts").status_code == 404
 
@@ -183,7 +183,7 @@ ALONG = "name=en/stop_and_start&with=emergency_assistance"
 
 
 def test_it_names_links_and_marks_what_fails_of_other_flows(demo: Demo, ada: FlaskClient) -> None:
-    assert "Of other flows, played with this draft" not in said(ada.get(LIST))
+    assert "Of other flows, played with this draft" not in page_text(ada.get(LIST))
     worded(demo, "We are sorry, that is hard.", "That is hard.")
     page = ada.get(LIST)
     before, _, after = html.unescape(page.text).partition(PASSED)
@@ -192,10 +192,10 @@ def test_it_names_links_and_marks_what_fails_of_other_flows(demo: Demo, ada: Fla
     assert "with=emergency_assistance" in after, "those that passed are linked, too"
 
 
-def test_it_fails_with_the_draft_that_is_taken_along_and_passes_without(demo: Demo, ada: FlaskClient) -> None:
+def test_it_fails_together_with_another_draft_and_passes_without_it(demo: Demo, ada: FlaskClient) -> None:
     worded(demo, "We are sorry, that is hard.", "That is hard.")
-    assert "Passed" in said(ada.get(f"{OWNERS}/one?name=en/stop_and_start"))
-    shown = html.unescape(said(ada.get(f"{OWNERS}?{ALONG}", follow_redirects=True)))
+    assert "Passed" in page_text(ada.get(f"{OWNERS}/one?name=en/stop_and_start"))
+    shown = html.unescape(page_text(ada.get(f"{OWNERS}?{ALONG}", follow_redirects=True)))
     assert "Played with the draft of Emergency assistance" in shown and "Failed at line 8" in shown
     assert "Expected 'We are sorry, that is hard.', but it says 'That is hard.'" in shown
 
@@ -205,18 +205,18 @@ def test_it_takes_new_answers_into_the_owners_draft_and_leads_to_publishing_both
     looked = ada.get(f"{OWNERS}/one?{ALONG}&anew=1")
     marked = re.sub(r'<span class="hidden">[^<]*</span>', "", looked.text)
     assert "<del>line: We are sorry, that is hard.</del></td><td><ins>line: That is hard.</ins>" in marked
-    fields = {name: hidden(looked, name) for name in ("seen", "name", "with", "fresh")}
+    fields = {name: hidden_field(looked, name) for name in ("seen", "name", "with", "fresh")}
     kept = post(ada, f"{OWNERS}/one", do="anew", **fields)
     assert kept.location == f"{OWNERS}/one?{ALONG}"
     assert "line: That is hard.\n" in content(demo, "welcome").transcripts["en/stop_and_start"]
     page = ada.get(kept.location)
-    assert "Passed" in page.text and "are to be published along with Emergency assistance" in said(page)
+    assert "Passed" in page.text and "are to be published along with Emergency assistance" in page_text(page)
     assert f"{FLOW}/publish?along=welcome" in page.text
     before, _, after = ada.get(f"{LIST}?with=welcome").text.partition(PASSED)
     assert "en/stop_and_start, of Welcome" in after and "en/stop_and_start, of Welcome" not in before
 
 
-def test_it_plays_along_only_drafts_that_are_there(ada: FlaskClient) -> None:
+def test_it_plays_together_only_with_drafts_that_exist(ada: FlaskClient) -> None:
     page = ada.get(f"{OWNERS}/one?name=en/stop_and_start&with=nothing&with=..&with=welcome&with=emergency_assistance")
     assert page.status_code == 200 and "Played with" not in page.text
 

@@ -1,4 +1,4 @@
-"""The phone of the studio: forms without a script, the same without a reload, and whoever may see flows may try."""
+"""The phone of the studio: forms without a script, the same without a reload, for all who may see flows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 from bot.storage.flows.drafts import DraftAuthor
 from bot.storage.tables.studio import FlowTrial
 from bot.usecases.studio import edit_draft
-from tests.support.console import make_staff, post, said, signed_in
-from tests.support.demo import Demo, hidden
+from tests.support.console import make_staff, page_text, post, signed_in
+from tests.support.demo import Demo, hidden_field
 
 ADDRESS = "/console/flows/emergency_assistance/try"
 BEGINNING = {"at": ":try", "start": "flow", "moment": "2026-11-23T10:00", "language": "en", "channel": "sms"}
@@ -29,7 +29,7 @@ def olga(demo: Demo) -> FlaskClient:
 def act(client: FlaskClient, address: str = ADDRESS, **fields: str) -> TestResponse:
     """Post a form of the phone, and see the page to which it leads."""
     answered = post(client, address, **{"at": ":try", **fields})
-    assert answered.status_code == 303, said(answered)
+    assert answered.status_code == 303, page_text(answered)
     assert answered.location == f"{address}#phone"
     return client.get(address)
 
@@ -56,21 +56,21 @@ def test_it_texts_waits_and_goes_back_by_plain_forms(olga: FlaskClient) -> None:
     page = act(olga, do="undo")
     assert "2 hours later" not in page.text
     page = act(olga, do="again")
-    assert "court date" not in said(page).partition("Where it stands")[0].partition("Texts of")[2]
+    assert "court date" not in page_text(page).partition("Where it stands")[0].partition("Texts of")[2]
 
 
 def test_it_sends_the_answers_that_the_open_question_offers(olga: FlaskClient) -> None:
     act(olga, do="restart", **BEGINNING)
     page = act(olga, quick="3")
     assert "What is your ZIP code" in page.text
-    assert "emergency_assistance / zip" in said(page)
+    assert "emergency_assistance / zip" in page_text(page)
 
 
 def test_it_begins_elsewhere_with_what_is_known(olga: FlaskClient) -> None:
     known = {"answer.need": "food", "answer.court_date": "2026-12-03"}
     page = act(olga, do="restart", **{**BEGINNING, "start": "step:zip", "language": "es", "channel": "web"}, **known)
     assert "código postal" in html.unescape(page.text)
-    assert "court_date : 2026-12-03" in said(page)
+    assert "court_date : 2026-12-03" in page_text(page)
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_it_keeps_a_text_that_is_too_long_in_the_box(olga: FlaskClient) -> None:
     assert "at most 1600 characters" in refused.text and "help help" in refused.text
 
 
-def test_it_answers_our_script_with_the_pane_alone(olga: FlaskClient) -> None:
+def test_it_answers_its_script_with_the_pane_alone(olga: FlaskClient) -> None:
     fields = {"at": ":try", "do": "say", "body": "food"}
     page = olga.get(ADDRESS)
-    token = hidden(page, "csrf_token")
+    token = hidden_field(page, "csrf_token")
     answered = olga.post(ADDRESS, data={"csrf_token": token, **fields}, headers={"Accept": "application/json"})
     assert answered.is_json and answered.json is not None
     assert answered.json["html"].strip().startswith('<section class="trial"') and answered.json["notice"] == ""
@@ -110,7 +110,7 @@ def test_it_answers_our_script_with_the_pane_alone(olga: FlaskClient) -> None:
     assert stale.status_code == 422 and stale.json is not None and "gone on" in stale.json["notice"]
 
 
-def test_it_stands_beside_the_steps_and_leads_back_there(demo: Demo, olga: FlaskClient) -> None:
+def test_it_is_shown_beside_the_steps_and_leads_back_there(demo: Demo, olga: FlaskClient) -> None:
     editor = olga.get("/console/flows/emergency_assistance?step=zip")
     assert "Try from zip" in editor.text
     moved = post(olga, ADDRESS, at="zip", do="jump", step="zip")
@@ -119,7 +119,7 @@ def test_it_stands_beside_the_steps_and_leads_back_there(demo: Demo, olga: Flask
     assert elsewhere.location == f"{ADDRESS}#phone"
 
 
-def test_it_plays_what_was_tried_on_the_changed_draft(demo: Demo, olga: FlaskClient) -> None:
+def test_it_replays_what_was_tried_on_the_changed_draft(demo: Demo, olga: FlaskClient) -> None:
     act(olga, do="restart", **BEGINNING)
     act(olga, do="say", body="rent")
     draft(demo, "Do you have an eviction court date?", "Is there an eviction court date?")
@@ -140,14 +140,14 @@ def test_it_says_calmly_that_a_draft_cannot_be_played(demo: Demo, olga: FlaskCli
     assert post(olga, ADDRESS, wait="2h", at=":try").status_code == 422
 
 
-def test_it_is_everybodys_own(demo: Demo, olga: FlaskClient) -> None:
+def test_each_member_has_a_trial_of_their_own(demo: Demo, olga: FlaskClient) -> None:
     vera = signed_in(demo.app, make_staff(demo.runtime, "vera@example.org", ["supervisor"]))
     act(olga, do="say", body="an odd word")
     assert "an odd word" not in vera.get(ADDRESS).text
     assert demo.count(FlowTrial) == 1
 
 
-def test_it_is_closed_to_who_may_not_see_flows_and_has_no_flow_of_any_name(demo: Demo, olga: FlaskClient) -> None:
+def test_it_is_closed_to_roles_that_may_not_see_flows_and_to_unknown_flows(demo: Demo, olga: FlaskClient) -> None:
     rosa = signed_in(demo.app, make_staff(demo.runtime, "rosa@example.org"))
     assert rosa.get(ADDRESS).status_code == 403
     assert post(rosa, ADDRESS, do="say", body="hi").status_code == 403

@@ -1,4 +1,4 @@
-"""The translations of a flow in the console: shown, changed in place, sent to translators and taken in again."""
+"""The translations of a flow in the console: shown, changed in place, sent to translators and imported again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.operations.settings.settings import Settings
 from bot.storage.flows import drafts, flows
 from bot.storage.flows.drafts import DraftAuthor
 from bot.usecases.studio import edit_draft
-from tests.support.console import form_secret, make_staff, post, said, signed_in
+from tests.support.console import form_secret, make_staff, page_text, post, signed_in
 from tests.support.demo import Demo, open_demo
 
 PAGE = "/console/flows/privacy/words"
@@ -54,7 +54,7 @@ def number(demo: Demo) -> int:
 
 
 def change_source(demo: Demo, old: str, new: str) -> None:
-    """Somebody else changes the flow's English."""
+    """A colleague changes the flow's English."""
     before = content(demo)
     assert old in before.source
     with demo.db() as db:
@@ -64,7 +64,7 @@ def change_source(demo: Demo, old: str, new: str) -> None:
         )
 
 
-def told(demo: Demo, context: str, language: str = "es") -> po_file.PoEntry:
+def entry(demo: Demo, context: str, language: str = "es") -> po_file.PoEntry:
     return next(one for one in po_file.read_entries(content(demo).translations[language]) if one.context == context)
 
 
@@ -75,7 +75,7 @@ def text_of(page: TestResponse, name: str) -> str:
 
 
 def upload(browser: FlaskClient, path: str, name: str, raw: bytes) -> TestResponse:
-    """Send a file as a browser does. Written out here: for a large one the test client would leave a file open."""
+    """Upload a file as a browser does. The body is built here: for a large file the test client would leave a file open."""
     head = f'--part\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
     return browser.post(
         path,
@@ -85,14 +85,14 @@ def upload(browser: FlaskClient, path: str, name: str, raw: bytes) -> TestRespon
     )
 
 
-# -- who, and what is shown --
+# -- who may look, and what is shown --
 
 
 def test_it_shows_coverage_and_texts_side_by_side(ada: FlaskClient) -> None:
     page = ada.get(f"{PAGE}?show=es&show=vi")
     assert page.status_code == 200
     for words in ("Spanish", "21 of 21", "Vietnamese", "0 of 21", "21 missing", "segment"):
-        assert words in said(page)
+        assert words in page_text(page)
     assert text_of(page, TITLE) and text_of(page, "text.vi.title") == ""
 
 
@@ -121,7 +121,7 @@ def test_it_filters(demo: Demo, ada: FlaskClient, only: str, count: int) -> None
     assert page.text.count('words-row"') == count
 
 
-def test_it_does_not_fall_over_odd_addresses(ada: FlaskClient) -> None:
+def test_it_survives_odd_addresses(ada: FlaskClient) -> None:
     for query in ("?show=xx&only=some&page=0", "?page=9999", "?page=x&show=../..", "?show=%00"):
         assert ada.get(f"{PAGE}{query}").status_code == 200
 
@@ -136,7 +136,7 @@ def test_it_changes_only_the_touched_texts(demo: Demo, ada: FlaskClient) -> None
     answer = post(ada, PAGE, seen=0, query="?show=es&only=all", **{**posted, TITLE: "Sus datos"})
     assert (answer.status_code, answer.location) == (303, f"{PAGE}?show=es&only=all")
     after = content(demo).translations["es"]
-    assert told(demo, "title").text == "Sus datos"
+    assert entry(demo, "title").text == "Sus datos"
     changed = set(after.splitlines()) ^ set(before.splitlines())
     assert len(changed) == 2
     assert number(demo) == 2
@@ -144,14 +144,14 @@ def test_it_changes_only_the_touched_texts(demo: Demo, ada: FlaskClient) -> None
     assert number(demo) == 2
 
 
-def test_it_shows_the_old_source_and_takes_the_word_that_it_is_still_right(demo: Demo, ada: FlaskClient) -> None:
+def test_it_shows_the_old_source_and_accepts_that_the_text_is_still_right(demo: Demo, ada: FlaskClient) -> None:
     old = po_file.read_entries(content(demo).translations["es"])[0].source
     change_source(demo, "title: ", "title: Your ")
     page = ada.get(f"{PAGE}?only=stale")
-    assert f"It was made from: {old}" in said(page).replace("  ", " ") and 'value="es title"' in page.text
+    assert f"It was made from: {old}" in page_text(page).replace("  ", " ") and 'value="es title"' in page.text
     post(ada, PAGE, seen=number(demo), right="es title", **{TITLE: text_of(page, TITLE)})
-    assert not told(demo, "title").is_fuzzy and told(demo, "title").source == f"Your {old}"
-    assert "Nothing to do here" in said(ada.get(f"{PAGE}?only=stale"))
+    assert not entry(demo, "title").is_fuzzy and entry(demo, "title").source == f"Your {old}"
+    assert "Nothing to do here" in page_text(ada.get(f"{PAGE}?only=stale"))
 
 
 def test_it_keeps_both_where_two_change_other_texts(demo: Demo, ada: FlaskClient) -> None:
@@ -164,7 +164,7 @@ def test_it_keeps_both_where_two_change_other_texts(demo: Demo, ada: FlaskClient
     )
     answer = post(ada, PAGE, seen=seen, **{f"text.es.{context}": "Hola.", TITLE: "Uno"})
     assert answer.status_code == 303
-    assert (told(demo, "title").text, told(demo, context).text) == ("Dos", "Hola.")
+    assert (entry(demo, "title").text, entry(demo, context).text) == ("Dos", "Hola.")
 
 
 def test_it_loses_nothing_where_two_change_the_same_text(demo: Demo, ada: FlaskClient) -> None:
@@ -172,8 +172,8 @@ def test_it_loses_nothing_where_two_change_the_same_text(demo: Demo, ada: FlaskC
     seen = number(demo)
     post(ada, PAGE, seen=seen, **{TITLE: "Dos"})
     answer = post(ada, PAGE, seen=seen, **{TITLE: "Tres"})
-    assert answer.status_code == 409 and "changed one of these texts meanwhile" in said(answer)
-    assert text_of(answer, TITLE) == "Tres" and told(demo, "title").text == "Dos"
+    assert answer.status_code == 409 and "changed one of these texts meanwhile" in page_text(answer)
+    assert text_of(answer, TITLE) == "Tres" and entry(demo, "title").text == "Dos"
     assert f'name="seen" value="{number(demo)}"' in answer.text
 
 
@@ -181,17 +181,17 @@ def test_it_saves_nothing_over_a_version_that_was_pushed_meanwhile(demo: Demo, a
     page = ada.get(f"{PAGE}?show=es").text.partition('class="words-form"')[2]
     seen = int(re.findall(r'name="seen" value="(-?[0-9]+)"', page)[0])
     before = content(demo)
-    pushed = before.translations["es"].replace(told(demo, "title").text, "De otra mano")
+    pushed = before.translations["es"].replace(entry(demo, "title").text, "De otra mano")
     with demo.db() as db:
         assert -seen == flows.current_version(db, "privacy")
         flows.publish(db, "privacy", replace(before, translations={"es": pushed}), "push", demo.runtime.clock.now())
     answer = post(ada, PAGE, seen=seen, **{TITLE: "Tres"})
-    assert answer.status_code == 409 and "A version was published meanwhile" in said(answer)
-    assert text_of(answer, TITLE) == "Tres" and told(demo, "title").text == "De otra mano"
-    # What the push left alone is saved beside it.
+    assert answer.status_code == 409 and "A version was published meanwhile" in page_text(answer)
+    assert text_of(answer, TITLE) == "Tres" and entry(demo, "title").text == "De otra mano"
+    # Texts that the push did not touch are saved.
     context = next(one.context for one in po_file.read_entries(pushed) if one.context.endswith(".say"))
     assert post(ada, PAGE, seen=seen, **{f"text.es.{context}": "Hola."}).status_code == 303
-    assert (told(demo, "title").text, told(demo, context).text) == ("De otra mano", "Hola.")
+    assert (entry(demo, "title").text, entry(demo, context).text) == ("De otra mano", "Hola.")
 
 
 def test_it_refuses_what_does_not_fit_and_keeps_what_was_typed(demo: Demo, ada: FlaskClient) -> None:
@@ -206,12 +206,12 @@ def test_it_marks_texts_that_are_over_the_budget_and_those_that_cannot_be_filled
         one.context for one in po_file.read_entries(content(demo).translations["es"]) if one.context.endswith(".say")
     )
     post(ada, PAGE, seen=0, **{f"text.es.{context}": "Hola. " * 100 + "{{ oops"})
-    page = said(ada.get(f"{PAGE}?show=es"))
+    page = page_text(ada.get(f"{PAGE}?show=es"))
     assert "over the 2 that this flow allows" in page and "It can't be filled in" in page
 
 
 def test_it_marks_safety_texts_that_are_not_translated(demo: Demo, ada: FlaskClient) -> None:
-    page = said(ada.get("/console/flows/crisis/words?show=vi"))
+    page = page_text(ada.get("/console/flows/crisis/words?show=vi"))
     assert "Safety" in page and "The flow cannot be published like this" in page
 
 
@@ -219,7 +219,7 @@ def test_it_adds_a_language(demo: Demo, ada: FlaskClient) -> None:
     answer = post(ada, f"{PAGE}/languages", seen=0, language="bs")
     assert answer.location == f"{PAGE}?show=bs&only=open"
     assert len(po_file.read_entries(content(demo).translations["bs"])) == 21
-    page = said(ada.get(PAGE))
+    page = page_text(ada.get(PAGE))
     assert "Bosnian Not a language of the line" in page
     for code in ("bs", "en", "x!", "qq", ""):
         assert post(ada, f"{PAGE}/languages", seen=number(demo), language=code).status_code == 422
@@ -235,7 +235,7 @@ def test_it_says_so_where_the_draft_cannot_be_read(demo: Demo, ada: FlaskClient)
 # -- to translators and back --
 
 
-def test_it_sends_a_file_to_a_translator_and_takes_it_in_again(demo: Demo, ada: FlaskClient) -> None:
+def test_it_exports_a_file_for_a_translator_and_imports_it_again(demo: Demo, ada: FlaskClient) -> None:
     change_source(demo, "title: ", "title: Your ")
     sent = ada.get(f"{PAGE}/es.po")
     assert "privacy.es.po" in sent.headers["Content-Disposition"]
@@ -247,23 +247,23 @@ def test_it_sends_a_file_to_a_translator_and_takes_it_in_again(demo: Demo, ada: 
     edited = io.BytesIO()
     write_po(edited, catalog)
     answer = upload(ada, f"{PAGE}/es.po", "privacy.es.po", edited.getvalue())
-    assert answer.status_code == 200 and "1 text was taken into the draft" in said(answer)
-    assert told(demo, "title").text == "Sus datos y usted" and not told(demo, "title").is_fuzzy
-    assert "20 were there already" in said(answer)
-    assert "Nothing new was in it" in said(upload(ada, f"{PAGE}/es.po", "privacy.es.po", edited.getvalue()))
+    assert answer.status_code == 200 and "1 text was taken into the draft" in page_text(answer)
+    assert entry(demo, "title").text == "Sus datos y usted" and not entry(demo, "title").is_fuzzy
+    assert "20 were there already" in page_text(answer)
+    assert "Nothing new was in it" in page_text(upload(ada, f"{PAGE}/es.po", "privacy.es.po", edited.getvalue()))
 
 
-def test_it_names_what_it_could_not_take(demo: Demo, ada: FlaskClient) -> None:
+def test_it_names_what_it_could_not_import(demo: Demo, ada: FlaskClient) -> None:
     sent = ada.get(f"{PAGE}/vi.po").text
     filled = sent.replace('msgstr ""\n\nmsgctxt', 'msgstr "Xin"\n\nmsgctxt', 1)
     old = po_file.read_entries(sent)[0].source
     gone = 'msgctxt "gone.say"\nmsgid "Old"\nmsgstr "Cu"\n'
     change_source(demo, "title: ", "title: Your ")
     answer = upload(ada, f"{PAGE}/vi.po", "privacy.vi.po", f"{filled}\n{gone}".encode())
-    page = said(answer)
+    page = page_text(answer)
     for words in ("Not taken as they are: 2", "gone.say", "not in the flow any more", "Cu", "Xin", "kept as stale", old):
         assert words in page
-    assert told(demo, "title", "vi").is_fuzzy and told(demo, "title", "vi").text == "Xin"
+    assert entry(demo, "title", "vi").is_fuzzy and entry(demo, "title", "vi").text == "Xin"
 
 
 @pytest.mark.parametrize(
@@ -280,12 +280,12 @@ def test_it_names_what_it_could_not_take(demo: Demo, ada: FlaskClient) -> None:
         ("a.po", b"# " + b"x" * 1_100_000, "Keep it under"),
     ],
 )  # fmt: skip
-def test_it_refuses_what_is_no_translation_of_this_flow(
+def test_it_refuses_a_file_that_does_not_translate_this_flow(
     demo: Demo, ada: FlaskClient, name: str, raw: bytes, words: str
 ) -> None:
     answer = upload(ada, f"{PAGE}/es.po", name, raw)
     assert answer.status_code == 422
-    assert words in html.unescape(said(answer)) and "Nothing was taken in" in said(answer)
+    assert words in html.unescape(page_text(answer)) and "Nothing was taken in" in page_text(answer)
     assert number(demo) == 0
 
 
@@ -299,7 +299,7 @@ def test_it_says_that_a_file_is_far_too_large(demo: Demo, ada: FlaskClient) -> N
 
 
 def test_it_moves_all_flows_of_a_language_in_one_zip(demo: Demo, ada: FlaskClient) -> None:
-    assert "Translations of all flows" in said(ada.get("/console/flows/words"))
+    assert "Translations of all flows" in page_text(ada.get("/console/flows/words"))
     sent = ada.get("/console/flows/words/es.zip")
     archive = zipfile.ZipFile(io.BytesIO(sent.data))
     assert "privacy.es.po" in archive.namelist() and len(archive.namelist()) == 8
@@ -311,13 +311,13 @@ def test_it_moves_all_flows_of_a_language_in_one_zip(demo: Demo, ada: FlaskClien
         made.writestr("crisis.es.po", 'msgctxt "title"\nmsgid "x"\nmsgstr oops\n')
         made.writestr("what.po", 'msgctxt "title"\nmsgid "x"\nmsgstr "y"\n')
         made.writestr("nowhere.es.po", 'msgctxt "title"\nmsgid "x"\nmsgstr "y"\n')
-    page = html.unescape(said(upload(ada, "/console/flows/words", "all.zip", back.getvalue())))
+    page = html.unescape(page_text(upload(ada, "/console/flows/words", "all.zip", back.getvalue())))
     for words in ("1 text was taken", "crisis.es.po:3", "does not say for which flow", "There is no flow `nowhere`"):
         assert words in page
-    assert told(demo, "title").text == "Sus datos"
+    assert entry(demo, "title").text == "Sus datos"
 
 
-def test_it_refuses_what_is_no_zip(ada: FlaskClient) -> None:
+def test_it_refuses_a_file_that_is_not_a_zip(ada: FlaskClient) -> None:
     assert "no zip file" in upload(ada, "/console/flows/words", "a.zip", b"hello").text
     assert post(ada, "/console/flows/words").status_code == 422
     empty = io.BytesIO()

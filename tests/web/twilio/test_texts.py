@@ -1,4 +1,4 @@
-"""The webhook against whatever the network may bring: a clear refusal for each, and nothing lost."""
+"""The webhook and all that the network may send: a clear refusal for each, and nothing lost."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_it_signs_the_query_too(line: HelpLine) -> None:
     assert post(line, FORM, signed(line, url, FORM), "/twilio/sms?a=2&b=%20x")[0] == 403
 
 
-def test_it_takes_a_json_body_by_its_hash(line: HelpLine) -> None:
+def test_it_accepts_a_json_body_by_its_hash(line: HelpLine) -> None:
     raw = json.dumps(FORM)
     path = f"/twilio/sms?bodySHA256={hashlib.sha256(raw.encode()).hexdigest()}"
     signature = signed(line, PUBLIC_URL + path, {})
@@ -69,7 +69,7 @@ def test_it_takes_a_json_body_by_its_hash(line: HelpLine) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"Body=%ff%fe&From=x", b"a=b&a=c&=d&&&%%%", b"{" * 900, b""])
-def test_it_refuses_garbage_that_nobody_signed(line: HelpLine, raw: bytes) -> None:
+def test_it_refuses_unsigned_garbage(line: HelpLine, raw: bytes) -> None:
     for kind in (FORM_TYPE, "application/json", "multipart/form-data; boundary=x", "text/plain"):
         answer = line.app.test_client().post("/twilio/sms", data=raw, content_type=kind, headers={"X-Twilio-Signature": "x"})
         assert answer.status_code == 403
@@ -77,7 +77,7 @@ def test_it_refuses_garbage_that_nobody_signed(line: HelpLine, raw: bytes) -> No
 
 def test_it_keeps_what_can_be_kept_of_bad_utf8(line: HelpLine) -> None:
     raw = urlencode(FORM).replace("Body=hi", "Body=food" + quote_from_bytes(b"\xff\xfe ok"))
-    # The carrier signs the bytes it sends; a lone byte is signed as it stands.
+    # The carrier signs the bytes it sends; a lone byte is signed as it is.
     body = b"food\xff\xfe ok"
     parts = {**{k: v.encode() for k, v in FORM.items()}, "Body": body}
     text = f"{PUBLIC_URL}/twilio/sms".encode() + b"".join(k.encode() + parts[k] for k in sorted(parts))
@@ -111,7 +111,7 @@ def test_it_answers_odd_status_callbacks_without_a_500(line: HelpLine, form: dic
     assert status in (204, 400)
 
 
-def test_it_names_our_row_in_each_callback_address_and_escapes_the_words(line: HelpLine) -> None:
+def test_it_names_the_outbox_row_in_each_callback_address_and_escapes_the_words(line: HelpLine) -> None:
     _, text = post(line, FORM, signed(line, f"{PUBLIC_URL}/twilio/sms", FORM))
     with line.db() as db:
         row = db.scalars(select(Message).where(Message.outbound)).one()

@@ -1,4 +1,4 @@
-"""Alert calls from end to end: the outbox has them placed, a key answers them, and how they ended is heard."""
+"""Alert calls from end to end: placed by the outbox, answered by a key, and their end reported."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def call(line: HelpLine) -> Call:
         staff.set_phone(db, sealer, member, Address(Channel.SMS, ROSA))
         handoff = Handoff(
             conversation_id=db.scalars(select(Conversation.id)).one(), reason="asked", team="anyone", urgency="now",
-            dangers=[], reachable=True, state="alerted", opened_at=now, updated_at=now, rung=1,
+            dangers=[], reachable=True, state="alerted", opened_at=now, updated_at=now, tier=1,
         )  # fmt: skip
         db.add(handoff)
         db.flush()
-        db.add(CallOut(handoff_id=handoff.id, staff_id=rosa, rung=1, raised_at=now))
+        db.add(CallOut(handoff_id=handoff.id, staff_id=rosa, tier=1, raised_at=now))
         about = StaffMessageSubject("voice_alert", handoff.id)
         assert staff_threads.enqueue(db, sealer, member, Channel.VOICE, POOL, SAYS, OutboxLane.CRISIS, now, about)
     line.work()
@@ -61,13 +61,13 @@ def test_it_calls_from_a_number_of_the_pool_and_names_its_row(line: HelpLine, ca
     assert call.status_callback == f"{PUBLIC_URL}/twilio/status?message={row.id}"
 
 
-def test_it_takes_the_handoff_for_a_pressed_1(line: HelpLine, call: Call) -> None:
+def test_it_claims_the_handoff_for_a_pressed_1(line: HelpLine, call: Call) -> None:
     (sentence,) = line.twilio.telephone.press(call, "1")
     assert f"You have handoff {handoff_of(line).id}" in sentence
     assert handoff_of(line).owner_id is not None
 
 
-def test_it_passes_for_a_pressed_2(line: HelpLine, call: Call) -> None:
+def test_it_declines_for_a_pressed_2(line: HelpLine, call: Call) -> None:
     (sentence,) = line.twilio.telephone.press(call, "2")
     assert "passed" in sentence
     assert handoff_of(line).owner_id is None
@@ -82,14 +82,14 @@ def test_it_asks_again_after_a_slip_of_the_finger(line: HelpLine, call: Call) ->
     assert handoff_of(line).owner_id is not None
 
 
-def test_it_takes_nobody_for_an_answer_who_only_picked_up(line: HelpLine, call: Call) -> None:
+def test_it_does_not_count_a_picked_up_call_as_an_answer(line: HelpLine, call: Call) -> None:
     assert line.twilio.telephone.end(call, "completed") == 204
     assert alert_row(line).state == "delivered"
     assert handoff_of(line).owner_id is None
 
 
 @pytest.mark.parametrize("ending", ["no-answer", "failed"])
-def test_it_hears_that_nobody_picked_up(line: HelpLine, call: Call, ending: str) -> None:
+def test_it_records_that_the_call_was_not_picked_up(line: HelpLine, call: Call, ending: str) -> None:
     assert line.twilio.telephone.end(call, ending) == 204
     assert alert_row(line).state in ("undelivered", "failed")
     assert line.count(DeliveryReport) == 1
@@ -114,12 +114,12 @@ def test_it_answers_for_rows_that_are_no_alert(line: HelpLine, call: Call) -> No
         assert heard and all(heard)
 
 
-def test_it_tells_somebody_who_calls_that_the_line_is_for_texts(line: HelpLine) -> None:
+def test_it_tells_callers_that_the_line_is_for_texts(line: HelpLine) -> None:
     english, spanish = line.twilio.telephone.ring_us(f"{PUBLIC_URL}/twilio/voice", ADA, POOL)
     assert all("9 1 1" in said and "9 8 8" in said for said in (english, spanish))
 
 
-def test_it_refuses_what_nobody_signed(line: HelpLine, call: Call) -> None:
+def test_it_refuses_unsigned_requests(line: HelpLine, call: Call) -> None:
     url = f"{PUBLIC_URL}/twilio/voice?message={alert_row(line).id}"
     status, _, _ = line.twilio.post_signed(url, {"CallSid": call.sid, "Digits": "1"}, token="wrong")
     assert status == 403

@@ -61,7 +61,7 @@ def check_flow(
     """All errors and warnings about this flow, in the order of the lines.
 
     `translations` are by language, without fuzzy ones. `others` are all flows by name (this one may be among them). `lines`
-    come from `flow_reader.lines_of`; without them every problem is in line 1. `languages` are Warmline's: safety texts must
+    come from `reader.lines_of`; without them every problem is in line 1. `languages` are Warmline's: safety texts must
     exist in each. `teams` are the names of the existing teams; None skips that check.
     """
     checks = _FlowChecker(script, others, file or f"{script.flow}.yaml", lines or LineIndex())

@@ -19,18 +19,19 @@ from jinja2.environment import TemplateExpression
 
 from bot.domain.flows.checks.certainty import CertainAnswers
 from bot.domain.flows.language.expressions import analyse_template, template_problems
-from bot.domain.flows.language.flow import RENDER_ERRORS, SOURCE_LANGUAGE, days_until
+from bot.domain.flows.language.flow import RENDER_ERRORS, days_until
 from bot.domain.flows.language.sandbox import ENVIRONMENT
 from bot.domain.flows.language.script import AnswerKind, Ask, Script
 from bot.domain.flows.language.texts import conditions, templates
 from bot.domain.flows.language.translations import Translations
 from bot.domain.flows.language.yaml_source import FlowProblem, Severity, YamlPath
+from bot.domain.languages import SOURCE_LANGUAGE
 
 TODAY = date(2026, 9, 24)
 SAMPLES: dict[AnswerKind, tuple[object, ...]] = {
     AnswerKind.ZIP: ("63118",), AnswerKind.NUMBER: (3, 0), AnswerKind.DATE: ("2026-09-30", "2026-08-31"),
     AnswerKind.YES_NO: (True, False), AnswerKind.TEXT: ("a few words of the person", "x"),
-    AnswerKind.PHONE: ("+13145551234",), AnswerKind.NAME: ("Alexandra", "J"), AnswerKind.LANGUAGE: ("en",),
+    AnswerKind.PHONE: ("+13145551234",), AnswerKind.NAME: ("Alexandra", "J"), AnswerKind.LANGUAGE: (SOURCE_LANGUAGE,),
 }  # fmt: skip
 """What each kind of question saves (bot/domain/conversation/answers.py)."""
 _ALWAYS: dict[str, tuple[object, ...]] = {

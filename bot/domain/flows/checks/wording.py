@@ -6,16 +6,15 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
-from babel import Locale, UnknownLocaleError
-
 from bot.domain.flows.checks.rendering import SAMPLES, MakeProblem, render
 from bot.domain.flows.checks.safety_texts import safety_texts
 from bot.domain.flows.language.expressions import names_in, template_problems, unpublishable_parts
-from bot.domain.flows.language.flow import RENDER_ERRORS, SOURCE_LANGUAGE
+from bot.domain.flows.language.flow import RENDER_ERRORS
 from bot.domain.flows.language.script import Ask, Handoff, Say, Script
 from bot.domain.flows.language.texts import translatable_texts
 from bot.domain.flows.language.translations import Translations
 from bot.domain.flows.language.yaml_source import FlowProblem, Severity, YamlPath
+from bot.domain.languages import SOURCE_LANGUAGE, english_name
 from bot.domain.messages import readability
 from bot.domain.messages.segments import fold_for_sms, measure_segments
 
@@ -195,13 +194,10 @@ class _WordingChecker:
                 yield self.problem(path_of(context), what, "Make two of it.", Severity.WARNING)
 
 
-@lru_cache(maxsize=1_000)
 def _language_name(language: str) -> str:
-    """The English name of a language; its code where Babel knows none. Cached: it is needed for each text of a flow."""
-    try:
-        return Locale.parse(language).get_display_name("en") or f"`{language}`"
-    except (UnknownLocaleError, ValueError):
-        return f"`{language}`"
+    """The English name of a language; its code, marked as one, where it has none."""
+    name = english_name(language)
+    return name if name != language else f"`{language}`"
 
 
 @lru_cache(maxsize=20_000)

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from babel import Locale, UnknownLocaleError
-
 from bot.domain.flows.editing import catalogs, document
 from bot.domain.flows.editing.matching import Renames, apply_renames, find_renames, moved_names
 from bot.domain.flows.editing.patching import is_same
@@ -16,6 +14,8 @@ from bot.domain.flows.editing.step_words import short_text, step_differences
 from bot.domain.flows.language.content import FlowContent
 from bot.domain.flows.language.yaml_source import FlowError
 from bot.domain.flows.wording import po_file
+from bot.domain.languages import english_name
+from bot.domain.refused import Refused
 
 ChangeKind = Literal["added", "removed", "changed", "renamed", "moved", "head", "words", "transcript"]
 StepChange = Literal["added", "removed", "changed", "renamed"]
@@ -102,7 +102,7 @@ def _read_data(content: FlowContent | None, which: str, found: list[FlowChange])
         return _FlowData({}, {})
     try:
         data = document.read_data(content.source)
-    except (FlowError, document.Unfit) as error:
+    except (FlowError, Refused) as error:
         reason = str(error.problems[0]) if isinstance(error, FlowError) else str(error)
         found.append(FlowChange("head", "", f"{which} can't be read, so only its lines can be compared: {reason}"))
         return None
@@ -163,7 +163,7 @@ def _step_differences(
 
 def _translation_changes(before: Mapping[str, str], after: Mapping[str, str], same_names: Renames) -> Iterator[FlowChange]:
     for language in dict.fromkeys([*before, *after]):
-        spoken = _language_name(language)
+        spoken = english_name(language)
         old, new = before.get(language), after.get(language)
         if old == new:
             continue
@@ -207,13 +207,6 @@ def _entry_changes(
             continue
         step = context.split(".")[0] if "." in context else ""
         yield FlowChange("words", step, f"{spoken} of `{context}` {what}", one, other)
-
-
-def _language_name(language: str) -> str:
-    try:
-        return Locale.parse(language).get_display_name("en") or language
-    except (UnknownLocaleError, ValueError):
-        return language
 
 
 # Transcripts.

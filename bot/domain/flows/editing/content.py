@@ -12,17 +12,16 @@ from dataclasses import replace
 from bot.domain.flows.editing import catalogs, document
 from bot.domain.flows.editing.matching import Renames, find_renames
 from bot.domain.flows.editing.mentions import rename_answer_in, rename_choice_in, saved_answer
-from bot.domain.flows.editing.refused import Unfit
 from bot.domain.flows.language.content import FlowContent
+from bot.domain.refused import Refused
 
 __all__ = [
-    "Unfit",
     "add_step",
     "delete_step",
     "move_step",
     "rename_choice",
-    "rename_step",
     "rename_choice_in_step",
+    "rename_step",
     "write_head",
     "write_source",
     "write_step",
@@ -35,7 +34,7 @@ TextsByLanguage = Mapping[str, Mapping[str, str]]
 def write_step(
     content: FlowContent, name: str, step: Mapping[str, object], texts: TextsByLanguage | None = None
 ) -> FlowContent:
-    """Changes a step, and these translations of it. Raises Unfit, FlowError.
+    """Changes a step, and these translations of it. Raises Refused, FlowError.
 
     A translation that is unchanged although its source changed becomes stale (fuzzy).
     """
@@ -49,22 +48,22 @@ def add_step(
     after: str | None = None,
     texts: TextsByLanguage | None = None,
 ) -> FlowContent:
-    """Adds a step after `after` or at the end, with translations. Raises Unfit, FlowError."""
+    """Adds a step after `after` or at the end, with translations. Raises Refused, FlowError."""
     return _with_source(content, document.add_step(content.source, name, step, after), texts or {}, [name])
 
 
 def delete_step(content: FlowContent, name: str) -> FlowContent:
-    """Deletes a step; its translations become obsolete in the PO files. Raises Unfit, FlowError."""
+    """Deletes a step; its translations become obsolete in the PO files. Raises Refused, FlowError."""
     return _with_source(content, document.delete_step(content.source, name), {}, [name])
 
 
 def move_step(content: FlowContent, name: str, before: str | None = None) -> FlowContent:
-    """Moves a step in front of `before`, or to the end. Raises Unfit, FlowError."""
+    """Moves a step in front of `before`, or to the end. Raises Refused, FlowError."""
     return replace(content, source=document.move_step(content.source, name, before))
 
 
 def write_head(content: FlowContent, fields: Mapping[str, object], texts: TextsByLanguage | None = None) -> FlowContent:
-    """Changes the head of the flow, and translations of its title. Raises Unfit, FlowError."""
+    """Changes the head of the flow, and translations of its title. Raises Refused, FlowError."""
     return _with_source(content, document.set_head(content.source, fields), texts or {}, [])
 
 
@@ -83,12 +82,12 @@ def write_source(content: FlowContent, source: str) -> FlowContent:
                     po = catalogs.rename_context_prefix(po, f"{step}.choices.{old}", f"{step}.choices.{new}")
             placed[language] = po
         return _with_source(replace(content, translations=placed), source, {}, None, names)
-    except ValueError:
+    except (ValueError, Refused):
         return replace(content, source=source)
 
 
 def rename_step(content: FlowContent, old: str, new: str) -> FlowContent:
-    """Renames a step; transitions, conditions and translations follow. Raises Unfit, FlowError."""
+    """Renames a step; transitions, conditions and translations follow. Raises Refused, FlowError."""
     source = document.rename_step(content.source, old, new)
     if old == new:
         return content
@@ -99,7 +98,7 @@ def rename_step(content: FlowContent, old: str, new: str) -> FlowContent:
 
 
 def rename_choice(content: FlowContent, step: str, old: str, new: str) -> FlowContent:
-    """Renames a choice; conditions and translations follow. Raises Unfit, FlowError."""
+    """Renames a choice; conditions and translations follow. Raises Refused, FlowError."""
     source = document.rename_choice(content.source, step, old, new)
     if old == new:
         return content

@@ -10,11 +10,11 @@ from bot.domain.flows.editing import emitting, places
 from bot.domain.flows.editing.anchors import Anchors, Edit, apply_edits
 from bot.domain.flows.editing.mentions import MentionKind, mentions, rename_answer_in, replace_at
 from bot.domain.flows.editing.patching import Patcher, Plain, entry_start, has_own_line, is_same
-from bot.domain.flows.editing.refused import Unfit
 from bot.domain.flows.editing.rewriting import rewrite_file
 from bot.domain.flows.editing.scalars import node_at, replace_scalar
 from bot.domain.flows.language.script import STEP_NAME
 from bot.domain.flows.language.yaml_source import FlowError, load_yaml
+from bot.domain.refused import Refused
 
 HEAD_FIELDS = ("flow", "title", "purpose", "start", "menu", "segments", "safety")
 _YAML_WORDS = frozenset(["true", "false", "null"])
@@ -28,18 +28,18 @@ def _load_cached(text: str) -> object:
 
 
 def read_data(source: str) -> Plain:
-    """The file as plain data. It is cached, so callers must not change it. Raises FlowError (no YAML), Unfit (no flow)."""
+    """The file as plain data. It is cached, so callers must not change it. Raises FlowError (no YAML), Refused (no flow)."""
     data = _load_cached(source)
     if not isinstance(data, dict):
-        raise Unfit("The file holds no flow. Begin with `flow:` and its name.")
+        raise Refused("The file holds no flow. Begin with `flow:` and its name.")
     return dict(data)
 
 
 def require_valid_name(name: str, said: str) -> None:
     if not re.fullmatch(STEP_NAME, name):
-        raise Unfit(f"{said} can't be a name. Use small letters, digits and _, and begin with a letter; at most 40.")
+        raise Refused(f"{said} can't be a name. Use small letters, digits and _, and begin with a letter; at most 40.")
     if name in _YAML_WORDS:
-        raise Unfit(f"{said} is a word of YAML itself. Choose another name.")
+        raise Refused(f"{said} is a word of YAML itself. Choose another name.")
 
 
 class FlowDocument:
@@ -68,10 +68,10 @@ class FlowDocument:
 
     def require_step(self, name: str) -> None:
         if name not in self.steps:
-            raise Unfit(f"There is no step `{name}`.")
+            raise Refused(f"There is no step `{name}`.")
 
     def _first_valid(self, expected: Plain, attempts: Iterable[Callable[[], str | None]]) -> str:
-        """The text of the first attempt that reads back as intended. Raises Unfit if none does."""
+        """The text of the first attempt that reads back as intended. Raises Refused if none does."""
 
         def last() -> str | None:
             return rewrite_file(self.text, self.data, expected)
@@ -81,7 +81,7 @@ class FlowDocument:
             made = self._restore_ending(text) if text is not None else None
             if made is not None and _reads_as(made, expected):
                 return made
-        raise Unfit("This change can't be written into the file safely. Make it in the YAML view.")
+        raise Refused("This change can't be written into the file safely. Make it in the YAML view.")
 
     def _restore_ending(self, text: str) -> str:
         text = text.removesuffix("\n") if self._ends_open else text
@@ -141,7 +141,7 @@ class FlowDocument:
     def add_step(self, name: str, new: Plain, after: str | None) -> str:
         require_valid_name(name, f"`{name}`")
         if name in self.steps:
-            raise Unfit(f"There is a step `{name}` already. Choose another name.")
+            raise Refused(f"There is a step `{name}` already. Choose another name.")
         if after is not None:
             self.require_step(after)
         names = list(self.steps)
@@ -171,7 +171,7 @@ class FlowDocument:
     def delete_step(self, name: str) -> str:
         self.require_step(name)
         if len(self.steps) == 1:
-            raise Unfit("A flow needs at least one step. Add another one first, or discard the draft.")
+            raise Refused("A flow needs at least one step. Add another one first, or discard the draft.")
         rest = {key: step for key, step in self.steps.items() if key != name}
         return self._first_valid(self._with_steps(rest), [lambda: self._with_deleted(name)])
 
@@ -216,7 +216,7 @@ class FlowDocument:
     def set_head(self, fields: Plain) -> str:
         unknown = [key for key in fields if key not in HEAD_FIELDS]
         if unknown:
-            raise Unfit(f"`{unknown[0]}` is no field of a flow's head.")
+            raise Refused(f"`{unknown[0]}` is no field of a flow's head.")
         wanted = {key: fields.get(key, self.data.get(key)) for key in (*self.data, *fields)}
         gone = {key for key, value in fields.items() if value is None or (value is False and key not in self.data)}
         expected: Plain = {key: value for key, value in wanted.items() if key not in gone}

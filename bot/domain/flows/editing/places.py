@@ -22,7 +22,7 @@ from yaml import (
     YAMLError,
 )
 
-from bot.domain.flows.editing.refused import Unfit
+from bot.domain.refused import Refused
 
 _ANCHOR = re.compile(r"&[^\s,\[\]{}]+[ \t]*")
 _COLON = re.compile(r"[ \t]*:")
@@ -84,13 +84,13 @@ class YamlAlias(YamlNode):
 
 
 def parse_tree(text: str) -> YamlMapping:
-    """The tree of a file that `flow_yaml.load` can read. Raises Unfit if it is not a mapping."""
+    """The tree of a file that `flow_yaml.load` can read. Raises Refused if it is not a mapping."""
     try:
         root = _TreeReader(text).read()
     except (YAMLError, RecursionError) as error:
-        raise Unfit("The file can't be read as YAML. Correct it in the YAML view first.") from error
+        raise Refused("The file can't be read as YAML. Correct it in the YAML view first.") from error
     if not isinstance(root, YamlMapping):
-        raise Unfit("The file holds no flow. Begin with `flow:` and its name.")
+        raise Refused("The file holds no flow. Begin with `flow:` and its name.")
     return root
 
 
@@ -155,7 +155,7 @@ class _TreeReader:
             key = self._node(event, inline=node.inline)
             value = self._node(next(self.events), inline=node.inline)
             if not isinstance(key, YamlScalar):
-                raise Unfit("A name in the file is no plain word. Correct it in the YAML view first.")
+                raise Refused("A name in the file is no plain word. Correct it in the YAML view first.")
             colon = _COLON.match(self.text, key.end)
             behind = colon.end() if colon else key.end
             if isinstance(value, YamlScalar) and value.start == value.end:

@@ -1,7 +1,8 @@
 """What is allowed in `{{ }}`, `{% if %}` and `when`, and which names a text or condition uses.
 
 There are two sets of rules on purpose. `template_problems` says why something can't run at all; a file with such a problem
-is not read. `unpublishable_parts` lists what no text needs or what may do harm: a flow with it can no longer be published, but one
+is not read. `unpublishable_parts` lists what no text needs or what may do harm: a flow with it can no longer be
+published, but one
 published before the rule can still be read, and `flow_sandbox.py` limits what it does.
 """
 

@@ -16,14 +16,12 @@ from jinja2 import TemplateError
 from bot.domain.flows.language.machine import FlowMachine
 from bot.domain.flows.language.sandbox import ENVIRONMENT as ENVIRONMENT
 from bot.domain.flows.language.script import Ask, Script
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.listening.understanding import ChoiceMatcher, Option
 from bot.domain.messages.segments import MAX_BODY_LENGTH
 
 Translations = Mapping[str, Mapping[tuple[str, str], str]]
 """Language -> (context, source text) -> text. The context is `<step>.<field>`."""
-
-SOURCE_LANGUAGE = "en"
-"""The language in which flows are written."""
 
 RENDER_ERRORS = (
     TemplateError, ArithmeticError, AttributeError, TypeError, ValueError, LookupError, RecursionError, SyntaxError,
@@ -84,7 +82,8 @@ class Flow:
     def text(self, context: str, source: str, language: str, answers: Mapping[str, Any], now: datetime) -> str:
         """A text of the flow in this language, with the answers filled in. Raises FlowFailed.
 
-        At most MAX_BODY_LENGTH characters. Only a long answer of the person can exceed that; it is cut, so that they still get
+        At most MAX_BODY_LENGTH characters. Only a long answer of the person can exceed that; it is cut, so that they
+        still get
         a reply.
         """
         template = self.translated(context, source, language)

@@ -21,8 +21,21 @@ from bot.domain.listening.understanding import words_of
 from bot.domain.suggestion import nearest
 
 __all__ = [
-    "FILTERS", "FUNCTIONS", "NAMES", "FlowError", "LineIndex", "FlowProblem", "Severity", "lines_of", "translatable_texts",
-    "names_in", "read_flow", "read_translations", "json_schema", "build_po", "template_problems",
+    "FILTERS",
+    "FUNCTIONS",
+    "NAMES",
+    "FlowError",
+    "FlowProblem",
+    "LineIndex",
+    "Severity",
+    "build_po",
+    "json_schema",
+    "lines_of",
+    "names_in",
+    "read_flow",
+    "read_translations",
+    "template_problems",
+    "translatable_texts",
 ]  # fmt: skip
 
 MAX_CHOICES = 9

@@ -1,7 +1,7 @@
 """A flow as its author writes it: the models behind `flows/*.yaml` and the published JSON Schema.
 
 Docstrings of the models are part of that schema. A step does exactly one thing, named by its key (`ask`, `say`, ...). All
-models are frozen: a script never changes once it is read. `flow_reader.py` reads YAML into these models.
+models are frozen: a script never changes once it is read. `reader.py` reads YAML into these models.
 """
 
 from __future__ import annotations

@@ -185,9 +185,11 @@ def merge_po(script: Script, po_text: str, incoming: str, language: str, file: s
     # A text that came twice, once for an older source, is not left out.
     left_out = [one for one in left_out if wanted.get(one.context) is None or wanted[one.context].is_fuzzy]
     taken = tuple(
-        context for context, entry in wanted.items()
-        if not entry.is_fuzzy and not (here[context].state is TranslationState.TRANSLATED and here[context].text == entry.text)
-    )  # fmt: skip
+        context
+        for context, entry in wanted.items()
+        if not entry.is_fuzzy
+        and not (here[context].state is TranslationState.TRANSLATED and here[context].text == entry.text)
+    )
     po = po_file.write_entries(po_text or new_po(script, language), wanted.values(), list(here))
     return MergeResult(po, taken, same, empty, tuple(left_out))
 

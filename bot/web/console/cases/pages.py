@@ -15,13 +15,12 @@ from sqlalchemy.orm import Session
 from bot.domain import cases as words
 from bot.domain import referrals
 from bot.domain.check_ins import decision
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
-from bot.storage.check_ins import follow_up
 from bot.usecases.cases import manage_case, manage_consent
 from bot.usecases.cases.manage_case import EncounterEntry, TaskEntry
 from bot.usecases.cases.manage_consent import LONGEST_SHARE, SCOPE_LABELS, ConsentEntry
 from bot.usecases.cases.read_case import CaseView, may_see_case, read_case_page
-from bot.usecases.handoff.common import Refused
 from bot.usecases.handoff.read_handoff import may_read_conversation
 from bot.web import access, forms, layout
 from bot.web.access import CurrentUser, current_user, require_permission
@@ -59,7 +58,8 @@ TASK_REASON_LABELS = {
 }
 TELLER_LABELS = {"person": "the person", "agency": "the agency", "line": "the line", "worker": "a worker"}
 
-_REFUSALS = (manage_case.NotKept, manage_consent.NotKept, Refused)
+_UNREADABLE = "unread"
+"""Reason in the audit log: a field of the form cannot be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,6 @@ class _FormProblem:
 
     form: str
     text: str
-
-
-class _UnreadableField(Exception):
-    """A form field cannot be parsed; `text` says which one and how to correct it."""
-
-    def __init__(self, text: str) -> None:
-        self.reason, self.text = "unread", text
-        super().__init__(text)
 
 
 @case.get(_CASE_PATH)
@@ -89,9 +81,7 @@ def _show(conversation_id: int, problem: _FormProblem | None = None) -> Response
     runtime = current_runtime()
     now, zone = runtime.clock.now(), runtime.settings.timezone
     with runtime.database.transaction() as db:
-        # Of an erased person only empty rows are left; a page of them would reveal that the person existed.
-        is_there = follow_up.conversation_exists(db, conversation_id)
-        found = read_case_page(db, runtime.context.sealer, current_user(), conversation_id, now) if is_there else None
+        found = read_case_page(db, runtime.context.sealer, current_user(), conversation_id, now)
         if found is not None:
             access.record_audit(db, "read_case", now, conversation_id=conversation_id)
     if found is None:
@@ -172,7 +162,7 @@ def _run(
             if not is_allowed(db, current_user(), conversation_id):
                 return _not_found(conversation_id)
             access.record_audit(db, act, now, conversation_id=conversation_id, detail=do(db, now))
-    except (*_REFUSALS, _UnreadableField) as refused:
+    except Refused as refused:
         access.record_refusal(f"{act}: {refused.reason}")
         return _show(conversation_id, _FormProblem(act, refused.text))
     flash(sentence, "good")
@@ -302,7 +292,7 @@ def record_measures(conversation_id: int) -> ResponseReturnValue:
         day = int(number) if number in {str(each) for each in words.DAYS} else -1
         given = {name: forms.clean_text(name) for name in words.MEASURES if forms.clean_text(name)}
         if not given:
-            raise manage_case.NotKept("measure")
+            raise manage_case.refused("measure")
         for name, value in given.items():
             manage_case.record_measure(db, conversation_id, words.MeasureAnswer(day, name, value), current_user().id, now)
         return f"day {day}: {', '.join(given)}"
@@ -332,14 +322,14 @@ def _read_moment(typed: str) -> datetime:
         # OverflowError: datetime.min and datetime.max cannot be converted to another time zone.
         return datetime.fromisoformat(typed).replace(tzinfo=current_runtime().settings.timezone).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _UnreadableField("Say when it was, with day and time. Nothing was saved.") from None
+        raise Refused("Say when it was, with day and time. Nothing was saved.", _UNREADABLE) from None
 
 
 def _read_date(typed: str, what: str) -> date:
     try:
         return date.fromisoformat(typed)
     except ValueError:
-        raise _UnreadableField(f"Say {what}, as a day. Nothing was saved.") from None
+        raise Refused(f"Say {what}, as a day. Nothing was saved.", _UNREADABLE) from None
 
 
 def _read_end_of_day(typed: str) -> datetime | None:
@@ -348,7 +338,7 @@ def _read_end_of_day(typed: str) -> datetime | None:
         return None
     day = _read_date(typed, "until when it may be shared")
     if day.year > 2200:
-        raise _UnreadableField("That year is too far away. Nothing was saved.")
+        raise Refused("That year is too far away. Nothing was saved.", _UNREADABLE)
     return datetime.combine(day + timedelta(days=1), time(0), current_runtime().settings.timezone).astimezone(UTC)
 
 
@@ -356,5 +346,5 @@ def _read_minutes(typed: str) -> int | None:
     if not typed:
         return None
     if not (typed.isascii() and typed.isdecimal() and len(typed) < 6):
-        raise manage_case.NotKept("minutes")
+        raise manage_case.refused("minutes")
     return int(typed)

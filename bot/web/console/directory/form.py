@@ -10,10 +10,11 @@ from typing import Any
 from flask import request
 
 from bot.domain.directory.editing import DAYS, ServiceForm, normalized
-from bot.domain.directory.hours_text import hours_in_words
+from bot.domain.languages import english_name
 from bot.domain.messages.segments import SegmentCount, fold_for_sms, measure_segments
 from bot.usecases.directory.edit_services import OpenedServiceForm
 from bot.usecases.directory.read_services import ServicePage
+from bot.usecases.directory.words import hours_for_staff
 from bot.web import forms
 from bot.web.console import wording
 
@@ -142,7 +143,7 @@ def format_value(name: str, value: Any) -> str:
     if name == "hours":
         return "; ".join(f"{day} {line}" for day, line in zip(DAYS, value, strict=True) if line) or "nothing"
     if name == "cards":
-        return " / ".join(f"{wording.language(code)}: {text}" for code, text in value if text) or "nothing"
+        return " / ".join(f"{english_name(code)}: {text}" for code, text in value if text) or "nothing"
     if name == "status":
         return wording.plain(value, STATUS_LABELS)
     return str(value) or "nothing"
@@ -175,7 +176,7 @@ def facts(page: ServicePage, imported: ServiceForm) -> list[ServiceFact]:
 
 def _hours(values: dict[str, Any]) -> str:
     rows = values["schedules"] or ()
-    return hours_in_words(rows, "en") or ("More than a week can say; see the agency's own words" if rows else "")
+    return hours_for_staff(rows) or ("More than a week can say; see the agency's own words" if rows else "")
 
 
 def _address(typed: ServiceForm) -> str:

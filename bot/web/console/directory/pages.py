@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 from bot.domain import referrals
 from bot.domain.directory import editing
 from bot.domain.directory.editing import DAYS, Freshness, MergedForm, ServiceForm
+from bot.domain.languages import english_name
+from bot.domain.refused import InvalidForm, Refused
 from bot.domain.staff.permissions import Permission
 from bot.storage.database import DATABASE_ERRORS
-from bot.storage.directory import catalog
 from bot.usecases.directory import edit_services, read_services
-from bot.usecases.directory.edit_services import DirectorySettings, Refused, ServiceEditConflict, ServiceNotFound, Unfit
+from bot.usecases.directory.edit_services import DirectorySettings, ServiceEditConflict, ServiceNotFound
 from bot.usecases.directory.read_services import DirectoryQuery, ServiceLine, ServicePage
+from bot.usecases.offered_languages import read_offered_languages
 from bot.web import access, forms, layout
 from bot.web.access import current_user, require_permission
 from bot.web.console import moments, wording
@@ -53,7 +55,7 @@ def search() -> ResponseReturnValue:
     now = runtime.clock.now()
     with runtime.database.transaction() as db:
         found = read_services.list_services(db, wish, runtime.settings.timezone, now)
-        counts = catalog.freshness_counts(db, now)
+        counts = read_services.freshness_counts(db, now)
     given = {name: value for name, value in asked.items() if value} | ({"open": "1"} if open_now else {})
     return render_template(
         "console/directory.html",
@@ -66,7 +68,7 @@ def search() -> ResponseReturnValue:
         is_asking=bool(given),
         newer=f"?{urlencode(given | {'page': number - 1})}" if number > 1 else "",
         older=f"?{urlencode(given | {'page': number + 1})}" if found.has_more else "",
-        languages=[(code, wording.language(code)) for code in _languages()],
+        languages=[(code, english_name(code)) for code in _languages()],
         **_helpers(),
     ), (422 if found.problem else 200)
 
@@ -95,7 +97,6 @@ def stale() -> ResponseReturnValue:
     never, number = request.args.get("list") == "never", _page_number("page")
     now = runtime.clock.now()
     with runtime.database.transaction() as db:
-        catalog.use_single_snapshot(db)
         rows, has_more = read_services.list_to_call(db, never, number, runtime.settings.timezone, now)
         at = min(_page_number("at"), max(len(rows), 1)) - 1
         seen = edit_services.content_hash(db, rows[at].line.id) if rows else ""
@@ -157,10 +158,10 @@ def new() -> ResponseReturnValue:
             number = edit_services.add_service(db, _ground(), current_user().id, typed, now)
             if _is_marked_checked(typed):
                 edit_services.record_check(db, _ground(), number, current_user().id, now)
-    except Unfit as unfit:
-        return _form_page(None, typed, unfit.problems)
+    except InvalidForm as invalid:
+        return _form_page(None, typed, invalid.problems)
     except DATABASE_ERRORS as error:
-        if not catalog.is_lock_timeout(error):
+        if not edit_services.is_import_running(error):
             raise
         return _form_page(None, typed, {"": _IMPORT_RUNNING}, busy=True)
     later = "" if _is_marked_checked(typed) else " People are told of it once somebody has checked it."
@@ -185,14 +186,14 @@ def edit(service_id: int) -> ResponseReturnValue:
             took_back = edit_services.change_service(db, _ground(), service_id, current_user().id, typed, opened, now)
             if _is_marked_checked(typed):
                 edit_services.record_check(db, _ground(), service_id, current_user().id, now)
-    except Unfit as unfit:
-        return _form_page(page, typed, unfit.problems, opened=opened)
+    except InvalidForm as invalid:
+        return _form_page(page, typed, invalid.problems, opened=opened)
     except ServiceEditConflict as meanwhile:
         return _form_page(_load(service_id) or page, meanwhile.merged.typed, {}, merged=meanwhile.merged)
     except Refused as refused:
         return _form_page(page, typed, {"": refused.text}, opened=opened)
     except DATABASE_ERRORS as error:
-        if not catalog.is_lock_timeout(error):
+        if not edit_services.is_import_running(error):
             raise
         return _form_page(page, typed, {"": _IMPORT_RUNNING}, opened=opened, busy=True)
     except ServiceNotFound:
@@ -291,7 +292,7 @@ def _run(service_id: int, act: str, sentence: str, do: Callable[[Session, dateti
         access.record_refusal(f"{act}: {refused.reason}")
         return _show(service_id, refused.text)
     except DATABASE_ERRORS as error:
-        if not catalog.is_lock_timeout(error):
+        if not edit_services.is_import_running(error):
             raise
         return _show(service_id, _IMPORT_RUNNING, busy=True)
     if forms.field("list") in _CALL_LISTS:
@@ -316,9 +317,7 @@ def _load_with_version(service_id: int) -> tuple[ServicePage | None, str]:
     """A service as it is shown, and its version, by which a later change is detected."""
     runtime = current_runtime()
     with runtime.database.transaction() as db:
-        catalog.use_single_snapshot(db)
-        page = read_services.read_service(db, _ground(), service_id, runtime.clock.now())
-        return page, edit_services.content_hash(db, service_id)
+        return read_services.read_service_with_hash(db, _ground(), service_id, runtime.clock.now())
 
 
 def _ground() -> DirectorySettings:
@@ -327,11 +326,7 @@ def _ground() -> DirectorySettings:
 
 
 def _languages() -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*current_runtime().settings.languages, *_MORE_LANGUAGES)))
-
-
-_MORE_LANGUAGES = ("ar", "bs", "fa", "fr", "ps", "so", "sw", "uk", "vi", "zh")
-"""Spoken in the city, besides the languages that Warmline writes."""
+    return tuple(dict.fromkeys((*current_runtime().settings.languages, *read_offered_languages().services)))
 
 
 def _not_found() -> ResponseReturnValue:
@@ -353,7 +348,7 @@ def _helpers() -> dict[str, Any]:
         "statuses": form.STATUS_LABELS,
         "need": form.need_label,
         "needs": edit_services.read_need_codes(),
-        "language": wording.language,
+        "language": english_name,
         "may_edit": current_user().may(Permission.EDIT_DIRECTORY),
     }
 

@@ -9,15 +9,14 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from bot.domain import cases as case_words
+from bot.domain.refused import Refused
 from bot.domain.staff.permissions import Permission
-from bot.storage import referrals
-from bot.storage.check_ins import follow_up as rows
-from bot.storage.check_ins.follow_up import FollowUpList
 from bot.usecases.cases import manage_case
 from bot.usecases.check_ins import manage_check_ins
-from bot.usecases.check_ins.manage_check_ins import NotKept, PlannedCheckIns, RequestedTime
-from bot.usecases.check_ins.read_follow_up import count_lists, may_call, may_follow_up, read_lists
+from bot.usecases.check_ins.manage_check_ins import PlannedCheckIns, RequestedTime
+from bot.usecases.check_ins.read_follow_up import FollowUpList, count_lists, may_call, may_follow_up, read_lists
 from bot.usecases.context import Context
+from bot.usecases.directory.search_services import find_for_referral
 from bot.usecases.people.read_person import full_number
 from bot.usecases.referrals import record_referral, share_referral
 from bot.web import access, forms
@@ -153,14 +152,14 @@ _POSTPONED = "That is later than you said: we start texts only from 8 AM to 9 PM
 
 
 def _read_when() -> RequestedTime:
-    """The posted time of a check-in: a delay from now, or a local date and time. Raises NotKept."""
+    """The posted time of a check-in: a delay from now, or a local date and time. Raises Refused."""
     if forms.clean_text("at"):
         return RequestedTime(at=_read_local_time())
     number, unit = forms.clean_text("number").strip(), forms.clean_text("unit")
     if not number:
-        raise NotKept("when")
+        raise manage_check_ins.refused("when")
     if not (number.isascii() and number.isdecimal() and len(number) < 5) or unit not in _UNITS:
-        raise NotKept("delay")
+        raise manage_check_ins.refused("delay")
     return RequestedTime(after=int(number) * _UNITS[unit])
 
 
@@ -168,9 +167,9 @@ def _read_local_time() -> datetime:
     try:
         found = datetime.fromisoformat(forms.clean_text("at"))
     except ValueError:
-        raise NotKept("when") from None
+        raise manage_check_ins.refused("when") from None
     if found.tzinfo is not None:
-        raise NotKept("when")
+        raise manage_check_ins.refused("when")
     return found.replace(second=0, microsecond=0)
 
 
@@ -276,11 +275,10 @@ def tell(conversation_id: int, referral_id: int) -> ResponseReturnValue:
     outcome = forms.clean_text("outcome")
 
     def do(db: Session, context: Context, now: datetime) -> str:
-        _check_referral(db, conversation_id, referral_id)
         if outcome == page.RETRACT:
-            record_referral.retract_referral(db, referral_id, current_user().id, now)
+            record_referral.retract_referral(db, referral_id, current_user().id, now, conversation_id=conversation_id)
             return "The referral is taken back. It counts nowhere any more."
-        record_referral.record_from_worker(db, referral_id, current_user().id, outcome, now)
+        record_referral.record_from_worker(db, referral_id, current_user().id, outcome, now, conversation_id=conversation_id)
         return "Saved: what became of the referral."
 
     return page.run(conversation_id, f"outcome-{referral_id}", "referral_told", do)
@@ -296,20 +294,14 @@ def make_link(conversation_id: int, referral_id: int) -> ResponseReturnValue:
         with runtime.database.transaction() as db:
             if not may_follow_up(db, current_user(), conversation_id):
                 return page.not_found(conversation_id)
-            _check_referral(db, conversation_id, referral_id)
             link = share_referral.make_link(
-                db, settings.public_url, settings.secret_key, referral_id, current_user().id, now
-            )
-    except record_referral.Refused as refused:
+                db, settings.public_url, settings.secret_key, referral_id, current_user().id, now,
+                conversation_id=conversation_id,
+            )  # fmt: skip
+    except Refused as refused:
         access.record_refusal(f"referral_shared: {refused.reason}")
         return page.show(conversation_id, page.FormProblem(f"link-{referral_id}", refused.text))
     return page.show(conversation_id, shown=page.ShownOnce(link=link, link_referral_id=referral_id))
-
-
-def _check_referral(db: Session, conversation_id: int, referral_id: int) -> None:
-    found = referrals.get(db, referral_id)
-    if found is None or found.conversation_id != conversation_id:
-        raise record_referral.Refused("unknown")
 
 
 @follow_up.post(f"{_PERSON_PATH}/services")
@@ -321,7 +313,7 @@ def find_services(conversation_id: int) -> ResponseReturnValue:
         if not may_follow_up(db, current_user(), conversation_id):
             return page.not_found(conversation_id)
         near = forms.clean_text("near")[:5]
-        found = rows.find_services(db, forms.clean_text("need"), forms.clean_text("sought")[:80], near, runtime.clock.now())
+        found = find_for_referral(db, forms.clean_text("need"), forms.clean_text("sought")[:80], near, runtime.clock.now())
     return page.show(conversation_id, shown=page.ShownOnce(services=found))
 
 
@@ -334,7 +326,7 @@ def refer(conversation_id: int) -> ResponseReturnValue:
     def do(db: Session, context: Context, now: datetime) -> str:
         service = int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
         if need not in case_words.CODE_BY_NAME:
-            raise record_referral.Refused("no_need")
+            raise record_referral.refused("no_need")
         record_referral.make_referral(db, conversation_id, service, need, current_user().id, now)
         return "Written down: the referral. Nothing was texted; tell the person yourself."
 

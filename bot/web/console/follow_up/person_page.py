@@ -13,13 +13,12 @@ from sqlalchemy.orm import Session
 
 from bot.domain import cases as case_words
 from bot.domain import referrals as referral_words
-from bot.usecases.cases import manage_case, manage_consent
+from bot.domain.languages import english_name
+from bot.domain.refused import Refused
 from bot.usecases.check_ins import manage_check_ins
 from bot.usecases.check_ins.manage_check_ins import CADENCES, ZONES
 from bot.usecases.check_ins.read_follow_up import FollowUpPage, may_follow_up, read_follow_up
 from bot.usecases.context import Context
-from bot.usecases.handoff.common import Refused
-from bot.usecases.referrals import record_referral
 from bot.web import access, layout
 from bot.web.access import current_user
 from bot.web.console import moments, wording
@@ -29,7 +28,6 @@ from bot.web.forms import current_runtime
 
 RETRACT: Final = "retract"
 """The choice in the outcome form for a referral that was made by mistake."""
-_REFUSALS = (manage_check_ins.NotKept, manage_case.NotKept, manage_consent.NotKept, record_referral.Refused, Refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def _template_values(page: FollowUpPage, now: datetime, context: Context) -> dic
         "words": w,
         "plain": wording.plain,
         "channels": wording.CHANNELS,
-        "language": wording.language,
+        "language": english_name,
         "task_kinds": case_words.TASK_KINDS,
         "referral_words": referral_words,
         "retract": RETRACT,
@@ -149,7 +147,7 @@ def run(conversation_id: int, form: str, act: str, do: Callable[[Session, Contex
             if not may_follow_up(db, current_user(), conversation_id):
                 return not_found(conversation_id)
             sentence = do(db, runtime.context, runtime.clock.now())
-    except _REFUSALS as refused:
+    except Refused as refused:
         access.record_refusal(f"{act}: {refused.reason}")
         return show(conversation_id, FormProblem(form, refused.text))
     flash(sentence, "good")

@@ -7,8 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot.domain.check_ins.decision import REASON_SENTENCES
-from bot.storage.check_ins.follow_up import FollowUpList
-from bot.usecases.check_ins.read_follow_up import CheckInHistoryEntry
+from bot.usecases.check_ins.read_follow_up import CheckInHistoryEntry, FollowUpList
 from bot.web.console import moments, wording
 
 HEADINGS = {
@@ -20,7 +19,9 @@ HEADINGS = {
     FollowUpList.REFERRALS: "Referrals without an outcome",
 }
 EMPTY = {
-    FollowUpList.TASKS: "Nothing is to be done. Tasks come here when the line cannot reach somebody, or when you add one on a case.",
+    FollowUpList.TASKS: (
+        "Nothing is to be done. Tasks come here when the line cannot reach somebody, or when you add one on a case."
+    ),
     FollowUpList.OVERDUE: "No check-in is late.",
     FollowUpList.ASKED: "Nobody is being waited for.",
     FollowUpList.TODAY: "No more check-ins today. Plan one on a person's page.",

@@ -9,15 +9,15 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from bot.domain.refused import Refused
 from bot.domain.roster.cells import BadCell
 from bot.domain.roster.csv_file import COLUMNS, MAX_BYTES, decode, read_cells
-from bot.domain.roster.rows import RosterRow, is_over, kind_of
-from bot.domain.staff.permissions import Permission, Role, is_allowed
-from bot.storage import rosters
-from bot.storage.staff import staff
+from bot.domain.roster.rows import KINDS, RosterRow, kind_of
+from bot.domain.staff.permissions import Permission, Role
 from bot.usecases.roster import manage_roster
 from bot.usecases.roster.check_roster import added_warnings, check
-from bot.usecases.roster.manage_roster import Refused, RosterChange, RosterEditor
+from bot.usecases.roster.manage_roster import RosterChange, RosterEditor
+from bot.usecases.roster.read_roster import read_plan, read_week
 from bot.web import access, forms
 from bot.web.access import current_user, require_permission
 from bot.web.console.roster import week_grid, words
@@ -46,10 +46,8 @@ def week() -> ResponseReturnValue:
     runtime = current_runtime()
     zone, now = runtime.settings.timezone, runtime.clock.now()
     with runtime.database.transaction() as db:
-        plan = rosters.load(db, zone)
-        names = {member.id: member.name for member in staff.list_active(db)}
-        teams = {team.slug: team.name for team in staff.list_teams(db)}
-        warned = check(db, zone, runtime.settings.languages, now)
+        found = read_week(db, zone, runtime.settings.languages, now)
+    plan, names, teams = found.roster, found.names, found.teams
     picked = request.args.get("team", "")
     shown = {picked: teams[picked]} if picked in teams else teams
     monday = week_grid.monday_of(request.args.get("week", ""), week_grid.today_in(zone, now))
@@ -63,7 +61,7 @@ def week() -> ResponseReturnValue:
         names=names,
         teams=teams,
         picked=picked if picked in teams else "",
-        warned=[one for one in warned if not picked or one.team in ("", picked)],
+        warned=[one for one in found.warnings if not picked or one.team in ("", picked)],
         may_edit=current_user().may(Permission.EDIT_ROSTER),
         **_formatters(),
     )
@@ -111,7 +109,7 @@ def remove() -> ResponseReturnValue:
     runtime = current_runtime()
     zone, now = runtime.settings.timezone, runtime.clock.now()
     kind, number = forms.field("kind"), forms.field("id")
-    if kind not in rosters.KINDS or not number.isdecimal() or len(number) > 18:
+    if kind not in KINDS.values() or not number.isdecimal() or len(number) > 18:
         return _redirect_to_plan("There is nothing like that in the roster.", "danger")
     try:
         with runtime.database.transaction() as db:
@@ -220,28 +218,21 @@ def _plan_page(
     if db is None:
         with current_runtime().database.transaction() as fresh:
             return _plan_page(fresh, values, problems)
-    now, keeper = current_runtime().clock.now(), _keeper()
-    entries = [entry for entry in rosters.list_entries(db) if not is_over(entry.row, now)]
-    teams = [team for team in staff.list_teams(db) if keeper.teams is None or team.slug in keeper.teams]
+    keeper = _keeper()
+    found = read_plan(db, keeper, current_runtime().clock.now())
     shown = render_template(
         "console/roster_plan.html",
         here="roster",
-        entries=entries,
-        mine=manage_roster.editable_rows(db, keeper, entries),
-        teams=teams,
+        entries=found.entries,
+        mine=found.editable,
+        teams=found.teams,
         is_all=keeper.teams is None,
-        people=_possible_staff(db),
+        people=found.staff,
         typed=values or {},
         problems=problems or {},
         **_formatters(),
     )
     return make_response(shown, 422 if problems else 200)
-
-
-def _possible_staff(db: Session) -> list[tuple[str, str]]:
-    """(e-mail, name) of all staff who may be on duty, sorted by name."""
-    found = [(one.email, one.name) for one in staff.list_active(db) if is_allowed(staff.roles_of(one), Permission.ANSWER)]
-    return sorted(found, key=lambda one: one[1].casefold())
 
 
 def _keeper() -> RosterEditor:

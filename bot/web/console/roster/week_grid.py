@@ -88,7 +88,7 @@ class RosterDay:
 
 
 @dataclass(slots=True)
-class RosterWeek:
+class RosterTimetable:
     monday: date
     title: str
     days: list[RosterDay]
@@ -116,7 +116,7 @@ def monday_of(text: str, today: date) -> date:
 
 def draw(
     roster: Roster, monday: date, now: datetime, teams: Mapping[str, str], names: Mapping[int, str]
-) -> RosterWeek:  # fmt: skip
+) -> RosterTimetable:  # fmt: skip
     """The week from `monday`. `teams` (slug -> name) are those to show, `names` are staff id -> name."""
     return _WeekBuilder(roster, monday, now, teams, names).build()
 
@@ -140,13 +140,13 @@ class _WeekBuilder:
         self.overlaps = roster.overlaps(self.start, self.end)
         self.days = [self._day(number) for number in range(7)]
 
-    def build(self) -> RosterWeek:
+    def build(self) -> RosterTimetable:
         groups = [self._group(slug, name) for slug, name in self.teams.items()]
         for one in self.days:
             one.list_lines.sort(key=lambda told: told.kind != "hole")
         last = self.monday + 6 * _DAY
         title = f"{format_date(self.monday, 'MMM d', locale='en_US')} to {format_date(last, 'MMM d, y', locale='en_US')}"
-        return RosterWeek(self.monday, title, self.days, groups)
+        return RosterTimetable(self.monday, title, self.days, groups)
 
     def _day(self, number: int) -> RosterDay:
         day, span = self.monday + number * _DAY, self.spans[number]

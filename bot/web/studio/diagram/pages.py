@@ -17,6 +17,7 @@ from bot.domain.flows.language.yaml_source import FlowError, FlowProblem, Severi
 from bot.domain.staff.permissions import Permission
 from bot.domain.state_machine import ENDED, HUMAN
 from bot.usecases.studio.flow_sets import parse_source
+from bot.usecases.studio.open_flow import open_flow
 from bot.web.access import require_permission
 from bot.web.forms import current_runtime
 from bot.web.studio import frame
@@ -36,7 +37,7 @@ StepProblems = Mapping[str, str | Collection[FlowProblem]]
 def download(flow: str) -> ResponseReturnValue:
     """The diagram as a standalone SVG file with its own colours."""
     with current_runtime().database.transaction() as db:
-        opened = frame.open_flow(db, flow)
+        opened = open_flow(db, flow)
     if opened is None:
         return frame.not_found()
     drawn = drawing_of(opened.content, flow)

@@ -1,4 +1,4 @@
-"""Packages of directories for the tests: in memory, and the real ones that the shared folder holds."""
+"""Directory packages for the tests: in memory, and the real ones in the shared data."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ SHARED = ROOT.parent / "shared" / "data" / "directory"
 
 
 class _Kept(io.BytesIO):
-    """Keeps its bytes when it is closed."""
+    """A file in memory that keeps its bytes when it is closed."""
 
     def close(self) -> None:
         pass
 
 
 class Memory:
-    """Files in memory: a package to read, and a place to write to."""
+    """A package in memory, to read from and to write to."""
 
     def __init__(self, **files: str | bytes | object) -> None:
         self.files = {name.replace("__", "."): _bytes(value) for name, value in files.items()}
@@ -56,7 +56,7 @@ class Memory:
 
 
 class Folder:
-    """Real files, those whose name `only` takes."""
+    """A folder of real files; `only` selects them by name."""
 
     def __init__(self, root: Path, only: Callable[[str], bool] = lambda _: True) -> None:
         self._root = root
@@ -76,7 +76,7 @@ def _bytes(value: object) -> bytes:
 
 
 def shared(folder: str, only: Callable[[str], bool] = lambda _: True) -> Folder:
-    """A real package; the test is skipped where the folder is absent."""
+    """A real package from the shared data; skips the test where its folder is absent."""
     if not (SHARED / folder).is_dir():
         pytest.skip(f"the shared test data has no directory/{folder} here")
     return Folder(SHARED / folder, only)

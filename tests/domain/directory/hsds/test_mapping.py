@@ -7,7 +7,6 @@ import pytest
 from bot.domain.directory.hsds.mapping import read_mapping
 from bot.domain.directory.hsds.mapping_values import MappingError, MappingScope, compile_value
 from tests.domain.directory.hsds.example_packages import (
-    ROOT,
     Memory,
     found_in,
     refusals,
@@ -17,6 +16,7 @@ from tests.domain.directory.hsds.example_packages import (
     the_organization,
     the_service,
 )
+from tests.paths import ROOT
 
 
 def made(spec: Any, row: dict[str, Any]) -> Any:
@@ -89,7 +89,7 @@ services:
 """
 
 
-def test_it_leads_through_rows_within_rows() -> None:
+def test_it_follows_rows_within_rows() -> None:
     offer = {"id": "s1", "what": "Pantry"}
     rows = {"data": [{"id": "o1", "called": "Helpers", "places": {"p1": {"name": "Hall", "offers": [offer]}}}]}
     found = found_in(Memory(all__json=rows), read_mapping(NESTED))

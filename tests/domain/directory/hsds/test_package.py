@@ -67,7 +67,7 @@ def test_it_joins_tables_down_to_the_languages_of_a_phone() -> None:
     ]
 
 
-def test_it_gives_everything_before_what_points_to_it() -> None:
+def test_it_gives_every_record_before_those_that_refer_to_it() -> None:
     files = Memory(
         service_at_location__csv="id,service_id,location_id\nx,s1,l1\n",
         services__csv=SERVICES,
@@ -157,12 +157,12 @@ def test_it_takes_semicolons_and_capital_headings() -> None:
     assert the_organization(found) == OrganizationRecord("o1", "Helpers, Inc.", {})
 
 
-def test_it_passes_over_files_that_describe_the_package() -> None:
+def test_it_skips_files_that_describe_the_package() -> None:
     found = found_in(Memory(datapackage__json={"resources": []}, README__md="hello", organizations__csv=ORGANIZATIONS))
     assert counts(found) == {"OrganizationRecord": 1}
 
 
-def test_it_tells_of_columns_that_nobody_reads() -> None:
+def test_it_reports_columns_that_are_never_read() -> None:
     found = found_in(Memory(organizations__csv="id,name,mascot\no1,Helpers,Owl\n"))
     assert [remark.what for remark in remarks(found)] == ["organization.mascot is not read"]
 

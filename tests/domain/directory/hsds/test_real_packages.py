@@ -1,4 +1,4 @@
-"""Real directories, read by path; what is asked is how many rows there are and that nothing is lost unsaid."""
+"""Real directories: how many rows are read, and that no row is lost without a report."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_it_reads_the_tables_of_version_1_without_a_mapping() -> None:
     made = counts(found)
     assert (made["TermRecord"], made["OrganizationRecord"], made["LocationRecord"]) == (290, 8, 22)
     assert (made["ServiceRecord"], made["ServiceAtLocationRecord"]) == (23, 23)
-    # Three holidays in the year 1, and one day that closes at 3 in the night.
+    # Three holidays in the year 1, and one day that closes at 3 at night.
     assert len(refusals(found)) == 4
     assert all(service.organization_key for service in services(found))
 
@@ -74,12 +74,12 @@ def test_it_reads_the_examples_of_the_specification_in_every_shape(folder: str, 
     assert service.organization_key
     assert service.details["schedules"][0]["byday"] == "TH,FR"
     assert the_link(found).location_key == the_location(found).key
-    # The examples stand at 100 degrees north.
+    # The specification's examples have a latitude of 100 degrees.
     assert the_location(found).latitude is None
     assert any("globe" in remark.what for remark in remarks(found))
 
 
-def test_it_tells_of_each_repeated_row_where_lists_and_whole_services_lie_side_by_side() -> None:
+def test_it_reports_each_repeated_row_where_lists_and_complete_services_are_mixed() -> None:
     found = found_in(shared("oruk", lambda name: name.endswith(".json")))
     assert len(services(found)) == 1
     assert all("was read before" in refusal.what for refusal in refusals(found))

@@ -56,7 +56,7 @@ def test_it_keeps_a_service_whose_place_is_missing() -> None:
     assert "nowhere" in remarks(found)[0].what
 
 
-def test_it_takes_a_row_that_is_too_short_for_broken() -> None:
+def test_it_counts_a_row_that_is_too_short_as_broken() -> None:
     files = Memory(organizations__csv=f"{HEAD}o1,Helpers,Inc.\no2\no3,Fine\n,\n")
     found = found_in(files)
     assert the_organization(found).key == "o3"
@@ -99,12 +99,12 @@ def test_it_takes_a_night_over_midnight_with_a_remark() -> None:
     assert [remark.what for remark in remarks(found)] == ["open over midnight, from 19:00 to 07:00"]
 
 
-def test_it_remarks_a_service_that_nobody_can_be_sent_to() -> None:
+def test_it_remarks_on_a_service_that_no_one_can_be_sent_to() -> None:
     found = found_in(Memory(services__json=[{**PANTRY, "phones": []}]))
     assert "no phone" in remarks(found)[0].what
 
 
-def test_it_does_not_remark_one_whose_place_has_an_address() -> None:
+def test_it_does_not_remark_on_one_whose_place_has_an_address() -> None:
     place = {"id": "l", "name": "Hall", "addresses": [{"id": "a", "address_1": "1 Main St"}]}
     service = {**PANTRY, "phones": [], "service_at_locations": [{"id": "x", "location": place}]}
     assert not remarks(found_in(Memory(services__json=[service])))
@@ -159,7 +159,7 @@ def test_it_says_that_nothing_may_be_imported_of_a_broken_package(files: Memory)
     assert any(refusal.fatal for refusal in refusals(found_in(files)))
 
 
-def test_it_reads_up_to_where_a_file_breaks_off_and_then_says_so() -> None:
+def test_it_reads_a_truncated_file_up_to_its_end_and_then_says_so() -> None:
     files = Memory(organizations__json=b'[{"id": "o1", "name": "Helpers"}, {"id": "o2", "na')
     found = found_in(files)
     assert counts(found)["ImportRefusal"] == 1
@@ -181,12 +181,12 @@ def test_it_reads_up_to_where_a_file_breaks_off_and_then_says_so() -> None:
         {"description": "x" * 150_000},
     ],
 )
-def test_it_never_falls_over_a_strange_row(row: dict[str, Any]) -> None:
+def test_it_never_fails_on_a_strange_row(row: dict[str, Any]) -> None:
     found = found_in(Memory(services__json=[PANTRY | row, PANTRY | {"id": "fine"}]))
     assert "fine" in {service.key for service in services(found)}
 
 
-def test_it_tells_of_rows_whose_owner_was_not_taken() -> None:
+def test_it_reports_rows_whose_owner_was_refused() -> None:
     files = Memory(organizations__csv=f"{HEAD}o1,Helpers\n", phones__csv="id,service_id,number\np1,ghost,1\n")
     (remark,) = remarks(found_in(files))
     assert (remark.file, remark.at, remark.key) == ("phones.csv", "row 2", "ghost")

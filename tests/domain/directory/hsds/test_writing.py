@@ -25,8 +25,8 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 NAME = WORDS.filter(bool)
 
 
-def again(write: Write, given_records: list[Record]) -> list[Record]:
-    """What is read of what was written."""
+def round_trip(write: Write, given_records: list[Record]) -> list[Record]:
+    """Write these records and read them again."""
     package = Memory()
     write(given_records, package)
     found = found_in(package)
@@ -40,9 +40,9 @@ def by_key(some: list[Record]) -> dict[tuple[str, str], Record]:
 
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("name", ["sheltertech", "florida", "asheville"])
-def test_it_writes_what_reads_the_same_of_mapped_directories(name: str, write: Write) -> None:
+def test_it_reads_the_same_again_from_mapped_directories(name: str, write: Write) -> None:
     first = records(found_in(shared(name), our_mapping(name)))
-    assert by_key(again(write, first)) == by_key(first)
+    assert by_key(round_trip(write, first)) == by_key(first)
 
 
 @pytest.mark.parametrize("write", WRITERS)
@@ -50,9 +50,9 @@ def test_it_writes_what_reads_the_same_of_mapped_directories(name: str, write: W
     ("folder", "part"),
     [("ohana", ".csv"), ("oruk", ".csv"), ("mock_hsds_api", ".json"), ("hsds3/examples", "tabular.json")],
 )
-def test_it_writes_what_reads_the_same_of_the_specification_s_own_shapes(folder: str, part: str, write: Write) -> None:
+def test_it_reads_the_same_again_from_the_specifications_own_shapes(folder: str, part: str, write: Write) -> None:
     first = records(found_in(shared(folder, lambda name: name.endswith(part))))
-    assert by_key(again(write, first)) == by_key(first)
+    assert by_key(round_trip(write, first)) == by_key(first)
 
 
 PHONE = st.fixed_dictionaries({"number": NAME}, optional={"extension": st.integers(1, 9999), "description": WORDS})
@@ -88,12 +88,12 @@ SERVICE = st.fixed_dictionaries(
 
 @given(st.lists(SERVICE, max_size=3), st.sampled_from(WRITERS))
 @settings(max_examples=60, deadline=None)
-def test_it_writes_what_reads_the_same_of_any_directory(rows: list[dict[str, Any]], write: Write) -> None:
+def test_it_reads_the_same_again_from_any_directory(rows: list[dict[str, Any]], write: Write) -> None:
     organization = {"id": "o1", "name": "Helpers", "website": "https://example.org"}
     nested = [{**row, "id": f"s{count}", "organization": organization} for count, row in enumerate(rows)]
     first = records(found_in(Memory(services__json=nested)))
     if first:
-        assert by_key(again(write, first)) == by_key(first)
+        assert by_key(round_trip(write, first)) == by_key(first)
 
 
 @pytest.mark.parametrize("write", WRITERS)
@@ -106,7 +106,7 @@ def test_it_takes_records_in_any_order(write: Write) -> None:
         OrganizationRecord("o2", "That offers nothing", {}),
         OrganizationRecord("o1", "Helpers", {"description": "=1+1, \"quoted\"\nand lines"}),
     ]  # fmt: skip
-    assert by_key(again(write, some)) == by_key(some)
+    assert by_key(round_trip(write, some)) == by_key(some)
 
 
 def test_it_writes_one_row_for_one_phone_of_two_owners() -> None:
@@ -119,7 +119,7 @@ def test_it_writes_one_row_for_one_phone_of_two_owners() -> None:
     package = Memory()
     write_csv(some, package)
     rows = package.files["phones.csv"].decode().splitlines()[1:]
-    # A phone row has room for one service only.
+    # A phone row can name one service only.
     assert len(rows) == 2
     assert by_key(records(found_in(package))) == by_key(some)
 
@@ -142,7 +142,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "number": (int, floa
 
 
 def faults(value: dict[str, Any], schema: str, at: str) -> list[str]:
-    """Where a row is not as the specification's own schema has it: missing, of another type, or no word of a list."""
+    """Where a row violates the specification's schema: a field is missing, has another type, or a value not listed."""
     rules = json.loads((SHARED / "hsds3" / "schema" / schema).read_text("utf-8"))
     found = [f"{at}: {name} is missing" for name in rules.get("required", []) if name not in value]
     for name, part in value.items():
@@ -160,16 +160,16 @@ def faults(value: dict[str, Any], schema: str, at: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["sheltertech", "florida", "asheville", "ohana"])
-def test_it_writes_json_that_is_as_the_specification_wants(name: str) -> None:
+def test_it_writes_json_that_fits_the_specification(name: str) -> None:
     mapping = None if name == "ohana" else our_mapping(name)
     package = Memory()
     write_json(records(found_in(shared(name), mapping)), package)
     schemas = {"services": "service.json", "organizations": "organization.json", "locations": "location.json"}
     for stem, schema in {**schemas, "taxonomy_terms": "taxonomy_term.json"}.items():
         rows = json.loads(package.files[f"{stem}.json"])
-        told = [fault for row in rows for fault in faults(row, schema, stem)]
-        # Version 3.0 has no link of 3.1 and no label of an attribute.
-        assert [fault for fault in told if not fault.endswith("label is unknown")] == []
+        found = [fault for row in rows for fault in faults(row, schema, stem)]
+        # Version 3.0 has neither the links of 3.1 nor labels of attributes.
+        assert [fault for fault in found if not fault.endswith("label is unknown")] == []
 
 
 def test_it_writes_only_columns_that_the_specification_has() -> None:

@@ -25,7 +25,7 @@ def found(
     return check_flow(read_flow(text, "a.yaml"), translations or {}, flows, file="a.yaml", lines=lines_of(text))
 
 
-def told(text: str, **more: dict[str, dict[tuple[str, str], str]]) -> list[str]:
+def reported(text: str, **more: dict[str, dict[tuple[str, str], str]]) -> list[str]:
     return [f"{problem.line} {problem.severity.value} {problem.what}" for problem in found(text, **more)]  # type: ignore[arg-type]
 
 
@@ -120,7 +120,7 @@ def test_it_finds_nothing_wrong_with_a_clean_flow() -> None:
     ],
 )  # fmt: skip
 def test_it_finds_what_is_doubtful_and_its_line(rows: list[str], expected: str) -> None:
-    assert told(flow(*rows)) == [expected]
+    assert reported(flow(*rows)) == [expected]
 
 
 def test_it_takes_a_circle_that_asks_for_a_conversation() -> None:
@@ -193,7 +193,7 @@ def test_it_knows_the_answers_of_a_flow_that_is_run() -> None:
 def test_it_counts_the_choices_into_the_question() -> None:
     choices = ", ".join(f"c{at}: {{label: {'Some long label here ' * 2}, go: person}}" for at in range(9))
     text = flow(f"need: {{ask: What is it?, choices: {{{choices}}}}}", HUMAN)
-    assert told(text) == ["6 error `need.ask` takes 3 segments in `en`, and this flow allows 2."]
+    assert reported(text) == ["6 error `need.ask` takes 3 segments in `en`, and this flow allows 2."]
 
 
 # Translations.
@@ -205,7 +205,7 @@ SPANISH = {
 }
 
 
-def test_it_is_content_with_a_whole_translation() -> None:
+def test_it_accepts_a_complete_translation() -> None:
     assert found(flow(*CLEAN), {"es": SPANISH}) == []
 
 
@@ -218,7 +218,7 @@ def test_it_names_missing_and_stale_translations() -> None:
     ]
 
 
-def test_it_says_once_that_a_language_is_not_there() -> None:
+def test_it_says_once_that_a_language_is_missing() -> None:
     assert [problem.what for problem in found(flow(*CLEAN), {"bs": {}})] == [
         "Nothing of this flow is translated into Bosnian."
     ]
@@ -228,7 +228,7 @@ def test_it_says_the_code_of_a_language_that_has_no_known_name() -> None:
     assert [one.what for one in found(flow(*CLEAN), {"haz": {}})] == ["Nothing of this flow is translated into `haz`."]
 
 
-def test_it_asks_for_no_translation_of_a_title_which_nobody_is_sent() -> None:
+def test_it_asks_for_no_translation_of_a_title_because_titles_are_not_sent() -> None:
     for title in ({}, {("title", "An older one"): "A"}):
         words = {key: text for key, text in SPANISH.items() if key[0] != "title"} | title
         assert found(flow(*CLEAN), {"es": words}) == []
@@ -285,19 +285,19 @@ def test_it_counts_syllables_about_right(word: str, count: int) -> None:
 def test_it_warns_of_a_flow_that_is_hard_to_read() -> None:
     hard = "Eligibility determinations necessitate documentation. " * 5
     rows = [f"need: {{say: {hard}, next: two}}", f"two: {{say: {hard}, next: person}}", HUMAN]
-    assert any("reads like school grade" in line for line in told(flow(*rows)))
+    assert any("reads like school grade" in line for line in reported(flow(*rows)))
 
 
-# The flows of the house.
+# The shipped flows.
 
 
-def house() -> dict[str, tuple[Path, Script]]:
+def shipped_flows() -> dict[str, tuple[Path, Script]]:
     return {path.stem: (path, read_flow(path.read_bytes(), path.name)) for path in FLOWS.glob("*.yaml")}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FLOWS.glob("*.yaml")))
-def test_it_finds_no_error_in_the_flows_of_the_house(name: str) -> None:
-    flows = house()
+def test_it_finds_no_error_in_the_shipped_flows(name: str) -> None:
+    flows = shipped_flows()
     path, script = flows[name]
     translations = {
         po.parent.name: read_translations(po.read_text("utf-8"), str(po))

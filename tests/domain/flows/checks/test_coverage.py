@@ -1,4 +1,4 @@
-"""What a played conversation passes through is written down, and nothing else changes."""
+"""What a played conversation passes through is recorded, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def play(flow: Flow) -> tuple[Turn, Turn]:
     return first, take_turn(flow, first.conversation, TextReceived("1"), NOW, lambda key, language: key)
 
 
-def test_it_writes_down_the_steps_choices_and_ways_that_are_used() -> None:
+def test_it_records_the_steps_choices_and_ways_that_are_used() -> None:
     watch = UsageLog()
     play(watch_flow(FLOW, watch))
     assert watch.steps == {("a", "hello"), ("a", "need"), ("a", "bye")}
@@ -44,7 +44,7 @@ def test_it_changes_nothing_of_what_is_played() -> None:
     assert (twin.version, twin.script.flow, list(twin.script.steps)) == (0, "a", list(FLOW.script.steps))
 
 
-def test_it_writes_nothing_into_the_flow_that_is_watched() -> None:
+def test_it_changes_nothing_in_the_flow_that_is_recorded() -> None:
     watch = UsageLog()
     watch_flow(FLOW, watch)
     play(FLOW)

@@ -1,4 +1,4 @@
-"""Ways through large and knotted flows, and bad files: an answer in words, and soon."""
+"""Paths through large and entangled flows, and damaged files: they are checked quickly, with a message in words."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_it_finds_a_circle_exactly_where_one_can_be_walked(script: Script) -> No
         assert all(
             there in next_steps(script.steps[here]) for here, there in zip(circle, [*circle[1:], circle[0]], strict=True)
         )
-    # Steps without a way are taken out until none is left: what stays lies on a circle or before one.
+    # Remove steps that lead nowhere until there are none: those that remain are on a circle or lead to one.
     ways = {n: set() if isinstance(s, Ask) or hasattr(s, "run") else set(next_steps(s)) for n, s in script.steps.items()}
     left = dict(ways)
     while gone := [name for name, ways_on in left.items() if not ways_on & left.keys()]:
@@ -121,7 +121,7 @@ WHOLE = (
 
 
 @pytest.mark.parametrize("length", range(0, len(WHOLE), 7))
-def test_it_tells_the_place_of_what_is_missing_in_a_truncated_file(length: int) -> None:
+def test_it_says_where_something_is_missing_in_a_truncated_file(length: int) -> None:
     try:
         script = read_flow(WHOLE[:length], "a.yaml")
     except FlowError as error:
@@ -151,7 +151,7 @@ def test_it_refuses_fifty_megabytes_at_once() -> None:
     assert process_time() - started < 5
 
 
-def test_it_names_both_places_of_a_name_that_stands_twice() -> None:
+def test_it_names_both_lines_of_a_name_that_is_used_twice() -> None:
     with pytest.raises(FlowError) as refused:
         read_flow(WHOLE + "  zip: {end: x}\n", "a.yaml")
     (problem,) = refused.value.problems

@@ -1,4 +1,4 @@
-"""Texts and conditions tried out as people will meet them."""
+"""Texts and conditions, tried with the answers that people may give."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_it_tries_translations_too_and_names_the_language() -> None:
     assert problem.startswith("6 error `say.say` in `es` can't be filled in when `zip` is '63118': this is not a date.")
 
 
-def test_it_says_only_once_that_an_answer_is_kept_by_nobody() -> None:
+def test_it_says_only_once_that_an_answer_is_never_kept() -> None:
     (problem,) = found("need: {say: Hi, next: [{when: nobody > 3, go: person}, {go: person}]}")
     assert "No answer is kept as `nobody`." in problem
 
@@ -129,14 +129,18 @@ NOW = "now: {handoff: {team: crisis, urgency: now}, say: We tell our team.}"
 PLAIN = "plain: {say: Bye., end: x}"
 
 
-def told(text: str, languages: tuple[str, ...], **translations: dict[tuple[str, str], str]) -> list[tuple[Severity, str]]:
+def translation_problems(
+    text: str, languages: tuple[str, ...], **translations: dict[tuple[str, str], str]
+) -> list[tuple[Severity, str]]:
     problems = check_flow(read_flow(text, "a.yaml"), translations, {}, lines=lines_of(text), languages=languages)
     return [(p.severity, p.what) for p in problems if "trans" in p.what]
 
 
 def test_it_lets_no_safety_text_be_half_translated() -> None:
     text = flow(CRISIS, "now: {ask: Ok?, choices: {a: {label: Yes please, go: call}}}", NOW.replace("now:", "call:", 1))
-    severities = told(text, ("en", "es"), es={("need.say", "Call 911."): "Llame al 911.", ("title", "A"): "A"})
+    severities = translation_problems(
+        text, ("en", "es"), es={("need.say", "Call 911."): "Llame al 911.", ("title", "A"): "A"}
+    )
     assert (
         Severity.ERROR,
         "The Spanish translation of `need.say` was made from an older text, and it is a safety text.",
@@ -149,7 +153,7 @@ def test_it_lets_no_safety_text_be_half_translated() -> None:
 
 
 def test_it_asks_for_every_language_of_the_line() -> None:
-    ((severity, what),) = told(flow(CRISIS, NOW), ("en", "es", "bs"), es={
+    ((severity, what),) = translation_problems(flow(CRISIS, NOW), ("en", "es", "bs"), es={
         ("title", "A"): "A", ("need.say", "Call 988."): "Llame al 988.", ("now.say", "We tell our team."): "Avisamos.",
     })  # fmt: skip
     assert severity is Severity.ERROR
@@ -160,12 +164,15 @@ def test_it_counts_every_text_of_a_safety_flow() -> None:
     text = flow("need: {ask: Ok?, choices: {a: {label: Fine, words: [good], go: person}}}").replace(
         "title", "safety: true\ntitle"
     )
-    ((severity, what),) = told(text, ("en", "es"))
+    ((severity, what),) = translation_problems(text, ("en", "es"))
     assert (severity, "3 of its texts are about safety" in what) == (Severity.ERROR, True)
 
 
 def test_it_only_warns_where_the_line_does_not_speak_that_language() -> None:
-    assert all(severity is Severity.WARNING for severity, _ in told(flow(CRISIS, NOW), ("en",), es={("title", "A"): "A"}))
+    assert all(
+        severity is Severity.WARNING
+        for severity, _ in translation_problems(flow(CRISIS, NOW), ("en",), es={("title", "A"): "A"})
+    )
 
 
 # Teams.

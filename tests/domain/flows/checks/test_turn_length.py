@@ -1,4 +1,4 @@
-"""What one turn of a flow can come to is known before it is published: nothing that checks clean fails before a person."""
+"""How much one turn of a flow can do is known before it is published: no flow without errors fails for a person."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def script(name: str, *rows: str) -> Script:
     return read_flow(f"flow: {name}\ntitle: T\nstart: {first}\nmenu: {str(name == 'a').lower()}\nsteps:\n{body}", name)
 
 
-def told(*rows: str) -> list[str]:
+def reported(*rows: str) -> list[str]:
     return [f"{problem.severity.value} {problem.what}" for problem in check_flow(script("a", *rows), {}, {})]
 
 
 def said(scripts: list[Script], *texts: str) -> list[tuple[Effect, ...]]:
-    """What the line does at each of these texts, from the first flow's start on."""
+    """Play these texts from the first flow's start; gives the effects of each turn."""
     flows = {one.flow: Flow(one, {}, number, ZoneInfo("UTC")) for number, one in enumerate(scripts, 1)}
     library = DraftLibrary(flows, lambda *_: ())
     rehearsal = Rehearsal(read_system_texts(("en", "es")), library, datetime(2026, 11, 23, 16, tzinfo=UTC))
@@ -51,7 +51,7 @@ def said(scripts: list[Script], *texts: str) -> list[tuple[Effect, ...]]:
 )
 def test_it_finds_what_fails_only_for_some_answers(answer: str, text: str, words: str) -> None:
     asking = f"ask: {{ask: What?, answer: {answer}, save: v, next: tell}}"
-    problems = told(asking, f'tell: {{say: "{text} it is", next: person}}', HUMAN)
+    problems = reported(asking, f'tell: {{say: "{text} it is", next: person}}', HUMAN)
     assert problems and all(problem.startswith("error") for problem in problems)
     assert any(words in problem for problem in problems)
 
@@ -59,7 +59,7 @@ def test_it_finds_what_fails_only_for_some_answers(answer: str, text: str, words
 @pytest.mark.parametrize("text", ["{{ v / 2 }}", "{{ v // 7 }}", "{{ v % 2 }}", "{{ v|round(1) }}", "{{ v|default(0) }}"])
 def test_it_lets_sums_pass_that_no_number_breaks(text: str) -> None:
     asking = "ask: {ask: How many?, answer: number, save: v, next: tell}"
-    assert told(asking, f'tell: {{say: "{text} it is", next: person}}', HUMAN) == []
+    assert reported(asking, f'tell: {{say: "{text} it is", next: person}}', HUMAN) == []
 
 
 def test_it_makes_a_number_of_whatever_people_write() -> None:
@@ -73,15 +73,15 @@ def test_it_makes_a_number_of_whatever_people_write() -> None:
      "{ask: What?, answer: zip, wait: {after: 300000w, go: person}, next: person}"],
 )  # fmt: skip
 def test_it_refuses_a_pause_that_no_calendar_holds(step: str) -> None:
-    assert "error `late` waits for 2,100,000 days." in told(f"late: {step}", HUMAN)
+    assert "error `late` waits for 2,100,000 days." in reported(f"late: {step}", HUMAN)
 
 
 def test_it_finds_a_turn_that_is_longer_than_the_engine_lets_it_be() -> None:
     def chain(count: int) -> list[str]:
         return [f"s{at}: {{say: Hello., next: s{at + 1}}}" for at in range(count)] + [f"s{count}: {HUMAN[8:]}"]
 
-    assert not any("may follow one another" in problem for problem in told(*chain(59)))
-    assert "error From `s0` on 61 steps may follow one another before the person is asked anything." in told(*chain(60))
+    assert not any("may follow one another" in problem for problem in reported(*chain(59)))
+    assert "error From `s0` on 61 steps may follow one another before the person is asked anything." in reported(*chain(60))
     assert any(isinstance(effect, RaiseAlarm) for effect in said([script("a", *chain(60))], "hi")[0])
     assert not any(isinstance(effect, RaiseAlarm) for effect in said([script("a", *chain(59))], "hi")[0])
 
@@ -89,7 +89,7 @@ def test_it_finds_a_turn_that_is_longer_than_the_engine_lets_it_be() -> None:
 INNER = "need: {ask: What?, choices: {food: {label: Food}, rent: {label: Rent}}, next: bye}"
 
 
-def test_it_finds_a_circle_through_a_flow_whose_only_question_the_words_answer_again_and_again() -> None:
+def test_it_finds_a_circle_through_a_flow_whose_only_question_is_answered_by_the_same_words_each_time() -> None:
     outer, inner = script("a", "go: {run: b, next: go}"), script("b", INNER, "bye: {say: Bye., end: done}")
     assert any(isinstance(effect, RaiseAlarm) for effect in said([outer, inner], "hi", "food")[1])
     problems = check_flow(outer, {}, {"b": inner})
@@ -112,7 +112,7 @@ def test_it_warns_where_an_answer_is_followed_by_silence() -> None:
     assert warned not in [problem.what for problem in check_flow(quiet, {}, {"b": around})]
 
 
-def test_it_lets_as_many_flows_run_within_one_another_as_the_line_can_hold() -> None:
+def test_it_lets_as_many_flows_run_within_one_another_as_the_engine_can_hold() -> None:
     assert MAX_NESTED_FLOWS == MAX_FRAMES - 1
     scripts = {f"f{at}": script(f"f{at}", f"go: {{run: f{at + 1}, next: person}}", HUMAN) for at in range(MAX_NESTED_FLOWS)}
     last = {f"f{MAX_NESTED_FLOWS}": script(f"f{MAX_NESTED_FLOWS}", HUMAN)}

@@ -23,7 +23,7 @@ def test_it_names_what_needs_the_answer() -> None:
     assert "The text `bye.say` fills in the answer `need`. Nobody else keeps this answer." in found
 
 
-def test_it_names_conditions_and_steps_that_nothing_reaches_any_more() -> None:
+def test_it_names_conditions_and_steps_that_can_no_longer_be_reached() -> None:
     found = deletion_problems(SHIPPED["emergency_assistance"], "court_date")
     assert "`rent_sorry` leads to it." in found
     assert "Nothing leads to `court_person` any more." in found

@@ -24,21 +24,21 @@ def test_it_finds_nothing_where_nothing_differs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_it_tells_a_rename_as_a_rename_and_nothing_else(name: str) -> None:
+def test_it_reports_a_rename_as_a_rename_and_nothing_else(name: str) -> None:
     for step in document.steps_data(SHIPPED[name].source):
         after = content.rename_step(SHIPPED[name], step, "quite_new")
         assert said(after, SHIPPED[name]) == [("renamed", "quite_new", f"`{step}` is called `quite_new`")]
         assert step_changes(SHIPPED[name], after) == {"quite_new": "renamed"}
 
 
-def test_it_tells_a_new_text_and_the_translation_that_is_stale_by_it() -> None:
+def test_it_reports_a_new_text_and_the_translation_that_it_makes_stale() -> None:
     assert list_changes(FLOW, set_ask(FLOW, "What now?")) == [
         FlowChange("changed", "need", "Question changed", "What is it?", "What now?"),
         FlowChange("words", "need", "Spanish of `need.ask` stale: its source changed", "¿Qué es?", "¿Qué es?"),
     ]
 
 
-def test_it_tells_where_a_step_leads_now() -> None:
+def test_it_reports_where_a_step_leads_now() -> None:
     assert said(written("need", next="bye")) == [("changed", "need", "Leads to `bye` in place of `zip`")]
     assert said(written("zip", next=[{"when": "zip", "go": "need"}, {"go": "bye"}]))[0][2] == "Leads on by other conditions"
     assert said(written("need", wait={"after": "3d", "go": "zip"}))[0][2] == (
@@ -46,7 +46,7 @@ def test_it_tells_where_a_step_leads_now() -> None:
     )
 
 
-def test_it_tells_choices_that_came_went_moved_and_changed() -> None:
+def test_it_reports_choices_that_were_added_removed_moved_and_changed() -> None:
     rent, food = {"label": "Rent", "words": ["yes", "lease"]}, {"label": "Food", "go": "zip"}
     made = written("need", choices={"food": food, "rent": rent, "shelter": {"label": "A bed", "go": "bye"}})
     assert [what for kind, _, what in said(made) if kind == "changed"] == [
@@ -58,24 +58,24 @@ def test_it_tells_choices_that_came_went_moved_and_changed() -> None:
     ]
 
 
-def test_it_tells_steps_that_came_went_and_moved() -> None:
+def test_it_reports_steps_that_were_added_removed_and_moved() -> None:
     made = content.add_step(content.delete_step(FLOW, "zip"), "clothes", {"say": "No clothes here", "end": "none"})
     assert [one[:2] for one in said(made) if one[0] != "words"] == [("removed", "zip"), ("added", "clothes")]
     assert step_changes(FLOW, made) == {"zip": "removed", "clothes": "added"}
     assert [one[:2] for one in said(content.move_step(FLOW, "bye", "need"))] == [("moved", "bye")]
 
 
-def test_it_tells_a_choice_that_has_another_name() -> None:
+def test_it_reports_a_choice_that_has_another_name() -> None:
     assert said(content.rename_choice(FLOW, "need", "rent", "home")) == [
         ("changed", "need", "Choice `rent` is called `home`")
     ]
 
 
-def test_it_tells_a_renamed_answer_as_a_rename_of_its_step() -> None:
+def test_it_reports_a_renamed_answer_as_a_rename_of_its_step() -> None:
     assert said(content.rename_step(FLOW, "need", "topic")) == [("renamed", "topic", "`need` is called `topic`")]
 
 
-def test_it_tells_the_head() -> None:
+def test_it_reports_changes_of_the_head() -> None:
     made = content.write_head(FLOW, {"title": "Big", "menu": True, "start": "zip"})
     assert said(made) == [
         ("head", "", "Title changed"),
@@ -84,18 +84,18 @@ def test_it_tells_the_head() -> None:
     ]
 
 
-def test_it_tells_that_only_a_remark_changed() -> None:
+def test_it_reports_that_only_a_comment_changed() -> None:
     assert "Remarks" in said(FlowContent(SMALL + "# Said.\n", FLOW.translations, FLOW.transcripts))[0][2]
 
 
-def test_it_tells_a_new_flow() -> None:
+def test_it_reports_a_new_flow() -> None:
     found = said(FLOW, None)
     assert found[0] == ("head", "", "The flow is new.")
     assert [one[1] for one in found if one[0] == "added"] == ["need", "zip", "bye"]
     assert ("words", "", "Spanish added") in found and ("transcript", "", "Transcript `en/a` added") in found
 
 
-def test_it_tells_transcripts_and_translations() -> None:
+def test_it_reports_transcripts_and_translations() -> None:
     po = PO.replace('"Renta"', '"Alquiler"')
     assert said(FlowContent(SMALL, {"es": po}, {"en/a": "title: B\n"})) == [
         ("words", "need", "Spanish of `need.choices.rent.label` changed"),
@@ -113,7 +113,7 @@ def test_it_never_fails_on_a_file_that_can_not_be_read(source: str) -> None:
         assert "can't be read" in list_changes(FLOW, other)[0].what
 
 
-def test_it_shows_lines_that_went_and_came() -> None:
+def test_it_shows_removed_and_added_lines() -> None:
     assert unified_diff("a\nb\n", "a\n--- c\n") == [
         ("place", "@@ -1,2 +1,2 @@"), ("same", "a"), ("removed", "b"), ("added", "--- c"),
     ]  # fmt: skip

@@ -57,7 +57,7 @@ def test_it_finds_the_same_texts_as_the_reader_does(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_it_renames_each_step_and_back_without_a_letter_lost(name: str) -> None:
+def test_it_renames_each_step_and_back_without_changing_a_letter(name: str) -> None:
     for step in document.steps_data(SOURCES[name]):
         there = content.rename_step(SHIPPED[name], step, "quite_new")
         assert content.rename_step(there, "quite_new", step) == SHIPPED[name]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bot.domain.flows.editing import document
-from bot.domain.flows.editing.document import Unfit
 from bot.domain.flows.language.reader import read_flow
 from bot.domain.flows.language.yaml_source import FlowError, load_yaml
+from bot.domain.refused import Refused
 from tests.paths import ROOT
 
 FLOWS = sorted((ROOT / "flows").glob("*.yaml"))
@@ -42,7 +42,7 @@ def changed(source: str, step: str, **fields: object) -> str:
 
 
 def rows_changed(before: str, after: str) -> tuple[set[str], set[str]]:
-    """Lines that went and lines that came."""
+    """The lines that were removed, and those that were added."""
     one, other = before.split("\n"), after.split("\n")
     return {row for row in one if row not in other}, {row for row in other if row not in one}
 
@@ -200,7 +200,7 @@ def test_it_keeps_the_files_own_line_breaks(breaks: str, mark: str) -> None:
     assert made == source.replace("What is it?", "Which one?")
 
 
-def test_it_writes_a_file_in_braces_anew() -> None:
+def test_it_rewrites_a_file_in_braces() -> None:
     source = '{flow: a, title: A, start: hi, steps: {hi: {say: Hi, end: "0631"}}}'
     made = document.add_step(source, "more", {"say": "yes", "end": "007"}, "hi")
     assert document.steps_data(made) == {"hi": {"say": "Hi", "end": "0631"}, "more": {"say": "yes", "end": "007"}}
@@ -222,7 +222,7 @@ def test_it_writes_a_file_in_braces_anew() -> None:
     ],
 )
 def test_it_says_why_something_can_not_be_done(act: Any, said: str) -> None:
-    with pytest.raises(Unfit, match=said):
+    with pytest.raises(Refused, match=said):
         act()
 
 
@@ -232,7 +232,7 @@ def test_it_names_the_line_of_a_draft_that_is_broken() -> None:
     assert refused.value.problems[0].line >= 3
 
 
-def test_it_changes_a_step_of_two_thousand_in_a_moment() -> None:
+def test_it_changes_one_step_of_two_thousand_quickly() -> None:
     steps = "".join(f"  s{n}:\n    say: Step number {n}\n    next: s{(n + 1) % 2000}\n" for n in range(2000))
     source = f"flow: big\ntitle: Big\nstart: s0\nsteps:\n{steps}"
     began = time.process_time()

@@ -1,4 +1,4 @@
-"""Any acts in any order: the file always reads as what was meant."""
+"""Random edits in any order: the file always reads as was intended."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STEPS = st.fixed_dictionaries(
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_it_reads_as_meant_after_any_acts(data: st.DataObject) -> None:
+def test_it_reads_as_intended_after_any_edits(data: st.DataObject) -> None:
     source = data.draw(st.sampled_from([SMALL, SOURCES["household_check_in"]]))
     meant: dict[str, Any] = dict(document.steps_data(source))
     for _ in range(data.draw(st.integers(1, 4))):

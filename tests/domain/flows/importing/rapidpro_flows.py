@@ -1,4 +1,4 @@
-"""Small definitions in the shapes of RapidPro, for the tests of the import, and the way to the real ones."""
+"""Small definitions in RapidPro's formats, for the tests of the import, and access to the real exports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FLOWS = SHARED_DATA / "flows"
 
 
 def files(folder: str) -> list[Path]:
-    """The exports in this folder of the shared data; empty where it is absent."""
+    """The exports in this folder of the shared data; none where the folder is absent."""
     return sorted((FLOWS / folder).glob("*.json"))
 
 
@@ -34,17 +34,17 @@ def load(path: Path) -> Any:
 
 @cache
 def imported(path: Path) -> list[ImportedDraft]:
-    """The drafts of a file; each file is read once for all tests."""
+    """The drafts imported from a file; each file is read once for all tests."""
     return read_rapidpro(load(path), path.name)
 
 
 def uid(name: str) -> str:
-    """The same identifier for the same name."""
+    """A UUID that is always the same for the same name."""
     return str(uuid5(NAMESPACE_URL, name))
 
 
 def node(name: str, *actions: dict[str, Any], to: str | None = None, **rest: Any) -> dict[str, Any]:
-    """A node; its exit leads to the node of the name `to`."""
+    """A node whose exit leads to the node with the name `to`."""
     exits = [{"uuid": uid(f"{name}.exit"), "destination_uuid": uid(to) if to else None}]
     return {"uuid": uid(name), "actions": list(actions), "exits": exits, **rest}
 
@@ -84,5 +84,5 @@ def export(*flows: dict[str, Any], **rest: Any) -> dict[str, Any]:
 
 
 def read(*nodes: dict[str, Any], **rest: Any) -> ImportedDraft:
-    """The draft of one flow with these nodes."""
+    """Import one flow with these nodes; gives its draft."""
     return read_rapidpro(export(flow(*nodes, **rest)), "export.json")[0]

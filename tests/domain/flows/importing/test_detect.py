@@ -16,7 +16,7 @@ from tests.domain.flows.importing.studio_files import flow, real_files, split, w
 
 @cache
 def whole() -> str:
-    """A small flow with one widget of several kinds."""
+    """A small flow with one widget of each of several kinds."""
     return json.dumps(
         flow(
             widget("menu", "send-and-wait-for-reply", {"incomingMessage": "which"}, body="Food or rent?", timeout="60"),
@@ -33,12 +33,12 @@ def refusal(raw: bytes | str) -> str:
     return str(refused.value)
 
 
-def test_it_reads_a_flow_that_is_whole() -> None:
+def test_it_reads_a_complete_flow() -> None:
     assert [made.name for made in read_flows(whole().encode(), "theirs.json")] == ["theirs"]
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "reason"),
     [
         ("", "empty"),
         ("  \n", "empty"),
@@ -66,8 +66,8 @@ def test_it_reads_a_flow_that_is_whole() -> None:
         ('{"$schema": "x", "definitions": {}}', "JSON schema"),
     ],
 )
-def test_it_refuses_with_the_reason(raw: bytes | str, told: str) -> None:
-    assert told in refusal(raw)
+def test_it_refuses_with_the_reason(raw: bytes | str, reason: str) -> None:
+    assert reason in refusal(raw)
 
 
 def test_it_refuses_a_file_that_is_too_large_without_reading_it() -> None:

@@ -1,4 +1,4 @@
-"""Whatever a reader of another product drafts becomes a flow that reads and checks, or says what it lacks."""
+"""Every draft from an importer becomes a flow that can be read and has no errors, or says what it lacks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ask(count: int, **more: Any) -> dict[str, Any]:
 
 
 @given(st.text())
-def test_it_makes_a_fit_name_of_anything(wish: str) -> None:
+def test_it_makes_a_valid_name_of_anything(wish: str) -> None:
     assert re.fullmatch(STEP_NAME, make_identifier(wish))
 
 
@@ -76,8 +76,8 @@ def test_it_splits_a_translation_with_its_text() -> None:
     draft.add("a", {"say": "one two three. " * 200})
     draft.set_translation("es", "a.say", "uno dos tres. " * 200)
     (made,) = finish_drafts([draft])
-    told = read_translations(made.content.translations["es"], "es.po")
-    assert len(told) == len(read_flow(made.content.source, "demo.yaml").steps)
+    translated = read_translations(made.content.translations["es"], "es.po")
+    assert len(translated) == len(read_flow(made.content.source, "demo.yaml").steps)
 
 
 def test_it_asks_more_than_nine_choices_on_pages() -> None:
@@ -113,7 +113,7 @@ def test_it_breaks_a_circle_that_never_waits() -> None:
     assert errors(script) == [] and any("without waiting" in item.remark for item in made.items)
 
 
-def test_it_begins_somewhere() -> None:
+def test_it_always_has_a_start() -> None:
     _, script = made_of(("a", {"say": "Hi"}), start="gone")
     assert script.start == "a"
 
@@ -129,7 +129,7 @@ def test_it_leaves_out_what_nothing_leads_to_and_says_so() -> None:
     assert [item.status for item in made.items if item.node == "b"] == ["left_out"]
 
 
-def test_it_drops_a_condition_that_nobody_can_meet() -> None:
+def test_it_drops_a_condition_that_can_never_hold() -> None:
     rows = [{"when": "color == 'red'", "go": "b"}, {"when": "a == 'nothing'", "go": "b"}, {"when": "a ===", "go": "b"}]
     made, script = made_of(("a", ask(2, next="d")), ("d", {"decide": True, "next": rows}), ("b", {"say": "Hi"}))
     assert errors(script) == [] and sum("is left out" in item.remark for item in made.items) == 3

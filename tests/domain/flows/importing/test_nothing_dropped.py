@@ -1,4 +1,4 @@
-"""Every text of the real flows is in the draft, in its translations, or in an item that says why it was left out."""
+"""Every text of the real flows is in the draft, in its translations, or in a report item that says why it is missing."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ FLOWS = SHARED_DATA / "flows"
 _FILLED = re.compile(
     r"@\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\)|@[A-Za-z][\w.]*|\{\{.*?\}\}|\{%.*?%\}|\$\{.*?\}", re.DOTALL
 )
-"""What their products fill in: it stands in a draft as an answer of ours, or in square brackets."""
+"""Placeholders of the other products: a draft has an answer of ours in their place, or square brackets."""
 _MENU_MARK = re.compile(r"^(?:(?:press|reply|text|send|type) )?\d{1,2} (?:for )?")
 _ANY_OF_THEIRS = ("text", "msg", "say", "body", "note", "subject", "message")
 
 
 def normal(text: str) -> str:
-    """The words of a text, without marks, case, and characters that have no width."""
+    """The words of a text, without punctuation, case and zero-width characters."""
     shown = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
     return " ".join(re.findall(r"\w+", shown.casefold()))
 
 
 def of_actions(actions: Any) -> Iterator[Any]:
-    """The texts of the actions of RapidPro, in any language of the older shape."""
+    """The texts of RapidPro actions; in its older format, in every language."""
     for action in actions or ():
         if not isinstance(action, dict) or action.get("type") in ("call_webhook", "api"):
             continue
@@ -62,7 +62,7 @@ def of_rapidpro(flow: dict[str, Any]) -> Iterator[Any]:
 
 
 def of_other_products(data: Any) -> Iterator[Any]:
-    """The texts of widgets of Studio and of the resources of Flow Interop, wherever they stand."""
+    """The texts of Studio's widgets and of Flow Interop's resources, at any depth."""
     if isinstance(data, list):
         for inner in data:
             yield from of_other_products(inner)
@@ -79,7 +79,7 @@ def of_other_products(data: Any) -> Iterator[Any]:
 
 
 def read_texts(made: ImportedDraft) -> Iterator[str]:
-    """All that an import gives to read: what is said in its order, in each language, then the rest and the report."""
+    """Every text of an imported draft: what is said, in order and in each language, then the rest and the report."""
     steps = yaml.safe_load(made.content.source)["steps"].values()
     said = [text for step in steps for text in (step.get("say"), step.get("ask")) if text]
     again = [step["not_understood"].get("say", "") for step in steps if isinstance(step.get("not_understood"), dict)]
@@ -96,7 +96,7 @@ def read_texts(made: ImportedDraft) -> Iterator[str]:
 
 
 def lost_of(texts: Iterator[Any], imported: list[ImportedDraft]) -> list[str]:
-    """The parts of these texts that stand nowhere in what was made of them."""
+    """The parts of these texts that do not occur anywhere in the imported drafts."""
     whole = " | ".join(f" {normal(text)} " for made in imported for text in read_texts(made))
     lost = []
     for text in {text for text in texts if isinstance(text, str)}:
@@ -108,7 +108,7 @@ def lost_of(texts: Iterator[Any], imported: list[ImportedDraft]) -> list[str]:
 
 
 def lost_in(path: Path) -> list[str]:
-    """What is lost of one file, flow by flow where its flows are told apart."""
+    """The texts of one file that are lost, compared flow by flow where the format separates its flows."""
     raw = path.read_bytes()
     try:
         imported = read_flows(raw, path.name)
@@ -128,7 +128,7 @@ def test_it_drops_no_text_of_the_real_flows_without_saying_so(folder: str) -> No
     found = sorted((FLOWS / folder).glob("*.json"))
     if not found:
         pytest.skip("the folder of real flows is not there")
-    # Only counts and names of files: the texts are those of real services.
+    # Only counts and file names: the texts belong to real services.
     lost = {path.name: count for path in found if (count := len(lost_in(path)))}
     assert lost == {}
 
@@ -140,13 +140,13 @@ def test_it_names_a_text_that_nothing_leads_to_in_each_language() -> None:
         localization={"spa": {uid("Never said."): {"text": ["Nunca."]}, uid("gone"): {"text": ["De nadie."]}}},
     )
 
-    told = {item.node: "" for item in made.items}
+    remarks = {item.node: "" for item in made.items}
     for item in made.items:
-        told[item.node] += f"{item.remark} "
+        remarks[item.node] += f"{item.remark} "
 
-    assert "Never said." in told[uid("alone")] and "Nunca." in told[uid("alone")] and "Oh" in told[uid("alone")]
-    assert "De nadie." in told[uid("gone")]
-    assert "Hello." not in told[uid("first")]
+    assert "Never said." in remarks[uid("alone")] and "Nunca." in remarks[uid("alone")] and "Oh" in remarks[uid("alone")]
+    assert "De nadie." in remarks[uid("gone")]
+    assert "Hello." not in remarks[uid("first")]
 
 
 def test_it_names_a_text_in_full_however_long() -> None:

@@ -45,7 +45,7 @@ def fates(draft: ImportedDraft, kind: str) -> list[ImportStatus]:
     return [item.status for item in draft.items if item.kind == kind]
 
 
-def told(draft: ImportedDraft, kind: str) -> str:
+def remarks_on(draft: ImportedDraft, kind: str) -> str:
     return " ".join(item.remark for item in draft.items if item.kind == kind)
 
 
@@ -65,7 +65,7 @@ def test_it_gives_drafts_that_check_clean_or_say_what_is_missing(path: Path) -> 
 
 
 @pytest.mark.parametrize("path", EXPORTS, ids=lambda path: path.stem[-60:])
-def test_it_tells_of_every_node_and_action(path: Path) -> None:
+def test_it_reports_every_node_and_action(path: Path) -> None:
     for theirs_, draft in zip(load(path).get("flows") or [load(path)], imported(path), strict=False):
         items = {(item.node, item.kind) for item in draft.items}
         body = theirs_.get("definition", theirs_)
@@ -98,7 +98,7 @@ def test_its_table_holds_every_kind_that_the_exports_have() -> None:
     assert found - known - odd == set()
 
 
-def test_its_table_stands_in_the_manual() -> None:
+def test_its_table_is_in_the_manual() -> None:
     text = DOCS.read_text(encoding="utf-8").partition("<!-- rapidpro -->")[2]
     assert kinds.markdown_table() in text, "write kinds.table() behind the mark <!-- rapidpro -->"
 
@@ -225,7 +225,7 @@ def test_it_runs_flows_of_the_file_and_names_those_that_are_missing() -> None:
     assert len(outer.missing) == 1 and "`gone`" in outer.missing[0]
 
 
-def test_it_names_flows_of_one_file_apart() -> None:
+def test_it_gives_the_flows_of_one_file_different_names() -> None:
     drafts = read_rapidpro(export(flow(node("a", say("A"))), flow(node("b", say("B")))), "export.json")
     assert [draft.name for draft in drafts] == ["food", "food_2"]
 
@@ -236,7 +236,7 @@ def test_it_ends_behind_a_flow_that_does_not_come_back() -> None:
         export(flow(node("a", call, say("Never said."))), flow(node("b", say("B")), name="Rent")), "x.json"
     )
     assert "Never said." not in drafts[0].content.source
-    assert "Never said." in told(drafts[0], "send_msg")
+    assert "Never said." in remarks_on(drafts[0], "send_msg")
 
 
 # Texts.
@@ -274,10 +274,10 @@ def test_it_says_so_where_a_flow_is_not_written_in_english() -> None:
     assert fates(read(node("a", say("Hola")), language="spa"), "language") == [ImportStatus.APPROXIMATED]
 
 
-# What stands around flows.
+# What surrounds flows: campaigns and triggers.
 
 
-def test_it_tells_of_campaigns_and_triggers_on_the_flow_they_name() -> None:
+def test_it_reports_campaigns_and_triggers_on_the_flow_they_name() -> None:
     target = {"uuid": uid("Food"), "name": "Food"}
     event: dict[str, Any] = {"event_type": "F", "offset": 3, "unit": "D", "flow": target, "relative_to": {"label": "Joined"}}
     given_ = export(
@@ -285,11 +285,11 @@ def test_it_tells_of_campaigns_and_triggers_on_the_flow_they_name() -> None:
         campaigns=[{"name": "After", "events": [event]}], triggers=[{"trigger_type": "K", "keyword": "eat", "flow": target}],
     )  # fmt: skip
     other, food = read_rapidpro(given_, "export.json")
-    assert "check_in: {flow: food, after: [3d]}" in told(food, "campaign event")
-    assert "`eat`" in told(food, "trigger") and not fates(other, "trigger")
+    assert "check_in: {flow: food, after: [3d]}" in remarks_on(food, "campaign event")
+    assert "`eat`" in remarks_on(food, "trigger") and not fates(other, "trigger")
 
 
-# The older shape.
+# The older format.
 
 
 def legacy() -> dict[str, Any]:

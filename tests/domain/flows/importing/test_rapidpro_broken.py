@@ -69,7 +69,7 @@ def test_damage_gives_a_draft_or_a_reason_and_nothing_else(chance: Random) -> No
 
 
 def damage(data: Any, chance: Random) -> None:
-    """Drops, swaps, truncates or doubles one part of the data, wherever it stands."""
+    """Drop, swap, truncate or double one random part of the data."""
     places: list[tuple[Any, Any]] = []
     waiting = [data]
     while waiting:

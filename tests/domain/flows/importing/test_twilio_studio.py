@@ -1,4 +1,4 @@
-"""Flows of Twilio Studio become drafts that check, and nothing of them is dropped without a word."""
+"""Flows of Twilio Studio become drafts without errors, and nothing of them is dropped without a remark."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_it_makes_texts_of_a_call() -> None:
     assert isinstance(steps_of(made)["rent"], Handoff)
 
 
-def test_it_tells_of_every_kind_that_it_knows() -> None:
+def test_it_documents_every_kind_that_it_knows() -> None:
     for kind, (fate, _) in KINDS.items():
         if kind != "trigger":
             made = only(
@@ -193,9 +193,9 @@ def test_it_tells_of_every_kind_that_it_knows() -> None:
 
 
 def test_it_says_in_the_docs_what_the_code_does() -> None:
-    told = (ROOT / "docs" / "admins" / "importing-flows.md").read_text("utf-8")
+    manual = (ROOT / "docs" / "admins" / "importing-flows.md").read_text("utf-8")
     for mark, kinds in (("studio", KINDS), ("floip", floip.KINDS)):
-        table = told.split(f"<!-- {mark} -->")[1].split(f"<!-- /{mark} -->")[0].strip().splitlines()[2:]
+        table = manual.split(f"<!-- {mark} -->")[1].split(f"<!-- /{mark} -->")[0].strip().splitlines()[2:]
         words = {
             ImportStatus.CARRIED: "carried over",
             ImportStatus.APPROXIMATED: "approximated",

@@ -1,4 +1,4 @@
-"""What may stand in a text or a condition, and that nothing which stands there can take the line down."""
+"""What a text or a condition may contain, and that nothing in it can take Warmline down."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def flow(text: str, name: str = "need") -> Flow:
 
 
 def template(source: str) -> str:
-    """As a row that was published before there were rules."""
+    """A template from a flow that was published before these rules existed."""
     return str(ENVIRONMENT.from_string(source).render(x="ab c" * 400))
 
 
@@ -74,8 +74,8 @@ def test_it_still_runs_a_published_text_with_a_filter_that_is_not_published_any_
 
 
 def test_it_cuts_a_text_that_an_answer_makes_too_long() -> None:
-    told = flow("Hi").text("need.say", "You wrote: {{ goal }} {{ goal }}", "en", {"goal": "é" * 1600}, NOW)
-    assert len(told) == MAX_BODY_LENGTH
+    rendered = flow("Hi").text("need.say", "You wrote: {{ goal }} {{ goal }}", "en", {"goal": "é" * 1600}, NOW)
+    assert len(rendered) == MAX_BODY_LENGTH
 
 
 def test_it_writes_an_answer_that_is_nothing_as_nothing() -> None:
@@ -83,8 +83,8 @@ def test_it_writes_an_answer_that_is_nothing_as_nothing() -> None:
 
 
 def test_it_writes_a_date_in_english_in_a_language_that_has_no_dates() -> None:
-    told = flow("Hi").text("need.say", "{{ day|day }}", "tlh", {"day": "2026-12-03"}, NOW)
-    assert told == "Thursday, December 3"
+    rendered = flow("Hi").text("need.say", "{{ day|day }}", "tlh", {"day": "2026-12-03"}, NOW)
+    assert rendered == "Thursday, December 3"
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_it_never_fails_otherwise_than_in_words_whatever_is_written(inside: str)
         if not template_problems(source):
             unpublishable_parts(source, set())
             try:
-                told = render(source, names)
+                rendered = render(source, names)
             except Exception as error:
                 assert isinstance(error, RENDER_ERRORS)
             else:
-                assert len(told) < MAX_SIZE * 10
+                assert len(rendered) < MAX_SIZE * 10
     if not template_problems(inside, is_condition=True):
         unpublishable_parts(inside, set(), is_condition=True)
         assert analyse_template(inside, is_condition=True).names is not None

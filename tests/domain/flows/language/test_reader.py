@@ -70,11 +70,11 @@ def test_it_keeps_a_number_with_a_leading_zero() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FLOWS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_it_reads_every_flow_of_the_house(path: Path) -> None:
+def test_it_reads_every_shipped_flow(path: Path) -> None:
     assert read_flow(path.read_bytes(), path.name).flow == path.stem
 
 
-def test_it_tells_all_problems_at_once_with_their_lines() -> None:
+def test_it_reports_all_problems_at_once_with_their_lines() -> None:
     found = problems(
         "flow: My Flow\ntitle: ''\nstrat: need\nstart: need\nsegments: 99\nsteps:\n"
         "  need:\n    ask: Hi\n    chioces: {}\n    answer: zap\n"
@@ -160,7 +160,7 @@ def test_it_explains_what_is_no_yaml(text: str | bytes, line: int, words: str) -
     assert words in str(problem)
 
 
-def test_it_refuses_a_bomb_of_aliases_in_no_time() -> None:
+def test_it_refuses_an_alias_bomb_quickly() -> None:
     rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     rows += [f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 9)}]" for at in range(1, 10)]
     assert "too much" in str(only_problem("\n".join(rows)))
@@ -250,7 +250,9 @@ def test_it_explains_a_broken_translation(po: str, line: int, words: str) -> Non
 
 def test_it_publishes_the_schema_of_the_models_as_they_are() -> None:
     published = json.loads((FLOWS / "flow.schema.json").read_text(encoding="utf-8"))
-    assert published == json_schema(), "the models have changed: write flow_reader.schema() to flows/flow.schema.json"
+    assert published == json_schema(), (
+        "the models have changed: write json_schema() of bot/domain/flows/language/reader.py to flows/flow.schema.json"
+    )
 
 
 def test_it_lets_an_editor_accept_the_short_forms() -> None:

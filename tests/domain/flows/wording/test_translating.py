@@ -1,4 +1,4 @@
-"""What of a flow is translated, and what comes back from a translator: nothing is lost, nothing stale is taken for good."""
+"""The translations of a flow, and what a translator sends back: nothing is lost, nothing stale passes as current."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def one(po: str, context: str, script: object = SCRIPT) -> translating.TextTrans
     return next(each for each in list_translations(script, po, "es.po") if each.context == context)  # type: ignore[arg-type]
 
 
-# -- how much --
+# -- progress --
 
 
-def test_it_tells_translated_stale_and_missing_in_reading_order() -> None:
+def test_it_lists_translated_stale_and_missing_in_reading_order() -> None:
     found = list_translations(SCRIPT, PO, "es.po")
     assert [each.context for each in found] == ORDER
     counted = translation_coverage("es", found)
@@ -96,7 +96,7 @@ def test_it_takes_the_entry_of_this_very_source_where_there_are_two() -> None:
     assert one(two, "need.ask").text == "¿Qué es?"
 
 
-def test_it_never_says_translated_of_what_would_not_be_sent() -> None:
+def test_it_never_counts_as_translated_what_would_not_be_sent() -> None:
     for path in sorted((ROOT / "flows").glob("*.yaml")):
         script = read_flow(path.read_bytes(), path.name)
         po = (ROOT / f"flows/translations/es/{path.stem}.po").read_text("utf-8")
@@ -109,7 +109,7 @@ def test_it_never_says_translated_of_what_would_not_be_sent() -> None:
         assert said == {(each.context, each.source) for each in list_translations(script, po, "es.po")} & set(sent)
 
 
-# -- changed text by text --
+# -- changing single texts --
 
 
 def test_it_changes_one_text_and_leaves_the_rest_to_the_letter() -> None:
@@ -155,7 +155,7 @@ def test_it_keeps_the_old_source_in_the_template_as_well() -> None:
     assert build_po(SCRIPT, build_po(SCRIPT, PO, "es"), "es").count("| msgid") <= 1
 
 
-# -- to the translator and back --
+# -- exchange with a translator --
 
 
 def test_it_marks_stale_texts_for_the_translator_with_their_old_source() -> None:
@@ -192,7 +192,7 @@ def test_it_keeps_as_stale_what_it_cannot_be_sure_of_where_there_is_nothing_bett
     assert len(merged.skipped) == 1 and not merged.taken
 
 
-def test_it_hands_back_what_is_not_in_the_flow_any_more() -> None:
+def test_it_returns_what_is_no_longer_in_the_flow() -> None:
     back = PO + '\nmsgctxt "gone.say"\nmsgid "Gone"\nmsgstr "Ido"\n'
     (left,) = merge_po(SCRIPT, PO, back, "es", "es.po").skipped
     assert (left.context, left.source, left.text) == ("gone.say", "Gone", "Ido")

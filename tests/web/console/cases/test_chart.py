@@ -1,4 +1,4 @@
-"""The drawing of a case keeps everything inside its frame, in the order of time, and hides nothing behind something else."""
+"""The chart of a case keeps everything inside its frame and in order of time, and no mark hides another."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_it_draws_things_that_stand_together_as_one_with_a_number() -> None:
     assert [mark.count for mark in lane(drawn, "Meetings").marks] == [2, 1]
 
 
-def test_it_tells_a_silence_from_what_is_still_to_come() -> None:
+def test_it_distinguishes_silence_from_what_is_still_to_come() -> None:
     asked = (CheckInView(after(30), "f", "silent", "", None, ""), CheckInView(after(60), "f", "planned", "", None, ""))
     marks = lane(chart(after(31), asked=asked), "Check-ins").marks
     assert [(mark.shape, mark.is_full) for mark in marks] == [("silent", False), ("square", False)]

@@ -1,4 +1,4 @@
-"""The page of a case: only for those who may see the person, each look and act written down, nothing typed is lost."""
+"""The page of a case: only for staff who may see the person; each view and act is audited, and nothing typed is lost."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from bot.storage.tables.directory import Organization, Service
 from bot.storage.tables.residents import CheckIn, Consent, Conversation, Erasure
 from bot.storage.tables.staff import Audit
 from tests.support.clock import MONDAY_MORNING
-from tests.support.console import make_staff, post, said, signed_in
+from tests.support.console import make_staff, page_text, post, signed_in
 from tests.support.demo import Demo
-from tests.support.people import Made, make_person
+from tests.support.people import PersonIds, make_person
 
 
 @pytest.fixture
-def ada(demo: Demo) -> Made:
+def ada(demo: Demo) -> PersonIds:
     with demo.db() as db:
         return make_person(db, demo.runtime.context.sealer, name="Ada Brown", at=demo.runtime.clock.now())
 
 
-def url(made: Made, path: str = "") -> str:
+def url(made: PersonIds, path: str = "") -> str:
     return f"/console/people/{made.conversation}/case{path}"
 
 
-def see(browser: FlaskClient, made: Made) -> str:
+def see(browser: FlaskClient, made: PersonIds) -> str:
     page = browser.get(url(made))
     assert page.status_code == 200, page.text
-    return said(page)
+    return page_text(page)
 
 
-def kept(browser: FlaskClient, made: Made, path: str, **fields: str) -> None:
-    """Post a form of the page that must be kept."""
+def kept(browser: FlaskClient, made: PersonIds, path: str, **fields: str) -> None:
+    """Post a form of the page that must be accepted."""
     answer = post(browser, url(made, path), **fields)
-    assert answer.status_code == 303, said(answer)
+    assert answer.status_code == 303, page_text(answer)
 
 
-def refused(browser: FlaskClient, made: Made, path: str, **fields: str) -> str:
-    """Post a form that must not be kept; the page that says so."""
+def refused(browser: FlaskClient, made: PersonIds, path: str, **fields: str) -> str:
+    """Post a form that must be refused; the page that says so."""
     answer = post(browser, url(made, path), **fields)
-    assert answer.status_code == 422, said(answer)
+    assert answer.status_code == 422, page_text(answer)
     return answer.text
 
 
@@ -58,24 +58,24 @@ def audits(demo: Demo, act: str) -> list[Audit]:
 # -- who may look --
 
 
-def test_it_sends_who_is_not_signed_in_to_the_sign_in(demo: Demo, ada: Made) -> None:
+def test_it_sends_visitors_who_are_not_signed_in_to_the_sign_in(demo: Demo, ada: PersonIds) -> None:
     assert demo.browser().get(url(ada)).status_code == 303
 
 
 @pytest.mark.parametrize("role", ["admin", "auditor"])
-def test_it_is_closed_to_those_who_follow_nobody_up(demo: Demo, ada: Made, role: str) -> None:
+def test_it_is_closed_to_staff_who_do_not_follow_up(demo: Demo, ada: PersonIds, role: str) -> None:
     outsider = signed_in(demo.app, make_staff(demo.runtime, "io@example.org", [role], ["housing"]))
     assert outsider.get(url(ada)).status_code == 403
     assert post(outsider, url(ada, "/open")).status_code == 403
     assert demo.count(CaseFile) == 0
 
 
-def test_it_looks_the_same_for_others_people_and_for_nobody(demo: Demo, browser: FlaskClient) -> None:
+def test_it_looks_the_same_for_other_teams_people_and_for_unknown_ones(demo: Demo, browser: FlaskClient) -> None:
     with demo.db() as db:
         theirs = make_person(db, demo.runtime.context.sealer, team="crisis")
     pages = [browser.get(f"/console/people/{number}/case") for number in (theirs.conversation, 9999)]
     assert [page.status_code for page in pages] == [404, 404]
-    assert said(pages[0]) == said(pages[1])
+    assert page_text(pages[0]) == page_text(pages[1])
 
 
 FORMS = ["open", "take", "close", "needs", "needs/1/close", "encounters", "tasks", "tasks/1/done", "measures", "consents"]
@@ -95,11 +95,11 @@ def test_it_changes_nothing_for_those_who_may_not_see_the_person(demo: Demo, bro
     assert demo.count(CaseTask, CaseTask.done_at.is_not(None)) == demo.count(Need, Need.closed_at.is_not(None)) == 0
 
 
-def test_it_refuses_a_form_that_no_page_of_ours_made(browser: FlaskClient, ada: Made) -> None:
+def test_it_refuses_a_forged_form(browser: FlaskClient, ada: PersonIds) -> None:
     assert {browser.post(url(ada, f"/{path}"), data={"outcome": "met"}).status_code for path in FORMS} == {400}
 
 
-def test_it_does_not_touch_the_task_of_another_person(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_does_not_touch_the_task_of_another_person(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     with demo.db() as db:
         other = make_person(db, demo.runtime.context.sealer, "+13145550177", team="crisis")
         task = cases.add_task(db, other.conversation, "call", None, MONDAY_MORNING, MONDAY_MORNING)
@@ -110,18 +110,18 @@ def test_it_does_not_touch_the_task_of_another_person(demo: Demo, browser: Flask
 # -- the page --
 
 
-def test_it_writes_the_look_down(demo: Demo, browser: FlaskClient, rosa: int, ada: Made) -> None:
+def test_it_audits_the_view(demo: Demo, browser: FlaskClient, rosa: int, ada: PersonIds) -> None:
     page = see(browser, ada)
     assert "Case of Ada Brown" in page
     assert "No case yet" in page
     assert [(row.staff_id, row.conversation_id) for row in audits(demo, "read_case")] == [(rosa, ada.conversation)]
 
 
-def test_it_is_reached_from_the_persons_page(browser: FlaskClient, ada: Made) -> None:
+def test_it_is_reached_from_the_persons_page(browser: FlaskClient, ada: PersonIds) -> None:
     assert f'href="{url(ada)}"' in browser.get(f"/console/people/{ada.conversation}").text
 
 
-def test_it_draws_the_needs_and_says_the_same_in_words(browser: FlaskClient, ada: Made) -> None:
+def test_it_draws_the_needs_and_says_the_same_in_words(browser: FlaskClient, ada: PersonIds) -> None:
     kept(browser, ada, "/open")
     kept(browser, ada, "/needs", code="utility-insecurity")
     page = browser.get(url(ada)).text
@@ -129,7 +129,7 @@ def test_it_draws_the_needs_and_says_the_same_in_words(browser: FlaskClient, ada
     assert "Lights, heat or water: open, From" in page
 
 
-def test_it_shows_what_happened_around_the_case(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_shows_what_happened_around_the_case(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     now = demo.runtime.clock.now()
     with demo.db() as db:
         service = db.scalars(select(Service).order_by(Service.id)).first()
@@ -142,11 +142,11 @@ def test_it_shows_what_happened_around_the_case(demo: Demo, browser: FlaskClient
         name = service.name
     page = browser.get(url(ada))
     for words in (name, "Waiting to hear", "Not asked", "They asked us not to text them.", "Holds"):
-        assert words in said(page) or words in page.text.replace("&#39;", "'"), words
+        assert words in page_text(page) or words in page.text.replace("&#39;", "'"), words
 
 
 def test_it_counts_the_conversations_of_another_team_and_shows_nothing_of_them(
-    demo: Demo, browser: FlaskClient, ada: Made
+    demo: Demo, browser: FlaskClient, ada: PersonIds
 ) -> None:
     now = demo.runtime.clock.now()
     with demo.db() as db:
@@ -163,7 +163,7 @@ def test_it_counts_the_conversations_of_another_team_and_shows_nothing_of_them(
     assert task.status_code == consent.status_code == 404
 
 
-def test_it_leaves_a_task_alone_that_another_team_has(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_leaves_a_task_alone_that_another_team_has(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     now = demo.runtime.clock.now()
     with demo.db() as db:
         hidden = make_person(db, demo.runtime.context.sealer, "+13145550188", team="crisis")
@@ -175,7 +175,7 @@ def test_it_leaves_a_task_alone_that_another_team_has(demo: Demo, browser: Flask
     assert demo.count(CaseTask, CaseTask.done_at.is_not(None)) == 0
 
 
-def test_it_shows_nothing_of_somebody_who_was_deleted(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_shows_nothing_of_a_deleted_person(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     with demo.db() as db:
         erasure = Erasure(conversation_id=ada.conversation, asked_at=demo.runtime.clock.now())
         db.add(erasure)
@@ -185,10 +185,10 @@ def test_it_shows_nothing_of_somebody_who_was_deleted(demo: Demo, browser: Flask
     assert post(browser, url(ada, "/open")).status_code == 404
 
 
-# -- what is written down --
+# -- what is recorded --
 
 
-def test_it_keeps_a_case_from_its_opening_to_its_end(demo: Demo, browser: FlaskClient, rosa: int, ada: Made) -> None:
+def test_it_keeps_a_case_from_its_opening_to_its_end(demo: Demo, browser: FlaskClient, rosa: int, ada: PersonIds) -> None:
     kept(browser, ada, "/open")
     assert "you keep it" in see(browser, ada)
     kept(browser, ada, "/needs", code="housing-instability")
@@ -203,7 +203,7 @@ def test_it_keeps_a_case_from_its_opening_to_its_end(demo: Demo, browser: FlaskC
     ]  # fmt: skip
 
 
-def test_it_lets_a_colleague_take_a_case(demo: Demo, browser: FlaskClient, rosa: int, ada: Made) -> None:
+def test_it_lets_a_colleague_take_a_case(demo: Demo, browser: FlaskClient, rosa: int, ada: PersonIds) -> None:
     kept(browser, ada, "/open")
     sam = make_staff(demo.runtime, "sam@example.org", teams=["housing"])
     hers = signed_in(demo.app, sam)
@@ -213,7 +213,7 @@ def test_it_lets_a_colleague_take_a_case(demo: Demo, browser: FlaskClient, rosa:
     assert [row.detail for row in audits(demo, "case_taken")] == [f"from {rosa}"]
 
 
-def test_it_seals_the_note_of_a_meeting(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_seals_the_note_of_a_meeting(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     kept(browser, ada, "/open")
     kept(browser, ada, "/encounters", mode="home_visit", at=local(demo), minutes="40", note="The <b>landlord</b> agreed")
     page = browser.get(url(ada)).text
@@ -229,7 +229,7 @@ def local(demo: Demo) -> str:
     return now.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
-def test_it_loses_nothing_of_a_note_that_is_refused(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_loses_nothing_of_a_note_that_is_refused(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     kept(browser, ada, "/open")
     good = {"mode": "phone", "at": local(demo), "minutes": "", "note": "She has a court date"}
     for name, typed, why in (
@@ -247,7 +247,7 @@ def test_it_loses_nothing_of_a_note_that_is_refused(demo: Demo, browser: FlaskCl
     assert demo.count(Encounter) == 0
 
 
-def test_it_keeps_a_task_until_it_is_done(demo: Demo, browser: FlaskClient, rosa: int, ada: Made) -> None:
+def test_it_keeps_a_task_until_it_is_done(demo: Demo, browser: FlaskClient, rosa: int, ada: PersonIds) -> None:
     kept(browser, ada, "/tasks", kind="call", body="Ask about the form", due=local(demo)[:10], mine="1")
     assert "Ask about the form" in see(browser, ada)
     kept(browser, ada, "/tasks/1/done")
@@ -256,13 +256,13 @@ def test_it_keeps_a_task_until_it_is_done(demo: Demo, browser: FlaskClient, rosa
     assert [row.detail for row in audits(demo, "task_added")] == ["task 1: call"]
 
 
-def test_it_refuses_a_task_for_a_day_that_is_over(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_refuses_a_task_for_a_day_that_is_over(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     page = refused(browser, ada, "/tasks", kind="other", body="Bring the key", due="2020-01-01")
     assert "That day is over" in page
     assert "Bring the key" in page
 
 
-def test_it_shows_the_measures_by_day(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_shows_the_measures_by_day(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     kept(browser, ada, "/open")
     kept(browser, ada, "/measures", day="0", housed="yes", safe="declined")
     page = see(browser, ada)
@@ -271,7 +271,7 @@ def test_it_shows_the_measures_by_day(demo: Demo, browser: FlaskClient, ada: Mad
     assert [row.detail for row in audits(demo, "measure_recorded")] == ["day 0: housed, safe"]
 
 
-def test_it_refuses_measures_that_nobody_can_know(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_refuses_measures_that_cannot_be_known_yet(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     kept(browser, ada, "/open")
     ahead = {"day": "60", "safe": "yes"}
     for fields in ({"day": "0"}, ahead, {"day": "x", "safe": "yes"}, {"day": "0", "safe": "so"}):
@@ -279,7 +279,7 @@ def test_it_refuses_measures_that_nobody_can_know(demo: Demo, browser: FlaskClie
     assert demo.count(Measure) == 0
 
 
-def test_it_writes_down_what_the_person_agreed_to(demo: Demo, browser: FlaskClient, rosa: int, ada: Made) -> None:
+def test_it_records_what_the_person_agreed_to(demo: Demo, browser: FlaskClient, rosa: int, ada: PersonIds) -> None:
     kept(browser, ada, "/consents", scope="followup", choice="agreed")
     kept(browser, ada, "/consents", scope="followup", choice="withdrawn")
     page = see(browser, ada)
@@ -289,7 +289,7 @@ def test_it_writes_down_what_the_person_agreed_to(demo: Demo, browser: FlaskClie
     assert [row.detail for row in audits(demo, "consent_recorded")] == ["followup: agreed", "followup: withdrawn"]
 
 
-def test_it_wants_an_end_for_sharing_with_an_agency(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_requires_an_end_date_for_sharing_with_an_agency(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     now = demo.runtime.clock.now()
     with demo.db() as db:
         agency = Organization(source="city", key="Lights-1", name="Heat Fund", details={}, updated_at=now)
@@ -307,7 +307,7 @@ def test_it_wants_an_end_for_sharing_with_an_agency(demo: Demo, browser: FlaskCl
     assert "sharing with Heat Fund Holds" in see(browser, ada)
 
 
-def test_it_loses_no_note_where_the_case_was_closed_meanwhile(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_loses_no_note_where_the_case_was_closed_meanwhile(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     page = refused(browser, ada, "/encounters", mode="phone", at=local(demo), note="She has a court date")
     assert "There is no open case" in page
     assert "She has a court date" in page

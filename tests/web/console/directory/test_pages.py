@@ -1,4 +1,4 @@
-"""The directory in the console: found, read, called through and corrected; nothing typed is lost and each act is written."""
+"""The directory in the console: searched, checked by telephone, corrected; nothing typed is lost, each act is audited."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.storage import database
 from bot.storage.tables.directory import Service
 from bot.storage.tables.residents import Referral
 from bot.storage.tables.staff import Audit
-from tests.support.console import make_staff, post, said, signed_in
+from tests.support.console import make_staff, page_text, post, signed_in
 from tests.support.demo import Demo
 from tests.support.people import make_person
 from tests.usecases.directory.example_directory import package, take_in
@@ -35,7 +35,7 @@ NEW = {
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for a row is told so at once. To be asked for before the demo; how long it is really is shown in
+    """A request that waits for a row is refused at once. Must come before `demo`; the real wait is shown in
     tests/storage/test_transaction.py."""
     monkeypatch.setattr(database, "LOCK_MS", 200)
 
@@ -70,7 +70,7 @@ def acts(demo: Demo) -> list[tuple[str, str]]:
 
 
 def form(browser: FlaskClient, path: str) -> dict[str, str]:
-    """What a browser would send of the form as it was opened: the fields that hold something."""
+    """What a browser would post of the form as it was opened: the fields that are not empty."""
     page = browser.get(path).text
     found = {
         name: html.unescape(value)
@@ -84,7 +84,7 @@ def form(browser: FlaskClient, path: str) -> dict[str, str]:
 
 
 def seen(page: str) -> str:
-    """What the button "I called" would send of what stands on the page."""
+    """What the button "I called" would post of what the page shows."""
     return re.search(r'/check">.*?name="version" value="([0-9a-f]+)"', page).group(1)  # type: ignore[union-attr]
 
 
@@ -101,11 +101,11 @@ def test_it_lets_a_social_worker_look_and_change_nothing(demo: Demo, rosa: Flask
     assert demo.browser().get("/console/directory").status_code == 303
 
 
-def test_it_stands_in_the_way_around(rosa: FlaskClient) -> None:
+def test_it_is_in_the_navigation(rosa: FlaskClient) -> None:
     assert 'href="/console/directory"' in rosa.get("/console/directory").text
 
 
-def test_it_refuses_a_form_that_no_page_of_ours_made(demo: Demo, vera: FlaskClient, pantry: int) -> None:
+def test_it_refuses_a_forged_form(demo: Demo, vera: FlaskClient, pantry: int) -> None:
     assert vera.post(f"/console/directory/{pantry}/accepting", data={"answer": "no"}).status_code == 400
     assert held(demo, "s1").accepting is None
 
@@ -135,18 +135,18 @@ def test_it_says_that_there_is_no_such_service(vera: FlaskClient) -> None:
 def test_it_finds_by_what_was_asked(rosa: FlaskClient, pantry: int, query: str, finds: str, leaves: str) -> None:
     page = rosa.get(f"/console/directory?{query}")
     assert page.status_code == 200
-    results = said(page).partition(" Found ")[2]
+    results = page_text(page).partition(" Found ")[2]
     assert finds in results
     assert leaves not in results
 
 
 def test_it_shows_distance_agency_number_and_check_in_words(rosa: FlaskClient, pantry: int) -> None:
-    page = said(rosa.get("/console/directory?words=pantry&near=63101"))
+    page = page_text(rosa.get("/console/directory?words=pantry&near=63101"))
     for words in ("Helpers", "under 1 mile", "314-555-0101", "Hours not known", "checked Nov 1, 2026 by Ana", "Fresh for"):
         assert words in page
 
 
-def test_it_says_that_a_zip_is_none(rosa: FlaskClient) -> None:
+def test_it_says_that_a_zip_is_unknown(rosa: FlaskClient) -> None:
     for query in ("near=00000", "near=00000&freshness=never"):
         page = rosa.get(f"/console/directory?{query}")
         assert page.status_code == 422
@@ -169,7 +169,7 @@ def test_it_turns_pages(demo: Demo, rosa: FlaskClient, tmp_path: Path) -> None:
 
 
 def test_it_shows_what_is_known_and_what_would_be_texted(demo: Demo, rosa: FlaskClient, pantry: int) -> None:
-    page = said(rosa.get(f"/console/directory/{pantry}"))
+    page = page_text(rosa.get(f"/console/directory/{pantry}"))
     for words in ("Food pantry", "Helpers", "314-555-0101", "1 segment", "Spanish", "People are told of it", "Ana"):
         assert words in page
 
@@ -181,7 +181,7 @@ def test_it_counts_what_became_of_referrals(demo: Demo, rosa: FlaskClient, pantr
             db.add(Referral(
                 conversation_id=made.conversation, service_id=pantry, need="food", state=state, outcome=outcome, made_at=now,
             ))  # fmt: skip
-    page = said(rosa.get(f"/console/directory/{pantry}"))
+    page = page_text(rosa.get(f"/console/directory/{pantry}"))
     assert "Helped 2" in page
     assert "Waiting to hear 1" in page
 
@@ -195,14 +195,14 @@ def test_it_leaves_what_two_people_have_read_to_the_files(demo: Demo, vera: Flas
     assert (refused.status_code, "warmline directory load" in refused.text) == (422, True)
 
 
-# -- calling through --
+# -- checking by telephone --
 
 
-def test_it_writes_down_a_check_with_the_name(demo: Demo, vera: FlaskClient, pantry: int) -> None:
+def test_it_records_a_check_with_the_name(demo: Demo, vera: FlaskClient, pantry: int) -> None:
     version = seen(vera.get(f"/console/directory/{pantry}").text)
     for _twice in range(2):
         assert post(vera, f"/console/directory/{pantry}/check", version=version).status_code == 303
-    assert "by Vera Ortiz" in said(vera.get(f"/console/directory/{pantry}"))
+    assert "by Vera Ortiz" in page_text(vera.get(f"/console/directory/{pantry}"))
     assert ("service_checked", f"service {pantry}") in acts(demo)
 
 
@@ -224,8 +224,8 @@ def test_it_checks_nothing_that_was_not_on_the_screen(demo: Demo, vera: FlaskCli
     version = seen(vera.get(f"/console/directory{page.format(pantry)}").text)
     path = f"/console/directory/{pantry}/edit"
     post(vera, path, **form(vera, path) | {"phones": "314-555-0177"})
-    told = post(vera, f"/console/directory/{pantry}/check", version=version, list="stale")
-    assert (told.status_code, "changed meanwhile" in told.text, "314-555-0177" in told.text) == (422, True, True)
+    refused = post(vera, f"/console/directory/{pantry}/check", version=version, list="stale")
+    assert (refused.status_code, "changed meanwhile" in refused.text, "314-555-0177" in refused.text) == (422, True, True)
     assert post(vera, f"/console/directory/{pantry}/check").status_code == 422
     assert held(demo, "s1").verified is False
 
@@ -240,32 +240,32 @@ def test_it_loses_nothing_while_the_directory_is_imported(
         db.flush()
         edit = post(vera, f"{path}/edit", **filled)
         answer = post(vera, f"{path}/accepting", answer="no")
-    for told, kept in ((edit, "Long words of Vera"), (answer, 'value="no" selected')):
-        assert (told.status_code, "nothing was lost" in told.text, kept in told.text) == (409, True, True)
+    for refused, kept in ((edit, "Long words of Vera"), (answer, 'value="no" selected')):
+        assert (refused.status_code, "nothing was lost" in refused.text, kept in refused.text) == (409, True, True)
     assert post(vera, f"{path}/accepting", answer="no").status_code == 303
 
 
-def test_it_keeps_a_new_service_in_the_form_while_somebody_is_in_the_way(
+def test_it_keeps_a_new_service_in_the_form_while_another_transaction_is_in_the_way(
     impatient: None, demo: Demo, vera: FlaskClient
 ) -> None:
     with demo.db() as db:
         db.execute(text("lock table service in exclusive mode"))
-        told = post(vera, "/console/directory/new", **NEW, checked="1")
-    assert (told.status_code, "nothing was lost" in told.text, "Night kitchen" in told.text) == (409, True, True)
+        refused = post(vera, "/console/directory/new", **NEW, checked="1")
+    assert (refused.status_code, "nothing was lost" in refused.text, "Night kitchen" in refused.text) == (409, True, True)
 
 
-def test_it_lists_those_that_nobody_has_checked(demo: Demo, vera: FlaskClient, pantry: int) -> None:
+def test_it_lists_those_that_were_never_checked(demo: Demo, vera: FlaskClient, pantry: int) -> None:
     assert "Nothing to call" in vera.get("/console/directory/stale?list=never").text
     with demo.db() as db:
         db.get_one(Service, pantry).verified = False
-    assert "Never checked" in said(vera.get("/console/directory/stale?list=never&at=7"))
+    assert "Never checked" in page_text(vera.get("/console/directory/stale?list=never&at=7"))
 
 
 def test_it_keeps_whether_new_people_are_taken_and_a_closing(demo: Demo, vera: FlaskClient, pantry: int) -> None:
     assert post(vera, f"/console/directory/{pantry}/accepting", answer="no").status_code == 303
     assert "It takes nobody new." in vera.get(f"/console/directory/{pantry}").text
     assert post(vera, f"/console/directory/{pantry}/close", status="defunct").status_code == 303
-    page = said(vera.get(f"/console/directory/{pantry}"))
+    page = page_text(vera.get(f"/console/directory/{pantry}"))
     assert "Closed for good" in page and "It is marked as defunct." in page
     refused = post(vera, f"/console/directory/{pantry}/close", status="burnt")
     assert (refused.status_code, "Nothing was saved" in refused.text) == (422, True)
@@ -284,7 +284,7 @@ def test_it_saves_an_untouched_form_as_nothing(demo: Demo, vera: FlaskClient, pa
 def test_it_shows_the_imported_value_beside_the_changed_one(demo: Demo, vera: FlaskClient, pantry: int) -> None:
     path = f"/console/directory/{pantry}/edit"
     assert post(vera, path, **form(vera, path) | {"name": "Harbor pantry", "hours-0": "9am-5pm"}).status_code == 303
-    page = said(vera.get(f"/console/directory/{pantry}"))
+    page = page_text(vera.get(f"/console/directory/{pantry}"))
     assert "Harbor pantry Changed here Imported: Food pantry" in page
     assert "Mon 9am-5pm" in page
     assert ("service_changed", f"service {pantry}: name, schedules") in acts(demo)
@@ -305,11 +305,11 @@ def test_it_tells_the_second_of_two_what_changed_and_loses_nothing(demo: Demo, v
     path = f"/console/directory/{pantry}/edit"
     first, second = form(vera, path), form(vera, path)
     assert post(vera, path, **first | {"description": "Boxes", "email": "a@example.org"}).status_code == 303
-    told = post(vera, path, **second | {"description": "Bags", "url": "https://bags.example.org"})
-    assert told.status_code == 409
-    assert "changed: what they do, e-mail" in said(told)
-    assert "Saved meanwhile: Boxes" in said(told)
-    assert "https://bags.example.org" in told.text
+    refused = post(vera, path, **second | {"description": "Bags", "url": "https://bags.example.org"})
+    assert refused.status_code == 409
+    assert "changed: what they do, e-mail" in page_text(refused)
+    assert "Saved meanwhile: Boxes" in page_text(refused)
+    assert "https://bags.example.org" in refused.text
     assert held(demo, "s1").edits["description"] == "Boxes"
 
 
@@ -317,8 +317,8 @@ def test_it_saves_once_the_second_has_looked(demo: Demo, vera: FlaskClient, pant
     path = f"/console/directory/{pantry}/edit"
     second = form(vera, path)
     post(vera, path, **form(vera, path) | {"description": "Boxes"})
-    told = post(vera, path, **second | {"description": "Bags"})
-    base = re.search(r'name="opened" value="([^"]*)"', told.text)
+    refused = post(vera, path, **second | {"description": "Bags"})
+    base = re.search(r'name="opened" value="([^"]*)"', refused.text)
     assert base is not None
     again = second | {"description": "Bags", "opened": html.unescape(base[1])}
     assert post(vera, path, **again).status_code == 303
@@ -330,8 +330,8 @@ def test_it_asks_to_look_again_where_the_form_does_not_say_how_it_was_opened(
     demo: Demo, vera: FlaskClient, pantry: int, opened: str
 ) -> None:
     path = f"/console/directory/{pantry}/edit"
-    told = post(vera, path, **form(vera, path) | {"description": "Bags", "opened": opened, "version": "old"})
-    assert told.status_code == 409
+    refused = post(vera, path, **form(vera, path) | {"description": "Bags", "opened": opened, "version": "old"})
+    assert refused.status_code == 409
     assert held(demo, "s1").edits == {}
 
 
@@ -347,7 +347,7 @@ def test_it_takes_the_change_and_the_check_together(demo: Demo, vera: FlaskClien
     path = f"/console/directory/{pantry}/edit"
     post(vera, path, **form(vera, path) | {"phones": "314-555-0177", "checked": "1"})
     assert held(demo, "s1").verified is True
-    assert "314-555-0177" in said(vera.get(f"/console/directory/{pantry}"))
+    assert "314-555-0177" in page_text(vera.get(f"/console/directory/{pantry}"))
 
 
 def test_it_adds_a_service(demo: Demo, vera: FlaskClient) -> None:
@@ -356,7 +356,7 @@ def test_it_adds_a_service(demo: Demo, vera: FlaskClient) -> None:
     assert (refused.status_code, "Night kitchen" in refused.text, "error-phones" in refused.text) == (422, True, True)
     added = post(vera, "/console/directory/new", **NEW, checked="1")
     assert added.status_code == 303
-    page = said(vera.get(added.location))
+    page = page_text(vera.get(added.location))
     assert "Night kitchen" in page and "People are told of it." in page and "Written in the console" in page
     assert [act for act, _ in acts(demo)] == ["service_added", "service_checked"]
 

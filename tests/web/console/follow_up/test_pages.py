@@ -1,4 +1,4 @@
-"""The pages of the follow-up: what is due, for those who may see it, and one person's check-ins, tasks and referrals."""
+"""The pages of the follow-up: what is due, for staff who may see it, and one person's check-ins, tasks and referrals."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from bot.storage.tables.residents import CheckIn, Consent, Conversation, Person,
 from bot.storage.tables.staff import Audit
 from bot.web.console.follow_up import drawing, words
 from tests.support.clock import MONDAY_MORNING
-from tests.support.console import make_staff, post, said, signed_in
+from tests.support.console import make_staff, page_text, post, signed_in
 from tests.support.demo import Demo
-from tests.support.people import Made, make_person
+from tests.support.people import PersonIds, make_person
 
 FLOW = "household_check_in"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -35,8 +35,8 @@ def now(demo: Demo) -> datetime:
 
 
 @pytest.fixture
-def ada(demo: Demo, now: datetime) -> Made:
-    """Somebody of the housing team's, who agreed to be asked again."""
+def ada(demo: Demo, now: datetime) -> PersonIds:
+    """A person of the housing team's who agreed to check-ins."""
     made = someone(demo, now, name="Ada Brown")
     with demo.db() as db:
         said_so = RecordConsent(ConsentChoice.AGREED, ConsentMethod.FLOW, "followup", "x/y@1")
@@ -44,48 +44,48 @@ def ada(demo: Demo, now: datetime) -> Made:
     return made
 
 
-def someone(demo: Demo, now: datetime, number: str = "+13145550142", **fields: Any) -> Made:
+def someone(demo: Demo, now: datetime, number: str = "+13145550142", **fields: Any) -> PersonIds:
     with demo.db() as db:
         return make_person(db, demo.runtime.context.sealer, number, **{"state": "closed", "at": now, **fields})
 
 
-def plan(demo: Demo, made: Made, at: datetime, now: datetime, **more: Any) -> int:
+def plan(demo: Demo, made: PersonIds, at: datetime, now: datetime, **more: Any) -> int:
     with demo.db() as db:
         [row] = check_ins.plan(db, made.conversation, FLOW, [at], now - 30 * DAY, **more)
         return row.id
 
 
-def call(demo: Demo, made: Made, due: datetime, **more: Any) -> int:
+def call(demo: Demo, made: PersonIds, due: datetime, **more: Any) -> int:
     with demo.db() as db:
         return cases.add_task(db, made.conversation, "call", "no_answer", due, due - DAY, **more)
 
 
-def url(made: Made, path: str = "") -> str:
+def url(made: PersonIds, path: str = "") -> str:
     return f"/console/people/{made.conversation}/follow-up{path}"
 
 
 def see(browser: FlaskClient, path: str = "/console/follow-up") -> str:
     page = browser.get(path)
     assert page.status_code == 200, page.text
-    return said(page).replace("&#39;", "'")
+    return page_text(page).replace("&#39;", "'")
 
 
-def kept(browser: FlaskClient, made: Made, path: str, **fields: str) -> str:
-    """Post a form of the page that must be kept; what the page says then."""
+def kept(browser: FlaskClient, made: PersonIds, path: str, **fields: str) -> str:
+    """Post a form of the page that must be accepted; what the page says then."""
     answer = post(browser, url(made, path), **fields)
-    assert answer.status_code == 303, said(answer)
+    assert answer.status_code == 303, page_text(answer)
     return see(browser, url(made))
 
 
-def refused(browser: FlaskClient, made: Made, path: str, **fields: str) -> str:
-    """Post a form that must not be kept; the page that says so."""
+def refused(browser: FlaskClient, made: PersonIds, path: str, **fields: str) -> str:
+    """Post a form that must be refused; the page that says so."""
     answer = post(browser, url(made, path), **fields)
-    assert answer.status_code == 422, said(answer)
+    assert answer.status_code == 422, page_text(answer)
     return answer.text.replace("&#39;", "'")
 
 
 def acts(demo: Demo) -> list[tuple[str, str]]:
-    """What was written down beside looks."""
+    """The audited acts, without views."""
     with demo.db() as db:
         rows = db.scalars(select(Audit).where(Audit.act != "read_follow_up").order_by(Audit.id))
         return [(row.act, row.detail or "") for row in rows]
@@ -102,7 +102,7 @@ def test_it_says_what_to_do_where_nothing_is_due(browser: FlaskClient) -> None:
 
 
 def test_it_sorts_what_is_due_into_lists_and_counts_them(
-    demo: Demo, browser: FlaskClient, rosa: int, now: datetime, ada: Made
+    demo: Demo, browser: FlaskClient, rosa: int, now: datetime, ada: PersonIds
 ) -> None:
     plan(demo, ada, now - HOUR, now)
     plan(demo, ada, now + 3 * DAY, now)
@@ -127,18 +127,16 @@ def looks(demo: Demo) -> list[Audit]:
         return list(db.scalars(select(Audit).where(Audit.act == "read_follow_up").order_by(Audit.id)))
 
 
-def test_it_shows_nobody_of_another_team(demo: Demo, browser: FlaskClient, now: datetime) -> None:
+def test_it_shows_no_person_of_another_team(demo: Demo, browser: FlaskClient, now: datetime) -> None:
     theirs = someone(demo, now, team="crisis", name="Theo")
     plan(demo, theirs, now - HOUR, now)
     call(demo, theirs, now)
     assert "Nothing is due" in see(browser)
 
 
-def test_it_shows_what_nobody_was_called_for_to_everybody_without_words(
-    demo: Demo, browser: FlaskClient, now: datetime
-) -> None:
+def test_it_shows_unalerted_work_to_all_without_words(demo: Demo, browser: FlaskClient, now: datetime) -> None:
     alone = someone(demo, now, team=None, name="Theo Lane")
-    call(demo, alone, now, what=demo.runtime.context.sealer.seal("Ask about the fire"))
+    call(demo, alone, now, sealed_what=demo.runtime.context.sealer.seal("Ask about the fire"))
     for path in ("/console/follow-up", url(alone)):
         page = see(browser, path)
         assert "Call them" in page and f"Person {alone.conversation}" in page
@@ -156,7 +154,7 @@ def test_it_lists_ones_own(demo: Demo, browser: FlaskClient, rosa: int, now: dat
     assert "To do 4" in see(browser, "/console/follow-up?list=tasks")
 
 
-def test_it_turns_the_pages_of_a_long_list(demo: Demo, browser: FlaskClient, now: datetime, ada: Made) -> None:
+def test_it_turns_the_pages_of_a_long_list(demo: Demo, browser: FlaskClient, now: datetime, ada: PersonIds) -> None:
     for minute in range(28):
         call(demo, ada, now + timedelta(minutes=minute))
     assert "Show all 28" in see(browser)
@@ -165,7 +163,7 @@ def test_it_turns_the_pages_of_a_long_list(demo: Demo, browser: FlaskClient, now
     assert "Page 2 of 2" in last and last.count("due-one") == 3
 
 
-def test_it_is_for_those_who_follow_up(demo: Demo, ada: Made) -> None:
+def test_it_is_for_those_who_follow_up(demo: Demo, ada: PersonIds) -> None:
     admin = signed_in(demo.app, make_staff(demo.runtime, "admin@example.org", ["admin"]))
     for path in ("/console/follow-up", "/console/follow-up/news", url(ada)):
         assert demo.browser().get(path).status_code in (303, 401)
@@ -183,7 +181,7 @@ FORMS = {
 }  # fmt: skip
 
 
-def test_it_hides_and_keeps_from_change_whoever_is_another_teams(demo: Demo, browser: FlaskClient, now: datetime) -> None:
+def test_it_hides_and_protects_another_teams_people(demo: Demo, browser: FlaskClient, now: datetime) -> None:
     theirs = someone(demo, now, team="crisis")
     plan(demo, theirs, now + DAY, now)
     call(demo, theirs, now)
@@ -191,7 +189,7 @@ def test_it_hides_and_keeps_from_change_whoever_is_another_teams(demo: Demo, bro
         referrals.add_offered(db, theirs.conversation, "rent", None, [1], now)
     pages = [browser.get(f"/console/people/{number}/follow-up") for number in (theirs.conversation, 9999)]
     assert [page.status_code for page in pages] == [404, 404]
-    assert said(pages[0]) == said(pages[1])
+    assert page_text(pages[0]) == page_text(pages[1])
     for path, fields in FORMS.items():
         assert post(browser, url(theirs, path), **fields).status_code == 404, path
     assert demo.count(CheckIn) == demo.count(CheckIn, CheckIn.state == "planned") == 1
@@ -201,12 +199,12 @@ def test_it_hides_and_keeps_from_change_whoever_is_another_teams(demo: Demo, bro
     assert {act for act, _ in acts(demo)} == {"refused"}
 
 
-def test_it_refuses_forms_that_no_page_of_ours_made(browser: FlaskClient, ada: Made) -> None:
+def test_it_refuses_forged_forms(browser: FlaskClient, ada: PersonIds) -> None:
     for path, fields in FORMS.items():
         assert browser.post(url(ada, path), data=fields).status_code == 400, path
 
 
-def test_it_touches_nothing_of_another_person(demo: Demo, browser: FlaskClient, now: datetime, ada: Made) -> None:
+def test_it_changes_nothing_of_another_person(demo: Demo, browser: FlaskClient, now: datetime, ada: PersonIds) -> None:
     other = someone(demo, now, "+13145550177")
     number, task = plan(demo, other, now + DAY, now), call(demo, other, now)
     with demo.db() as db:
@@ -219,7 +217,7 @@ def test_it_touches_nothing_of_another_person(demo: Demo, browser: FlaskClient, 
     assert demo.count(CheckIn, CheckIn.state == "planned") == demo.count(Referral, Referral.closed_at.is_(None)) == 1
 
 
-def test_it_shows_nothing_of_somebody_who_was_deleted(demo: Demo, browser: FlaskClient, now: datetime, ada: Made) -> None:
+def test_it_shows_nothing_of_a_deleted_person(demo: Demo, browser: FlaskClient, now: datetime, ada: PersonIds) -> None:
     plan(demo, ada, now + HOUR, now)
     with demo.db() as db:
         db.execute(update(Person).values(erased_at=now))
@@ -230,14 +228,16 @@ def test_it_shows_nothing_of_somebody_who_was_deleted(demo: Demo, browser: Flask
 # -- the person's page --
 
 
-def test_it_says_what_to_do_where_nothing_was_planned(demo: Demo, browser: FlaskClient, rosa: int, ada: Made) -> None:
+def test_it_says_what_to_do_where_nothing_was_planned(demo: Demo, browser: FlaskClient, rosa: int, ada: PersonIds) -> None:
     page = see(browser, url(ada))
     assert "No check-ins yet" in page and "Plan a cadence" in page
     assert [(row.staff_id, row.conversation_id) for row in looks(demo)] == [(rosa, ada.conversation)]
     assert f'href="{url(ada)}"' in browser.get(f"/console/people/{ada.conversation}").text
 
 
-def test_it_draws_the_check_ins_and_tells_their_story(demo: Demo, browser: FlaskClient, now: datetime, ada: Made) -> None:
+def test_it_draws_the_check_ins_and_lists_their_events(
+    demo: Demo, browser: FlaskClient, now: datetime, ada: PersonIds
+) -> None:
     first, second = plan(demo, ada, now - 20 * DAY, now), plan(demo, ada, now - 5 * DAY, now)
     plan(demo, ada, now + 9 * DAY, now)
     with demo.db() as db:
@@ -254,7 +254,9 @@ def test_it_draws_the_check_ins_and_tells_their_story(demo: Demo, browser: Flask
         assert line in story
 
 
-def test_it_says_times_where_they_are_and_in_the_city(demo: Demo, browser: FlaskClient, now: datetime, ada: Made) -> None:
+def test_it_says_times_in_the_persons_zone_and_in_the_citys(
+    demo: Demo, browser: FlaskClient, now: datetime, ada: PersonIds
+) -> None:
     kept(browser, ada, "/zone", zone="Pacific/Honolulu")
     plan(demo, ada, now + 2 * DAY, now)
     page = see(browser, url(ada))
@@ -263,7 +265,7 @@ def test_it_says_times_where_they_are_and_in_the_city(demo: Demo, browser: Flask
     assert "Choose one of the time zones" in refused(browser, ada, "/zone", zone="Mars/Olympus")
 
 
-def test_it_plans_moves_skips_and_stops(demo: Demo, browser: FlaskClient, now: datetime, ada: Made) -> None:
+def test_it_plans_moves_skips_and_stops(demo: Demo, browser: FlaskClient, now: datetime, ada: PersonIds) -> None:
     assert "4 check-ins are planned" in kept(browser, ada, "/cadence", cadence="household")
     assert "The check-in is planned" in kept(browser, ada, "/check-ins", flow=FLOW, number="3", unit="days")
     to = (now + 12 * DAY).replace(hour=18, minute=30)
@@ -278,7 +280,9 @@ def test_it_plans_moves_skips_and_stops(demo: Demo, browser: FlaskClient, now: d
     ]  # fmt: skip
 
 
-def test_it_says_where_it_was_put_off_to_the_morning(demo: Demo, browser: FlaskClient, now: datetime, ada: Made) -> None:
+def test_it_says_where_it_was_put_off_to_the_morning(
+    demo: Demo, browser: FlaskClient, now: datetime, ada: PersonIds
+) -> None:
     night = (now + 3 * DAY).astimezone(demo.runtime.settings.timezone).replace(hour=23, minute=15, tzinfo=None)
     page = kept(browser, ada, "/check-ins", flow=FLOW, at=night.isoformat(timespec="minutes"))
     assert "8:00 AM" in page and "That is later than you said" in page
@@ -298,7 +302,7 @@ def test_it_says_where_it_was_put_off_to_the_morning(demo: Demo, browser: FlaskC
     ],
 )
 def test_it_loses_nothing_of_a_form_that_is_refused(
-    demo: Demo, browser: FlaskClient, ada: Made, fields: dict[str, str], why: str
+    demo: Demo, browser: FlaskClient, ada: PersonIds, fields: dict[str, str], why: str
 ) -> None:
     page = refused(browser, ada, "/check-ins", **{"flow": FLOW, "number": "3", "unit": "days", **fields})
     assert why in page
@@ -314,7 +318,7 @@ def test_it_asks_for_their_consent_first(demo: Demo, browser: FlaskClient, now: 
     assert [act for act, _ in acts(demo)] == ["refused", "check_in_added", "consent_recorded"]
 
 
-def test_it_offers_no_form_where_nobody_can_be_asked(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_offers_no_form_where_the_person_cannot_be_asked(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     with demo.db() as db:
         db.execute(update(Conversation).values(opted_out=True))
     page = see(browser, url(ada))
@@ -322,7 +326,7 @@ def test_it_offers_no_form_where_nobody_can_be_asked(demo: Demo, browser: FlaskC
     assert "asked us not to text" in refused(browser, ada, "/cadence", cadence="household")
 
 
-def test_it_finishes_a_task_and_shows_the_number_to_whoever_must_call(
+def test_it_finishes_a_task_and_shows_the_number_to_the_worker_who_must_call(
     demo: Demo, browser: FlaskClient, now: datetime
 ) -> None:
     alone = someone(demo, now, team=None)
@@ -339,7 +343,7 @@ def test_it_finishes_a_task_and_shows_the_number_to_whoever_must_call(
 # -- referrals --
 
 
-def test_it_refers_by_hand_and_writes_down_what_became_of_it(demo: Demo, browser: FlaskClient, ada: Made) -> None:
+def test_it_refers_by_hand_and_records_what_became_of_it(demo: Demo, browser: FlaskClient, ada: PersonIds) -> None:
     found = post(browser, url(ada, "/services"), need="rent")
     assert found.status_code == 200
     with demo.db() as db:
@@ -355,19 +359,19 @@ def test_it_refers_by_hand_and_writes_down_what_became_of_it(demo: Demo, browser
         refused(browser, ada, "/referrals", **bad)
 
 
-def test_it_says_so_where_no_service_was_found(browser: FlaskClient, ada: Made) -> None:
+def test_it_says_so_where_no_service_was_found(browser: FlaskClient, ada: PersonIds) -> None:
     answer = post(browser, url(ada, "/services"), need="rent", sought="100%_\\no such", near="99999")
     assert "No checked service was found" in answer.text
 
 
-def test_it_takes_marks_that_no_database_keeps(browser: FlaskClient, ada: Made) -> None:
+def test_it_accepts_characters_that_the_database_cannot_store(browser: FlaskClient, ada: PersonIds) -> None:
     assert post(browser, url(ada, "/services"), need="ren\0t", sought="\0", near="\0").status_code == 200
     assert "Choose what the person needs" in refused(browser, ada, "/referrals", service="1", need="\0")
     refused(browser, ada, "/zone", zone="\0")
 
 
 def test_it_makes_a_link_for_the_agency_once_they_agreed(
-    demo: Demo, browser: FlaskClient, rosa: int, now: datetime, ada: Made
+    demo: Demo, browser: FlaskClient, rosa: int, now: datetime, ada: PersonIds
 ) -> None:
     with demo.db() as db:
         service = db.scalars(select(Service).order_by(Service.id)).first()
@@ -383,7 +387,7 @@ def test_it_makes_a_link_for_the_agency_once_they_agreed(
     assert acts(demo) == [("refused", "referral_shared: not_agreed"), ("referral_shared", "referral 1")]
 
 
-# -- words and the line --
+# -- words and the timeline --
 
 
 @pytest.mark.parametrize(

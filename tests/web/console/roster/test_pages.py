@@ -17,7 +17,7 @@ from bot.storage.tables.staff import Audit
 from bot.usecases.roster import manage_roster
 from bot.usecases.roster.manage_roster import RosterEditor
 from bot.web import access
-from tests.support.console import form_secret, make_staff, post, said, signed_in
+from tests.support.console import form_secret, make_staff, page_text, post, signed_in
 from tests.support.demo import Demo
 
 HEADER = "kind,team,staff,day,starts,ends,place,since,until,name\n"
@@ -26,7 +26,7 @@ ALL_WEEK = HEADER + "shift,housing,ana@x.example,Mon-Sun,08:00,08:00,1,,,\n"
 
 @pytest.fixture
 def demo(demo: Demo) -> Demo:
-    """Ana of housing and Joe of medical answer; Sue supervises housing; Amy is the admin; Lou looks over shoulders."""
+    """Ana of housing and Joe of medical answer; Sue supervises housing; Amy is the admin; Lou is the auditor."""
     for email, role, teams in (
         ("ana@x.example", "social_worker", ["housing"]),
         ("joe@x.example", "social_worker", ["medical"]),
@@ -72,15 +72,15 @@ SHIFT = {"kind": "shift", "staff": "ana@x.example", "team": "housing", "starts":
 def test_it_shows_the_week_who_is_on_and_what_is_wrong(demo: Demo) -> None:
     put(demo, *always("ana@x.example", "housing"))
     page = browser(demo, "joe").get("/console/roster")
-    words = said(page)
+    words = page_text(page)
     assert page.status_code == 200 and "On right now Ana Housing place 1, until" in words
     assert "Medical: nobody is on." in words and "Ana is on and has no telephone here" in words
     assert page.text.count('class="bar on place-1"') >= 7 and 'class="bar hole' in page.text
     assert "style=" not in page.text and "<script" not in page.text
 
 
-def test_it_says_that_nobody_is_on(demo: Demo) -> None:
-    words = said(browser(demo, "joe").get("/console/roster"))
+def test_it_says_that_no_one_is_on_duty(demo: Demo) -> None:
+    words = page_text(browser(demo, "joe").get("/console/roster"))
     assert "Nobody is on. No shift starts in the next two weeks." in words
 
 
@@ -104,7 +104,7 @@ def test_it_shows_holidays_time_off_and_overlaps(demo: Demo) -> None:
     assert "Founders" in text and 'class="bar away' in text and "place-1 clash" in text
 
 
-def test_it_is_for_those_who_may(demo: Demo) -> None:
+def test_it_is_closed_to_staff_without_the_permission(demo: Demo) -> None:
     assert demo.browser().get("/console/roster").status_code == 303
     assert browser(demo, "lou").get("/console/roster").status_code == 403
     worker = browser(demo, "ana")
@@ -121,9 +121,9 @@ def test_it_adds_a_shift_on_several_days_and_takes_one_out(demo: Demo) -> None:
     assert [row.weekday for row in stored(demo) if isinstance(row, ShiftRow)] == [0, 2]
     page = sue.get("/console/roster/plan")
     number = re.findall(r'name="id" value="(\d+)"', page.text)[0]
-    assert "It is in the roster. But now: Ana is on and has no telephone" in said(page)
+    assert "It is in the roster. But now: Ana is on and has no telephone" in page_text(page)
     assert post(sue, "/console/roster/remove", kind="shift", id=number).status_code == 303
-    assert "Taken out: Ana, Monday 8:00 AM to 5:00 PM" in said(sue.get("/console/roster/plan"))
+    assert "Taken out: Ana, Monday 8:00 AM to 5:00 PM" in page_text(sue.get("/console/roster/plan"))
     assert len(stored(demo)) == 1 and demo.count(Audit, Audit.act == "roster_changed") == 2
 
 
@@ -141,7 +141,7 @@ def test_it_adds_time_off_extra_shifts_and_holidays(demo: Demo) -> None:
 def test_it_shows_a_refused_form_again_with_what_was_typed(demo: Demo) -> None:
     page = post(browser(demo, "amy"), "/console/roster/add", **{**SHIFT, "starts": "soon", "since": "2027-01-05"})
     assert page.status_code == 422 and 'value="soon"' in page.text and 'value="2027-01-05"' in page.text
-    assert "is no time. Write it like 08:00" in said(page) and "Choose at least one day" in page.text
+    assert "is no time. Write it like 08:00" in page_text(page) and "Choose at least one day" in page.text
     assert stored(demo) == []
 
 
@@ -168,7 +168,7 @@ def test_it_shows_what_a_file_would_change_and_then_does_it(demo: Demo) -> None:
     put(demo, *always("joe@x.example", "medical"))
     amy = browser(demo, "amy")
     shown = upload(amy, ALL_WEEK)
-    assert "7 new, 7 taken out, 0 as they were. Nothing is changed yet." in said(shown)
+    assert "7 new, 7 taken out, 0 as they were. Nothing is changed yet." in page_text(shown)
     assert len(stored(demo)) == 7 and "ana@x.example" not in str(stored(demo))
     mark = re.findall(r'name="mark" value="(\w+)"', shown.text)[0]
     done = post(amy, "/console/roster/import/do", text=ALL_WEEK, how="whole", mark=mark)
@@ -180,18 +180,18 @@ def test_it_shows_what_a_file_would_change_and_then_does_it(demo: Demo) -> None:
 def test_it_shows_complaints_and_changes_nothing(demo: Demo) -> None:
     bad = ALL_WEEK + "shift,housing,<b>@x.example,Mon,8,17:00,1,,,\n"
     page = upload(browser(demo, "amy"), bad)
-    assert page.status_code == 422 and "Nothing was changed: 2 faults" in said(page)
+    assert page.status_code == 422 and "Nothing was changed: 2 faults" in page_text(page)
     assert "<b>" not in page.text and stored(demo) == []
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\xff\xfe\x00", b"x" * 200_000])
-def test_it_refuses_what_is_no_roster_in_a_sentence(demo: Demo, data: bytes) -> None:
+def test_it_refuses_a_file_that_is_not_a_roster_with_a_sentence(demo: Demo, data: bytes) -> None:
     assert upload(browser(demo, "amy"), data).status_code == 422
 
 
 def test_it_takes_a_file_bigger_than_other_posts_may_be(demo: Demo) -> None:
     amy, text = browser(demo, "amy"), ALL_WEEK + " \n" * 300_000
-    assert "7 new" in said(upload(amy, ALL_WEEK + " \n" * 100_000))
+    assert "7 new" in page_text(upload(amy, ALL_WEEK + " \n" * 100_000))
     open_ = demo.runtime
     given = (text.encode(), open_.settings.timezone, open_.settings.languages, open_.clock.now())
     with demo.db() as db:
@@ -204,4 +204,4 @@ def test_it_gives_the_roster_as_a_file(demo: Demo) -> None:
     put(demo, *always("ana@x.example", "housing"))
     sent = browser(demo, "ana").get("/console/roster/export.csv")
     assert sent.mimetype == "text/csv" and sent.data.decode("utf-8-sig").count("\r\n") == 8
-    assert "7 rows" in said(upload(browser(demo, "amy"), sent.data))
+    assert "7 rows" in page_text(upload(browser(demo, "amy"), sent.data))

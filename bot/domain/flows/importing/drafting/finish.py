@@ -187,8 +187,29 @@ def _segment_limit(draft: DraftBuilder) -> int:
     return min(most, MAX_SEGMENTS)
 
 
-_KEY_ORDER = ("note", "say", "ask", "choices", "handoff", "refer", "referral", "check_in", "measure", "run", "consent", "decide",
-          "answer", "save", "optional", "private", "not_understood", "wait", "none", "next", "end")  # fmt: skip
+_KEY_ORDER = (
+    "note",
+    "say",
+    "ask",
+    "choices",
+    "handoff",
+    "refer",
+    "referral",
+    "check_in",
+    "measure",
+    "run",
+    "consent",
+    "decide",
+    "answer",
+    "save",
+    "optional",
+    "private",
+    "not_understood",
+    "wait",
+    "none",
+    "next",
+    "end",
+)
 
 
 def _step_data(step: StepDraft) -> dict[str, Any]:

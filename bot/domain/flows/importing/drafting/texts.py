@@ -166,8 +166,10 @@ def _split_translations(draft: DraftBuilder, step: StepDraft, key: str) -> dict[
         count += 1
     if count == 1:
         return {}
-    return {code: [mark_bad_templates(piece, lambda part: not template_problems(part)) for piece in split_evenly(text, count)]
-            for code, text in texts.items()}  # fmt: skip
+    return {
+        code: [mark_bad_templates(piece, lambda part: not template_problems(part)) for piece in split_evenly(text, count)]
+        for code, text in texts.items()
+    }
 
 
 def _pieces_fit(draft: DraftBuilder, step: StepDraft, code: str, pieces: list[str]) -> bool:

@@ -23,6 +23,7 @@ from bot.domain.flows.importing.rapidpro.routes import (
     is_terminal,
 )
 from bot.domain.flows.importing.report import ImportStatus
+from bot.domain.languages import SOURCE_LANGUAGE
 
 TEAM = "anyone"
 _UNREACHED_REMARK = "No way of the draft leads here."
@@ -299,8 +300,8 @@ class RapidProBuilder:
     # The report on the flow as a whole, and on everything that made no step.
 
     def _languages(self) -> None:
-        base = language_code(self.source.language) if self.source.language not in ("", "base", "und") else "en"
-        if base != "en":
+        base = language_code(self.source.language) if self.source.language not in ("", "base", "und") else SOURCE_LANGUAGE
+        if base != SOURCE_LANGUAGE:
             how = f"It is written in `{self.source.language[:20]}`. Its texts stand as the source, which is read as English "
             how += "here: put English in their place, and theirs among the translations."
             self.draft.report(self.draft.title, "language", ImportStatus.APPROXIMATED, how)

@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
-from babel import Locale
-
 from bot.domain.flows.importing.drafting.draft import language_code
 from bot.domain.flows.importing.rapidpro.model import (  # fmt: skip
     FilePlace,
@@ -28,6 +26,7 @@ from bot.domain.flows.importing.rapidpro.model import (  # fmt: skip
     as_text,
     get_key,
 )
+from bot.domain.languages import english_names
 
 FLOW_KINDS = frozenset({"messaging", "messaging_background", "messaging_offline", "voice", ""})
 MAX_NODES, MAX_PARTS, MAX_ARGUMENTS = 1000, 100, 10
@@ -222,7 +221,7 @@ def _localization(value: object, flow: FilePlace) -> dict[str, dict[str, dict[st
 
 def is_language(code: str) -> bool:
     """Whether a translation may be in it: a known language, or their codes for none (`base`, `und`)."""
-    return code in ("base", "und") or language_code(code) is not None or code in Locale("en").languages
+    return code in ("base", "und") or language_code(code) is not None or code in english_names()
 
 
 def _is_identifier(uuid: str) -> bool:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from bot.domain.flows.importing.drafting.draft import format_seconds
+from bot.domain.flows.importing.drafting.draft import DraftBuilder, format_seconds
 from bot.domain.flows.importing.rapidpro.decisions import RouterBranch, content_branches, never_condition
 from bot.domain.flows.importing.rapidpro.forms import QuestionForm, choices_of, explicit_cases, form_of, words_of_case
 from bot.domain.flows.importing.rapidpro.kinds import DATE_TESTS, NUMBER_TESTS, TESTS, WORD_TESTS
-from bot.domain.flows.importing.rapidpro.model import FlowAction, Router, RouterCategory, SourceNode
+from bot.domain.flows.importing.rapidpro.model import FlowAction, Router, RouterCategory, SourceFlow, SourceNode
+from bot.domain.flows.importing.rapidpro.routes import FlowGraph
 from bot.domain.flows.importing.report import ImportStatus
 from bot.domain.listening.understanding import words_of
-
-if TYPE_CHECKING:
-    from bot.domain.flows.importing.rapidpro.building import RapidProBuilder
 
 MAX_TRIES = 5
 NO_QUESTION_REMARK = "It waits for an answer, but no message stands before it; write the question."
@@ -28,13 +26,38 @@ _ANSWER_TYPES = {
 
 
 _UNDERSTOOD_TESTS: dict[QuestionForm, Collection[str]] = {
-    QuestionForm.CHOICES: WORD_TESTS | {"has_number_eq", "has_text"}, QuestionForm.MIXED: WORD_TESTS | NUMBER_TESTS,
-    QuestionForm.NUMBER: NUMBER_TESTS, QuestionForm.DATE: DATE_TESTS, QuestionForm.PHONE: {"has_phone"}, QuestionForm.TEXT: {"has_text"},
-}  # fmt: skip
+    QuestionForm.CHOICES: WORD_TESTS | {"has_number_eq", "has_text"},
+    QuestionForm.MIXED: WORD_TESTS | NUMBER_TESTS,
+    QuestionForm.NUMBER: NUMBER_TESTS,
+    QuestionForm.DATE: DATE_TESTS,
+    QuestionForm.PHONE: {"has_phone"},
+    QuestionForm.TEXT: {"has_text"},
+}
 """The tests that a form of question evaluates exactly as meant."""
 
 
-def add_question(builder: RapidProBuilder, node: SourceNode, message: FlowAction | None, name: str) -> None:
+class StepSource(Protocol):
+    """What a question needs of the flow that is being built; `building.py` has it."""
+
+    source: SourceFlow
+    draft: DraftBuilder
+    routes: FlowGraph
+    codes: dict[str, str]
+
+    def step_for(self, uuid: str | None) -> str:
+        """The name of the step that a node of theirs leads to."""
+
+    def save_name(self, node: SourceNode, step: str) -> str:
+        """The name under which the node's answer is saved."""
+
+    def message_text(self, action: FlowAction, context: str, step: str) -> str:
+        """A message as a text of the draft, with its translations set."""
+
+    def quick_replies(self, action: FlowAction) -> list[str]:
+        """The quick replies of a message."""
+
+
+def add_question(builder: StepSource, node: SourceNode, message: FlowAction | None, name: str) -> None:
     """Adds the `ask` step `name` for this node's router; `message` asks, None if no message stands before it."""
     router = node.router
     assert router is not None
@@ -62,7 +85,7 @@ def add_question(builder: RapidProBuilder, node: SourceNode, message: FlowAction
 # Choices.
 
 
-def _choices(builder: RapidProBuilder, node: SourceNode, name: str) -> dict[str, Any]:
+def _choices(builder: StepSource, node: SourceNode, name: str) -> dict[str, Any]:
     assert node.router is not None
     made: dict[str, Any] = {}
     for key, (category, cases) in choices_of(node.router).items():
@@ -92,7 +115,7 @@ def _choices(builder: RapidProBuilder, node: SourceNode, name: str) -> dict[str,
 
 
 def _quick_replies(
-    builder: RapidProBuilder, node: SourceNode, message: FlowAction, router: Router, form: QuestionForm, name: str
+    builder: StepSource, node: SourceNode, message: FlowAction, router: Router, form: QuestionForm, name: str
 ) -> None:
     replies = builder.quick_replies(message)
     if not replies:
@@ -119,7 +142,7 @@ def _words_in_reply(words: set[str], reply: str) -> list[str]:
 
 
 def _add_transitions(
-    builder: RapidProBuilder,
+    builder: StepSource,
     node: SourceNode,
     router: Router,
     form: QuestionForm,
@@ -155,14 +178,12 @@ def _add_transitions(
     _add_not_understood(builder, node, default, data, name)
 
 
-def _branch_data(builder: RapidProBuilder, branch: RouterBranch) -> dict[str, str]:
+def _branch_data(builder: StepSource, branch: RouterBranch) -> dict[str, str]:
     go = builder.step_for(branch.category.target)
     return {"when": branch.when, "go": go} if branch.when else {"go": go}
 
 
-def _keep_unreachable(
-    builder: RapidProBuilder, data: dict[str, Any], lost: list[RouterCategory], last: RouterCategory
-) -> None:
+def _keep_unreachable(builder: StepSource, data: dict[str, Any], lost: list[RouterCategory], last: RouterCategory) -> None:
     """Branches that no answer can take are kept in the draft behind a condition that never holds."""
     ways = [
         _branch_data(builder, RouterBranch(never_condition(one.name), one, False)) for one in lost if one.target is not None
@@ -172,7 +193,7 @@ def _keep_unreachable(
 
 
 def _add_not_understood(
-    builder: RapidProBuilder, node: SourceNode, default: RouterCategory | None, data: dict[str, Any], name: str
+    builder: StepSource, node: SourceNode, default: RouterCategory | None, data: dict[str, Any], name: str
 ) -> None:
     assert node.router is not None
     if default is None:
@@ -191,7 +212,7 @@ def _add_not_understood(
     builder.draft.report(node.uuid, node.router.source_kind, ImportStatus.APPROXIMATED, how, name)
 
 
-def _add_wait(builder: RapidProBuilder, node: SourceNode, router: Router, data: dict[str, Any], name: str) -> None:
+def _add_wait(builder: StepSource, node: SourceNode, router: Router, data: dict[str, Any], name: str) -> None:
     category = router.category(router.timeout_category)
     if category is not None:
         data["wait"] = {"after": format_seconds(router.timeout_seconds), "go": builder.step_for(category.target)}
@@ -201,7 +222,7 @@ def _add_wait(builder: RapidProBuilder, node: SourceNode, router: Router, data: 
 # Reporting.
 
 
-def _report(builder: RapidProBuilder, node: SourceNode, router: Router, form: QuestionForm, name: str) -> None:
+def _report(builder: StepSource, node: SourceNode, router: Router, form: QuestionForm, name: str) -> None:
     fate, how = ImportStatus.CARRIED, ""
     if router.wait != "msg":
         fate, how = ImportStatus.APPROXIMATED, f"It waits for `{router.wait[:20]}`; here any text is taken as the answer."
@@ -225,7 +246,7 @@ def _report(builder: RapidProBuilder, node: SourceNode, router: Router, form: Qu
         builder.draft.report(node.uuid, kind, ImportStatus.LEFT_OUT, "Its category is not in the file.", name)
 
 
-def report_unasked_replies(builder: RapidProBuilder, node: SourceNode, message: FlowAction, name: str) -> None:
+def report_unasked_replies(builder: StepSource, node: SourceNode, message: FlowAction, name: str) -> None:
     """Reports the quick replies of a message that is not followed by a wait."""
     if replies := builder.quick_replies(message):
         how = f"Nothing is asked here, so there are no choices: {', '.join(replies)[:300]}."

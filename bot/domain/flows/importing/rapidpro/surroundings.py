@@ -52,7 +52,8 @@ def _report_event(
         named = as_text(get_key(target, "name"))[:80]
         ours = draft.name if _flow_key(target, flows) else make_identifier(named, "flow")
         how = f"It starts `{named}` {when}. "
-        how += f"{OTHER_PARTS['campaign event'][1]} (`check_in: {{flow: {ours}, after: [{max(abs(offset), 1)}{_unit_letter(unit)}]}}`)"
+        after = f"{max(abs(offset), 1)}{_unit_letter(unit)}"
+        how += f"{OTHER_PARTS['campaign event'][1]} (`check_in: {{flow: {ours}, after: [{after}]}}`)"
     else:
         message = get_key(event, "message")
         text = next(iter(message.values()), "") if isinstance(message, dict) else message

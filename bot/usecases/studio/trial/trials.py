@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain.conversation.transcript import PLAYABLE_CHANNELS, trim_lines
+from bot.domain.languages import SOURCE_LANGUAGE
 from bot.domain.messages.segments import MAX_BODY_LENGTH
-from bot.usecases.studio.edit_draft import Unfit
+from bot.domain.refused import Refused
 
 MAX_ENTRIES = 200
 MAX_WAIT = timedelta(days=400)
@@ -51,7 +52,7 @@ class Trial:
     """
 
     moment: datetime
-    language: str = "en"
+    language: str = SOURCE_LANGUAGE
     channel: str = PLAYABLE_CHANNELS[0]
     start: TrialStart = TrialStart.MENU
     step: str = ""
@@ -61,26 +62,26 @@ class Trial:
     fingerprints: tuple[str, ...] = ()
 
     def with_text(self, text: str) -> Trial:
-        """The person texts. Raises Unfit."""
+        """The person texts. Raises Refused."""
         words = trim_lines(text)
         if not words:
-            raise Unfit("Write a text first.")
+            raise Refused("Write a text first.")
         if len(words) > MAX_BODY_LENGTH:
-            raise Unfit(f"A text has at most {MAX_BODY_LENGTH} characters; this one has {len(words)}.")
+            raise Refused(f"A text has at most {MAX_BODY_LENGTH} characters; this one has {len(words)}.")
         return self._with(TrialEntry(TrialEntryKind.SAYS, words))
 
     def with_picture(self) -> Trial:
-        """The person sends a picture without text. Raises Unfit."""
+        """The person sends a picture without text. Raises Refused."""
         return self._with(TrialEntry(TrialEntryKind.PICTURE))
 
     def with_wait(self, length: timedelta) -> Trial:
-        """Time passes, rounded up to whole minutes. Raises Unfit."""
+        """Time passes, rounded up to whole minutes. Raises Refused."""
         if not timedelta(0) < length <= MAX_WAIT:
-            raise Unfit(f"Wait at least a minute, and at most {MAX_WAIT.days} days.")
+            raise Refused(f"Wait at least a minute, and at most {MAX_WAIT.days} days.")
         return self._with(TrialEntry(TrialEntryKind.WAIT, str(-(-length // _MINUTE))))
 
     def with_check_in(self, flow: str) -> Trial:
-        """A check-in with this flow is sent at its planned time. Raises Unfit."""
+        """A check-in with this flow is sent at its planned time. Raises Refused."""
         return self._with(TrialEntry(TrialEntryKind.CHECK_IN, flow))
 
     def without_last(self) -> Trial:
@@ -97,7 +98,7 @@ class Trial:
 
     def _with(self, entry: TrialEntry) -> Trial:
         if len(self.entries) >= MAX_ENTRIES:
-            raise Unfit(f"A conversation on this phone holds {MAX_ENTRIES} acts. Start over, or undo some.")
+            raise Refused(f"A conversation on this phone holds {MAX_ENTRIES} acts. Start over, or undo some.")
         return replace(self, entries=(*self.entries, entry))
 
 
@@ -120,7 +121,7 @@ def load(row: Mapping[str, Any]) -> Trial:
     """Restores a trial written by `dump`."""
     return Trial(
         moment=datetime.fromisoformat(row["moment"]),
-        language=row.get("language", "en"),
+        language=row.get("language", SOURCE_LANGUAGE),
         channel=row.get("channel", PLAYABLE_CHANNELS[0]),
         start=TrialStart(row.get("start", "menu")),
         step=row.get("step", ""),

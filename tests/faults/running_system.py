@@ -1,6 +1,6 @@
-"""The real house as processes of its own, on the tests' small flow: `python -m tests.faults.house` runs it.
+"""All of Warmline as separate processes, with the tests' small flow: `python -m tests.faults.running_system` runs it.
 
-`RunningHouse` starts it with a stand-in for Twilio, knows its parts by name, and kills them.
+`RunningSystem` starts it with a stand-in for Twilio, and kills its parts by name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KEY = base64.urlsafe_b64encode(b"for fault tests" + bytes(17)).decode("ascii")
 SECRET = "only-for-tests-" * 3
 OURS = "+13145550100"
 RESEND_AFTER = 20
-"""Longer than the fifteen seconds that Twilio waits for an answer in all, as in production."""
+"""Longer than the fifteen seconds in all that Twilio waits for an answer, as in production."""
 
 
 def run() -> int:
@@ -47,8 +47,8 @@ def run() -> int:
     return supervisor.run(Settings.from_env(os.environ), plan=plan)
 
 
-class RunningHouse:
-    """A house in `folder` that texts through `twilio`. `kill` takes the name of one of its `PARTS`."""
+class RunningSystem:
+    """A Warmline in `folder` that texts through `twilio`. `kill` takes one of the names in `PARTS`."""
 
     def __init__(self, folder: Path, twilio: StandInTwilio) -> None:
         self.folder, self.port = folder, free_port()
@@ -58,16 +58,16 @@ class RunningHouse:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and come back when it is ready."""
+        """Start it and return when it is ready."""
         with (self.folder / "said").open("wb") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.house"],
+                [sys.executable, "-m", "tests.faults.running_system"],
                 cwd=REPOSITORY, env=self._environment(), stdout=said, stderr=said,
             )  # fmt: skip
-        eventually(self.is_ready, 60, "the house is not ready: " + self.said())
+        eventually(self.is_ready, 60, "Warmline is not ready: " + self.said())
 
     def stop(self) -> None:
-        """End it, by force where it does not end well, and see that nothing of it is left."""
+        """End it, by force if it does not end by itself, and leave no process of it behind."""
         if self._process is None:
             return
         family = self._family()
@@ -108,11 +108,11 @@ class RunningHouse:
             return False
 
     def database(self) -> Database:
-        """A way into its database that needs none of its processes but PostgreSQL."""
+        """A connection to its database that needs none of its processes but PostgreSQL."""
         return Database(postgres.url((self.folder / "data").absolute()), connections=2)
 
     def spooled(self) -> list[str]:
-        """The names of the files that wait in the spool, or were laid aside."""
+        """The names of the files that wait in the spool, or were set aside."""
         spool = self.folder / "data" / "spool"
         return [path.name for path in spool.rglob("*") if path.is_file() and not path.name.startswith(".lock")]
 
@@ -127,19 +127,19 @@ class RunningHouse:
         return bool(found)
 
     def hold(self, part: str) -> Callable[[], None]:
-        """Stop a part as a hanging disk does (it takes connections and never answers); the answer lets it go."""
+        """Stop a part as a hanging disk does (it accepts connections and never answers); gives the function that resumes."""
         found = [process for process in self._family() if _is(part, process)]
         for process in found:
-            # A session may end between being seen and being stopped; the others must still be let go.
+            # A session may end between being found and being stopped; the others must still be resumed.
             with contextlib.suppress(psutil.Error):
                 process.suspend()
 
-        def let_go() -> None:
+        def resume() -> None:
             for process in found:
                 with contextlib.suppress(psutil.Error):
                     process.resume()
 
-        return let_go
+        return resume
 
     def _family(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
@@ -184,7 +184,7 @@ def _is(part: str, process: psutil.Process) -> bool:
 
 
 def eventually(holds: Callable[[], object], seconds: float, otherwise: str | Callable[[], str] = "") -> None:
-    """Wait until it holds; AssertionError after `seconds`."""
+    """Wait until `holds` returns something true; AssertionError with `otherwise` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, otherwise if isinstance(otherwise, str) else otherwise()

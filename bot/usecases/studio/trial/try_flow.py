@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -22,20 +24,30 @@ from bot.domain.flows.language.script import AnswerKind, Ask
 from bot.domain.flows.language.yaml_source import FlowProblem
 from bot.domain.messages.message import Channel
 from bot.domain.messages.segments import SegmentCount, fold_for_sms, join_replies, measure_segments
+from bot.domain.refused import Refused
 from bot.domain.roster.duty import local_instant
+from bot.domain.words import WordTables, read_word_tables
+from bot.paths import ROOT
 from bot.storage.flows import drafts, trials
 from bot.usecases.context import Context
 from bot.usecases.conversation.rehearsal import PICTURE
 from bot.usecases.directory import search_services
 from bot.usecases.flows.library import Library
-from bot.usecases.studio.describe_effects import describe_duration, describe_effect, format_moment
-from bot.usecases.studio.edit_draft import Unfit
 from bot.usecases.studio.flow_sets import CardLookup, FlowSet, flow_set_with
-from bot.usecases.studio.play_trial import TrialRun, TrialTurn, play
-from bot.usecases.studio.trials import Trial, TrialStart, dump, load
+from bot.usecases.studio.trial.describe_effects import describe_duration, describe_effect, format_moment
+from bot.usecases.studio.trial.play_trial import TrialRun, TrialTurn, play
+from bot.usecases.studio.trial.trials import Trial, TrialStart, dump, load
 
 MORNING = time(9)
+_WORDS_FILE = "words/trial.yaml"
+_YES_NO = ("yes", "no")
 SHORT_WAITS = {"2h": timedelta(hours=2), "1d": timedelta(days=1), "7d": timedelta(days=7)}
+
+
+@cache
+def read_trial_words(root: Path = ROOT) -> WordTables:
+    """Read words/trial.yaml. Raises SafetyRuleError with file, line, key and problem."""
+    return read_word_tables((root / _WORDS_FILE).read_text("utf-8"), _WORDS_FILE, _YES_NO, is_reviewed=False)
 
 
 class BubbleKind(StrEnum):
@@ -133,17 +145,17 @@ def directory_cards(db: Session, zone: ZoneInfo) -> CardLookup:
 
 def wait_length(kind: str, run: TrialRun, zone: ZoneInfo) -> timedelta:
     """How long to wait: `2h`, `1d`, `7d`, `morning` (the next 9 AM of another day), `wakes` (the next timeout). Raises
-    Unfit.
+    Refused.
     """
     if kind in SHORT_WAITS:
         return SHORT_WAITS[kind]
     if kind == "morning":
         tomorrow = run.now.astimezone(zone).date() + timedelta(days=1)
         return local_instant(tomorrow, MORNING, zone) - run.now
-    waking = run.conversation.timeout_at
-    if kind == "wakes" and waking is not None:
-        return max(waking - run.now, timedelta(minutes=1))
-    raise Unfit("Nothing wakes this conversation: it waits for the person as long as it takes.")
+    timeout_at = run.conversation.timeout_at
+    if kind == "wakes" and timeout_at is not None:
+        return max(timeout_at - run.now, timedelta(minutes=1))
+    raise Refused("Nothing wakes this conversation: it waits for the person as long as it takes.")
 
 
 def quick_answers(run: TrialRun, library: Library) -> Iterator[tuple[str, str]]:
@@ -160,8 +172,8 @@ def quick_answers(run: TrialRun, library: Library) -> Iterator[tuple[str, str]]:
         label = flow.translated(f"{frame.step}.choices.{name}.label", choice.label, conversation.language)
         yield str(number), f"{number} {label}"
     if not step.choices and step.answer is AnswerKind.YES_NO:
-        words = ("sí", "no") if conversation.language == "es" else ("yes", "no")
-        yield from ((word, word.capitalize()) for word in words)
+        words = read_trial_words().in_language(conversation.language)
+        yield from ((words[key], words[key].capitalize()) for key in _YES_NO)
 
 
 class _PhoneRenderer:

@@ -10,7 +10,7 @@ from bot.domain.flows.checks.checks import saved_answers
 from bot.domain.flows.language.expressions import names_in
 from bot.domain.flows.language.script import AnswerKind, Ask, Script
 from bot.domain.flows.language.texts import conditions, templates
-from bot.usecases.studio.edit_draft import Unfit
+from bot.domain.refused import Refused
 
 MAX_LENGTH = 1600
 MAX_NUMBER = 1_000_000_000
@@ -59,17 +59,17 @@ def _known_answer(name: str, ask: Ask | None, is_asked: bool) -> KnownAnswer:
 
 
 def parse_answer(answer: KnownAnswer, raw: str) -> str | int | bool:
-    """Parses the submitted value of an answer. Raises Unfit with the remedy."""
+    """Parses the submitted value of an answer. Raises Refused with the remedy."""
     text = raw.strip()
     if len(text) > MAX_LENGTH:
-        raise Unfit(f"{answer.name}: write at most {MAX_LENGTH} characters.")
+        raise Refused(f"{answer.name}: write at most {MAX_LENGTH} characters.")
     if answer.options:
         if text not in dict(answer.options):
-            raise Unfit(f"{answer.name}: choose one of the answers that are there.")
+            raise Refused(f"{answer.name}: choose one of the answers that are there.")
         return _YES_NO[text] if answer.kind is AnswerKind.YES_NO else text
     if answer.kind is AnswerKind.NUMBER:
         if not text.isascii() or not text.isdecimal() or int(text[:12]) > MAX_NUMBER:
-            raise Unfit(f"{answer.name}: write a whole number, such as 3.")
+            raise Refused(f"{answer.name}: write a whole number, such as 3.")
         return int(text)
     if answer.kind is AnswerKind.DATE:
         return _parse_day(answer.name, text)
@@ -80,7 +80,7 @@ def _parse_day(name: str, text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise Unfit(f"{name}: write the day like 2026-12-03.") from None
+        raise Refused(f"{name}: write the day like 2026-12-03.") from None
 
 
 def field_text(value: object) -> str:

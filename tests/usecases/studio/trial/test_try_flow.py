@@ -12,11 +12,11 @@ from sqlalchemy import text
 
 from bot.domain.conversation.state import Holder
 from bot.domain.flows.language.content import FlowContent
+from bot.domain.refused import Refused
 from bot.storage.flows import flows
-from bot.usecases.studio import try_flow
-from bot.usecases.studio.edit_draft import Unfit
-from bot.usecases.studio.trials import MAX_ENTRIES, Trial, TrialStart, dump, load
-from bot.usecases.studio.try_flow import BubbleKind, ShownTrial
+from bot.usecases.studio.trial import try_flow
+from bot.usecases.studio.trial.trials import MAX_ENTRIES, Trial, TrialStart, dump, load
+from bot.usecases.studio.trial.try_flow import BubbleKind, ShownTrial
 from tests.support.console import make_staff
 from tests.support.demo import Demo
 
@@ -25,7 +25,7 @@ RENT = Trial(MORNING, start=TrialStart.FLOW)
 
 
 def content(demo: Demo, flow: str) -> FlowContent:
-    """What is published of a flow."""
+    """The published content of a flow."""
     with demo.db() as db:
         stored = flows.load_version(db, flows.current_version(db, flow) or 0)
     assert stored is not None
@@ -33,7 +33,7 @@ def content(demo: Demo, flow: str) -> FlowContent:
 
 
 def changed(demo: Demo, flow: str, old: str, new: str) -> FlowContent:
-    """The flow as a draft in which these words are others."""
+    """The flow as a draft in which these words are replaced."""
     whole = content(demo, flow)
     assert old in whole.source
     return replace(whole, source=whole.source.replace(old, new))
@@ -76,7 +76,7 @@ def test_it_writes_nothing_but_the_trial(demo: Demo) -> None:
     assert {name: after[name] - count for name, count in before.items() if after[name] != count} == {"flow_trial": 1}
 
 
-def test_it_tells_what_would_happen_in_words(demo: Demo) -> None:
+def test_it_says_in_words_what_would_happen(demo: Demo) -> None:
     shown = tried(demo, RENT.with_text("eviction").with_text("11/27"))
     assert said(shown, BubbleKind.EFFECT) == [
         "A handoff to team housing, urgency: now. The social worker would read: Eviction, court date 2026-11-27"
@@ -87,8 +87,8 @@ def test_it_tells_what_would_happen_in_words(demo: Demo) -> None:
 def test_it_names_the_days_of_check_ins_and_lets_one_ask(demo: Demo) -> None:
     trial = RENT.with_text("food").with_text("63118").with_text("no").with_text("1")
     shown = tried(demo, trial)
-    told = [words for words in said(shown, BubbleKind.EFFECT) if words.startswith("Would ask again")]
-    assert told and "Mon, Nov 30" in told[0] + told[-1]
+    shown_effects = [words for words in said(shown, BubbleKind.EFFECT) if words.startswith("Would ask again")]
+    assert shown_effects and "Mon, Nov 30" in shown_effects[0] + shown_effects[-1]
     assert shown.run is not None
     flow, at = shown.run.planned[0]
     later = tried(demo, trial.with_check_in(flow))
@@ -136,7 +136,7 @@ def test_it_waits_to_nine_tomorrow_also_when_the_clocks_change(demo: Demo) -> No
     assert there is not None and there.now == datetime(2026, 11, 1, 15, tzinfo=UTC)
 
 
-def test_it_marks_where_it_now_goes_another_way_and_keeps_the_persons_texts(demo: Demo) -> None:
+def test_it_marks_where_the_conversation_now_differs_and_keeps_the_persons_texts(demo: Demo) -> None:
     staff = make_staff(demo.runtime, "ada@example.org", ["admin"])
     whole = content(demo, "emergency_assistance")
     with demo.db() as db:
@@ -159,7 +159,7 @@ def test_it_marks_where_it_now_goes_another_way_and_keeps_the_persons_texts(demo
     assert BubbleKind.DIVERGED not in {bubble.kind for bubble in tried(demo, again).bubbles}
 
 
-def test_it_does_not_take_new_words_for_another_way(demo: Demo) -> None:
+def test_it_does_not_take_new_wording_for_another_course(demo: Demo) -> None:
     whole = content(demo, "emergency_assistance")
     run = tried(demo, RENT.with_text("eviction"), draft=whole).run
     assert run is not None
@@ -198,19 +198,19 @@ def test_it_offers_the_answers_to_the_open_question(demo: Demo) -> None:
     assert shown.quick[2][1].startswith("3 Comida")
 
 
-def test_it_sends_nothing_to_who_has_stopped_texts(demo: Demo) -> None:
+def test_it_sends_nothing_to_a_person_who_has_stopped_texts(demo: Demo) -> None:
     shown = tried(demo, RENT.with_text("STOP").with_text("eviction").with_wait(timedelta(days=5)))
     assert "All texts to them are stopped. Writes that into the consent ledger." in said(shown, BubbleKind.EFFECT)
     assert said(shown, BubbleKind.SILENT)[0] == "Nothing is said: opted out."
 
 
 def test_it_holds_a_bounded_conversation() -> None:
-    with pytest.raises(Unfit, match="1600 characters"):
+    with pytest.raises(Refused, match="1600 characters"):
         RENT.with_text("x" * 1601)
-    with pytest.raises(Unfit, match="Write a text"):
+    with pytest.raises(Refused, match="Write a text"):
         RENT.with_text("  \n ")
     full = replace(RENT, entries=RENT.with_text("hi").entries * MAX_ENTRIES)
-    with pytest.raises(Unfit, match="Start over"):
+    with pytest.raises(Refused, match="Start over"):
         full.with_picture()
 
 

@@ -26,7 +26,7 @@ from bot.domain.state_machine import IllegalMove
 from bot.storage.database import DATABASE_ERRORS
 from bot.usecases.conversation.rehearsal import PICTURE, Rehearsal
 from bot.usecases.flows.library import Library
-from bot.usecases.studio.trials import Trial, TrialEntry, TrialEntryKind, TrialStart
+from bot.usecases.studio.trial.trials import Trial, TrialEntry, TrialEntryKind, TrialStart
 from bot.usecases.system_texts import SystemTexts as HelpLine
 
 MAX_TIMEOUTS = 12
@@ -127,9 +127,9 @@ class _TrialPlayer:
         for count in range(MAX_TIMEOUTS + 1):
             if length <= timedelta(0):
                 return
-            waking, piece = self.rehearsal.conversation.timeout_at, length
-            if count < MAX_TIMEOUTS and waking is not None and waking - self.rehearsal.now < length:
-                piece = min(_whole_minutes(waking - self.rehearsal.now), length)
+            timeout_at, piece = self.rehearsal.conversation.timeout_at, length
+            if count < MAX_TIMEOUTS and timeout_at is not None and timeout_at - self.rehearsal.now < length:
+                piece = min(_whole_minutes(timeout_at - self.rehearsal.now), length)
             cause = TranscriptLine(LineKind.WAIT, format_duration(piece))
             opted_out = self.rehearsal.opted_out
             effects = self.rehearsal.wait(piece)
