@@ -32,7 +32,7 @@ def run() -> None:
 
 @click.command()
 def migrate() -> None:
-    """Bring the database up to date, see that the keys fit it, load the directory, and fill the empty canned replies."""
+    """Bring the database up to date, see that the keys fit it, load the directory, and fill the empty ready replies."""
     found = load_attached_settings()
     try:
         schema.migrate(found.database_url or "")

@@ -77,7 +77,7 @@ def erase(channel: str) -> None:
 @click.command("catch-up")
 @click.option("--since", default="24h", show_default=True, help="How far back, like 6h or 3d.")
 def catch_up(since: str) -> None:
-    """Fetch from Twilio the texts that came while this house was away, and take those that are not here yet."""
+    """Fetch from Twilio the texts that came while Warmline was away, and take those that are not here yet."""
     try:
         back = read_duration(since)
     except ValueError as error:

@@ -132,7 +132,7 @@ def settings_of_running(settings: Settings) -> Settings:
         raise SettingsError(["SECRET_KEY and ENCRYPTION_KEYS are not set, and no demo has made its own. make run does."])
     if settings.database_url is None and not postgres.is_running(settings.data_dir):
         raise servers.EmbeddedError(
-            f"No database runs on {settings.data_dir}. Start the house first (make run), or set DATABASE_URL."
+            f"No database runs on {settings.data_dir}. Start Warmline first (make run), or set DATABASE_URL."
         )
     return replace(
         settings,

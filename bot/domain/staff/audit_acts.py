@@ -97,9 +97,9 @@ ACT_LABELS: dict[str, str] = {
     "team_added": "Added a team",
     "team_changed": "Renamed a team",
     "roster_changed": "Changed the roster",
-    "reply_added": "Added a canned reply",
-    "reply_changed": "Changed a canned reply",
-    "reply_removed": "Removed a canned reply",
+    "reply_added": "Added a ready reply",
+    "reply_changed": "Changed a ready reply",
+    "reply_removed": "Removed a ready reply",
 }
 """Key -> label. A key without a label is shown as it is: an act is never hidden because its label is missing."""
 

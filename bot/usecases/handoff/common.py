@@ -50,7 +50,7 @@ def refused(reason: str, by: str | None = None) -> HandoffRefused:
 
 @dataclass(frozen=True, slots=True)
 class HandoffResult:
-    """`wake` are ids of outbox rows that the caller sends after the commit."""
+    """`outbox_ids` are rows of the outbox that the caller sends after the commit."""
 
     handoff_id: int
     outbox_ids: tuple[int, ...] = ()

@@ -33,7 +33,7 @@ ROLES = {
 }
 ROLE_HINTS = {
     "social_worker": "Answers people, and reads the conversations of their teams.",
-    "supervisor": "The same, and the board, the roster, the canned replies and the audit.",
+    "supervisor": "The same, and the board, the roster, the ready replies and the audit.",
     "admin": "Keeps staff, teams, roster and replies. Reads no conversations.",
     "auditor": "Looks at the audit and the staff. Reads no conversations.",
 }
