@@ -13,6 +13,8 @@ from bot.domain.refused import Refused
 
 MAX_FILES = 500
 """In one zip file."""
+MAX_ZIP_BYTES = 20_000_000
+"""Of all files of a zip together, unpacked: they are held in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ def read_zip(raw: bytes) -> list[ZippedPo]:
             raise Refused(
                 f"The zip holds more than {MAX_FILES} files, or one over {MAX_BYTES:,} bytes. Import them one by one."
             )
+        if sum(info.file_size for info in files) > MAX_ZIP_BYTES:
+            raise Refused(f"The files of this zip have over {MAX_ZIP_BYTES:,} bytes together. Import it in parts.")
         return [_identify(info.filename, _read_member(archive, info)) for info in files]
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
         raise Refused("This is no zip file that can be read. Nothing was taken in.") from error

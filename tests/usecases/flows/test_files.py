@@ -13,7 +13,7 @@ from bot.domain.conversation.transcript import read_transcript
 from bot.domain.flows.language.yaml_source import MAX_BYTES, FlowError, Severity
 from bot.domain.refused import Refused
 from bot.usecases.flows.files import check_folder, read_folder
-from bot.usecases.studio.zipped_translations import read_zip
+from bot.usecases.studio.zipped_translations import MAX_ZIP_BYTES, read_zip
 from tests.paths import ROOT
 
 FLOW = "flow: x\ntitle: X\nmenu: true\nstart: a\nsteps:\n  a: {handoff: {team: crisis, urgency: now}, say: Call 911.}\n"
@@ -76,3 +76,12 @@ def test_it_refuses_a_zip_whose_inside_is_damaged() -> None:
     raw[40:60] = b"\xff" * 20
     with pytest.raises(Refused, match="no zip file that can be read"):
         read_zip(bytes(raw))
+
+
+def test_it_refuses_a_zip_whose_files_are_too_large_together() -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(MAX_ZIP_BYTES // MAX_BYTES + 1):
+            archive.writestr(f"flow_{number}.es.po", b" " * MAX_BYTES)
+    with pytest.raises(Refused, match="20,000,000 bytes together"):
+        read_zip(held.getvalue())
