@@ -43,7 +43,7 @@ class Look:
 
 PHONE, DESK = Look(390, 844), Look(1280, 900)
 SIZES = [PHONE, DESK]
-NAMES = ["phone", "context"]
+NAMES = ["phone", "desk"]
 ALL = [Look(size.width, size.height, scheme) for size in SIZES for scheme in SCHEMES]
 """A telephone and a desk, each in light and in dark."""
 TWICE = Look(640, 450, "dark", 2)
