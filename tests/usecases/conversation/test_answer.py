@@ -201,6 +201,7 @@ def test_it_tells_the_web_nothing_of_message_rates(line: SystemTexts, library: D
     "please dont leave me alone", "he wont leave me alone", "my landlord is trying to remove me",
     "they will take me off snap",
     "they want to take me off section 8", "debt collectors wont stop texting", "he told me dont contact me",
+    "he told me dont text me no more or else", "make it stop stop stop", "alto voltaje en mi casa",
     "can you remove me from this abusive house", "my ex wont stop texting me", "i dont want to leave me kids alone",
     "they want to remove my kids", "no me deje en paz mi vecino", "mi ex no deja de escribirme",
 ])  # fmt: skip
@@ -211,6 +212,8 @@ def test_it_does_not_take_a_plea_as_a_wish_to_be_left_alone(line: SystemTexts, l
 
 
 @pytest.mark.parametrize("text", [
+    "dont text me no more", "stop textin me", "STOP STOP STOP", "stop all messages", "unsubscribe me from this",
+    "get me off this list", "deja de escribirme", "no me mandes mensajes", "Alto, por favor",
     "please stop texting me", "Stop texting this number!", "leave me alone", "dont text me again please", "no more texts ok",
     "ya no me manden mas mensajes", "Por favor no me escriban", "take me off your list", "I don't want any more texts",
 ])  # fmt: skip
