@@ -201,7 +201,8 @@ def test_it_tells_the_web_nothing_of_message_rates(line: SystemTexts, library: D
     "please dont leave me alone", "he wont leave me alone", "my landlord is trying to remove me",
     "they will take me off snap",
     "they want to take me off section 8", "debt collectors wont stop texting", "he told me dont contact me",
-    "he told me dont text me no more or else", "make it stop stop stop", "alto voltaje en mi casa",
+    "he told me dont text me no more or else", "make it stop stop stop", "NO STOP STOP PLEASE", "please stop stop stop",
+    "alto voltaje en mi casa",
     "can you remove me from this abusive house", "my ex wont stop texting me", "i dont want to leave me kids alone",
     "they want to remove my kids", "no me deje en paz mi vecino", "mi ex no deja de escribirme",
 ])  # fmt: skip
